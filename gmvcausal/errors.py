@@ -1,0 +1,100 @@
+"""One family of errors: what is wrong, where it is, how often, and what to do next.
+
+Messages are built from facts, so that every one of them can be read aloud in the same order:
+the rule that was broken, the column, the count, the first bad row positions, the remedy.
+Row *positions* (0-based, in the order of the data given) are shown, never ids of people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_SHOWN_ROWS = 5
+
+
+class GmvCausalError(ValueError):
+    """Base of all errors this library raises on purpose.
+
+    Parameters
+    ----------
+    rule : str
+        What is wrong, as one plain sentence without a final stop.
+    column : str, optional
+        The column concerned.
+    count : int, optional
+        How many rows (or of what `rule` speaks) are concerned.
+    rows : iterable of int, optional
+        Positions (0-based) of the bad rows; the first few are shown.
+    remedy : str, optional
+        What the user can do, as one plain sentence without a final stop.
+
+    Examples
+    --------
+    >>> from gmvcausal import InputError
+    >>> print(InputError("outcome holds infinite values", column="gmv", count=2, rows=[4, 9],
+    ...                  remedy="correct or remove these rows"))
+    outcome holds infinite values; column 'gmv'; 2 found; first at row positions 4, 9. Correct or remove these rows.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        column: str | None = None,
+        count: int | None = None,
+        rows: Iterable[int] = (),
+        remedy: str | None = None,
+    ) -> None:
+        self.rule = rule
+        self.column = column
+        self.count = None if count is None else int(count)
+        self.rows = tuple(int(r) for r in rows)[:_SHOWN_ROWS]
+        self.remedy = remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        facts = [self.rule]
+        if self.column is not None:
+            facts.append(f"column {str(self.column)!r}")
+        if self.count is not None:
+            facts.append(f"{self.count:,} found")
+        if self.rows:
+            where = ", ".join(str(r) for r in self.rows)
+            facts.append(f"first at row position{'s' if len(self.rows) > 1 else ''} {where}")
+        text = "; ".join(facts) + "."
+        if self.remedy:
+            text += f" {self.remedy[:1].upper()}{self.remedy[1:]}."
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only facts must survive pickling: errors cross process borders in long runs.
+        return (_rebuild, (type(self), self.rule, self.column, self.count, self.rows, self.remedy))
+
+
+class InputError(GmvCausalError):
+    """The data or the call is wrong; the message says which row and what to do.
+
+    See `GmvCausalError` for the parameters.
+    """
+
+
+class DesignError(GmvCausalError):
+    """The data are well formed but cannot answer the question asked.
+
+    See `GmvCausalError` for the parameters.
+    """
+
+
+class GmvCausalWarning(UserWarning):
+    """Something was decided on the user's behalf and is said aloud (filter by this class)."""
+
+
+def _rebuild(
+    kind: type[GmvCausalError],
+    rule: str,
+    column: str | None,
+    count: int | None,
+    rows: tuple[int, ...],
+    remedy: str | None,
+) -> GmvCausalError:
+    return kind(rule, column=column, count=count, rows=rows, remedy=remedy)

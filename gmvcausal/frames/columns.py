@@ -1,0 +1,347 @@
+"""Typed columns: one narwhals series in, plain numpy out, or an error that names the rows.
+
+Rules kept here (and, for files, in `frames.relation`):
+
+- numbers become float64; text never becomes a number; infinity is refused; missing is refused unless asked for;
+- ids may be text, whole numbers, booleans, dates or categories of these, one kind per column; missing is refused;
+- times are whole numbers or dates (also ISO text, Python dates, pandas periods), one kind per column.
+"""
+
+from __future__ import annotations
+
+import decimal
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.table import Table
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_MICRO = "datetime64[us]"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A numeric column.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n,)
+        NaN where missing (only where the caller allowed it).
+    spacing : float
+        Largest distance between neighbouring representable numbers in the source dtype (0 for exact sources).
+    """
+
+    values: FloatArray
+    spacing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Codes:
+    """An id column as dense codes in canonical (sorted) order of its labels.
+
+    Attributes
+    ----------
+    codes : ndarray of int64, shape (n,)
+    labels : ndarray, shape (number of distinct ids,)
+    """
+
+    codes: IntArray
+    labels: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Times:
+    """A time column as int64: the whole numbers themselves, or microseconds since 1970 (wall clock).
+
+    Attributes
+    ----------
+    values : ndarray of int64, shape (n,); undefined where `missing`
+    missing : ndarray of bool, shape (n,)
+    is_date : bool
+    """
+
+    values: IntArray
+    missing: NDArray[np.bool_]
+    is_date: bool
+
+
+def first_rows(mask: NDArray[np.bool_]) -> list[int]:
+    """First few positions where `mask` holds."""
+    return [int(i) for i in np.flatnonzero(mask)[:5]]
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+def numeric(table: Table, column: str, role: str, *, missing: str | None = None) -> Numbers:
+    """Read a numeric column.
+
+    Parameters
+    ----------
+    table : Table
+    column, role : str
+        The column and what it is for ("outcome", "weights"), for the messages.
+    missing : str, optional
+        None allows missing values (NaN in the result); otherwise they are refused with this remedy.
+
+    Returns
+    -------
+    Numbers
+
+    Raises
+    ------
+    InputError
+        Text, mixed or non-numeric dtype; infinite values; missing values unless allowed.
+    """
+    series = table.series(column, role)
+    dtype = series.dtype
+    spacing = 0.0
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        text = [v for v in series.head(1000).to_list() if v is not None]
+        raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), count=table.n)
+    if dtype == nw.Object or dtype == nw.Unknown:
+        values = _object_numbers(series.to_list(), column, role)
+    elif dtype.is_numeric() or dtype == nw.Boolean:
+        narrow = dtype == nw.Float32
+        values = series.cast(nw.Float64).to_numpy()
+        values = np.asarray(values, dtype=np.float64)
+        if narrow and values.size:
+            largest = np.nanmax(np.abs(values), initial=0.0)
+            spacing = float(np.spacing(np.float32(largest))) if np.isfinite(largest) else 0.0
+    else:
+        raise rules.not_a_kind(column, role, str(dtype), "numbers")
+    # One reduction finds both NaN and infinity on clean data; the masks are built only when it does.
+    total = float(values.sum()) if values.size else 0.0
+    if not np.isfinite(total):
+        infinite = np.isinf(values)
+        if infinite.any():
+            raise rules.infinite(column, role, int(infinite.sum()), first_rows(infinite))
+        nan = np.isnan(values)
+        if nan.any() and missing is not None:
+            raise rules.missing(column, role, int(nan.sum()), first_rows(nan), missing)
+    return Numbers(values, spacing)
+
+
+def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
+    """Python objects (Decimal, int, None, ...) as float64; text and anything else is refused with its rows."""
+    out = np.empty(len(items), dtype=np.float64)
+    bad: list[int] = []
+    for i, item in enumerate(items):
+        if item is None or item is pd.NA or item is pd.NaT:
+            out[i] = np.nan
+        elif isinstance(item, numbers.Real | decimal.Decimal):
+            out[i] = float(item)
+        else:
+            bad.append(i)
+    if bad:
+        raise rules.text_number(column, role, str(items[bad[0]]), bad[:5], count=len(bad))
+    return out
+
+
+def flags(table: Table, column: str, role: str) -> NDArray[np.bool_]:
+    """Read a 0/1 or boolean column; any other value is refused with its rows."""
+    values = numeric(table, column, role, missing="write 0 where the unit was not treated").values
+    bad = (values != 0.0) & (values != 1.0)
+    if bad.any():
+        example = values[bad][0]
+        raise InputError(
+            f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=int(bad.sum()), rows=first_rows(bad),
+            remedy="recode it: 1 where the tactic is on, 0 where it is off",
+        )  # fmt: skip
+    return np.asarray(values == 1.0)
+
+
+# --- ids ------------------------------------------------------------------------------------------------------------
+def identifiers(table: Table, column: str, role: str) -> Codes:
+    """Read an id column as dense codes in sorted order of the labels (so the order of rows does not matter).
+
+    Raises
+    ------
+    InputError
+        Missing ids, fractional numbers, or more than one kind of id in one column.
+    """
+    values = id_values(table, column, role)
+    if values.dtype.kind in "iu":
+        return _dense_whole(values)
+    codes, labels = pd.factorize(values, sort=False)
+    order = np.argsort(labels, kind="stable")
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels))
+    return Codes(rank[codes], np.asarray(labels)[order])
+
+
+def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
+    """Read an id column as whole numbers (int64/uint64) or an object array of text; rules as in `identifiers`."""
+    series = table.series(column, role)
+    missing = series.is_null().to_numpy()
+    if series.dtype.is_float():
+        missing = missing | np.isnan(series.to_numpy())
+    missing = np.asarray(missing, dtype=bool)
+    if missing.any():
+        raise rules.missing(column, role, int(missing.sum()), first_rows(missing), "remove these rows or give them an id")
+    dtype = series.dtype
+    if dtype.is_integer():
+        return np.asarray(series.to_numpy(), dtype=np.uint64 if dtype == nw.UInt64 else np.int64)
+    if dtype == nw.Boolean:
+        return np.asarray(series.to_numpy(), dtype=np.int64)
+    if dtype.is_float() or dtype.is_decimal():
+        values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        bad = (values != np.floor(values)) | (np.abs(values) > 2.0**53)
+        if bad.any():
+            raise InputError(
+                f"{role} holds numbers that are not whole, for example {values[bad][0]!r}", column=column,
+                count=int(bad.sum()), rows=first_rows(bad), remedy="use text or whole numbers as ids",
+            )  # fmt: skip
+        return values.astype(np.int64)
+    if dtype in (nw.Datetime, nw.Date):
+        return np.array([str(v) for v in series.to_list()], dtype=object)
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return np.array(series.cast(nw.String).to_list(), dtype=object)
+    if dtype == nw.Object or dtype == nw.Unknown:
+        items = series.to_list()
+        kinds = {("number" if isinstance(v, numbers.Integral) else type(v).__name__) for v in items}
+        if len(kinds) > 1:
+            raise InputError(
+                f"{role} mixes kinds of ids ({', '.join(sorted(kinds))}), so 1 and '1' could be the same or not",
+                column=column, remedy="convert the column to text or to whole numbers",
+            )  # fmt: skip
+        return np.array(items, dtype=np.int64) if kinds == {"number"} else np.array([str(v) for v in items], dtype=object)
+    raise rules.not_a_kind(column, role, str(dtype), "ids (text or whole numbers)")
+
+
+def _dense_whole(values: NDArray[Any]) -> Codes:
+    """Dense sorted codes of whole numbers; by counting where the range is small, which is several times faster."""
+    low, high = values.min(), values.max()
+    span = int(high) - int(low) + 1
+    if span <= 4 * len(values) + 1024:
+        offset = (values - low).astype(np.int64, copy=False)
+        seen = np.zeros(span, dtype=bool)
+        seen[offset] = True
+        labels = np.flatnonzero(seen)
+        if len(labels) == span:
+            return Codes(offset, labels.astype(values.dtype) + low)
+        return Codes((np.cumsum(seen) - 1)[offset], labels.astype(values.dtype) + low)
+    labels_u, codes = np.unique(values, return_inverse=True)
+    return Codes(codes.astype(np.int64), labels_u)
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+def times(table: Table, column: str, role: str, *, timezone: str | None = None, allow_missing: bool = False) -> Times:
+    """Read a time column: whole numbers or dates.
+
+    Parameters
+    ----------
+    timezone : str, optional
+        Convert zoned values to this zone's wall clock. Without it a single zone keeps its own wall clock.
+    allow_missing : bool
+        Whether missing values are allowed (a date of first treatment, where missing means never).
+
+    Raises
+    ------
+    InputError
+        Missing values where not allowed, text that is no ISO date, several zones without `timezone`, fractions.
+    """
+    series = table.series(column, role)
+    dtype = series.dtype
+    if dtype.is_integer() or dtype == nw.Boolean:
+        missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+        filled = series.fill_null(0) if missing.any() else series
+        out = Times(np.asarray(filled.to_numpy(), dtype=np.int64), missing, False)
+    elif dtype.is_float() or dtype.is_decimal():
+        out = _whole_times(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), column, role)
+    elif dtype == nw.Datetime or dtype == nw.Date:
+        out = _date_times(series, timezone)
+    else:
+        out = _object_times(series, column, role, timezone)
+    if not allow_missing and out.missing.any():
+        raise rules.missing(
+            column, role, int(out.missing.sum()), first_rows(out.missing), "remove these rows or give them a time"
+        )
+    return out
+
+
+def _whole_times(values: FloatArray, column: str, role: str) -> Times:
+    # Infinity is a common code for "never"; it is missing here and refused where missing is.
+    missing = ~np.isfinite(values)
+    fraction = ~missing & (values != np.floor(values))
+    if fraction.any():
+        raise InputError(
+            f"{role} holds fractions, for example {values[fraction][0]:g}", column=column, count=int(fraction.sum()),
+            rows=first_rows(fraction), remedy="number the periods 0, 1, 2, ... or use dates",
+        )  # fmt: skip
+    return Times(np.where(missing, 0, values).astype(np.int64), missing, False)
+
+
+def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
+    dtype = series.dtype
+    if dtype == nw.Datetime and getattr(dtype, "time_zone", None) is not None:
+        zone = timezone or dtype.time_zone  # type: ignore[attr-defined]  # narwhals types the class, not its instances
+        series = series.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+    stamps = np.asarray(series.to_numpy()).astype(_MICRO)
+    return Times(stamps.view(np.int64), missing, True)
+
+
+def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None) -> Times:
+    """Text, Python dates, pandas periods: every distinct value is parsed once."""
+    dtype = series.dtype
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        items = np.array(series.cast(nw.String).to_list(), dtype=object)
+    elif dtype == nw.Object or dtype == nw.Unknown:
+        items = np.array(series.to_list(), dtype=object)
+    else:
+        raise rules.not_a_kind(column, role, str(dtype), "dates or whole numbers")
+    missing = np.asarray(pd.isna(items), dtype=bool)
+    present = items[~missing]
+    if len(present) and all(isinstance(v, numbers.Real) for v in present):
+        floats = np.full(len(items), np.nan)
+        floats[~missing] = [float(v) for v in present]
+        return _whole_times(floats, column, role)
+    codes, distinct = pd.factorize(present)
+    stamps = np.empty(len(distinct), dtype=_MICRO)
+    zones = set()
+    bad: list[int] = []
+    for i, item in enumerate(distinct):
+        stamp = _one_stamp(item)
+        if stamp is None:
+            bad.append(i)
+            continue
+        zones.add(None if stamp.tzinfo is None else str(stamp.utcoffset()) if timezone is None else "zoned")
+        if stamp.tzinfo is not None:
+            stamp = stamp.tz_convert(timezone) if timezone else stamp
+            stamp = stamp.tz_localize(None)
+        stamps[i] = stamp.to_datetime64()
+    if bad:
+        wrong = np.zeros(len(items), dtype=bool)
+        wrong[~missing] = np.isin(codes, bad)
+        raise rules.bad_time(column, role, str(distinct[bad[0]]), int(wrong.sum()), first_rows(wrong))
+    if len(zones) > 1:
+        detail = ", ".join(sorted("none" if z is None else f"offset {z}" for z in zones))
+        raise rules.mixed_zones(column, role, detail)
+    values = np.zeros(len(items), dtype=np.int64)
+    values[~missing] = stamps[codes].view(np.int64) if len(present) else 0
+    return Times(values, missing, True)
+
+
+def _one_stamp(item: Any) -> pd.Timestamp | None:
+    """One ISO text, Python date or pandas period as a timestamp, or None where it is neither."""
+    try:
+        if isinstance(item, str):
+            stamp = pd.to_datetime(item, format="ISO8601")
+        elif isinstance(item, pd.Period):
+            stamp = item.to_timestamp()
+        elif isinstance(item, numbers.Number):
+            return None  # a number among dates has no single meaning
+        else:
+            stamp = pd.Timestamp(item)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if stamp is pd.NaT else stamp

@@ -1,0 +1,80 @@
+"""The sentences of the rules on columns, written once for the in-memory and the DuckDB readers.
+
+Each function builds an `InputError` from facts; none decides whether the rule is broken.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from gmvcausal.errors import InputError
+
+
+def no_such_column(column: object, available: Sequence[str], role: str, table: str) -> InputError:
+    """The named column is not in the table."""
+    near = difflib.get_close_matches(str(column), [str(a) for a in available], n=1)
+    shown = ", ".join(repr(str(a)) for a in list(available)[:20])
+    hint = f"did you mean {near[0]!r}?" if near else f"name one of {shown}"
+    return InputError(
+        f"{table} has no column {str(column)!r}, which was named for {role}",
+        remedy=f"{hint} (pass {role}=...)".replace("? (", " (") if near else hint,
+    )
+
+
+def missing(column: str, role: str, count: int, rows: Iterable[int], remedy: str) -> InputError:
+    """Null, NaN, NaT or None where a value is needed."""
+    return InputError(f"{role} is missing", column=column, count=count, rows=rows, remedy=remedy)
+
+
+def infinite(column: str, role: str, count: int, rows: Iterable[int]) -> InputError:
+    """Plus or minus infinity in a numeric column."""
+    return InputError(
+        f"{role} holds infinite values", column=column, count=count, rows=rows,
+        remedy="correct these rows at their source; no finite answer exists with them",
+    )  # fmt: skip
+
+
+def text_number(column: str, role: str, example: str, rows: Iterable[int], count: int | None = None) -> InputError:
+    """Text such as "¥1,234.50" where a number is needed."""
+    return InputError(
+        f"{role} holds text, for example {example!r}, where numbers are needed",
+        column=column, count=count, rows=rows,
+        remedy="strip currency signs and thousands separators, then convert, for example "
+        "pd.to_numeric(df[col].str.replace(r'[^0-9.-]', '', regex=True))",
+    )  # fmt: skip
+
+
+def not_a_kind(column: str, role: str, dtype: str, wanted: str) -> InputError:
+    """A dtype that has no single meaning for this role."""
+    return InputError(
+        f"{role} has dtype {dtype}, which cannot be read as {wanted}", column=column, remedy=f"convert it to {wanted} first"
+    )
+
+
+def bad_time(column: str, role: str, example: str, count: int, rows: Iterable[int]) -> InputError:
+    """Text that is not an ISO date or time."""
+    return InputError(
+        f"{role} holds text that is not an ISO date, for example {example!r}", column=column, count=count, rows=rows,
+        remedy="write dates as 2025-11-01 or 2025-11-01 20:30:00",
+    )  # fmt: skip
+
+
+def mixed_zones(column: str, role: str, detail: str, count: int | None = None, rows: Iterable[int] = ()) -> InputError:
+    """Several time zones, or zoned and zoneless values, in one column."""
+    return InputError(
+        f"{role} mixes time zones ({detail}), so the day of an event is not defined", column=column, count=count, rows=rows,
+        remedy="convert to one zone, or say which days you mean with timezone='Asia/Shanghai' where the verb takes it",
+    )  # fmt: skip
+
+
+def duplicated(what: str, column: str | None, count: int, rows: Iterable[int], remedy: str) -> InputError:
+    """Keys that should be unique and are not; `what` names the thing a user can find."""
+    return InputError(f"{count:,} {what} occur more than once", column=column, rows=rows, remedy=remedy)
+
+
+def not_constant(column: str, role: str, within: str, count: int, rows: Iterable[int], remedy: str) -> InputError:
+    """An attribute that must be constant within a unit varies."""
+    return InputError(
+        f"{role} varies within {within} for {count:,} of them", column=column, rows=rows, remedy=remedy
+    )

@@ -1,0 +1,163 @@
+"""Open any input as a table of named columns; nothing is copied and nothing of the user's is changed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+
+_KINDS = "a pandas, polars or pyarrow frame, a path to a parquet file, or a DuckDB relation"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of one length.
+
+    Attributes
+    ----------
+    frame : narwhals.DataFrame
+        The eager frame behind the columns.
+    name : str
+        What messages call this table ("data", "orders", ...).
+    n : int
+        Number of rows.
+    """
+
+    frame: nw.DataFrame[Any]
+    name: str
+    n: int
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.frame.columns)
+
+    def series(self, column: str, role: str) -> nw.Series[Any]:
+        """Return the column, or raise `InputError` with the nearest name."""
+        if column not in self.frame.columns:
+            raise rules.no_such_column(column, self.columns, role, self.name)
+        return self.frame[column]
+
+
+def quote(name: str) -> str:
+    """Quote a name as an SQL identifier; no name ever enters a statement without it."""
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Quote text as an SQL string literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def is_path(data: Any) -> bool:
+    """Whether `data` names a file (str or path-like)."""
+    return isinstance(data, str | os.PathLike)
+
+
+def is_relation(data: Any) -> bool:
+    """Whether `data` is a DuckDB relation (checked without importing DuckDB)."""
+    kind = type(data)
+    return kind.__name__ == "DuckDBPyRelation" and kind.__module__.partition(".")[0].strip("_") == "duckdb"
+
+
+def check_path(path: Any, name: str) -> str:
+    """Return the path of an existing parquet file (or a glob of them) as text."""
+    import glob
+
+    text = os.fspath(path)
+    if not text.lower().endswith((".parquet", ".parq", ".pq")):
+        raise InputError(
+            f"{name} is the path {text!r}, which does not end in .parquet",
+            remedy="read other formats into a frame first, or convert the file to parquet",
+        )
+    if not (os.path.exists(text) or glob.glob(text)):
+        raise InputError(f"{name} names the file {text!r}, which does not exist", remedy="check the path")
+    return text
+
+
+def duck_errors(error: Exception, name: str) -> InputError:
+    """Turn a DuckDB failure on a user's file into one of our own; the first line says what DuckDB saw."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return InputError(f"{name} could not be read: {first}", remedy="check that the file is whole and is parquet")
+
+
+def open_table(data: Any, name: str = "data", needed: Sequence[str] | None = None) -> Table:
+    """Open a frame, a parquet path or a DuckDB relation as a `Table`.
+
+    Parameters
+    ----------
+    data : frame, path or relation
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, or a DuckDB relation.
+    name : str
+        What messages call it.
+    needed : sequence of str, optional
+        Columns to fetch from a path or relation; a frame already in memory is taken as it is.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InputError
+        Unknown kind of input, duplicate or MultiIndex column names, or no rows.
+    """
+    if is_path(data) or is_relation(data):
+        data = _fetch(data, name, needed)
+    _check_pandas_columns(data, name)
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        raise InputError(f"{name} is a {type(data).__name__}, which is no table", remedy=f"pass {_KINDS}") from None
+    except Exception as error:  # narwhals reports duplicate names through the errors of each back end
+        raise InputError(f"{name} could not be read: {str(error).splitlines()[0]}", remedy=f"pass {_KINDS}") from None
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    names = Counter(frame.columns)
+    twice = [c for c, k in names.items() if k > 1]
+    if twice:
+        raise _duplicate_names(twice[0], name)
+    if len(frame) == 0:
+        raise InputError(f"{name} has no rows", remedy="check the filter that made it")
+    return Table(frame, name, len(frame))
+
+
+def _duplicate_names(column: object, name: str) -> InputError:
+    return InputError(f"{name} has more than one column called {str(column)!r}", remedy="rename one of them")
+
+
+def _check_pandas_columns(data: Any, name: str) -> None:
+    """Refuse MultiIndex and duplicate column names before narwhals sees them."""
+    columns = getattr(data, "columns", None)
+    if columns is None or not type(data).__module__.startswith(("pandas", "modin", "cudf")):
+        return
+    if getattr(columns, "nlevels", 1) > 1:
+        raise InputError(
+            f"{name} has MultiIndex columns", remedy="flatten them, for example df.columns = ['_'.join(c) for c in df.columns]"
+        )
+    if not columns.is_unique:
+        raise _duplicate_names(columns[columns.duplicated()][0], name)
+
+
+def _fetch(data: Any, name: str, needed: Sequence[str] | None) -> Any:
+    """Fetch only the needed columns of a path or relation as an Arrow table."""
+    import duckdb
+
+    try:
+        relation = duckdb.connect().read_parquet(check_path(data, name)) if is_path(data) else data
+        available = list(relation.columns)
+        for column in needed or ():
+            if column not in available:
+                raise rules.no_such_column(column, available, "this verb", name)
+        if needed is not None:
+            relation = relation.project(", ".join(quote(c) for c in dict.fromkeys(needed)))
+        return relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise duck_errors(error, name) from None
