@@ -1,0 +1,97 @@
+"""Moments of a DuckDB relation or parquet file: the sums are made where the rows lie, only p x p numbers come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.table import check_path, duck_errors, is_path, quote
+from gmvcausal.moments.core import ClusterCells, Moments
+
+
+def from_relation(data: Any, group: str, values: Sequence[str], cluster: str | None = None) -> Moments:
+    """Moments of the numeric columns `values` by `group`, computed inside DuckDB in two scans.
+
+    Parameters
+    ----------
+    data : DuckDB relation or parquet path
+        One row per unit; the columns `values` must hold no missing values.
+    group : str
+        Column of the group key.
+    values : sequence of str
+        Numeric columns, in the order of the result's axes.
+    cluster : str, optional
+        Column of the cluster; asks for the cluster level.
+
+    Returns
+    -------
+    Moments
+        Keys in sorted order.
+
+    Raises
+    ------
+    InputError
+        A missing column, missing values, or a file that DuckDB cannot read.
+    """
+    import duckdb
+
+    try:
+        relation = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data
+        return _scan(relation, group, list(values), cluster)
+    except duckdb.Error as error:
+        raise duck_errors(error, "data") from None
+
+
+def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> Moments:
+    p = len(values)
+    columns = [f"{quote(group)} AS g", *(f"CAST({quote(v)} AS DOUBLE) AS x{j}" for j, v in enumerate(values))]
+    if cluster is not None:
+        columns.append(f"{quote(cluster)} AS c")
+    source = relation.project(", ".join(columns))
+    _refuse_gaps(source, group, values)
+    # First scan: each group's own mean, to floating error. Second: sums about it, which therefore keep their digits
+    # under any offset; what the first scan's rounding left is corrected exactly.
+    means = ", ".join(f"avg(x{j}) AS a{j}" for j in range(p))
+    centred = [f"(x{j} - a{j})" for j in range(p)]
+    sums = [f"sum({c})" for c in centred]
+    pairs = [(i, j) for i in range(p) for j in range(i, p)]
+    products = [f"sum({centred[i]} * {centred[j]})" for i, j in pairs]
+    shifts = [f"any_value(a{j})" for j in range(p)]
+    joined = f"WITH m AS (SELECT g, {means} FROM src GROUP BY g) SELECT {{}} FROM src JOIN m USING (g) GROUP BY {{}} ORDER BY {{}}"
+    wanted = ", ".join(["g", "count(*)", *shifts, *sums, *products])
+    rows = source.query("src", joined.format(wanted, "g", "g")).fetchall()
+    n = np.array([r[1] for r in rows], dtype=float)
+    numbers = np.array([r[2:] for r in rows], dtype=float).reshape(len(rows), 2 * p + len(pairs))
+    shift, total = numbers[:, :p], numbers[:, p : 2 * p]
+    cross = np.empty((len(rows), p, p))
+    for k, (i, j) in enumerate(pairs):
+        cross[:, i, j] = cross[:, j, i] = numbers[:, 2 * p + k] - total[:, i] * total[:, j] / n
+    keys = tuple(r[0] for r in rows)
+    cells = None
+    if cluster is not None:
+        wanted = ", ".join(["g", "c", "count(*)", *shifts, *sums])
+        found = source.query("src", joined.format(wanted, "g, c", "g, c")).fetchall()
+        place = {key: i for i, key in enumerate(keys)}
+        size = np.array([r[2] for r in found], dtype=float)
+        body = np.array([r[3:] for r in found], dtype=float).reshape(len(found), 2 * p)
+        cells = ClusterCells(
+            np.array([place[r[0]] for r in found], dtype=np.int64), np.array([r[1] for r in found]), size,
+            body[:, :p] + body[:, p:] / size[:, None],
+        )  # fmt: skip
+    return Moments(keys, n, shift + total / n[:, None], cross, cells)
+
+
+def _refuse_gaps(source: Any, group: str, values: list[str]) -> None:
+    """Missing or infinite values would silently change which rows are counted, so they are refused."""
+    p = len(values)
+    tests = [f"count(*) FILTER (WHERE x{j} IS NULL OR NOT isfinite(x{j}))" for j in range(p)]
+    counts = source.aggregate(", ".join([*tests, "count(*) FILTER (WHERE g IS NULL)"])).fetchall()[0]
+    for column, count in zip([*values, group], counts, strict=True):
+        if count:
+            raise InputError(
+                "moments need complete, finite columns", column=column, count=count,
+                remedy="leave these rows out or fill them deliberately first",
+            )  # fmt: skip

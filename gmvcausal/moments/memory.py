@@ -1,0 +1,76 @@
+"""Moments of arrays in memory, in blocks that stay in the processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments
+
+_BLOCK = 16_384
+
+
+def from_arrays(
+    values: FloatArray, group: IntArray, keys: tuple[Hashable, ...], cluster: NDArray[Any] | None = None
+) -> Moments:
+    """Moments of the rows of `values` by group.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n, p)
+        No missing values.
+    group : ndarray of int, shape (n,)
+        Position of each row's group in `keys`; rows with a negative code are left out.
+    keys : tuple
+        Group keys.
+    cluster : ndarray of int, shape (n,), optional
+        Cluster label of each row; asks for the cluster level.
+
+    Returns
+    -------
+    Moments
+    """
+    k, p = len(keys), values.shape[1]
+    n, mean, cross = np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p))
+    # A pilot mean per column: close enough to every value for centred sums to keep their digits.
+    shift = values[:: max(1, len(values) // 4096)].mean(axis=0) if len(values) else np.zeros(p)
+    order = np.argsort(group, kind="stable") if k > 1 or (group < 0).any() else None
+    counts = np.bincount(group[group >= 0], minlength=k)
+    start = int((group < 0).sum())
+    for g in range(k):
+        stop = start + int(counts[g])
+        total, product = np.zeros(p), np.zeros((p, p))
+        # A second shift by the group's own first block keeps digits where groups lie far apart.
+        own = shift
+        for low in range(start, stop, _BLOCK):
+            rows = values[low : min(low + _BLOCK, stop)] if order is None else values[order[low : min(low + _BLOCK, stop)]]
+            if low == start:
+                own = rows.mean(axis=0)
+            block = rows - own
+            total += block.sum(axis=0)
+            product += block.T @ block
+        n[g] = stop - start
+        if n[g]:
+            mean[g] = own + total / n[g]
+            cross[g] = product - np.outer(total, total) / n[g]
+        start = stop
+    cells = None if cluster is None else _cells(values, group, cluster, k, mean)
+    return Moments(keys, n, mean, cross, cells)
+
+
+def _cells(values: FloatArray, group: IntArray, cluster: NDArray[Any], k: int, mean: FloatArray) -> ClusterCells:
+    """Counts and means by (group, cluster), each summed about its group's mean."""
+    labels, code = np.unique(cluster, return_inverse=True)
+    inside = group >= 0
+    key = (group * len(labels) + code)[inside]
+    distinct, cell = np.unique(key, return_inverse=True)
+    g, c = distinct // len(labels), distinct % len(labels)
+    n = np.bincount(cell).astype(float)
+    sums = np.empty((len(distinct), values.shape[1]))
+    rows_group = group[inside]
+    for j in range(values.shape[1]):
+        sums[:, j] = np.bincount(cell, values[inside, j] - mean[rows_group, j])
+    return ClusterCells(g.astype(np.int64), labels[c], n, mean[g] + sums / n[:, None])
