@@ -68,11 +68,14 @@ class Times:
     values : ndarray of int64, shape (n,); undefined where `missing`
     missing : ndarray of bool, shape (n,)
     is_date : bool
+    zone : str or None
+        The time zone (or offset) the column carried, None where it carried none.
     """
 
     values: IntArray
     missing: NDArray[np.bool_]
     is_date: bool
+    zone: str | None = None
 
 
 def first_rows(mask: NDArray[np.bool_]) -> list[int]:
@@ -282,12 +285,13 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
 
 def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
     dtype = series.dtype
-    if dtype == nw.Datetime and getattr(dtype, "time_zone", None) is not None:
-        zone = timezone or dtype.time_zone  # type: ignore[attr-defined]  # narwhals types the class, not its instances
+    seen: str | None = getattr(dtype, "time_zone", None) if dtype == nw.Datetime else None
+    if seen is not None:
+        zone = timezone or seen
         series = series.dt.convert_time_zone(zone).dt.replace_time_zone(None)
     missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
     stamps = np.asarray(series.to_numpy()).astype(_MICRO)
-    return Times(stamps.view(np.int64), missing, True)
+    return Times(stamps.view(np.int64), missing, True, seen)
 
 
 def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None) -> Times:
@@ -308,6 +312,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     codes, distinct = pd.factorize(present)
     stamps = np.empty(len(distinct), dtype=_MICRO)
     zones = set()
+    zone: str | None = None
     bad: list[int] = []
     for i, item in enumerate(distinct):
         stamp = _one_stamp(item)
@@ -316,6 +321,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
             continue
         zones.add(None if stamp.tzinfo is None else str(stamp.utcoffset()) if timezone is None else "zoned")
         if stamp.tzinfo is not None:
+            zone = str(stamp.tzinfo)
             stamp = stamp.tz_convert(timezone) if timezone else stamp
             stamp = stamp.tz_localize(None)
         stamps[i] = stamp.to_datetime64()
@@ -328,7 +334,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
         raise rules.mixed_zones(column, role, detail)
     values = np.zeros(len(items), dtype=np.int64)
     values[~missing] = stamps[codes].view(np.int64) if len(present) else 0
-    return Times(values, missing, True)
+    return Times(values, missing, True, zone)
 
 
 def _one_stamp(item: Any) -> pd.Timestamp | None:
