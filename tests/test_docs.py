@@ -1,0 +1,106 @@
+"""On every page: each block of Python runs, each block of TOML parses, each local link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
+FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
+LINK = re.compile(r"\]\(<?(?P<target>[^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
+
+
+class Block(NamedTuple):
+    """A fenced block: language, rest of the info string, dedented text, the page's line where it begins."""
+
+    language: str
+    options: str
+    text: str
+    line: int
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page, those in lists and admonitions too; a fence never closed is an error."""
+    found: list[Block] = []
+    lines = page.splitlines()
+    at = 0
+    while at < len(lines):
+        opening = FENCE.match(lines[at])
+        at += 1
+        if opening is None:
+            continue
+        closing = re.compile(rf"^[ \t]*{opening['ticks'][0]}{{{len(opening['ticks'])},}}[ \t]*$")
+        start = at
+        while at < len(lines) and not closing.match(lines[at]):
+            at += 1
+        assert at < len(lines), f"the fence on line {start} is never closed"
+        language, _, options = opening["info"].strip().partition(" ")
+        found.append(
+            Block(language.lower(), options.strip(), textwrap.dedent("\n".join(lines[start:at])), start + 1)
+        )
+        at += 1
+    return found
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_the_reader_of_blocks_itself() -> None:
+    page = '# A\n\n```python title="x"\na = 1\n```\n\n'
+    page += "!!! note\n\n    ~~~toml\n    b = 2\n    ~~~\n\n````text\n```python\n````\n"
+    assert blocks(page) == [
+        Block("python", 'title="x"', "a = 1", 4),
+        Block("toml", "", "b = 2", 10),
+        Block("text", "", "```python", 14),
+    ]
+    with pytest.raises(AssertionError, match="line 1 is never closed"):
+        blocks("```python\na = 1\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the page, in one namespace, in an empty folder, with warnings as errors."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    try:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            assert block.language not in {"py", "python3", "pycon"}, (
+                f"{name(page)}:{block.line}: write `python`, so that the block is run"
+            )
+            if block.language == "python":
+                # as many empty lines before it as the page has: a traceback then names the page's own line
+                exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
+    finally:
+        plt.close("all")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_toml_blocks_parse(page: Path) -> None:
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language == "toml":
+            tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_local_links_lead_somewhere(page: Path) -> None:
+    prose = page.read_text(encoding="utf-8")
+    for block in blocks(prose):
+        prose = prose.replace(block.text, "") if block.text.strip() else prose
+    targets = [match["target"].partition("#")[0] for match in LINK.finditer(prose)]
+    missing = [
+        t
+        for t in targets
+        if t and "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()
+    ]
+    assert not missing, f"{name(page)} links to {missing}, which do not exist"
