@@ -1,0 +1,8 @@
+"""What every verb returns: estimates with their covariance, an audit, a manifest, one protocol."""
+
+from gmvcausal.results.audit import Audit, Check
+from gmvcausal.results.base import Result
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.results.manifest import Manifest
+
+__all__ = ["Audit", "Check", "Estimates", "Manifest", "Result"]

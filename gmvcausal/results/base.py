@@ -1,0 +1,157 @@
+"""The Result protocol: the same names on the result of every verb."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gmvcausal.frames.params import check
+from gmvcausal.results.audit import Audit
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.results.manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+COMMON_COLUMNS = (
+    "term", "estimand", "unit", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "n",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """An estimate that carries its audit and its manifest.
+
+    The scalar attributes are those of the first row of `to_frame()`.
+
+    Attributes
+    ----------
+    title : str
+        What was done, in a few words.
+    assumption : str
+        The identifying assumption, in words.
+    estimates : Estimates
+    manifest : Manifest
+    alpha : float
+        One minus the default confidence level.
+    """
+
+    title: str
+    assumption: str
+    estimates: Estimates
+    manifest: Manifest
+    alpha: float
+
+    @property
+    def audit(self) -> Audit:
+        """The checks that bear on the assumption."""
+        return Audit(())
+
+    @property
+    def estimate(self) -> float:
+        """The headline estimate, in `unit`."""
+        return float(self.estimates.estimate[0])
+
+    @property
+    def std_error(self) -> float:
+        """Its standard error; NaN where it is withheld (the summary says why)."""
+        return float(self.estimates.std_error[0])
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value against zero."""
+        return float(self.estimates.p_value[0])
+
+    @property
+    def estimand(self) -> str:
+        """What is estimated."""
+        return self.estimates.estimand[0]
+
+    @property
+    def unit(self) -> str:
+        """Unit of measurement of the estimate."""
+        return self.estimates.unit[0]
+
+    @property
+    def n(self) -> int:
+        """Number of units behind the headline."""
+        return self.estimates.n[0]
+
+    def conf_int(self, level: float | None = None) -> tuple[float, float]:
+        """Confidence interval of the headline.
+
+        Parameters
+        ----------
+        level : float, optional
+            Default ``1 - alpha`` of the call (.95 unless changed).
+
+        Returns
+        -------
+        low, high : float
+            NaN where the interval is withheld.
+        """
+        low, high = self.estimates.interval(1 - self.alpha if level is None else check("level", level))
+        return float(low[0]), float(high[0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """All terms; the first ten columns are the same for every verb."""
+        import numpy as np
+        import pandas as pd
+
+        e = self.estimates
+        low, high = e.interval(1 - self.alpha)
+        se = e.std_error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = np.where(se > 0, e.estimate / se, np.nan)
+        values = (e.term, e.estimand, e.unit, e.estimate, se, statistic, e.p_value, low, high, e.n)
+        return pd.DataFrame(dict(zip(COMMON_COLUMNS, values, strict=True))).assign(**self._extra_columns())
+
+    def _extra_columns(self) -> dict[str, Any]:
+        """The verb's own columns, after the common ones."""
+        return {}
+
+    def summary(self) -> str:
+        """Headline or refusal, the estimates, the audit and what happened to the data, as text."""
+        from gmvcausal.present import text
+
+        return text.summary(self)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        from gmvcausal.present import tables
+
+        return tables.html_block(self)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The estimates as an HTML table, text escaped; also written to `path` if given."""
+        from gmvcausal.present import tables
+
+        return tables.to_html(self, path)
+
+    def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The estimates as a booktabs table, text escaped; also written to `path` if given."""
+        from gmvcausal.present import tables
+
+        return tables.to_latex(self, path)
+
+    def to_docx(self, path: str | os.PathLike[str]) -> None:
+        """Write the estimates as a three-line table into a Word file."""
+        from gmvcausal.present import tables
+
+        tables.to_docx(self, path)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_frame()` as CSV; cells that a spreadsheet would run as a formula are defused."""
+        from gmvcausal.present import tables
+
+        tables.to_csv(self.to_frame(), path)
+
+    def plot(self, kind: str | None = None) -> Figure:
+        """Draw the result; the kinds on offer depend on the verb (an unknown kind lists them)."""
+        from gmvcausal.present import figures
+
+        return figures.plot(self, kind)

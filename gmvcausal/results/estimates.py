@@ -1,0 +1,53 @@
+"""Terms, one vector, its covariance and degrees of freedom: all that money, tables and sensitivity need."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmvcausal.stats.inference import FloatArray, critical_value, p_value
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Named estimates with their joint uncertainty.
+
+    Attributes
+    ----------
+    term, estimand, unit : tuple of str, length k
+        Name, what is estimated, and the unit of measurement of each.
+    estimate : ndarray, shape (k,)
+    cov : ndarray, shape (k, k)
+        NaN rows where the interval is withheld.
+    n : tuple of int, length k
+    df : float
+        Degrees of freedom of the t distribution; ``inf`` for the normal.
+    withheld : str
+        Why intervals are missing, where they are; empty otherwise.
+    """
+
+    term: tuple[str, ...]
+    estimand: tuple[str, ...]
+    unit: tuple[str, ...]
+    estimate: FloatArray
+    cov: FloatArray
+    n: tuple[int, ...]
+    df: float = math.inf
+    withheld: str = ""
+
+    @property
+    def std_error(self) -> FloatArray:
+        """Standard errors; NaN where withheld."""
+        return np.asarray(np.sqrt(np.diag(self.cov)), dtype=float)
+
+    @property
+    def p_value(self) -> FloatArray:
+        """Two-sided p-values against zero."""
+        return p_value(self.estimate, self.std_error, self.df)
+
+    def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper confidence limits at `level`."""
+        half = critical_value(level, self.df) * self.std_error
+        return self.estimate - half, self.estimate + half

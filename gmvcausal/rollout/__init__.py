@@ -1,0 +1,1 @@
+"""Roll-outs and panels: who was treated, and since when. The verb is `gmvcausal.did`."""

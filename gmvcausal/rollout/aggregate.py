@@ -1,0 +1,128 @@
+"""Aggregates of ATT(g, t): rows J over the cells and the cohort shares, so that shares carry their own uncertainty.
+
+An aggregate weighted by cohort size is sum_k p_g(k) ATT_k / sum_k p_g(k). Its row holds the weights on the cells and,
+by the delta method, the derivative with respect to each share p_g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.rollout.group_time import FloatArray, FromMoments, FromUnits, IntArray
+
+Effects = FromMoments | FromUnits
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """Aggregated effects.
+
+    Attributes
+    ----------
+    at : ndarray, shape (a,)
+        What each row stands for: event time, cohort, period (or 0).
+    estimate : ndarray, shape (a,)
+    rows : ndarray, shape (a, K + G)
+        Loadings on cells and shares, for covariance and influence.
+    cohorts : ndarray of bool, shape (a, G)
+        Which cohorts contribute.
+    """
+
+    at: IntArray
+    estimate: FloatArray
+    rows: FloatArray
+    cohorts: NDArray[np.bool_]
+
+
+def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> tuple[float, FloatArray, NDArray[np.bool_]]:
+    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts."""
+    k, cohort, shares = len(effects.att), effects.cells.cohort, effects.shares
+    weight = np.where(inside, shares[cohort], 0.0)
+    total = weight.sum()
+    estimate = float(weight @ effects.att / total)
+    row = np.zeros(k + len(shares))
+    row[:k] = weight / total
+    np.add.at(row, k + cohort[inside], (effects.att[inside] - estimate) / total)
+    return estimate, row, np.bincount(cohort[inside], minlength=len(shares)) > 0
+
+
+def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregates:
+    values = np.unique(key[inside])
+    parts = [size_weighted(effects, inside & (key == v)) for v in values]
+    return _collect(values, parts, effects)
+
+
+def _collect(at: IntArray, parts: list[tuple[float, FloatArray, NDArray[np.bool_]]], effects: Effects) -> Aggregates:
+    width = len(effects.att) + len(effects.shares)
+    return Aggregates(
+        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), width),
+        np.array([p[2] for p in parts], dtype=bool).reshape(len(parts), len(effects.shares)),
+    )  # fmt: skip
+
+
+def post(effects: Effects) -> NDArray[np.bool_]:
+    """Cells at or after treatment."""
+    return np.asarray(effects.cells.event >= 0)
+
+
+def simple(effects: Effects) -> Aggregates:
+    """All post cells, weighted by cohort size."""
+    return _collect(np.array([0]), [size_weighted(effects, post(effects))], effects)
+
+
+def by_event(effects: Effects) -> Aggregates:
+    """One row per event time."""
+    return _by(effects, effects.cells.event, np.ones(len(effects.att), dtype=bool))
+
+
+def by_period(effects: Effects) -> Aggregates:
+    """One row per period (column of the grid), post cells."""
+    return _by(effects, effects.cells.period, post(effects))
+
+
+def by_cohort(effects: Effects) -> Aggregates:
+    """One row per cohort: the plain mean over its post cells."""
+    return _by(effects, effects.cells.cohort, post(effects))
+
+
+def mean_of(parts: Aggregates, keep: NDArray[np.bool_] | None = None) -> Aggregates:
+    """Plain mean over rows (event times, periods)."""
+    use = np.ones(len(parts.at), dtype=bool) if keep is None else keep
+    return Aggregates(
+        np.array([0]), np.array([parts.estimate[use].mean()]), parts.rows[use].mean(axis=0)[None, :],
+        parts.cohorts[use].any(axis=0)[None, :],
+    )  # fmt: skip
+
+
+def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
+    """Mean over cohorts weighted by their size, with the shares' uncertainty."""
+    k = len(effects.att)
+    share = effects.shares[parts.at]
+    total = share.sum()
+    estimate = float(share @ parts.estimate / total)
+    row = (share / total) @ parts.rows
+    row[k + parts.at] += (parts.estimate - estimate) / total
+    return Aggregates(np.array([0]), np.array([estimate]), row[None, :], parts.cohorts.any(axis=0)[None, :])
+
+
+def cells_as_aggregates(effects: Effects) -> Aggregates:
+    """Every cell on its own."""
+    k, g = len(effects.att), len(effects.shares)
+    cohorts = np.zeros((k, g), dtype=bool)
+    cohorts[np.arange(k), effects.cells.cohort] = True
+    return Aggregates(effects.cells.event, effects.att, np.eye(k, k + g), cohorts)
+
+
+def cluster_counts(cohorts: NDArray[np.bool_], group: IntArray, cluster: IntArray) -> IntArray:
+    """Number of distinct clusters among the units of the cohorts of each row, shape (a,)."""
+    n_groups = cohorts.shape[1]
+    treated = (group >= 0) & (group < n_groups)
+    if int(cluster.max()) + 1 == len(cluster):
+        size = np.bincount(group[treated], minlength=n_groups)
+        return np.asarray(cohorts @ size, dtype=np.int64)
+    holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)
+    holds[group[treated], cluster[treated]] = True
+    return np.array([int(holds[row].any(axis=0).sum()) for row in cohorts], dtype=np.int64)

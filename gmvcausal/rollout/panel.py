@@ -1,0 +1,271 @@
+"""One reading of the data for every estimator of this room: columns in, a validated `Panel` out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import Times, first_rows, flags, identifiers, numeric, times
+from gmvcausal.frames.table import Table, open_table
+from gmvcausal.rollout import cohorts as cohort_rules
+from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED, Cohorts
+from gmvcausal.rollout.grid import Grid
+from gmvcausal.rollout.layout import Layout, lay_out
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Columns that are clusters by their very name, where treatment does not vary within them.
+COARSER = ("room", "city", "store", "region")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A validated panel.
+
+    Attributes
+    ----------
+    y : ndarray of float64, shape (R, T)
+        Outcome; NaN where the cell is absent.
+    on : ndarray of float64, shape (R, T), or None
+        1 where the tactic is on, 0 where off, NaN where absent (only where `treated=` was given).
+    start : ndarray of int64, shape (R,)
+        Column of first treatment, `UNTREATED` or `ALWAYS`.
+    cluster : ndarray of int64, shape (R,)
+        Dense code of each row's cluster.
+    cluster_name : str
+    weight : ndarray of float64, shape (R,), or None
+    grid : Grid
+    offset, stack, stack_labels
+        See `Layout`; None without `stack=`.
+    other : ndarray of float64, shape (R, T), or None
+        1 where another campaign is active (from a column ``other_tactic`` of a stacked frame).
+    rows, columns : int
+        Shape of the data as they came.
+    notes : list of str
+    dropped : dict
+    meta : dict
+        What `Logs` wrote about the frame; empty for a plain frame.
+    """
+
+    y: FloatArray
+    on: FloatArray | None
+    start: IntArray
+    unit: NDArray[Any]
+    unit_code: IntArray
+    cluster: IntArray
+    cluster_name: str
+    weight: FloatArray | None
+    grid: Grid
+    offset: IntArray | None
+    stack: IntArray | None
+    stack_labels: NDArray[Any] | None
+    other: FloatArray | None
+    cohorts: Cohorts | None
+    rows: int
+    columns: int
+    spacing: float
+    notes: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every unit is observed in every period."""
+        return bool(np.isfinite(self.y.sum()))
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return int(self.cluster.max()) + 1
+
+
+def read_panel(
+    data: Any, *, outcome: str, unit: str, time: str, first_treated: str, treated: str | None, stack: str | None, never: Any,
+    cluster: str | None, weights: str | None, anticipation: int, missing: str, dedupe: str | None, absorbing: bool,
+) -> Panel:  # fmt: skip
+    """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
+    named = [outcome, unit, time, treated or first_treated, stack, cluster, weights]
+    needed = list(dict.fromkeys(c for c in named if c is not None))
+    table = open_table(data, needed=needed)
+    meta = dict(getattr(data, "attrs", {}).get("gmvcausal", {})) if isinstance(getattr(data, "attrs", None), dict) else {}
+    if table.n == 1:
+        raise InputError("data has a single row", remedy="supply one row per unit and period")
+    if len({c for c in (outcome, unit, time)}) < 3:
+        raise InputError(f"outcome={outcome!r}, unit={unit!r} and time={time!r} must be three different columns")
+    notes: list[str] = list(meta.get("notes", []))
+    dropped: dict[str, int] = dict(meta.get("dropped", {}))
+    remedy = "a unit that bought nothing has outcome 0: pass missing='zero' if that is what missing means here, else remove the rows"
+    read = numeric(table, outcome, "outcome", missing=remedy if missing == "raise" else None)
+    y_rows = read.values
+    if missing == "zero":
+        gaps = np.isnan(y_rows)
+        if gaps.any():
+            y_rows = np.where(gaps, 0.0, y_rows)
+            notes.append(f"{int(gaps.sum()):,} missing outcomes were set to 0, as missing='zero' asked")
+    flag_rows = flags(table, treated, "treated").astype(float) if treated is not None else None
+    when: Times | None = None
+    if flag_rows is None:
+        when = times(table, first_treated, "first_treated", allow_missing=True)
+    weight_rows = _weights(table, weights)
+    others = [v for v in (y_rows, flag_rows, when.values if when else None, weight_rows) if v is not None]
+    if dedupe not in (None, "exact"):
+        raise InputError(f"dedupe must be None or 'exact', but is {dedupe!r}")
+    calendar = times(table, time, "time")
+    layout = lay_out(table, unit, time, calendar, stack, dedupe, others)
+    if layout.keep is not None:
+        gone = table.n - len(layout.keep)
+        notes.append(f"{gone:,} rows that repeated another row exactly were dropped, as dedupe='exact' asked")
+        dropped["exact duplicates"] = gone
+    y = layout.matrix(y_rows)
+    on = layout.matrix(flag_rows) if flag_rows is not None else None
+    if flag_rows is None and when is not None:
+        found: Cohorts | None = _cohorts(layout, when, calendar, first_treated, never, anticipation, stack)
+    elif absorbing and on is not None:
+        found = cohort_rules.from_flags(on, layout.grid, anticipation, str(treated), layout.rows_of)
+    else:
+        found = None
+    start = found.start if found is not None else _first_on(on)
+    if found is not None:
+        _tell(found, notes, dropped, first_treated if treated is None else treated)
+    name, cluster_code = _clusters(data, table, layout, cluster, unit, start, meta)
+    if int(cluster_code.max()) == 0:
+        raise InputError("there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column")
+    weight = None
+    if weight_rows is not None:
+        weight, varies = layout.per_row(weight_rows)
+        if varies.any():
+            raise rules.not_constant(
+                str(weights), "weights", "units", int(varies.sum()), first_rows(varies), "give each unit one weight"
+            )
+    if layout.grid.gaps:
+        notes.append(
+            f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time counts them"
+        )
+    other = None
+    if stack is not None and "other_tactic" in table.columns:
+        other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
+    return Panel(
+        y, on, start, layout.unit, layout.unit_code, cluster_code, name, weight, layout.grid, layout.offset, layout.stack,
+        layout.stack_labels, other, found, table.n, len(table.columns), read.spacing, notes, dropped, meta,
+    )  # fmt: skip
+
+
+def _weights(table: Table, column: str | None) -> FloatArray | None:
+    if column is None:
+        return None
+    values = numeric(table, column, "weights", missing="give every row a weight").values
+    bad = values <= 0
+    if bad.any():
+        raise InputError(
+            "weights must be positive", column=column, count=int(bad.sum()), rows=first_rows(bad),
+            remedy="leave out units that should not count, instead of weighting them with zero",
+        )  # fmt: skip
+    return values
+
+
+def _cohorts(
+    layout: Layout, when: Times, calendar: Times, column: str, never: Any, anticipation: int, stack: str | None
+) -> Cohorts:
+    if stack is not None:
+        raise InputError("stack= needs treated=, the 0/1 column of who is treated when", remedy="pass treated='treated'")
+    if calendar.is_date != when.is_date and not when.missing.all():
+        kinds = ("dates", "whole numbers")
+        raise InputError(
+            f"time holds {kinds[not calendar.is_date]} but first_treated holds {kinds[not when.is_date]}", column=column,
+            remedy="write both in the same way",
+        )  # fmt: skip
+    # Missing becomes a value of its own, so that "known in one row, missing in another" is caught as varying.
+    blank = np.iinfo(np.int64).min
+    value, varies = layout.per_row(np.where(when.missing, blank, when.values))
+    if varies.any():
+        raise rules.not_constant(
+            column, "first_treated", "units", _units_touched(layout, varies), first_rows(varies),
+            "a unit has one date of first treatment: correct it, or give each unit its own id (is an id used twice?)",
+        )  # fmt: skip
+    code = cohort_rules.parse_never(never, calendar)
+    return cohort_rules.from_first_treated(value, value == blank, layout.grid, anticipation, code, column, layout.rows_of)
+
+
+def _units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
+    """How many units the marked table rows belong to."""
+    rows = np.flatnonzero(row_mask)
+    if layout.cell is None:
+        return len(np.unique(rows // layout.shape[1]))
+    if layout.keep is not None:
+        rows = np.searchsorted(layout.keep, rows)
+    return len(np.unique(layout.cell[rows] // layout.shape[1]))
+
+
+def _first_on(on: FloatArray | None) -> IntArray:
+    """First treated column of each row from flags that may switch off again."""
+    assert on is not None
+    hit = on == 1.0
+    return np.where(hit.any(axis=1), hit.argmax(axis=1), UNTREATED).astype(np.int64)
+
+
+def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str) -> None:
+    if found.zero_is_never:
+        notes.append(f"0 in {column!r} was read as never treated: no period is 0 and no other date lies before the first period")
+    if found.late:
+        notes.append(f"{found.late:,} units are first treated after the last period and count as untreated in these data")
+    if found.always:
+        dropped["already treated at the start"] = found.always
+    if found.excluded:
+        dropped["treated after the data but within the anticipation window"] = found.excluded
+
+
+def _clusters(
+    data: Any, table: Table, layout: Layout, cluster: str | None, unit: str, start: IntArray, meta: dict[str, Any]
+) -> tuple[str, IntArray]:
+    """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
+    if cluster is None and layout.stack is None:
+        for column in [*meta.get("keep", []), *COARSER]:
+            if column in (unit, cluster) or column not in table.columns:
+                continue
+            codes = _coarser(table, layout, column, start)
+            if codes is not None:
+                warnings.warn(
+                    f"treatment does not vary within {column!r}, so standard errors are clustered there; "
+                    f"pass cluster={unit!r} to cluster by unit",
+                    GmvCausalWarning,
+                    stacklevel=4,
+                )
+                return column, codes
+    if cluster is None or cluster == unit:
+        return unit, layout.unit_code.astype(np.int64)
+    ids = identifiers(table, cluster, "cluster")
+    codes, varies = layout.per_row(ids.codes)
+    if layout.stack is not None:
+        by_unit = np.full(int(layout.unit_code.max()) + 1, -1, dtype=np.int64)
+        by_unit[layout.unit_code] = codes
+        varies = varies | (by_unit[layout.unit_code] != codes).any()
+    if varies.any():
+        raise rules.not_constant(
+            cluster, "cluster", "units", _units_touched(layout, varies), first_rows(varies),
+            "clusters must hold whole units: is a unit id used in several clusters?",
+        )  # fmt: skip
+    return cluster, np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+def _coarser(table: Table, layout: Layout, column: str, start: IntArray) -> IntArray | None:
+    """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
+    if table.frame[column].is_null().any():
+        return None
+    codes, varies = layout.per_row(identifiers(table, column, "cluster").codes)
+    if varies.any():
+        return None
+    codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    levels = int(codes.max()) + 1
+    first = np.empty(levels, dtype=np.int64)
+    first[codes] = start
+    n_cohorts = len(np.unique(start[start != ALWAYS]))
+    if levels >= len(codes) or levels <= n_cohorts or not (first[codes] == start).all():
+        return None
+    return codes

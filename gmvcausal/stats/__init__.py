@@ -1,0 +1,1 @@
+"""What every design shares: intervals, bands, tests, small-sample factors."""
