@@ -1,0 +1,348 @@
+"""Any input to a DuckDB view of role-named, typed columns, or an error that names the rows.
+
+The rules are those of `frames.columns`, in the same sentences. A frame in memory goes through `frames.columns` itself;
+a parquet file is never loaded: one scan of SQL aggregates checks every rule, and only where one is broken does a
+second query look for the first rows. A user's DuckDB relation lives on a connection of its own, so its needed columns
+are streamed once to a temporary parquet file, which keeps memory bounded and the user's catalogue untouched.
+
+In the view a role is a column of the role's name; a further column asked for by its own name is called ``=name``,
+so that the two can never be confused.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import columns, rules, sql
+from gmvcausal.frames.table import Table, check_path, duck_errors, is_path, is_relation, open_table, quote, quote_text
+
+Spec = dict[str, tuple[str, str]]
+
+_MEMORY = "1GB"
+
+
+class Workspace:
+    """A DuckDB connection of our own, with a memory limit and a temporary directory that is always removed.
+
+    Parameters
+    ----------
+    memory : str
+        DuckDB's memory limit; beyond it, DuckDB spills to the temporary directory.
+    """
+
+    def __init__(self, memory: str = _MEMORY) -> None:
+        self.directory = tempfile.mkdtemp(prefix="gmvcausal-")
+        self.connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": self.directory})
+        # Casts between zoned and zoneless times would otherwise depend on the machine.
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET enable_progress_bar = false")
+        self._finalizer = weakref.finalize(self, _clean, self.connection, self.directory)
+        self._count = 0
+
+    def new_name(self, stem: str) -> str:
+        """A name for a table or file that nothing else has."""
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def new_file(self, stem: str) -> str:
+        """A path for a temporary parquet file."""
+        return os.path.join(self.directory, self.new_name(stem) + ".parquet")
+
+    def query(self, text: str, name: str = "the data") -> Any:
+        """Run a SELECT and return DuckDB's relation; failures become `InputError` about `name`."""
+        try:
+            return self.connection.sql(text)
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+
+    def numpy(self, text: str, name: str = "the data") -> dict[str, np.ndarray[Any, Any]]:
+        """Run a SELECT and return its columns as numpy arrays."""
+        try:
+            return dict(self.connection.sql(text).fetchnumpy())
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+
+    def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[Any]:
+        """Run a SELECT and yield Arrow record batches, so that the whole result is never in memory."""
+        try:
+            relation = self.connection.sql(text)
+            # The method's name changed between the releases of DuckDB that are supported.
+            yield from (getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch)(rows)
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+
+    def row(self, text: str, name: str = "the data") -> tuple[Any, ...]:
+        """Run a SELECT of one row."""
+        try:
+            found = self.connection.sql(text).fetchall()
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+        return tuple(found[0]) if found else ()
+
+    def run(self, text: str, name: str = "the data") -> None:
+        """Run a statement that returns nothing."""
+        try:
+            self.connection.execute(text)
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+
+    def close(self) -> None:
+        """Close the connection and remove the temporary files."""
+        self._finalizer()
+
+
+def _clean(connection: duckdb.DuckDBPyConnection, directory: str) -> None:
+    connection.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A checked input as a view on a workspace's connection.
+
+    Attributes
+    ----------
+    space : Workspace
+    name : str
+        What messages call it.
+    view : str
+        The view with role-named columns (quoted where it is used).
+    n : int
+        Number of rows.
+    roles : dict
+        Role to the user's column.
+    kinds : dict
+        Role to what the column holds in the view: "int", "text", "number", "time" or "flag".
+    zones : dict
+        Role to the time zone the column carried (only those that carried one).
+    spacing : dict
+        Role to the largest distance between neighbouring numbers of the source dtype (0 where exact).
+    available : tuple of str
+        All columns of the input.
+    """
+
+    space: Workspace
+    name: str
+    view: str
+    n: int
+    roles: dict[str, str]
+    kinds: dict[str, str]
+    available: tuple[str, ...]
+    zones: dict[str, str] = field(default_factory=dict)
+    spacing: dict[str, float] = field(default_factory=dict)
+    source: str = ""
+    select: dict[str, str] = field(default_factory=dict)
+    table: Table | None = None
+    arrow: Any = None
+
+    @property
+    def sql(self) -> str:
+        """The view's quoted name."""
+        return quote(self.view)
+
+    def first_rows(self, condition: str) -> list[int]:
+        """Positions of the first rows of the view where `condition` (SQL over the view's columns) holds."""
+        return sql.first_rows(self.space, self.sql, condition, self.name)
+
+
+def open_relation(
+    space: Workspace, data: Any, name: str, spec: Spec, *, timezone: str | None = None, extra: Sequence[str] = ()
+) -> Relation:
+    """Open any input as a checked `Relation`.
+
+    Parameters
+    ----------
+    space : Workspace
+    data : frame, path or relation
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path or glob, or a DuckDB relation.
+    name : str
+        What messages call it.
+    spec : dict
+        ``{role: (column, kind)}``; kind is one of id, number, time, text, flag; with a trailing ``?`` missing values
+        are allowed.
+    timezone : str, optional
+        Convert zoned times to this zone's wall clock.
+    extra : sequence of str
+        Further columns, taken as they are and called ``=name`` in the view.
+
+    Returns
+    -------
+    Relation
+
+    Raises
+    ------
+    InputError
+        As `frames.columns`, and where the file cannot be read.
+    """
+    if is_path(data):
+        return _open_file(space, _file_source(check_path(data, name)), name, spec, timezone, extra)
+    if is_relation(data):
+        needed = list(dict.fromkeys([c for c, _ in spec.values()] + list(extra)))
+        return _open_file(space, _stream(space, data, name, needed), name, spec, timezone, extra, list(data.columns))
+    table = open_table(data, name)
+    return _open_table(space, table, spec, timezone, extra)
+
+
+def column_names(data: Any, name: str) -> list[str]:
+    """Names of the columns of any input, without reading its rows."""
+    if is_path(data):
+        source = _file_source(check_path(data, name))
+        try:
+            with duckdb.connect() as connection:
+                return list(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+    if is_relation(data):
+        return list(data.columns)
+    return open_table(data, name).columns
+
+
+def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation:
+    """The same relation with further columns of the user's, called ``=name`` in the view."""
+    new = [c for c in dict.fromkeys(wanted) if f"={c}" not in relation.select]
+    for column in new:
+        if column not in relation.available:
+            raise rules.no_such_column(column, relation.available, role, relation.name)
+    if not new:
+        return relation
+    if relation.table is not None:
+        arrow = relation.arrow
+        for column in new:
+            arrow = arrow.append_column(f"={column}", _as_it_is(relation.table, column))
+        return _register(replace(relation, arrow=arrow), {f"={c}": quote(f"={c}") for c in new})
+    return _create(replace(relation, select={**relation.select, **{f"={c}": quote(c) for c in new}}))
+
+
+# --- frames in memory ---------------------------------------------------------------------------------------------
+def _open_table(
+    space: Workspace, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]
+) -> Relation:
+    arrays: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
+    zones: dict[str, str] = {}
+    spacing: dict[str, float] = {}
+    for role, (column, kind) in spec.items():
+        label = f"{role} ({table.name})"
+        optional = kind.endswith("?")
+        kind = kind.rstrip("?")
+        if kind == "id" or kind == "text":
+            arrays[role], kinds[role] = _ids(table, column, label, optional)
+        elif kind == "number":
+            found = columns.numeric(table, column, label, missing=None if optional else sql.remedy_missing(role))
+            arrays[role] = pa.array(found.values, from_pandas=True)
+            kinds[role], spacing[role] = "number", found.spacing
+        elif kind == "flag":
+            arrays[role], kinds[role] = pa.array(columns.flags(table, column, label)), "flag"
+        else:
+            times = columns.times(table, column, label, timezone=timezone, allow_missing=optional)
+            if not times.is_date and not times.missing.all():
+                raise sql.not_a_date(column, label)
+            arrays[role] = pa.array(times.values.view("datetime64[us]"), mask=times.missing)
+            kinds[role] = "time"
+            if times.zone is not None:
+                zones[role] = times.zone
+    for column in extra:
+        arrays[f"={column}"] = _as_it_is(table, column)
+    relation = Relation(
+        space, table.name, space.new_name(table.name), table.n, {r: c for r, (c, _) in spec.items()}, kinds,
+        tuple(table.columns), zones, spacing, table=table, arrow=pa.table(arrays) if arrays else None,
+    )  # fmt: skip
+    return _register(relation, {c: quote(c) for c in arrays})
+
+
+def _ids(table: Table, column: str, label: str, optional: bool) -> tuple[Any, str]:
+    """An id column as an Arrow array of whole numbers or text; where `optional`, nulls stay null."""
+    series = table.series(column, label)
+    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+    if series.dtype.is_float():
+        missing = missing | np.isnan(np.asarray(series.to_numpy(), dtype=np.float64))
+    if not (optional and missing.any()):
+        return _arrow_ids(columns.id_values(table, column, label), column, label)
+    present = ~missing
+    part = table.frame.filter([bool(v) for v in present])
+    values = columns.id_values(Table(part, table.name, len(part)), column, label) if len(part) else np.array([], object)
+    array, kind = _arrow_ids(values, column, label)
+    index = np.where(present, np.cumsum(present) - 1, 0)
+    return array.take(pa.array(index, mask=missing)), kind
+
+
+def _arrow_ids(values: np.ndarray[Any, Any], column: str, label: str) -> tuple[Any, str]:
+    if values.dtype.kind in "iu":
+        if values.dtype.kind == "u" and len(values) and int(values.max()) > np.iinfo(np.int64).max:
+            raise sql.too_large(column, label)
+        return pa.array(values.astype(np.int64, copy=False)), "int"
+    return pa.array(values, type=pa.string()), "text"
+
+
+def _as_it_is(table: Table, column: str) -> Any:
+    """A column as Arrow, with its own dtype; what Arrow cannot hold becomes text."""
+    series = table.series(column, "a further column")
+    try:
+        return series.to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
+        return pa.array([None if v is None else str(v) for v in series.to_list()], type=pa.string())
+
+
+def _register(relation: Relation, select: dict[str, str]) -> Relation:
+    source = relation.space.new_name("memory")
+    relation.space.connection.register(source, relation.arrow)
+    return _create(replace(relation, source=quote(source), select={**relation.select, **select}))
+
+
+def _create(relation: Relation) -> Relation:
+    listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in relation.select.items())
+    relation.space.run(f"CREATE OR REPLACE TEMP VIEW {relation.sql} AS SELECT {listed} FROM {relation.source}", relation.name)
+    return relation
+
+
+# --- files and relations ------------------------------------------------------------------------------------------
+def _file_source(path: str) -> str:
+    if os.path.isdir(path):
+        path = os.path.join(glob.escape(path), "**", "*.parquet")
+    elif os.path.exists(path):
+        path = glob.escape(path)
+    return f"read_parquet({quote_text(path)})"
+
+
+def _stream(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> str:
+    """Write the needed columns of a user's relation to a temporary parquet file, on that relation's own connection."""
+    available = list(data.columns)
+    for column in needed:
+        if column not in available:
+            raise rules.no_such_column(column, available, "a role", name)
+    path = space.new_file("relation")
+    try:
+        data.project(", ".join(quote(c) for c in needed)).write_parquet(path)
+    except duckdb.Error as error:
+        raise duck_errors(error, name) from None
+    return f"read_parquet({quote_text(path)})"
+
+
+def _open_file(
+    space: Workspace, source: str, name: str, spec: Spec, timezone: str | None, extra: Sequence[str],
+    available: Sequence[str] | None = None,
+) -> Relation:  # fmt: skip
+    found = space.query(f"SELECT * FROM {source} LIMIT 0", name)
+    types = dict(zip(found.columns, [str(t) for t in found.types], strict=True))
+    checked = sql.check_columns(space, source, name, spec, types, timezone)
+    for column in extra:
+        if column not in types:
+            raise rules.no_such_column(column, list(types), "a further column", name)
+    select = {**checked.select, **{f"={c}": quote(c) for c in extra}}
+    relation = Relation(
+        space, name, space.new_name(name), checked.n, {r: c for r, (c, _) in spec.items()}, checked.kinds,
+        tuple(available or types), checked.zones, checked.spacing, source, select,
+    )  # fmt: skip
+    return _create(relation)

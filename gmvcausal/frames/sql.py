@@ -1,0 +1,222 @@
+"""The rules on columns as SQL aggregates: one scan checks them all, a second query finds rows only where one is broken.
+
+The sentences are those of `frames.rules`, so a parquet file and a frame in memory fail in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.table import quote, quote_text
+
+if TYPE_CHECKING:
+    from gmvcausal.frames.relation import Spec, Workspace
+
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
+_WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
+_FLOAT = {"FLOAT", "DOUBLE"}
+_PLAIN_TIME = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_OFFSET = r"([+-][0-9]{2}(:?[0-9]{2})?|[Zz])$"
+_ISO = r"^\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one scan found: rows, and per role the SQL expression, the kind, the zone and the spacing."""
+
+    n: int
+    select: dict[str, str]
+    kinds: dict[str, str]
+    zones: dict[str, str]
+    spacing: dict[str, float]
+
+
+@dataclass
+class _Plan:
+    """One column: its typed expression, conditions that must never hold with the error each builds, further aggregates."""
+
+    expression: str
+    kind: str
+    refuse: list[tuple[str, Callable[[int, list[int], str], InputError]]] = field(default_factory=list)
+    largest: str | None = None
+    zone: str | None = None
+    zone_counts: tuple[str, str] | None = None
+
+
+def remedy_missing(role: str) -> str:
+    """What to do about missing values in a role."""
+    if role in ("gmv", "refund", "discount"):
+        return "write 0 where it is known that nothing was paid, and remove or correct the rows where it is not known"
+    return "remove these rows or fill them at their source"
+
+
+def not_a_date(column: str, label: str) -> InputError:
+    """Whole numbers where dates are needed."""
+    return InputError(
+        f"{label} holds numbers where dates are needed", column=column,
+        remedy="convert them first, for example pd.to_datetime(df[col], unit='s')",
+    )  # fmt: skip
+
+
+def too_large(column: str, label: str) -> InputError:
+    """Ids beyond the range of int64."""
+    return InputError(f"{label} holds ids larger than 2^63 − 1", column=column, remedy="convert the ids to text")
+
+
+def first_rows(space: Workspace, source: str, condition: str, name: str) -> list[int]:
+    """Positions (0-based, in file order) of the first rows where `condition` holds."""
+    found = space.numpy(
+        f"SELECT position - 1 AS position FROM (SELECT *, row_number() OVER () AS position FROM {source}) "
+        f"WHERE {condition} ORDER BY position LIMIT 5",
+        name,
+    )
+    return [int(v) for v in found["position"]]
+
+
+def check_columns(
+    space: Workspace, source: str, name: str, spec: Spec, types: dict[str, str], timezone: str | None
+) -> Checked:
+    """Check every column of `spec` in one scan of `source` and return the typed expressions.
+
+    Raises
+    ------
+    InputError
+        The first broken rule, in the order of `spec`.
+    """
+    plans: dict[str, _Plan] = {}
+    for role, (column, kind) in spec.items():
+        if column not in types:
+            raise rules.no_such_column(column, list(types), role, name)
+        plans[role] = _plan(column, kind, role, name, types[column], timezone)
+    aggregates = ["count(*)"]
+    for plan in plans.values():
+        aggregates += [f"count(*) FILTER (WHERE {condition})" for condition, _ in plan.refuse]
+        aggregates += [f"max(abs({plan.largest}))"] if plan.largest else []
+        aggregates += [f"count(*) FILTER (WHERE {c})" for c in plan.zone_counts or ()]
+    found = iter(space.row(f"SELECT {', '.join(aggregates)} FROM {source}", name))
+    n = int(next(found))
+    if n == 0:
+        raise InputError(f"{name} has no rows", remedy="check the filter that made it")
+    zones: dict[str, str] = {}
+    spacing: dict[str, float] = {}
+    for role, plan in plans.items():
+        column = spec[role][0]
+        for condition, build in plan.refuse:
+            count = int(next(found))
+            if count:
+                example = space.row(f"SELECT CAST({quote(column)} AS VARCHAR) FROM {source} WHERE {condition} LIMIT 1", name)
+                raise build(count, first_rows(space, source, condition, name), str(example[0]))
+        if plan.largest:
+            largest = next(found)
+            spacing[role] = float(np.spacing(np.float32(largest))) if largest is not None else 0.0
+        if plan.zone_counts:
+            zoned, plain = int(next(found)), int(next(found))
+            if zoned and plain:
+                raise rules.mixed_zones(column, f"{role} ({name})", f"{zoned:,} rows with an offset, {plain:,} without")
+            if zoned:
+                zones[role] = "an offset"
+        if plan.zone:
+            zones[role] = plan.zone
+    return Checked(n, {r: p.expression for r, p in plans.items()}, {r: p.kind for r, p in plans.items()}, zones, spacing)
+
+
+def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: str | None) -> _Plan:
+    label = f"{role} ({name})"
+    optional = kind.endswith("?")
+    kind = kind.rstrip("?")
+    base = dtype.split("(")[0]
+    q = quote(column)
+    if kind in ("id", "text"):
+        plan = _id(q, column, label, base, dtype)
+    elif kind in ("number", "flag"):
+        plan = _number(q, column, label, base, dtype)
+        if kind == "flag":
+            plan.kind = "flag"
+            plan.expression = f"({plan.expression} = 1)"
+            plan.refuse.append((
+                f"CAST({q} AS DOUBLE) NOT IN (0, 1)",
+                lambda count, rows, example: InputError(
+                    f"{label} must hold 0 and 1 only, but holds {example}", column=column, count=count, rows=rows,
+                    remedy="recode it: 1 where the tactic is on, 0 where it is off",
+                ),
+            ))  # fmt: skip
+    else:
+        plan = _time(q, column, label, base, dtype, timezone)
+    if not optional:
+        empty = f"{q} IS NULL" + (f" OR isnan({q})" if base in _FLOAT else "")
+        plan.refuse.insert(
+            0, (empty, lambda count, rows, _: rules.missing(column, label, count, rows, remedy_missing(role)))
+        )
+    return plan
+
+
+def _id(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
+    if base in _WHOLE:
+        return _Plan(f"CAST({q} AS BIGINT)", "int")
+    if base in _WIDE:
+        over = (f"{q} > 9223372036854775807", lambda *_: too_large(column, label))
+        return _Plan(f"TRY_CAST({q} AS BIGINT)", "int", [over])
+    if base in _FLOAT or base == "DECIMAL":
+        plain = f"CAST({q} AS DOUBLE)"
+        fraction = (
+            f"NOT isnan({plain}) AND ({plain} <> floor({plain}) OR abs({plain}) > 9007199254740992)",
+            lambda count, rows, example: InputError(
+                f"{label} holds numbers that are not whole, for example {example}", column=column, count=count, rows=rows,
+                remedy="use text or whole numbers as ids",
+            ),
+        )  # fmt: skip
+        return _Plan(f"TRY_CAST({plain} AS BIGINT)", "int", [fraction])
+    if base in ("VARCHAR", "UUID", "ENUM", "DATE", *_PLAIN_TIME):
+        return _Plan(f"CAST({q} AS VARCHAR)", "text")
+    raise rules.not_a_kind(column, label, dtype, "ids (text or whole numbers)")
+
+
+def _number(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
+    if base in ("VARCHAR", "ENUM"):
+        text = (
+            f"{q} IS NOT NULL",
+            lambda count, rows, example: rules.text_number(column, label, example, rows, count=count),
+        )
+        return _Plan("CAST(NULL AS DOUBLE)", "number", [text])
+    if base not in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
+        raise rules.not_a_kind(column, label, dtype, "numbers")
+    plan = _Plan(f"CAST({q} AS DOUBLE)", "number")
+    if base in _FLOAT:
+        plan.refuse.append((f"isinf({q})", lambda count, rows, _: rules.infinite(column, label, count, rows)))
+        plan.expression = f"nullif({plan.expression}, 'nan'::DOUBLE)"
+    if base == "FLOAT":
+        plan.largest = f"nullif({q}, 'nan'::FLOAT)"
+    return plan
+
+
+def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str | None) -> _Plan:
+    if base in _PLAIN_TIME:
+        plan = _Plan(f"CAST({q} AS TIMESTAMP)", "time")
+        plan.refuse.append((f"NOT isfinite({plan.expression})", _bad_time(column, label)))
+        return plan
+    if base == _ZONED:
+        return _Plan(f"timezone({quote_text(timezone or 'UTC')}, {q})", "time", zone="UTC")
+    if base in ("VARCHAR", "ENUM"):
+        text = f"CAST({q} AS VARCHAR)"
+        zoned = f"regexp_matches({text}, '[0-9]{_OFFSET}') AND length({text}) > 10"
+        local = f"timezone({quote_text(timezone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ))"
+        value = f"CASE WHEN {zoned} THEN {local} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+        bad = f"{q} IS NOT NULL AND (({value}) IS NULL OR NOT regexp_matches({text}, '{_ISO}'))"
+        return _Plan(
+            value, "time", [(bad, _bad_time(column, label))],
+            zone_counts=(f"{q} IS NOT NULL AND {zoned}", f"{q} IS NOT NULL AND NOT ({zoned})"),
+        )  # fmt: skip
+    if base in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
+        raise not_a_date(column, label)
+    raise rules.not_a_kind(column, label, dtype, "dates")
+
+
+def _bad_time(column: str, label: str) -> Callable[[int, list[int], str], InputError]:
+    return lambda count, rows, example: rules.bad_time(column, label, example, count, rows)

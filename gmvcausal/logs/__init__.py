@@ -1,0 +1,1 @@
+"""Raw orders, exposures, users and rooms to one row per unit, or one row per unit and period."""

@@ -1,0 +1,331 @@
+"""Units, periods and the matrix between them: orders summed in DuckDB, scattered to units × periods in numpy.
+
+Cell arrays have shape (units, periods). Units are numbered in the sorted order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.table import quote
+from gmvcausal.logs.calendar import Freq, Grid, StampArray, parse_date, text
+from gmvcausal.logs.logs import Logs
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_BATCH = 500_000
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of a table, numbered in sorted order.
+
+    Attributes
+    ----------
+    role : str
+        "user", "room" or "product".
+    ids : ndarray, shape (units,)
+    table : str or None
+        The table that lists them ("users", "rooms"), None where they were gathered from orders and exposures.
+    without_orders : int
+    """
+
+    role: str
+    ids: NDArray[Any]
+    table: str | None
+    without_orders: int
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.ids)
+
+    def codes(self, ids: NDArray[Any]) -> IntArray:
+        """Number of each id; every id must be one of the units."""
+        if self.ids.dtype.kind == "i" and self.n and int(self.ids[-1]) - int(self.ids[0]) < 8 * self.n + 1024:
+            low = int(self.ids[0])
+            lookup = np.zeros(int(self.ids[-1]) - low + 1, dtype=np.int64)
+            lookup[self.ids - low] = np.arange(self.n)
+            return np.asarray(lookup[ids - low])
+        return np.asarray(np.searchsorted(self.ids, ids), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The whole periods of a panel and the lines that fall outside them.
+
+    Attributes
+    ----------
+    grid : Grid
+    periods : int
+        Number of whole periods.
+    before, after : int
+        Order lines before the origin and after the last whole period.
+    """
+
+    grid: Grid
+    periods: int
+    before: int
+    after: int
+
+    @property
+    def end(self) -> np.datetime64:
+        """End of the last whole period."""
+        return np.datetime64(self.grid.starts(np.array([self.periods]))[0], "us")
+
+    def where(self, time: str = '"time"') -> str:
+        """SQL condition for times inside the whole periods."""
+        return f"{time} >= TIMESTAMP '{self.grid.origin}' AND {time} < TIMESTAMP '{self.end}'"
+
+
+def make_span(logs: Logs, freq: Freq, origin: Any) -> Span:
+    """Cut the log into whole periods."""
+    lines, facts = logs._lines, logs._facts
+    start = facts.first.astype("datetime64[D]").astype("datetime64[us]") if origin is None else parse_date("origin", origin)
+    grid = Grid(freq, start)
+    periods = grid.complete(lines.end)
+    if periods < 1:
+        raise InputError(
+            f"the log from {text(facts.first)} to {text(lines.last)} holds no whole period of freq={freq.text!r} "
+            f"from origin {text(start)}", remedy="take a shorter freq, an earlier origin or a longer log",
+        )  # fmt: skip
+    end = grid.starts(np.array([periods]))[0]
+    before, after = logs._space.row(
+        f"SELECT count(*) FILTER (WHERE \"time\" < TIMESTAMP '{start}'), count(*) FILTER (WHERE \"time\" >= TIMESTAMP '{end}') "
+        f"FROM {lines.view}",
+        "orders",
+    )
+    return Span(grid, periods, int(before), int(after))
+
+
+def find_units(logs: Logs, role: str) -> Units:
+    """All units: those of the users (rooms) table, else those seen in orders or exposures.
+
+    Raises
+    ------
+    InputError
+        The role is not declared in orders, or orders name units that the table lacks.
+    """
+    orders = logs.orders
+    if role not in ("user", "room", "product"):
+        raise InputError(f"unit must be one of 'user', 'room', 'product', but is {role!r}")
+    if role not in orders.kinds:
+        raise InputError(f"unit={role!r} needs the role {role!r}, which orders do not have",
+                         remedy=f"name its column with columns={{{role!r}: ...}}")  # fmt: skip
+    q = quote(role)
+    empty = f"{q} IS NULL"
+    lacking = int(logs._space.row(f"SELECT count(*) FILTER (WHERE {empty}) FROM {orders.sql}", "orders")[0])
+    if lacking:
+        raise InputError(f"{role} (orders) is missing", column=orders.roles[role], count=lacking,
+                         rows=orders.first_rows(empty), remedy=f"remove these rows or give them a {role}")  # fmt: skip
+    listing = logs.table(f"{role}s")
+    seen = f"SELECT {q} AS id FROM {orders.sql}"
+    exposures = logs.table("exposures")
+    if exposures is not None and role in exposures.kinds:
+        seen += f" UNION SELECT {q} FROM {exposures.sql}"
+    if listing is None:
+        ids = _ids(logs, f"SELECT DISTINCT id FROM ({seen})")
+        name = None
+    else:
+        name = listing.name
+        for table in (orders, exposures):
+            if table is None or role not in table.kinds:
+                continue
+            alone = f"{q} NOT IN (SELECT {q} FROM {listing.sql})"
+            row = logs._space.row(f"SELECT count(*), count(DISTINCT {q}) FROM {table.sql} WHERE {alone}", table.name)
+            if row[0]:
+                raise InputError(
+                    f"{row[1]:,} {role}s of {table.name} are not in {name}", column=table.roles[role], count=int(row[0]),
+                    rows=table.first_rows(alone), remedy=f"add them to {name}, or leave {name} out to take all that are seen",
+                )  # fmt: skip
+        ids = _ids(logs, f"SELECT {q} AS id FROM {listing.sql}")
+    with_orders = int(logs._space.row(f"SELECT count(DISTINCT {q}) FROM {orders.sql}", "orders")[0])
+    return Units(role, ids, name, len(ids) - with_orders)
+
+
+def _ids(logs: Logs, query: str) -> NDArray[Any]:
+    ids = np.asarray(logs._space.numpy(query)["id"])
+    ids.sort()
+    return ids
+
+
+def unit_key(logs: Logs, units: Units, view: str) -> tuple[str, str]:
+    """SQL for a FROM clause over `view` and for the whole number that identifies a unit there.
+
+    Text ids are joined to their numbers inside DuckDB, so that millions of repeated texts never cross the border.
+    """
+    q = quote(units.role)
+    if units.ids.dtype.kind == "i":
+        return view, q
+    name = f"units_{units.role}"
+    numbered = pa.table({"id": pa.array(units.ids, type=pa.string()), "code": np.arange(units.n)})
+    logs._space.connection.register(name, numbered)
+    return f"(SELECT l.*, u.code AS unit_code FROM {view} l JOIN {name} u ON l.{q} = u.id)", "unit_code"
+
+
+def count_orders(logs: Logs) -> str:
+    """SQL for the number of orders in a group of lines."""
+    if not logs._row_is_order:
+        return 'count(DISTINCT "order") FILTER (WHERE is_order)'
+    # A FILTER costs a pass of its own; where no line is a refund it would always hold.
+    return "count(*) FILTER (WHERE is_order)" if logs._gmv == "net" and logs._facts.negative else "count(*)"
+
+
+def sum_cells(
+    logs: Logs, units: Units, span: Span, measures: dict[str, str], *, view: str | None = None, condition: str = "true"
+) -> dict[str, NDArray[Any]]:
+    """Sum order lines into cells.
+
+    Parameters
+    ----------
+    measures : dict
+        Name to SQL aggregate; whole numbers except "gmv".
+    view : str, optional
+        FROM clause in place of the order lines.
+    condition : str
+        SQL condition on the lines.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (units, periods)
+        Zero where a unit has no line in a period.
+    """
+    source, key = unit_key(logs, units, view or logs._lines.view)
+    listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in measures.items())
+    period = span.grid.sql('"time"')
+    query = (
+        f"SELECT {key} AS unit, {period} AS period, {listed} FROM {source} WHERE {span.where()} AND {condition} GROUP BY ALL"
+    )
+    cells = {
+        name: np.zeros(units.n * span.periods, dtype=np.float64 if name.startswith("gmv") else np.int32) for name in measures
+    }
+    for batch in logs._space.batches(query, _BATCH, "orders"):
+        ids = batch.column("unit").to_numpy(zero_copy_only=False)
+        codes = ids if key == "unit_code" else units.codes(ids)
+        where = codes * span.periods + batch.column("period").to_numpy(zero_copy_only=False)
+        for name in measures:
+            cells[name][where] = batch.column(name).to_numpy(zero_copy_only=False)
+    return {name: values.reshape(units.n, span.periods) for name, values in cells.items()}
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """Exposures of the chosen tactics, in numbers.
+
+    Attributes
+    ----------
+    unit : ndarray of int64, shape (exposures,)
+    tactic : ndarray of int64, index into `labels`
+    labels : list
+        The tactics, sorted.
+    start, end : ndarray of datetime64[us]
+        End NaT where none is known.
+    """
+
+    unit: IntArray
+    tactic: IntArray
+    labels: list[Any]
+    start: StampArray
+    end: StampArray
+
+
+def labels_of(logs: Logs) -> list[Any]:
+    """All tactics of the exposures, sorted."""
+    exposures = logs.need("exposures", "a tactic")
+    found = logs._space.numpy(f'SELECT DISTINCT "tactic" AS t FROM {exposures.sql} ORDER BY t', "exposures")["t"]
+    return [v.item() if isinstance(v, np.generic) else str(v) for v in found]
+
+
+def choose(logs: Logs, tactic: Any) -> list[Any]:
+    """The labels that `tactic` names: all, one or several, checked against the exposures."""
+    known = labels_of(logs)
+    if tactic is None:
+        return known
+    wanted = list(tactic) if isinstance(tactic, list | tuple | set | frozenset | np.ndarray) else [tactic]
+    if not wanted:
+        raise InputError("tactic is an empty list", remedy="name at least one tactic, or leave tactic out for all")
+    by_text = {str(label): label for label in known}
+    out: list[Any] = []
+    for label in wanted:
+        plain = label.item() if isinstance(label, np.generic) else label
+        if str(plain) not in by_text:
+            shown = ", ".join(repr(k) for k in known[:20])
+            raise InputError(f"tactic {plain!r} does not occur in exposures", remedy=f"the tactics are {shown}")
+        out.append(by_text[str(plain)])
+    return list(dict.fromkeys(out))
+
+
+def read_exposures(logs: Logs, units: Units, labels: Sequence[Any]) -> Exposed:
+    """Exposures of the tactics `labels`, by unit.
+
+    Raises
+    ------
+    InputError
+        Exposures do not name this unit, or an exposure ends before it starts.
+    """
+    exposures = logs.need("exposures", "a tactic")
+    if units.role not in exposures.kinds:
+        raise InputError(
+            f"exposures have no column for the role {units.role!r}, so no {units.role} can be called treated",
+            remedy=f"give exposures by {units.role}, or choose the unit that exposures name",
+        )
+    q = quote(units.role)
+    end = 'epoch_us("end")' if "end" in exposures.kinds else "CAST(NULL AS BIGINT)"
+    if "end" in exposures.kinds:
+        wrong = '"end" < "start"'
+        count = int(logs._space.row(f"SELECT count(*) FILTER (WHERE {wrong}) FROM {exposures.sql}", "exposures")[0])
+        if count:
+            raise InputError("an exposure ends before it starts", column=exposures.roles["end"], count=count,
+                             rows=exposures.first_rows(wrong), remedy="correct these rows at their source")  # fmt: skip
+    found = logs._space.numpy(
+        f'SELECT {q} AS id, "tactic" AS tactic, epoch_us("start") AS start, coalesce({end}, {np.iinfo(np.int64).min}) AS "end" '
+        f"FROM {exposures.sql}",
+        "exposures",
+    )
+    position = {label: i for i, label in enumerate(labels)}
+    tactic = np.array([position.get(v.item() if isinstance(v, np.generic) else v, -1) for v in found["tactic"]], dtype=np.int64)
+    chosen = tactic >= 0
+    return Exposed(
+        units.codes(found["id"][chosen]),
+        tactic[chosen],
+        list(labels),
+        np.asarray(found["start"][chosen]).astype("datetime64[us]"),
+        np.asarray(found["end"][chosen]).astype("datetime64[us]"),
+    )
+
+
+def active(unit: IntArray, first: IntArray, last: IntArray, units: int, periods: int) -> NDArray[np.int16]:
+    """How many exposures are active in each cell, from period `first` to `last` inclusive.
+
+    Parameters
+    ----------
+    unit, first, last : ndarray of int64, shape (exposures,)
+        Periods may lie outside the panel.
+
+    Returns
+    -------
+    ndarray of int16, shape (units, periods)
+    """
+    inside = (last >= 0) & (first < periods) & (last >= first)
+    unit, first, last = unit[inside], np.maximum(first[inside], 0), np.minimum(last[inside], periods - 1)
+    steps = np.zeros((units, periods + 1), dtype=np.int16)
+    np.add.at(steps, (unit, first), 1)
+    np.add.at(steps, (unit, last + 1), -1)
+    return np.cumsum(steps[:, :-1], axis=1, dtype=np.int16)
+
+
+def periods_of(span: Span, exposed: Exposed) -> tuple[IntArray, IntArray]:
+    """First and last period of each exposure; one without an end lasts to the end of the panel."""
+    first = span.grid.index(exposed.start)
+    endless = np.isnat(exposed.end)
+    last = np.where(endless, span.periods - 1, span.grid.index(np.where(endless, exposed.start, exposed.end)))
+    # An endless exposure that starts after the panel stays outside it.
+    return first, np.maximum(last, first)

@@ -1,0 +1,96 @@
+"""What a table says about itself: the meaning of its numbers, what was dropped, and the checks on the logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.logs.calendar import DAY, Freq, micros, parse_freq, text
+from gmvcausal.logs.cells import Span, Units
+from gmvcausal.logs.facts import entry
+from gmvcausal.logs.logs import Logs
+
+_LATE_HOUR = 18
+
+
+def about(
+    logs: Logs, *, table: str, unit: str, freq: Freq | None, per: str | None, outcome: str, keep: list[str],
+    life_known: bool, notes: list[str], dropped: dict[str, int], checks: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """The plain dict that travels in ``frame.attrs["gmvcausal"]``."""
+    length = parse_freq("per", per) if per is not None else freq
+    span = f"{unit}-{length.word}" if length is not None and length.count == 1 else f"{unit} and {length.word}" if length else unit
+    return {
+        "table": table,
+        "unit": unit,
+        "freq": freq.text if freq else None,
+        "per": per,
+        "outcome": outcome,
+        "gmv": logs._gmv,
+        "gmv_is": logs._gmv_is,
+        "discount": logs.orders.roles.get("discount"),
+        "outcome_unit": f"{_thing(logs, outcome)} per {span}",
+        "keep": keep,
+        "life_known": life_known,
+        "notes": notes,
+        "dropped": dropped,
+        "checks": checks,
+    }
+
+
+def _thing(logs: Logs, outcome: str) -> str:
+    if not outcome.startswith("gmv"):
+        return outcome
+    which = {"gmv_covered": " on covered products", "gmv_other": " on other products"}.get(outcome, "")
+    refunds = "gross" if logs._gmv == "gross" else "net-of-refunds"
+    return f"{refunds} {logs._gmv_is} GMV{which}"
+
+
+def outside(span: Span, notes: list[str]) -> dict[str, int]:
+    """Count and note the order lines outside the whole periods."""
+    dropped: dict[str, int] = {}
+    if span.before:
+        dropped["before origin"] = span.before
+        notes.append(f"{span.before:,} order lines before the origin {text(span.grid.origin)} were dropped")
+    if span.after:
+        dropped["incomplete last period"] = span.after
+        notes.append(f"{span.after:,} order lines after the last whole period, which ends at {text(span.end)}, were dropped")
+    return dropped
+
+
+def outside_life(units: Units, alive: NDArray[np.bool_], orders: NDArray[Any], notes: list[str]) -> dict[str, int]:
+    """Count and note what lies outside the lives of the units."""
+    lost = int((orders * ~alive).sum())
+    gone = int((~alive.any(axis=1)).sum())
+    notes.append(f"rows outside a {units.role}'s entry and exit were left out: {int((~alive).sum()):,} {units.role}-periods")
+    dropped: dict[str, int] = {}
+    if lost:
+        dropped["orders outside entry and exit"] = lost
+        notes.append(f"{lost:,} orders outside their {units.role}'s entry and exit were dropped")
+    if gone:
+        dropped[f"{units.role}s without a period in the panel"] = gone
+    return dropped
+
+
+def note_units(units: Units, notes: list[str]) -> None:
+    """Say how many units never ordered: they stand in the table with zeros."""
+    if units.without_orders:
+        notes.append(f"{units.without_orders:,} {units.role}s have no orders and stand in the table with zeros")
+
+
+def last_day(logs: Logs, span: Span) -> list[dict[str, Any]]:
+    """Warn where the last day counts as whole although the log stops early on it."""
+    last, midnight = logs._lines.last, logs._lines.end
+    if logs._facts.whole_days or span.end != midnight or logs._gmv == "net":
+        return []
+    hour = (micros(last) % DAY) / 3_600_000_000
+    if hour >= _LATE_HOUR:
+        return [entry("last_day", "passed", hour, _LATE_HOUR, f"the log runs to {text(last)}, late on its last day")]
+    return [
+        entry(
+            "last_day", "warned", hour, _LATE_HOUR, f"the last day counts as whole, but its last order is at {text(last)}",
+            "leave out orders of the last day if the log was taken before its end",
+        )
+    ]  # fmt: skip

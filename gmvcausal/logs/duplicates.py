@@ -1,0 +1,181 @@
+"""Rows that repeat: exact, fast and bounded in memory.
+
+Every key is hashed to 64 bits in DuckDB and sorted in numpy (8 bytes a row). Only keys whose hash occurs more than once
+are then compared in full, so two different rows are never taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.relation import Relation
+from gmvcausal.frames.table import quote, quote_text
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows that repeat an earlier row in some columns.
+
+    Attributes
+    ----------
+    count : int
+        Rows beyond the first of each key.
+    rows : list of int
+        Positions of the first few of them.
+    """
+
+    count: int
+    rows: list[int]
+
+
+def _hash(columns: Sequence[str]) -> str:
+    return f"hash({', '.join(columns)})"
+
+
+def repeated_hashes(relation: Relation, columns: Sequence[str]) -> str | None:
+    """Register the hashes that occur more than once and return their table's name, or None where there are none.
+
+    Parameters
+    ----------
+    relation : Relation
+    columns : sequence of str
+        SQL expressions over the view that make the key.
+    """
+    found = relation.space.numpy(f"SELECT {_hash(columns)} AS h FROM {relation.sql}", relation.name)["h"]
+    found = np.asarray(found, dtype=np.uint64)
+    found.sort()
+    twice = found[1:][found[1:] == found[:-1]]
+    if not len(twice):
+        return None
+    name = relation.space.new_name("repeated")
+    relation.space.connection.register(name, pa.table({"h": np.unique(twice)}))
+    return quote(name)
+
+
+def find_repeats(relation: Relation, hashes: str, key: Sequence[str], within: Sequence[str]) -> Repeats:
+    """Rows that repeat an earlier row in `key`, among the rows whose hash of `within` is in `hashes`."""
+    listed = ", ".join(key)
+    # min() over the window is the position of the first row of the key, so later positions repeat it.
+    candidates = f"""
+        SELECT position FROM (
+            SELECT position, min(position) OVER (PARTITION BY {listed}) AS first FROM (
+                SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql}
+            ) WHERE {_hash(within)} IN (SELECT h FROM {hashes})
+        ) WHERE position > first"""
+    row = relation.space.row(
+        f"SELECT count(*), CAST(list_slice(list_sort(min(position, 5)), 1, 5) AS VARCHAR) FROM ({candidates})", relation.name
+    )
+    positions = [int(p) for p in str(row[1] or "").strip("[]").split(",") if p.strip()]
+    return Repeats(int(row[0]), positions)
+
+
+def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Relation:
+    """The relation with one row of each set of rows that are identical in every column of the view.
+
+    The result is written once: to a temporary file where the source is a file, else to memory.
+    """
+    listed = ", ".join(quote(name) for name in relation.select)
+    repeated = f"{_hash(within)} IN (SELECT h FROM {hashes})"
+    query = (
+        f"SELECT {listed} FROM {relation.sql} WHERE NOT ({repeated}) "
+        f"UNION ALL SELECT DISTINCT {listed} FROM {relation.sql} WHERE {repeated}"
+    )
+    space = relation.space
+    path = space.new_file("distinct")
+    space.run(f"COPY ({query}) TO {quote_text(path)} (FORMAT parquet)", relation.name)
+    source = f"read_parquet({quote_text(path)})"
+    view = space.new_name(relation.name)
+    space.run(f"CREATE TEMP VIEW {quote(view)} AS SELECT * FROM {source}", relation.name)
+    n = int(space.row(f"SELECT count(*) FROM {source}", relation.name)[0])
+    select = {name: quote(name) for name in relation.select}
+    return replace(relation, view=view, n=n, source=source, select=select, table=None, arrow=None)
+
+
+def settle(
+    relation: Relation, key: Sequence[str], same: Sequence[str], what: str, dedupe: str | None, *, strict: Sequence[str] = ()
+) -> tuple[Relation, int]:
+    """Apply the rule on repeated rows and return the relation with the number of rows dropped.
+
+    Parameters
+    ----------
+    relation : Relation
+    key : sequence of str
+        SQL expressions that must be unique.
+    same : sequence of str
+        SQL expressions that, beyond the key, make two rows identical.
+    what : str
+        The key in words, for messages: "order and product".
+    dedupe : {None, "drop", "keep"}
+    strict : sequence of str
+        Expressions that must be constant within the key even where repeated rows are kept.
+
+    Raises
+    ------
+    InputError
+        Repeated rows without `dedupe`; rows of one key that contradict each other.
+    """
+    hashes = repeated_hashes(relation, key)
+    if hashes is None:
+        return relation, 0
+    repeats = find_repeats(relation, hashes, key, key)
+    if not repeats.count:
+        return relation, 0
+    identical = find_repeats(relation, hashes, [*key, *same], key) if same else repeats
+    conflicts = repeats.count - identical.count
+    if conflicts and (dedupe != "keep" or (strict and _varies(relation, hashes, key, strict))):
+        raise _conflict(relation, hashes, key, same, what, conflicts, dedupe)
+    if dedupe is None:
+        raise InputError(
+            f"{identical.count:,} rows of {relation.name} repeat an earlier row ({what})", rows=identical.rows,
+            remedy="pass dedupe='drop' to keep the first of identical rows, or dedupe='keep' if each of them is real",
+        )  # fmt: skip
+    if dedupe == "keep":
+        return relation, 0
+    before = relation.n
+    dropped = drop_repeats(relation, hashes, key)
+    return dropped, before - dropped.n
+
+
+def _varies(relation: Relation, hashes: str, key: Sequence[str], strict: Sequence[str]) -> bool:
+    varying = " OR ".join(f"min({s}) IS DISTINCT FROM max({s})" for s in strict)
+    found = relation.space.row(
+        f"SELECT count(*) FROM (SELECT 1 FROM {relation.sql} WHERE {_hash(key)} IN (SELECT h FROM {hashes}) "
+        f"GROUP BY {', '.join(key)} HAVING {varying})",
+        relation.name,
+    )
+    return int(found[0]) > 0
+
+
+def _conflict(
+    relation: Relation, hashes: str, key: Sequence[str], same: Sequence[str], what: str, count: int, dedupe: str | None
+) -> InputError:
+    """Rows that share a key and differ: no rule can tell which of them is right."""
+    listed = ", ".join(key)
+    rest = ", ".join(same)
+    rows = relation.space.numpy(
+        f"""SELECT position FROM (
+            SELECT position, min(position) OVER (PARTITION BY {listed}) AS first,
+                   min(position) OVER (PARTITION BY {listed}, {rest}) AS own
+            FROM (SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql})
+            WHERE {_hash(key)} IN (SELECT h FROM {hashes})
+        ) WHERE own > first AND position = own ORDER BY position LIMIT 5""",
+        relation.name,
+    )["position"]
+    if dedupe == "keep":
+        remedy = "correct them at their source: one order cannot belong to two users"
+    elif "product" in what:
+        remedy = "correct them at their source, or pass dedupe='keep' if each row is a line of its own"
+    else:
+        remedy = (
+            "name the product of each line with columns={'product': ...}, pass dedupe='keep' if an order may have several "
+            "lines, or correct the rows at their source"
+        )
+    return InputError(
+        f"{count:,} rows of {relation.name} have the {what} of an earlier row but differ from it", rows=[int(r) for r in rows],
+        remedy=remedy,
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""What one scan of the orders says: range of time, signs, exactness of amounts; and the checks that rest on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.frames.relation import Relation
+from gmvcausal.frames.table import quote
+
+EARLY_HOURS = 2
+EARLY_SHARE = 0.05
+PRECISION = 1e-6
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One scan of the orders.
+
+    Attributes
+    ----------
+    lines : int
+    first, last : datetime64[us]
+        First and last time of an order line (refund lines included).
+    whole_days : bool
+        Whether every time is a midnight: the log holds dates, not times.
+    early : int
+        Lines in the first two hours after local midnight.
+    negative : int
+        Lines with negative GMV.
+    cents : bool
+        Whether every amount (and refund) is exactly the number nearest to a whole number of cents.
+    largest : float
+        Largest absolute amount.
+    spread : float
+        Standard deviation of the amounts.
+    """
+
+    lines: int
+    first: np.datetime64
+    last: np.datetime64
+    whole_days: bool
+    early: int
+    negative: int
+    cents: bool
+    largest: float
+    spread: float
+
+    @property
+    def scale(self) -> float:
+        """Factor by which amounts become whole numbers, so that sums depend neither on row order nor on threads.
+
+        Whole cents where all amounts are; otherwise the largest power of two that keeps every amount within 2**62,
+        which leaves an error below 2**-62 of the largest amount per line.
+        """
+        if self.cents and self.largest < 2.0**53 / 100:
+            return 100.0
+        exponent = math.frexp(self.largest)[1] if self.largest > 0 else 0
+        return 2.0 ** min(61 - exponent, 1000)
+
+    def total(self, gmv: str = '"gmv"') -> str:
+        """SQL for the sum of `gmv` as a double."""
+        scaled = f"round({gmv} * 100)" if self.scale == 100.0 else f"{gmv} * {self.scale!r}"
+        return f"(CAST(sum(CAST({scaled} AS BIGINT)) AS DOUBLE) / {self.scale!r})"
+
+
+def read_facts(orders: Relation) -> Facts:
+    """Scan the orders once."""
+    time, gmv = quote("time"), quote("gmv")
+    amounts = [gmv] + ([quote("refund")] if "refund" in orders.kinds else [])
+    fractions = " OR ".join(f"{a} <> round({a} * 100) / 100.0" for a in amounts)
+    row = orders.space.row(
+        f"""SELECT count(*), epoch_us(min({time})), epoch_us(max({time})),
+        count(*) FILTER (WHERE epoch_us({time}) % 86400000000 <> 0),
+        count(*) FILTER (WHERE hour({time}) < {EARLY_HOURS}),
+        count(*) FILTER (WHERE {gmv} < 0),
+        count(*) FILTER (WHERE {fractions}),
+        max(abs({gmv})), stddev_pop({gmv})
+        FROM {orders.sql}""",
+        "orders",
+    )
+    return Facts(
+        lines=int(row[0]),
+        first=np.datetime64(int(row[1]), "us"),
+        last=np.datetime64(int(row[2]), "us"),
+        whole_days=int(row[3]) == 0,
+        early=int(row[4]),
+        negative=int(row[5]),
+        cents=int(row[6]) == 0,
+        largest=float(row[7]),
+        spread=float(row[8]),
+    )
+
+
+def entry(
+    name: str, status: str, value: float | None, threshold: float | None, message: str, remedy: str = ""
+) -> dict[str, Any]:
+    """One check as a plain dict, in the shape the audit takes."""
+    return {"name": name, "status": status, "value": value, "threshold": threshold, "message": message, "remedy": remedy}
+
+
+def checks(facts: Facts, spacing: float, timezone: str | None) -> list[dict[str, Any]]:
+    """Checks on the orders themselves."""
+    return [_day_boundary(facts, timezone), _precision(facts, spacing), _all_zero(facts)]
+
+
+def _day_boundary(facts: Facts, timezone: str | None) -> dict[str, Any]:
+    if facts.whole_days:
+        return entry("day_boundary", "not_run", None, EARLY_SHARE, "the log holds dates without times of day")
+    share = facts.early / facts.lines
+    message = f"{share:.1%} of order lines fall in the first {EARLY_HOURS} hours after midnight"
+    if share < EARLY_SHARE:
+        return entry("day_boundary", "passed", share, EARLY_SHARE, message)
+    days = f"days are cut in {timezone}" if timezone else "times are used as they stand, with no zone declared"
+    return entry(
+        "day_boundary", "warned", share, EARLY_SHARE, f"{message}; {days}, so an evening may be split over two days",
+        "if these are times of another zone (often UTC), declare the customers' own with timezone=; "
+        "if sessions run past midnight, use weeks rather than days",
+    )  # fmt: skip
+
+
+def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
+    ratio = spacing / facts.spread if facts.spread > 0 else 0.0
+    message = f"neighbouring amounts differ by up to {spacing:.3g} in the source dtype, {ratio:.2g} of a standard deviation"
+    if spacing == 0.0:
+        return entry("precision", "passed", 0.0, PRECISION, "amounts come in a dtype that holds them in full")
+    if ratio <= PRECISION:
+        return entry("precision", "passed", ratio, PRECISION, message)
+    return entry("precision", "warned", ratio, PRECISION, message, "store amounts as float64 or Decimal at the source")
+
+
+def _all_zero(facts: Facts) -> dict[str, Any]:
+    if facts.largest > 0:
+        return entry("all_zero", "passed", facts.largest, 0.0, "some amounts differ from zero")
+    return entry("all_zero", "warned", 0.0, 0.0, "every amount is zero", "check that the right column was named for gmv")

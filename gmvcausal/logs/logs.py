@@ -1,0 +1,319 @@
+"""`Logs`: raw orders, exposures, users and rooms, with the roles of their columns declared once and checked once."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import params
+from gmvcausal.frames.relation import Relation, Workspace
+from gmvcausal.frames.table import quote
+from gmvcausal.logs import contract, duplicates, facts
+from gmvcausal.logs import lines as order_lines
+from gmvcausal.logs.calendar import Freq, parse_freq, text
+
+_DEDUPE = (None, "drop", "keep")
+
+
+class Logs:
+    """Raw logs: who paid what and when, and who was exposed to which tactic.
+
+    Parameters
+    ----------
+    orders : frame, path or relation
+        One row per order or order line. Needed roles: user, time, gmv; optional: order, room, product, refund, discount.
+    exposures : frame, path or relation, optional
+        Who was exposed to which tactic from when. Roles: user or room, tactic, start; optional: end.
+    users, rooms : frame, path or relation, optional
+        One row per user (room): its id, optionally entry and exit, and any attributes.
+    coverage : frame, path or relation, optional
+        Which products each tactic covers: one row per pair of tactic and product.
+    columns : mapping, optional
+        Role to column name; a role not named is taken from a column of the role's own name.
+    gmv : {"gross", "net"}
+        Whether GMV counts refunds. Net needs `refund_window`; orders younger than it are left out and counted.
+    gmv_is : {"paid", "list"}
+        Whether amounts are what was paid (a coupon's discount already taken off) or list prices.
+    refund_window : str, optional
+        Time within which refunds come, for example ``"14D"``.
+    timezone : str, optional
+        The zone whose midnights cut the days. Needed where times carry a zone; zoneless times are local as they stand.
+    dedupe : {None, "drop", "keep"}
+        What to do with rows that repeat an earlier row; None refuses them.
+
+    Raises
+    ------
+    InputError
+        Any rule on columns, ids, times or amounts is broken; the message names the column, the count, the first row
+        positions and the remedy.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"user": [1, 1, 2], "time": ["2025-03-01 10:00", "2025-03-02 11:00", "2025-03-02 12:00"],
+    ...                        "gmv": [10.0, 20.0, 5.0]})
+    >>> panel = Logs(orders=orders).panel(freq="D")
+    >>> panel["gmv"].tolist()
+    [10.0, 20.0, 0.0, 5.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        orders: Any,
+        exposures: Any = None,
+        users: Any = None,
+        rooms: Any = None,
+        coverage: Any = None,
+        columns: Mapping[str, str] | None = None,
+        gmv: str = "gross",
+        gmv_is: str = "paid",
+        refund_window: str | None = None,
+        timezone: str | None = None,
+        dedupe: str | None = None,
+    ) -> None:
+        self._gmv = str(params.check("gmv", gmv))
+        self._gmv_is = str(params.check("gmv_is", gmv_is))
+        self._timezone = _zone(timezone)
+        if dedupe not in _DEDUPE:
+            raise InputError(f"dedupe must be None, 'drop' or 'keep', but is {dedupe!r}")
+        self._refund_window = _window(self._gmv, refund_window)
+        self._space = Workspace()
+        given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}
+        opened = contract.open_tables(self._space, given, columns, self._timezone)
+        self._notes = contract.check_zones(opened, self._timezone)
+        self._dropped: dict[str, int] = {}
+        self._raw_orders = opened["orders"]
+        order_lines.check_signs(opened["orders"], self._gmv)
+        self._tables = {name: self._settle(name, table, dedupe) for name, table in opened.items()}
+        self._facts = facts.read_facts(self._tables["orders"])
+        self._lines = self._make_lines()
+        # Without a product, an order id that is unique per row makes counting rows and counting orders the same.
+        roles = self.orders.kinds
+        self._row_is_order = "order" not in roles or ("product" not in roles and dedupe != "keep")
+        self._checks = facts.checks(self._facts, self.orders.spacing.get("gmv", 0.0), self._timezone)
+        self._cache: dict[str, Any] = {}
+
+    # --- what the rest of the room reads ----------------------------------------------------------------------------
+    @property
+    def orders(self) -> Relation:
+        """The checked orders."""
+        return self._tables["orders"]
+
+    def table(self, name: str) -> Relation | None:
+        """A checked table, or None where it was not given."""
+        return self._tables.get(name)
+
+    def need(self, name: str, why: str) -> Relation:
+        """A checked table, or an error saying what it is needed for."""
+        found = self._tables.get(name)
+        if found is None:
+            raise InputError(f"{why} needs {name}, which were not given", remedy=f"pass Logs({name}=...)")
+        return found
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+    def panel(
+        self,
+        unit: str = "user",
+        freq: str = "D",
+        *,
+        origin: Any = None,
+        outcome: str = "gmv",
+        tactic: Any = None,
+        keep: Sequence[str] = (),
+        per: str | None = None,
+    ) -> pd.DataFrame:
+        """One row per unit and period, zero-filled inside each unit's life.
+
+        Parameters
+        ----------
+        unit : {"user", "room", "product"}
+            What a row is about: any id role of the orders.
+        freq : str
+            Length of a period: a number of days, weeks or calendar months, for example "D", "W", "4W", "M".
+        origin : date, optional
+            Start of period 0; midnight of the first local day by default. Orders before it are dropped and counted.
+        outcome : {"gmv", "orders", "buyers"}
+            Which column later verbs take as their outcome.
+        tactic : label or list of labels, optional
+            The tactics that count as treatment; all by default.
+        keep : sequence of str
+            Attributes to carry along, from users (rooms) or, where constant within the unit, from orders.
+        per : str, optional
+            Divide sums by the number of these shorter periods: ``freq="4W", per="W"`` gives weekly means.
+
+        Returns
+        -------
+        pandas.DataFrame
+            unit, period (its start), gmv, orders, buyers, first_treated (start of the period of the first exposure,
+            NaT never), treated (1 from the period of an exposure's start to that of its end), and `keep`.
+            ``frame.attrs["gmvcausal"]`` says what the numbers mean and what was dropped.
+        """
+        from gmvcausal.logs.panel import make_panel
+
+        return make_panel(self, unit, freq, origin, outcome, tactic, keep, per)
+
+    def stack(
+        self,
+        tactic: Any = None,
+        *,
+        window: tuple[int, int] = (-6, 5),
+        freq: str = "W",
+        outcome: str | None = None,
+        origin: Any = None,
+    ) -> pd.DataFrame:
+        """One row per campaign, user and period around the campaign's start, for several campaigns.
+
+        Parameters
+        ----------
+        tactic : label or list of labels, optional
+            The campaigns; all by default. Those that do not fit into the log are left out, named and counted.
+        window : tuple of int
+            First and last period relative to the start, for example ``(-6, 5)``; a campaign's own end cuts it shorter.
+        freq : str
+        outcome : {"gmv", "gmv_covered", "gmv_other", "orders"}, optional
+            Which column later verbs take; gmv_covered where `coverage` was given, else gmv.
+        origin : date, optional
+            As in `panel`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            stack (the campaign), unit, period, event_time, gmv, with coverage gmv_covered and gmv_other, orders,
+            sent, treated (sent and at or after the start), other_tactic (another campaign was active for the unit).
+        """
+        from gmvcausal.logs.stack import make_stack
+
+        return make_stack(self, tactic, window, freq, outcome, origin)
+
+    def users(
+        self,
+        tactic: Any = None,
+        *,
+        pre: str = "28D",
+        post: str = "7D",
+        anchor: Any = None,
+        features: Any = None,
+        complete_only: bool = False,
+    ) -> pd.DataFrame:
+        """One row per user, with windows that start at assignment in every arm.
+
+        Parameters
+        ----------
+        tactic : label or list of labels, optional
+            The arms; all tactics by default.
+        pre, post : str
+            Lengths of the windows before and from assignment.
+        anchor : date, optional
+            The moment that stands in for assignment of users never exposed; without it only exposed users can be asked
+            for, and never-exposed users are refused.
+        features : {None, "rfm"} or list
+            "rfm" adds recency, frequency, monetary and their quintile scores; names add attributes from users.
+        complete_only : bool
+            Leave out and count users whose windows run past an end of the log, instead of refusing.
+
+        Returns
+        -------
+        pandas.DataFrame
+            user, arm, assigned, gmv, orders, gmv_pre, orders_pre, and the features.
+        """
+        from gmvcausal.logs.users import make_users
+
+        return make_users(self, tactic, pre, post, anchor, features, complete_only)
+
+    def close(self) -> None:
+        """Release the connection and temporary files (also done when the object goes away)."""
+        self._space.close()
+
+    def __repr__(self) -> str:
+        users = self._cache.get("users")
+        if users is None:
+            users = int(self._space.row(f'SELECT count(DISTINCT "user") FROM {self.orders.sql}')[0])
+            self._cache["users"] = users
+        f = self._facts
+        lacking = [n for n in ("exposures", "users", "rooms", "coverage") if n not in self._tables]
+        more = "".join(f", {n} {r.n:,} rows" for n, r in self._tables.items() if n != "orders")
+        without = f"; no {', '.join(lacking)}" if lacking else ""
+        return (
+            f"Logs(orders {f.lines:,} rows of {users:,} users from {text(f.first)} to {text(f.last)}{more}; "
+            f"GMV {self._gmv}, {self._gmv_is}{without})"
+        )
+
+    # --- construction -----------------------------------------------------------------------------------------------
+    def _settle(self, name: str, table: Relation, dedupe: str | None) -> Relation:
+        """Apply the rule on repeated rows to one table and count what was dropped."""
+        q = {role: f'"{role}"' for role in table.kinds}
+        if name == "coverage":
+            return table  # pairs are a set; the queries take them as one
+        if name in ("users", "rooms"):
+            role = name[:-1]
+            hashes = duplicates.repeated_hashes(table, [q[role]])
+            if hashes is not None:
+                found = duplicates.find_repeats(table, hashes, [q[role]], [q[role]])
+                if found.count:
+                    raise InputError(f"{found.count:,} rows of {name} repeat the id of an earlier row", column=table.roles[role],
+                                     rows=found.rows, remedy=f"keep one row per {role}")  # fmt: skip
+            return table
+        if name == "exposures":
+            key = [q[r] for r in ("user", "room", "tactic", "start") if r in q]
+            settled, dropped = duplicates.settle(table, key, [q["end"]] if "end" in q else [], "id, tactic and start", dedupe)
+        elif "order" in table.kinds:
+            key = [q["order"]] + ([q["product"]] if "product" in q else []) + ['"gmv" < 0']
+            rest = [quote(c) for c in table.select if quote(c) not in key]
+            what = "order and product" if "product" in q else "order"
+            # Several refunds of one order are ordinary; only a refund that repeats in full is suspicious.
+            key_rows = [*key, "CASE WHEN \"gmv\" < 0 THEN hash(\"time\", \"gmv\") END"]
+            settled, dropped = duplicates.settle(table, key_rows, rest, what, dedupe, strict=[q["user"]])
+        else:
+            key = [quote(c) for c in table.select]
+            settled, dropped = duplicates.settle(table, key, [], "all columns equal, and no order id was declared", dedupe)
+        if dropped:
+            self._dropped[f"repeated rows of {name}"] = dropped
+            self._notes.append(f"{dropped:,} rows of {name} that repeat an earlier row were dropped")
+        return settled
+
+    def _make_lines(self) -> order_lines.Lines:
+        f = self._facts
+        if self._gmv == "net" and f.negative:
+            order_lines.check_refund_rows(self.orders)
+        made = order_lines.make_lines(self.orders, self._gmv, self._refund_window, f.first, f.last, f.whole_days)
+        if self._gmv == "net":
+            if self._refund_window is not None and made.immature:
+                self._dropped["orders younger than refund_window"] = made.immature
+                self._notes.append(
+                    f"{made.immature:,} order lines younger than refund_window={self._refund_window.text!r} were left out; "
+                    f"counting ends at {text(made.last)}"
+                )
+            self._notes.append(f"refunds were taken off at their order's time: {made.refunded:.2%} of gross GMV")
+        return made
+
+
+def _zone(value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise InputError(
+            f"timezone={value!r} is no known time zone", remedy="use a name such as 'Asia/Shanghai', 'America/New_York' or 'UTC'"
+        ) from None
+    return os.fspath(value)
+
+
+def _window(gmv: str, value: Any) -> Freq | None:
+    if gmv == "gross":
+        if value is not None:
+            raise InputError("refund_window has a meaning only for gmv='net'", remedy="leave it out, or declare gmv='net'")
+        return None
+    if value is None:
+        raise InputError(
+            "gmv='net' needs refund_window: younger orders may still be refunded, so they cannot be counted yet",
+            remedy="pass the time within which refunds come, for example refund_window='14D'",
+        )
+    return parse_freq("refund_window", value, months=False)
+

@@ -1,0 +1,111 @@
+"""Logs to one row per unit and period, zero-filled inside each unit's life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import one_of
+from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs.calendar import parse_freq, shorter_periods
+from gmvcausal.logs.logs import Logs
+
+
+def make_panel(
+    logs: Logs, unit: str, freq: str, origin: Any, outcome: str, tactic: Any, keep: Sequence[str], per: str | None
+) -> pd.DataFrame:
+    """See `Logs.panel`."""
+    length = parse_freq("freq", freq)
+    one_of("outcome", outcome, ("gmv", "orders", "buyers"))
+    parts = 1 if per is None else shorter_periods(length, per)
+    units = cells.find_units(logs, unit)
+    keep = attributes.check_keep(keep)
+    span = cells.make_span(logs, length, origin)
+    measures = {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)}
+    if unit != "user":
+        measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'
+    sums = cells.sum_cells(logs, units, span, measures)
+    first, treated = _treatment(logs, units, span, tactic)
+    alive, life_known = _life(logs, units, span)
+    notes, checks = list(logs._notes), list(logs._checks)
+    dropped = {**logs._dropped, **describe.outside(span, notes)}
+    describe.note_units(units, notes)
+    if not alive.all():
+        dropped |= describe.outside_life(units, alive, sums["orders"], notes)
+    columns: dict[str, Any] = {}
+    rows: NDArray[np.bool_] | None = None if alive.all() else alive.ravel()
+    counts = np.full(units.n, span.periods) if rows is None else alive.sum(axis=1)
+
+    def flat(values: NDArray[Any]) -> NDArray[Any]:
+        return values.ravel() if rows is None else values.ravel()[rows]
+
+    columns["unit"] = attributes.repeated(units.ids, counts)
+    starts = span.grid.starts(np.arange(span.periods))
+    columns["period"] = flat(np.broadcast_to(starts, (units.n, span.periods)))
+    orders = flat(sums.pop("orders"))
+    columns["gmv"] = flat(sums.pop("gmv"))
+    columns["orders"] = orders
+    columns["buyers"] = flat(sums.pop("buyers")) if unit != "user" else (orders > 0).astype(np.int32)
+    if parts > 1:
+        columns["gmv"] = columns["gmv"] / parts
+        for name in ("orders", "buyers"):
+            columns[name] = columns[name] / parts
+    columns["first_treated"] = np.repeat(first, counts)
+    columns["treated"] = flat(treated)
+    for name in keep:
+        if name in columns:
+            raise InputError(f"keep names {name!r}, which is a column of every panel", remedy="rename the attribute")
+        values, check = attributes.of_units(logs, units, name)
+        columns[name] = attributes.repeated(values, counts)
+        checks += [check] if check else []
+    checks += describe.last_day(logs, span)
+    frame = pd.DataFrame(columns, copy=False)
+    frame.attrs["gmvcausal"] = describe.about(
+        logs, table="panel", unit=unit, freq=length, per=per, outcome=outcome, keep=list(keep), life_known=life_known,
+        notes=notes, dropped=dropped, checks=checks,
+    )  # fmt: skip
+    return frame
+
+
+def _treatment(
+    logs: Logs, units: cells.Units, span: cells.Span, tactic: Any
+) -> tuple[NDArray[np.datetime64], NDArray[np.int8]]:
+    """Start of the period of each unit's first exposure (NaT never), and whether one is active in each cell."""
+    first = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
+    if logs.table("exposures") is None:
+        if tactic is not None:
+            logs.need("exposures", f"tactic={tactic!r}")
+        return first, np.zeros((units.n, span.periods), dtype=np.int8)
+    exposed = cells.read_exposures(logs, units, cells.choose(logs, tactic))
+    start, end = cells.periods_of(span, exposed)
+    earliest = np.full(units.n, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, exposed.unit, start)
+    ever = earliest < np.iinfo(np.int64).max
+    first[ever] = span.grid.starts(earliest[ever])
+    treated = cells.active(exposed.unit, start, end, units.n, span.periods) > 0
+    return first, treated.view(np.int8)
+
+
+def _life(logs: Logs, units: cells.Units, span: cells.Span) -> tuple[NDArray[np.bool_], bool]:
+    """Which cells lie inside each unit's life: from the period of its entry to the period of its exit."""
+    alive = np.ones((units.n, span.periods), dtype=bool)
+    listing = logs.table(units.table) if units.table else None
+    if listing is None or not {"entry", "exit"} & set(listing.kinds):
+        return alive, False
+    period = np.arange(span.periods)
+    q = f'"{units.role}"'
+    for role in ("entry", "exit"):
+        if role not in listing.kinds:
+            continue
+        found = logs._space.numpy(
+            f'SELECT {q} AS id, epoch_us("{role}") AS t FROM {listing.sql} WHERE "{role}" IS NOT NULL', listing.name
+        )
+        bound = np.full(units.n, -1 if role == "entry" else span.periods, dtype=np.int64)
+        bound[units.codes(found["id"])] = span.grid.index(np.asarray(found["t"]).astype("datetime64[us]"))
+        alive &= period >= bound[:, None] if role == "entry" else period <= bound[:, None]
+    return alive, "entry" in listing.kinds
