@@ -1,2 +1,52 @@
-"""How much GMV did this tactic cause, and is that answer to be trusted?"""
+"""gmvcausal: how much GMV did this targeting tactic cause, and is that answer to be trusted?
+
+Verbs are functions, data comes first, columns go by name, and every result carries its audit. Names load on first use,
+so that ``import gmvcausal`` is light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
+
+if TYPE_CHECKING:
+    from gmvcausal import datasets
+    from gmvcausal.logs import Logs
+    from gmvcausal.present.report import report
+    from gmvcausal.present.tables import table
+    from gmvcausal.rollout.verb import did
+    from gmvcausal.study import run_study
+
+# Public name -> (module, attribute); None as attribute means the module itself.
+_LAZY: dict[str, tuple[str, str | None]] = {
+    "Logs": ("gmvcausal.logs", "Logs"),
+    "datasets": ("gmvcausal.datasets", None),
+    "did": ("gmvcausal.rollout.verb", "did"),
+    "report": ("gmvcausal.present.report", "report"),
+    "run_study": ("gmvcausal.study", "run_study"),
+    "table": ("gmvcausal.present.tables", "table"),
+}
+
+__all__ = [
+    "DesignError", "GmvCausalError", "GmvCausalWarning", "InputError", "Logs", "datasets", "did", "report", "run_study", "table",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gmvcausal")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gmvcausal' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    found = import_module(module)
+    value = found if attribute is None else getattr(found, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,266 @@
+"""The result of `gmvcausal.did`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.results import Audit, Result
+from gmvcausal.rollout.checks import Case, run_audit
+from gmvcausal.rollout.cohorts import UNTREATED
+from gmvcausal.rollout.estimators import ESTIMATORS, Fitted, Options, Series
+from gmvcausal.rollout.panel import Panel
+from gmvcausal.stats.inference import critical_value, sup_t
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.money import MoneyResult
+
+
+@dataclass(frozen=True)
+class Naive:
+    """The comparison that the texts make: mean outcome under treatment less mean outcome without.
+
+    Attributes
+    ----------
+    treated, untreated : float
+        Means over unit-periods.
+    difference : float
+    before : float
+        Mean outcome of the treated units before their treatment.
+    never : float
+        Mean outcome of the never treated; NaN where there are none.
+    never_low, never_high : float
+        Lowest and highest period mean of the never treated.
+    """
+
+    treated: float
+    untreated: float
+    difference: float
+    before: float
+    never: float
+    never_low: float
+    never_high: float
+
+
+@dataclass(frozen=True, repr=False)
+class DidResult(Result):
+    """Difference-in-differences: the estimate, its event study, its audit.
+
+    Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
+
+    Attributes
+    ----------
+    naive : Naive
+        The before-after and with-without means that a careless reading would report.
+    baseline : float
+        Mean outcome of the treated units before their treatment: what the effect is a percentage of.
+    detectable : float
+        Smallest effect the design could have found: 2.8 standard errors (80 % power at 5 %).
+    """
+
+    panel: Panel
+    fitted: Fitted
+    options: Options
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The checks that bear on the assumption; made when first asked for."""
+        return run_audit(Case(self.panel, self.fitted, self.options, self._rerun, self._event))
+
+    def _rerun(self, panel: Panel) -> tuple[float, float]:
+        again = ESTIMATORS[self.options.estimator](panel, self.options)
+        return float(again.estimates.estimate[0]), float(again.estimates.std_error[0])
+
+    @cached_property
+    def _event(self) -> Series | None:
+        return self.fitted.event()
+
+    @property
+    def detectable(self) -> float:
+        """2.8 standard errors."""
+        return 2.8 * self.std_error
+
+    @cached_property
+    def naive(self) -> Naive:
+        """Means with and without treatment; see `Naive`."""
+        on, y, panel = self._on(), self.panel.y, self.panel
+        present = np.isfinite(y)
+        hit = present & (on == 1)
+        ever = (on == 1).any(axis=1)
+        first = np.where(ever, (on == 1).argmax(axis=1), 0)
+        before = present & ever[:, None] & (np.arange(y.shape[1]) < first[:, None])
+        never = present & ~ever[:, None]
+        with_, without = _mean(y, hit), _mean(y, present & ~hit)
+        by_period = [_mean(y[:, t], never[:, t]) for t in range(y.shape[1]) if never[:, t].any()]
+        low, high = (min(by_period), max(by_period)) if by_period and panel.stack is None else (np.nan, np.nan)
+        return Naive(with_, without, with_ - without, _mean(y, before), _mean(y, never), low, high)
+
+    @property
+    def baseline(self) -> float:
+        """Mean outcome of the treated units before their treatment."""
+        return self.naive.before
+
+    def _on(self) -> Any:
+        if "on" in self.fitted.detail:
+            return self.fitted.detail["on"]
+        start = self.panel.start[:, None]
+        on = (start >= 0) & (np.arange(self.panel.y.shape[1]) >= start)
+        return np.where(start == -2, np.nan, on.astype(float))
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+    def event_study(self) -> pd.DataFrame:
+        """Effects by event time, on the universal base (the last period before treatment and anticipation).
+
+        Returns
+        -------
+        DataFrame
+            event_time, estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous unless
+            ``bands="pointwise"``), n (treated units that contribute). The base has estimate 0 and no interval.
+
+        Raises
+        ------
+        InputError
+            Where the treatment switches off and on, so that there is no single event time.
+        """
+        import pandas as pd
+
+        event = self._event
+        if event is None:
+            raise InputError(
+                "there is no event study: the treatment switches off and on",
+                remedy="stack the campaigns with Logs.stack and estimator='stacked', or give first_treated=",
+            )
+        frame = self._frame(event, "event_time", event.at)
+        if event.reference is not None and len(event.at) and event.reference not in event.at:
+            base = {c: np.nan for c in frame.columns} | {"event_time": event.reference, "estimate": 0.0, "n": int(event.n.max())}
+            frame = pd.concat([frame, pd.DataFrame([base])], ignore_index=True)
+            frame = frame.sort_values("event_time", ignore_index=True).astype({"event_time": "int64", "n": "int64"})
+        return frame
+
+    def att_gt(self) -> pd.DataFrame:
+        """ATT of every cohort and period: cohort, period, event_time, estimate, std_error, intervals, bands, n.
+
+        Raises
+        ------
+        InputError
+            For estimators that have no group-time effects.
+        """
+        effects = self.fitted.effects
+        if effects is None:
+            raise InputError(
+                f"estimator={self.options.estimator!r} has no group-time effects", remedy="use estimator='callaway_santanna'"
+            )
+        cells, labels = effects.cells, self.panel.grid.labels()
+        frame = self._frame(self.fitted.detail["cells"](), "event_time", cells.event)
+        frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
+        frame.insert(1, "period", labels[cells.period])
+        return frame
+
+    def by_cohort(self) -> pd.DataFrame:
+        """Mean effect of each cohort over its post periods."""
+        return self._aggregate("cohort")
+
+    def by_period(self) -> pd.DataFrame:
+        """Mean effect in each calendar period over the cohorts treated by then."""
+        return self._aggregate("period")
+
+    def _aggregate(self, name: str) -> pd.DataFrame:
+        if self.fitted.effects is None:
+            raise InputError(
+                f"estimator={self.options.estimator!r} has no effects by {name}", remedy="use estimator='callaway_santanna'"
+            )
+        series: Series = self.fitted.detail[name]()
+        labels = self.panel.grid.labels()
+        columns = self.fitted.effects.cells.starts[series.at] if name == "cohort" else series.at
+        return self._frame(series, name, labels[columns])
+
+    def by_stack(self) -> pd.DataFrame:
+        """Each campaign's own estimate and its weight in the stacked coefficient (the weights add up to 1).
+
+        Returns
+        -------
+        DataFrame
+            stack, estimate, weight, treated (units), periods.
+        """
+        import pandas as pd
+
+        if self.panel.stack is None or self.panel.stack_labels is None:
+            raise InputError("there is no stack", remedy="use estimator='stacked' with stack=")
+        fit, on, block = self.fitted.detail["fit"], self.fitted.detail["on"], self.fitted.detail["block"]
+        residual = fit.residual_x[0]
+        present = np.isfinite(self.panel.y)
+        weight = present.astype(float) if self.panel.weight is None else present * self.panel.weight[:, None]
+        information = np.bincount(block, (weight * residual * residual).sum(axis=1))
+        product = np.bincount(block, (weight * residual * np.where(present, self.panel.y, 0.0)).sum(axis=1))
+        treated = np.bincount(block, (on == 1).any(axis=1))
+        periods = [int(present[block == b].any(axis=0).sum()) for b in range(len(information))]
+        return pd.DataFrame({
+            "stack": self.panel.stack_labels, "estimate": product / information, "weight": information / information.sum(),
+            "treated": treated.astype(int), "periods": periods,
+        })  # fmt: skip
+
+    def trends(self) -> pd.DataFrame:
+        """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
+        import pandas as pd
+
+        if self.panel.stack is not None:
+            columns = np.arange(self.panel.y.shape[1]) - int((self.fitted.detail["on"] == 1).argmax(axis=1).max())
+            groups = {"sent": self.fitted.treated, "not sent": self.fitted.control}
+            period: Any = columns
+        else:
+            labels, period = self.panel.grid.labels(), self.panel.grid.labels()
+            groups = {str(labels[s])[:10]: self.panel.start == s for s in np.unique(self.panel.start[self.panel.start >= 0])}
+            groups["never"] = self.panel.start == UNTREATED
+        rows = []
+        for name, inside in groups.items():
+            if inside.any():
+                y = self.panel.y[inside]
+                seen = np.isfinite(y)
+                count = seen.sum(axis=0)
+                mean = np.where(seen, y, 0.0).sum(axis=0) / np.maximum(count, 1)
+                rows.append(pd.DataFrame({"cohort": name, "period": period, "mean": np.where(count > 0, mean, np.nan), "n": count}))
+        return pd.concat(rows, ignore_index=True)
+
+    def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:
+        import pandas as pd
+
+        cov = series.withheld()
+        se = np.sqrt(np.diag(cov))
+        point = critical_value(1 - self.alpha, series.df) * se
+        band = point
+        if self.options.bands == "simultaneous":
+            live = np.isfinite(se) & (se > 0)
+            band = sup_t(cov[np.ix_(live, live)], 1 - self.alpha, self.options.seed) * se if live.any() else point
+        e = series.estimate
+        return pd.DataFrame({
+            name: at, "estimate": e, "std_error": se, "conf_low": e - point, "conf_high": e + point,
+            "band_low": e - band, "band_high": e + band, "n": series.n,
+        })  # fmt: skip
+
+    # --- money ------------------------------------------------------------------------------------------------------
+    def incremental_gmv(
+        self, *, cost: float | DidResult = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        gmv_is: str | None = None,
+    ) -> MoneyResult:  # fmt: skip
+        """Total incremental GMV over the treated unit-periods, less refunds and cost: profit and return.
+
+        See `gmvcausal.money.incremental_gmv` for the parameters.
+        """
+        from gmvcausal.money import incremental_gmv
+
+        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
+
+    def cluster_influence(self) -> Any:
+        """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""
+        return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)
+
+
+def _mean(y: Any, inside: Any) -> float:
+    count = int(inside.sum())
+    return float(y[inside].mean()) if count else float("nan")

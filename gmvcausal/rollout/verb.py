@@ -1,0 +1,159 @@
+"""The verb `did`: check the options, read the panel, estimate, carry the audit and the manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check, column_name, one_of
+from gmvcausal.results import Manifest
+from gmvcausal.rollout.estimators import ESTIMATORS, Options
+from gmvcausal.rollout.panel import read_panel
+from gmvcausal.rollout.result import DidResult
+from gmvcausal.stats.inference import SSC_CHOICES
+
+_TITLES = {
+    "callaway_santanna": "Staggered difference-in-differences (Callaway and Sant'Anna 2021)",
+    "two_by_two": "Two-by-two difference-in-differences",
+    "twfe": "Two-way fixed effects",
+    "stacked": "Stacked difference-in-differences over campaigns",
+}
+_ASSUMPTIONS = {
+    "callaway_santanna": "without the tactic, each treated cohort would have moved in parallel with its control units; "
+    "no effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
+    "two_by_two": "without the tactic, the treated units would have moved in parallel with the control units",
+    "twfe": "parallel trends, and the same effect for every unit at all times after the start",
+    "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, campaign by campaign",
+}
+_ABSORBING = ("callaway_santanna", "two_by_two")
+
+
+def did(
+    data: Any,
+    *,
+    outcome: str = "gmv",
+    unit: str = "unit",
+    time: str = "period",
+    first_treated: str = "first_treated",
+    treated: str | None = None,
+    stack: str | None = None,
+    never: Any = None,
+    estimator: str = "callaway_santanna",
+    control: str = "never_treated",
+    cluster: str | None = None,
+    weights: str | None = None,
+    anticipation: int = 0,
+    base_period: str = "varying",
+    bands: str = "simultaneous",
+    alpha: float = 0.05,
+    ssc: str = "nested",
+    missing: str = "raise",
+    dedupe: str | None = None,
+    seed: int = 0,
+) -> DidResult:
+    """How much did a roll-out change the outcome of the units it reached?
+
+    Parameters
+    ----------
+    data : frame, parquet path or DuckDB relation
+        One row per unit and period (with `stack`: per campaign, unit and period), in any order. Not changed.
+    outcome, unit, time : str
+        Columns: the outcome per unit-period (numbers; zero where nothing was bought), the unit (text or whole numbers),
+        the period (whole numbers, dates, or ISO text).
+    first_treated : str
+        Column of the period in which the unit was first treated, constant within the unit. Never treated is NaN, NaT,
+        None or infinity, or 0 where 0 is no period and no other date lies before the first period.
+    treated : str, optional
+        0/1 column of whether the tactic is on, used in place of `first_treated`. It may switch off again only for
+        ``twfe`` and ``stacked``.
+    stack : str, optional
+        Column of the campaign, for ``estimator="stacked"``.
+    never : scalar, optional
+        A further code in `first_treated` that means never, for example -1 or 9999.
+    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked"}
+        The default compares each cohort with units not treated, and stays right when effects grow or differ by cohort.
+        ``twfe`` is the usual benchmark; with staggered starts its audit fails.
+    control : {"never_treated", "not_yet_treated"}
+        Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
+    cluster : str, optional
+        Column of the clusters, constant within units. Default: the unit; or a column named room, city, store or region
+        (or kept by ``Logs.panel``) within which treatment does not vary, with a warning.
+    weights : str, optional
+        Positive weights, constant within units (``callaway_santanna``, ``two_by_two``, ``twfe``, ``stacked``).
+    anticipation : int
+        Periods before the start in which effects are allowed (``callaway_santanna``).
+    base_period : {"varying", "universal"}
+        Base of the pre cells of `att_gt()`; event study and pre-trend checks always use the universal base.
+    bands : {"simultaneous", "pointwise"}
+        Bands of the tables by event time, cohort and period.
+    alpha : float
+        One minus the confidence level; default .05.
+    ssc : {"nested", "full", "none"}
+        Small-sample factor of the regression estimators: G/(G-1) (N-1)/(N-K); "nested" counts in K only fixed effects
+        not nested in the clusters. ``callaway_santanna`` uses none.
+    missing : {"raise", "zero"}
+        What a missing outcome means; never guessed.
+    dedupe : {None, "exact"}
+        None refuses repeated unit-periods; "exact" keeps one of identical rows and counts the others.
+    seed : int
+        Of the simultaneous bands.
+
+    Returns
+    -------
+    DidResult
+        `estimate`, `std_error`, `conf_int()`, `event_study()`, `att_gt()`, `audit`, `incremental_gmv()`, `plot()`, ...
+        With fewer than ten treated or control clusters the estimate comes without an interval.
+
+    Raises
+    ------
+    InputError
+        The data or the call is wrong: missing values, repeated unit-periods, a date off the grid, a treatment that varies
+        where it must not, ... The message names the column, the count, the first rows and the remedy.
+    DesignError
+        The data cannot answer: no control unit, no period before treatment, no treated unit.
+
+    References
+    ----------
+    Callaway and Sant'Anna (2021), Journal of Econometrics 225; Goodman-Bacon (2021), same issue; Cengiz, Dube, Lindner
+    and Zipperer (2019), Quarterly Journal of Economics 134.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc, pandas as pd
+    >>> weeks = range(1, 5)
+    >>> panel = pd.DataFrame([
+    ...     dict(unit=u, period=t, gmv=10 + u + t + (3 if u < 10 and t >= 3 else 0), first_treated=3 if u < 10 else None)
+    ...     for u in range(30) for t in weeks])
+    >>> result = gc.did(panel)
+    >>> round(result.estimate, 6)
+    3.0
+    """
+    options: dict[str, Any] = {
+        "outcome": column_name("outcome", outcome), "unit": column_name("unit", unit), "time": column_name("time", time),
+        "first_treated": column_name("first_treated", first_treated), "treated": column_name("treated", treated, optional=True),
+        "stack": column_name("stack", stack, optional=True), "never": never,
+        "estimator": one_of("estimator", estimator, tuple(ESTIMATORS)), "control": check("control", control),
+        "cluster": column_name("cluster", cluster, optional=True), "weights": column_name("weights", weights, optional=True),
+        "anticipation": check("anticipation", anticipation), "base_period": check("base_period", base_period),
+        "bands": check("bands", bands), "alpha": check("alpha", alpha), "ssc": one_of("ssc", ssc, SSC_CHOICES),
+        "missing": check("missing", missing), "dedupe": dedupe, "seed": check("seed", seed),
+    }  # fmt: skip
+    if estimator == "stacked" and treated is None:
+        raise InputError("estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
+                         remedy="pass treated='treated'")  # fmt: skip
+    panel = read_panel(
+        data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treated=treated, stack=stack, never=never,
+        cluster=cluster, weights=weights, anticipation=options["anticipation"], missing=missing, dedupe=dedupe,
+        absorbing=estimator in _ABSORBING,
+    )  # fmt: skip
+    known_unit = panel.meta.get("outcome_unit") if panel.meta.get("outcome") == outcome else None
+    checked = Options(
+        estimator, control, base_period, options["anticipation"], options["alpha"], bands, ssc, options["seed"],
+        str(known_unit) if known_unit else f"{outcome} per {unit}-{time}",
+    )  # fmt: skip
+    fitted = ESTIMATORS[estimator](panel, checked)
+    manifest = Manifest(
+        "did", options, options["seed"], panel.rows, panel.columns, dict(panel.dropped), tuple(panel.notes),
+        lambda: [a for a in (panel.y, panel.start, panel.grid.values, panel.unit, panel.cluster, panel.on) if a is not None],
+    )  # fmt: skip
+    return DidResult(_TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked)
