@@ -13,7 +13,7 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 
 if TYPE_CHECKING:
     from gmvcausal import datasets
-    from gmvcausal.logs import Logs
+    from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
     from gmvcausal.rollout.verb import did
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Public name -> (module, attribute); None as attribute means the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
-    "Logs": ("gmvcausal.logs", "Logs"),
+    "Logs": ("gmvcausal.logs.logs", "Logs"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
     "report": ("gmvcausal.present.report", "report"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Estimates:
         Degrees of freedom of the t distribution; ``inf`` for the normal.
     withheld : str
         Why intervals are missing, where they are; empty otherwise.
+    special : mapping of int to callable
+        Terms whose interval is not estimate +- critical value x standard error (a ratio): level -> (low, high).
     """
 
     term: tuple[str, ...]
@@ -36,6 +39,7 @@ class Estimates:
     n: tuple[int, ...]
     df: float = math.inf
     withheld: str = ""
+    special: Mapping[int, Callable[[float], tuple[float, float]]] = field(default_factory=dict)
 
     @property
     def std_error(self) -> FloatArray:
@@ -50,4 +54,7 @@ class Estimates:
     def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper confidence limits at `level`."""
         half = critical_value(level, self.df) * self.std_error
-        return self.estimate - half, self.estimate + half
+        low, high = self.estimate - half, self.estimate + half
+        for term, limits in self.special.items():
+            low[term], high[term] = limits(level)
+        return low, high

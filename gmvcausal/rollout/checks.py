@@ -21,6 +21,10 @@ from gmvcausal.stats.inference import p_value, wald
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = {
+    "selection": (
+        "p-value of the difference, before any treatment, between units that are later treated and units that never are (naive only)",
+        "p < .05", "p < .01",
+    ),
     "pre_trend": ("p-value of the joint test that all leads are zero (universal base)", "p < .05, or one lead period only", "p < .01"),
     "pre_trend_slope": (
         "p-value of the straight line through the leads, and how much of the effect it would give if carried forward",
@@ -72,10 +76,12 @@ class Case:
 def run_audit(case: Case) -> Audit:
     """Run every check that applies to the estimator."""
     found: list[Check] = []
-    for function in (
-        pre_trend, pre_trend_slope, few_clusters, cohort_size, always_treated, never_treated, period_gaps, attrition, late_entry,
-        leverage, scale_mix, all_zero, quantisation, forbidden_comparisons, campaign_overlap,
-    ):  # fmt: skip
+    design: tuple[Callable[[Case], Check | None], ...] = (
+        pre_trend, pre_trend_slope, cohort_size, always_treated, never_treated, late_entry, forbidden_comparisons, campaign_overlap,
+    )  # fmt: skip
+    if case.options.estimator == "naive":
+        design = (selection,)
+    for function in (*design, few_clusters, period_gaps, attrition, leverage, scale_mix, all_zero, quantisation):
         check = function(case)
         if check is not None:
             found.append(check)
@@ -96,6 +102,36 @@ def _from_meta(facts: dict[str, object]) -> Check:
         None if threshold is None else float(threshold),  # type: ignore[arg-type]
         str(facts.get("remedy", "")),
     )  # fmt: skip
+
+
+# --- the naive comparison ---------------------------------------------------------------------------------------------
+def selection(case: Case) -> Check:
+    """Did the units that were treated differ before anyone was?"""
+    y, on = case.panel.y, case.fitted.detail["on"]
+    hit = on == 1
+    ever = hit.any(axis=1)
+    first = np.where(ever, hit.argmax(axis=1), y.shape[1])
+    # The same calendar periods on both sides: those before the first treatment of each treated unit, and all of the others'.
+    before = np.isfinite(y) & (np.arange(y.shape[1]) < first[:, None])
+    levels = []
+    for side in (ever, ~ever):
+        rows = side & before.any(axis=1)
+        if rows.sum() < 2:
+            return Check("selection", "not_run", "no treated unit is seen before its treatment, or no unit is never treated")
+        mean = np.where(before[rows], y[rows], 0.0).sum(axis=1) / before[rows].sum(axis=1)
+        levels.append((float(mean.mean()), float(mean.var(ddof=1) / len(mean))))
+    (later, v1), (never, v0) = levels
+    se = math.sqrt(v1 + v0)
+    p = float(p_value(np.array([later - never]), np.array([se]))[0]) if se > 0 else math.nan
+    status = "failed" if p < 0.01 else "warned" if p < 0.05 else "passed"
+    rest, seen = y[~ever], before[~ever]
+    by_period = [float(rest[seen[:, t], t].mean()) for t in range(y.shape[1]) if seen[:, t].any()]
+    message = (
+        f"before any treatment, units treated later average {later:.4g}; units never treated average {never:.4g} "
+        f"({min(by_period):.4g} to {max(by_period):.4g} by period; p = {_p(p)})"
+    )
+    remedy = "" if status == "passed" else "the groups differed to begin with: compare changes, not levels, and audit the trends"
+    return Check("selection", status, message, p, 0.01, remedy)
 
 
 # --- trends ---------------------------------------------------------------------------------------------------------
@@ -150,9 +186,21 @@ def pre_trend(case: Case) -> Check:
     return Check("pre_trend", status, message, p, 0.01, "" if status == "passed" else remedy)
 
 
+def _main_leads(leads: Series) -> Series:
+    """Leads on which at least half of the treated units stand: farther ones mix cohorts, and their line means little."""
+    top = max(int(leads.n.max()), 1)
+    use = leads.n >= 0.5 * top
+    if use.sum() < 2:
+        use = leads.n >= 0.2 * top
+    return Series(
+        leads.at[use], leads.estimate[use], leads.cov[np.ix_(use, use)], leads.n[use], leads.clusters[use], leads.reference, leads.df
+    )
+
+
 def slope(leads: Series) -> tuple[float, float]:
-    """Slope per period of the line through the leads and the base (zero at the base), and its standard error."""
+    """Slope per period of the line through the main leads and the base (zero at the base), and its standard error."""
     assert leads.reference is not None
+    leads = _main_leads(leads)
     distance = (leads.at - leads.reference).astype(float)
     weight = distance / np.maximum(np.diag(leads.cov), 1e-300)
     weight = weight / (weight @ distance)

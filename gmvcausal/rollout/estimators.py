@@ -199,6 +199,36 @@ def _need_cohorts(panel: Panel) -> Any:
     return panel.cohorts
 
 
+# --- naive ----------------------------------------------------------------------------------------------------------
+def naive(panel: Panel, options: Options) -> Fitted:
+    """Mean outcome of unit-periods under treatment less mean of all others: not an effect, shown for what it is."""
+    on = _treatment(panel)
+    present = np.isfinite(panel.y)
+    sides = [present & (on == 1), present & (on == 0)]
+    if not all(side.any() for side in sides):
+        raise DesignError(
+            "the treatment is the same in every row, so there is nothing to compare", remedy="supply treated and untreated rows"
+        )
+    weight = present.astype(float) if panel.weight is None else present * panel.weight[:, None]
+    clean = np.where(present, panel.y, 0.0)
+    influence, means = np.zeros(len(panel.y)), []
+    for sign, side in zip((1.0, -1.0), sides, strict=True):
+        w = weight * side
+        mean = float((w * clean).sum() / w.sum())
+        means.append(mean)
+        influence += sign * (w * (clean - mean)).sum(axis=1) / w.sum()
+    treated = (on == 1).any(axis=1)
+    control = ~treated if (~treated).any() else treated
+    clusters = (_count(panel.cluster, treated), _count(panel.cluster, control))
+    scores = np.bincount(panel.cluster, influence)
+    estimates = _headline(
+        [("with less without", "difference of means with and without the tactic (not an effect)")], options.outcome_unit,
+        np.array([means[0] - means[1]]), np.array([[float(scores @ scores)]]), len(np.unique(panel.unit_code)),
+        len(np.unique(panel.cluster)) - 1, clusters,
+    )  # fmt: skip
+    return Fitted(estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), None, {"on": on})
+
+
 # --- two by two -----------------------------------------------------------------------------------------------------
 def two_by_two_did(panel: Panel, options: Options) -> Fitted:
     """Four means: treated and control, before and after one common start."""
@@ -356,4 +386,5 @@ ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "two_by_two": two_by_two_did,
     "twfe": twoway,
     "stacked": twoway,
+    "naive": naive,
 }

@@ -17,6 +17,7 @@ _TITLES = {
     "two_by_two": "Two-by-two difference-in-differences",
     "twfe": "Two-way fixed effects",
     "stacked": "Stacked difference-in-differences over campaigns",
+    "naive": "Naive comparison of means",
 }
 _ASSUMPTIONS = {
     "callaway_santanna": "without the tactic, each treated cohort would have moved in parallel with its control units; "
@@ -24,6 +25,7 @@ _ASSUMPTIONS = {
     "two_by_two": "without the tactic, the treated units would have moved in parallel with the control units",
     "twfe": "parallel trends, and the same effect for every unit at all times after the start",
     "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, campaign by campaign",
+    "naive": "units and periods with the tactic would have been like all others without it",
 }
 _ABSORBING = ("callaway_santanna", "two_by_two")
 
@@ -65,14 +67,15 @@ def did(
         None or infinity, or 0 where 0 is no period and no other date lies before the first period.
     treated : str, optional
         0/1 column of whether the tactic is on, used in place of `first_treated`. It may switch off again only for
-        ``twfe`` and ``stacked``.
+        ``twfe``, ``stacked`` and ``naive``.
     stack : str, optional
         Column of the campaign, for ``estimator="stacked"``.
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
-    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked"}
+    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by cohort.
-        ``twfe`` is the usual benchmark; with staggered starts its audit fails.
+        ``twfe`` is the usual benchmark; with staggered starts its audit fails. ``naive`` is the comparison of means that
+        claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     cluster : str, optional

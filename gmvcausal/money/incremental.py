@@ -1,0 +1,186 @@
+"""From a per-unit effect to money: total incremental GMV, refunds, cost, profit and return, with intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.params import check
+from gmvcausal.logs.calendar import parse_freq, shorter_periods
+from gmvcausal.results import Audit, Check, Estimates, Result
+from gmvcausal.stats.inference import critical_value, fieller
+
+
+@dataclass(frozen=True, repr=False)
+class MoneyResult(Result):
+    """Incremental GMV and what is left of it.
+
+    Terms of `to_frame()`: ``incremental_gmv``, ``refunds``, ``cost``, ``profit``, ``roi`` (the last two only with a
+    cost or a margin). The interval of ``roi`` is Fieller's; a ratio has no standard error that could be trusted, so that
+    column is empty there.
+
+    Attributes
+    ----------
+    source : Result
+        The estimate it was made from; its audit is carried along.
+    """
+
+    source: Result
+    own_checks: tuple[Check, ...] = ()
+
+    @property
+    def audit(self) -> Audit:
+        """The audit of the source and the checks on cost."""
+        return Audit((*self.source.audit.checks, *self.own_checks))
+
+
+def incremental_gmv(
+    result: Any, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+    gmv_is: str | None = None,
+) -> MoneyResult:  # fmt: skip
+    """Total incremental GMV of a roll-out over its treated unit-periods, and the profit it leaves.
+
+    Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
+
+    Parameters
+    ----------
+    result : DidResult
+        An effect per unit-period on GMV.
+    cost : float or DidResult
+        Total cost in money, known exactly; or the effect of the same tactic on a cost column of the same panel, estimated
+        with the same design, so that gain and cost carry their covariance.
+    cost_is : {"discount", "other"}
+        What the cost consists of; required with a cost. A discount is already inside paid GMV and is refused there.
+    margin : float
+        Share of GMV that is contribution before the cost, in (0, 1]. Default 1: GMV itself.
+    refunds : float
+        Share of incremental GMV expected back, in [0, 1]. Only for gross GMV.
+    gmv_is : {"paid", "list"}, optional
+        Whether GMV is what shoppers paid or list price. Known where the panel comes from `Logs`; required with a cost otherwise.
+
+    Returns
+    -------
+    MoneyResult
+
+    Raises
+    ------
+    InputError
+        A discount counted twice, refunds on net GMV, a cost of unknown kind, or a cost result from other data.
+    DesignError
+        Where the effect has no total: weighted panels, the naive comparison.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc, pandas as pd
+    >>> panel = pd.DataFrame([
+    ...     dict(unit=u, period=t, gmv=10 + u + t + (3 if u < 10 and t >= 3 else 0), first_treated=3 if u < 10 else None)
+    ...     for u in range(30) for t in range(1, 5)])
+    >>> money = gc.did(panel).incremental_gmv(cost=20, cost_is="other", gmv_is="paid", margin=0.5)
+    >>> [round(x, 6) for x in money.to_frame()["estimate"]]
+    [60.0, 0.0, 20.0, 10.0, 0.5]
+    """
+    if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
+        raise InputError(f"incremental_gmv needs the result of gc.did, but got {type(result).__name__}")
+    if result.options.estimator == "naive":
+        raise DesignError("a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls")
+    if result.panel.weight is not None:
+        raise DesignError("a weighted effect has no total over the units seen", remedy="estimate without weights for totals")
+    margin, refunds = check("margin", margin), check("refunds", refunds)
+    meta = result.panel.meta
+    paid = _gmv_is(meta, gmv_is)
+    if refunds and meta.get("gmv") == "net":
+        raise InputError("GMV is already net of refunds, so refunds= would take them off twice", remedy="leave refunds= out")
+    cells = result.fitted.treated_cells * _per_scale(meta)
+    gain, var_gain = result.estimate * cells, (result.std_error * cells) ** 2
+    spent, var_cost, cov_cost = _cost(result, cost, cost_is, paid, cells)
+    kept = margin * (1 - refunds)
+    profit = kept * gain - spent
+    # Of (incremental GMV, refunds, cost, profit), linear in (gain, cost).
+    linear = np.array([[1.0, 0.0], [refunds, 0.0], [0.0, 1.0], [kept, -1.0]])
+    joint = np.array([[var_gain, cov_cost], [cov_cost, var_cost]])
+    cov = linear @ joint @ linear.T
+    terms = ["incremental_gmv", "refunds", "cost", "profit"]
+    estimands = [
+        f"total over {result.fitted.treated_cells:,} treated unit-periods", f"{refunds:.1%} of incremental GMV",
+        "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
+        f"{margin:g} x (incremental GMV - refunds) - cost",
+    ]  # fmt: skip
+    estimate = np.array([gain, refunds * gain, spent, profit])
+    special = {}
+    units = ["money"] * 4
+    df = result.estimates.df
+    if spent:
+        terms.append("roi")
+        estimands.append("profit / cost, interval by Fieller")
+        units.append("ratio")
+        estimate = np.append(estimate, profit / spent)
+        cov = np.pad(cov, (0, 1), constant_values=np.nan)
+        var_profit, cov_profit = float(cov[3, 3]), float(cov[2, 3])
+        special[4] = lambda level: fieller(profit, spent, var_profit, var_cost, cov_profit, critical_value(level, df))
+    estimates = Estimates(
+        tuple(terms), tuple(estimands), tuple(units), estimate, cov, (result.n,) * len(terms), df, result.estimates.withheld, special
+    )
+    checks = () if paid else (
+        Check("gmv_definition", "warned", "it is not known whether GMV is paid or list price", remedy="pass gmv_is="),)  # fmt: skip
+    options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
+    manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
+    return MoneyResult(
+        "Incremental GMV and profit", result.assumption, estimates, manifest, result.alpha, result, checks
+    )
+
+
+def _gmv_is(meta: dict[str, Any], declared: str | None) -> str | None:
+    known = meta.get("gmv_is")
+    if declared is not None:
+        check("gmv_is", declared)
+        if known is not None and known != declared:
+            raise InputError(f"the panel says GMV is {known}, but gmv_is={declared!r}", remedy="leave gmv_is= out")
+    return str(known) if known else declared
+
+
+def _per_scale(meta: dict[str, Any]) -> float:
+    """Periods of `per` in one period of the panel: an effect per week over 4-week cells counts four times."""
+    if not meta.get("per"):
+        return 1.0
+    return float(shorter_periods(parse_freq("freq", meta["freq"]), meta["per"]))
+
+
+def _cost(result: Any, cost: Any, cost_is: str | None, paid: str | None, cells: float) -> tuple[float, float, float]:
+    """Total cost, its variance, and its covariance with the total gain."""
+    estimated = isinstance(cost, Result)
+    if not estimated and check("cost", cost) == 0:
+        return 0.0, 0.0, 0.0
+    if cost_is is None:
+        raise InputError(
+            "cost= needs cost_is=: is it the discount itself, or other spending?",
+            remedy="pass cost_is='discount' for coupon face value, or cost_is='other' for fees, prizes, printing",
+        )
+    check("cost_is", cost_is)
+    if paid is None:
+        raise InputError("with a cost it must be known whether GMV is paid or list price", remedy="pass gmv_is='paid' or 'list'")
+    outcome = cost.manifest.options.get("outcome") if estimated else None
+    if paid == "paid" and (cost_is == "discount" or (outcome is not None and outcome in ("discount", result.panel.meta.get("discount")))):
+        raise InputError(
+            "the discount is already inside paid GMV: taking it off again would count the coupon twice",
+            remedy="leave it out of cost=, or analyse list GMV (gmv_is='list') with the discount as cost",
+        )
+    if not estimated:
+        return float(check("cost", cost)), 0.0, 0.0
+    same = (
+        hasattr(cost, "cluster_influence")
+        and np.array_equal(cost.panel.unit, result.panel.unit)
+        and np.array_equal(cost.panel.cluster, result.panel.cluster)
+        and cost.fitted.treated_cells == result.fitted.treated_cells
+    )
+    if not same:
+        raise InputError(
+            "cost= is a result from other units, clusters or treated periods, so gain and cost have no common total",
+            remedy="run gc.did on the same panel with outcome= set to the cost column and the same options",
+        )
+    mine, other = result.cluster_influence(), cost.cluster_influence()
+    cov = float(mine @ other) if math.isfinite(result.std_error) else math.nan
+    return cost.estimate * cells, (cost.std_error * cells) ** 2, cov * cells**2
