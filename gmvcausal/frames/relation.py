@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
-import tempfile
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,88 +21,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gmvcausal.errors import InputError
 from gmvcausal.frames import columns, rules, sql
 from gmvcausal.frames.table import Table, check_path, duck_errors, is_path, is_relation, open_table, quote, quote_text
+from gmvcausal.frames.workspace import Workspace
 
 Spec = dict[str, tuple[str, str]]
-
-_MEMORY = "1GB"
-
-
-class Workspace:
-    """A DuckDB connection of our own, with a memory limit and a temporary directory that is always removed.
-
-    Parameters
-    ----------
-    memory : str
-        DuckDB's memory limit; beyond it, DuckDB spills to the temporary directory.
-    """
-
-    def __init__(self, memory: str = _MEMORY) -> None:
-        self.directory = tempfile.mkdtemp(prefix="gmvcausal-")
-        self.connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": self.directory})
-        # Casts between zoned and zoneless times would otherwise depend on the machine.
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.execute("SET enable_progress_bar = false")
-        self._finalizer = weakref.finalize(self, _clean, self.connection, self.directory)
-        self._count = 0
-
-    def new_name(self, stem: str) -> str:
-        """A name for a table or file that nothing else has."""
-        self._count += 1
-        return f"{stem}_{self._count}"
-
-    def new_file(self, stem: str) -> str:
-        """A path for a temporary parquet file."""
-        return os.path.join(self.directory, self.new_name(stem) + ".parquet")
-
-    def query(self, text: str, name: str = "the data") -> Any:
-        """Run a SELECT and return DuckDB's relation; failures become `InputError` about `name`."""
-        try:
-            return self.connection.sql(text)
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
-
-    def numpy(self, text: str, name: str = "the data") -> dict[str, np.ndarray[Any, Any]]:
-        """Run a SELECT and return its columns as numpy arrays."""
-        try:
-            return dict(self.connection.sql(text).fetchnumpy())
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
-
-    def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[Any]:
-        """Run a SELECT and yield Arrow record batches, so that the whole result is never in memory."""
-        try:
-            relation = self.connection.sql(text)
-            # The method's name changed between the releases of DuckDB that are supported.
-            yield from (getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch)(rows)
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
-
-    def row(self, text: str, name: str = "the data") -> tuple[Any, ...]:
-        """Run a SELECT of one row."""
-        try:
-            found = self.connection.sql(text).fetchall()
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
-        return tuple(found[0]) if found else ()
-
-    def run(self, text: str, name: str = "the data") -> None:
-        """Run a statement that returns nothing."""
-        try:
-            self.connection.execute(text)
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
-
-    def close(self) -> None:
-        """Close the connection and remove the temporary files."""
-        self._finalizer()
-
-
-def _clean(connection: duckdb.DuckDBPyConnection, directory: str) -> None:
-    connection.close()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -226,9 +146,7 @@ def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation
 
 
 # --- frames in memory ---------------------------------------------------------------------------------------------
-def _open_table(
-    space: Workspace, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]
-) -> Relation:
+def _open_table(space: Workspace, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]) -> Relation:
     arrays: dict[str, Any] = {}
     kinds: dict[str, str] = {}
     zones: dict[str, str] = {}
@@ -256,9 +174,18 @@ def _open_table(
     for column in extra:
         arrays[f"={column}"] = _as_it_is(table, column)
     relation = Relation(
-        space, table.name, space.new_name(table.name), table.n, {r: c for r, (c, _) in spec.items()}, kinds,
-        tuple(table.columns), zones, spacing, table=table, arrow=pa.table(arrays) if arrays else None,
-    )  # fmt: skip
+        space,
+        table.name,
+        space.new_name(table.name),
+        table.n,
+        {r: c for r, (c, _) in spec.items()},
+        kinds,
+        tuple(table.columns),
+        zones,
+        spacing,
+        table=table,
+        arrow=pa.table(arrays) if arrays else None,
+    )
     return _register(relation, {c: quote(c) for c in arrays})
 
 
@@ -303,7 +230,9 @@ def _register(relation: Relation, select: dict[str, str]) -> Relation:
 
 def _create(relation: Relation) -> Relation:
     listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in relation.select.items())
-    relation.space.run(f"CREATE OR REPLACE TEMP VIEW {relation.sql} AS SELECT {listed} FROM {relation.source}", relation.name)
+    relation.space.run(
+        f"CREATE OR REPLACE TEMP VIEW {relation.sql} AS SELECT {listed} FROM {relation.source}", relation.name
+    )
     return relation
 
 
@@ -331,9 +260,14 @@ def _stream(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> st
 
 
 def _open_file(
-    space: Workspace, source: str, name: str, spec: Spec, timezone: str | None, extra: Sequence[str],
+    space: Workspace,
+    source: str,
+    name: str,
+    spec: Spec,
+    timezone: str | None,
+    extra: Sequence[str],
     available: Sequence[str] | None = None,
-) -> Relation:  # fmt: skip
+) -> Relation:
     found = space.query(f"SELECT * FROM {source} LIMIT 0", name)
     types = dict(zip(found.columns, [str(t) for t in found.types], strict=True))
     checked = sql.check_columns(space, source, name, spec, types, timezone)
@@ -342,7 +276,16 @@ def _open_file(
             raise rules.no_such_column(column, list(types), "a further column", name)
     select = {**checked.select, **{f"={c}": quote(c) for c in extra}}
     relation = Relation(
-        space, name, space.new_name(name), checked.n, {r: c for r, (c, _) in spec.items()}, checked.kinds,
-        tuple(available or types), checked.zones, checked.spacing, source, select,
-    )  # fmt: skip
+        space,
+        name,
+        space.new_name(name),
+        checked.n,
+        {r: c for r, (c, _) in spec.items()},
+        checked.kinds,
+        tuple(available or types),
+        checked.zones,
+        checked.spacing,
+        source,
+        select,
+    )
     return _create(relation)

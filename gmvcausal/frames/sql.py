@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.table import quote, quote_text
 
 if TYPE_CHECKING:
-    from gmvcausal.frames.relation import Spec, Workspace
+    from gmvcausal.frames.relation import Spec
+    from gmvcausal.frames.workspace import Workspace
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
 _WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
@@ -40,7 +41,7 @@ class Checked:
 
 @dataclass
 class _Plan:
-    """One column: its typed expression, conditions that must never hold with the error each builds, further aggregates."""
+    """One column: its typed expression, conditions that must never hold with the error each builds, aggregates."""
 
     expression: str
     kind: str
@@ -60,9 +61,10 @@ def remedy_missing(role: str) -> str:
 def not_a_date(column: str, label: str) -> InputError:
     """Whole numbers where dates are needed."""
     return InputError(
-        f"{label} holds numbers where dates are needed", column=column,
+        f"{label} holds numbers where dates are needed",
+        column=column,
         remedy="convert them first, for example pd.to_datetime(df[col], unit='s')",
-    )  # fmt: skip
+    )
 
 
 def too_large(column: str, label: str) -> InputError:
@@ -111,7 +113,9 @@ def check_columns(
         for condition, build in plan.refuse:
             count = int(next(found))
             if count:
-                example = space.row(f"SELECT CAST({quote(column)} AS VARCHAR) FROM {source} WHERE {condition} LIMIT 1", name)
+                example = space.row(
+                    f"SELECT CAST({quote(column)} AS VARCHAR) FROM {source} WHERE {condition} LIMIT 1", name
+                )
                 raise build(count, first_rows(space, source, condition, name), str(example[0]))
         if plan.largest:
             largest = next(found)
@@ -124,7 +128,9 @@ def check_columns(
                 zones[role] = "an offset"
         if plan.zone:
             zones[role] = plan.zone
-    return Checked(n, {r: p.expression for r, p in plans.items()}, {r: p.kind for r, p in plans.items()}, zones, spacing)
+    return Checked(
+        n, {r: p.expression for r, p in plans.items()}, {r: p.kind for r, p in plans.items()}, zones, spacing
+    )
 
 
 def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: str | None) -> _Plan:
@@ -140,13 +146,18 @@ def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: st
         if kind == "flag":
             plan.kind = "flag"
             plan.expression = f"({plan.expression} = 1)"
-            plan.refuse.append((
-                f"CAST({q} AS DOUBLE) NOT IN (0, 1)",
-                lambda count, rows, example: InputError(
-                    f"{label} must hold 0 and 1 only, but holds {example}", column=column, count=count, rows=rows,
-                    remedy="recode it: 1 where the tactic is on, 0 where it is off",
-                ),
-            ))  # fmt: skip
+            plan.refuse.append(
+                (
+                    f"CAST({q} AS DOUBLE) NOT IN (0, 1)",
+                    lambda count, rows, example: InputError(
+                        f"{label} must hold 0 and 1 only, but holds {example}",
+                        column=column,
+                        count=count,
+                        rows=rows,
+                        remedy="recode it: 1 where the tactic is on, 0 where it is off",
+                    ),
+                )
+            )
     else:
         plan = _time(q, column, label, base, dtype, timezone)
     if not optional:
@@ -168,10 +179,13 @@ def _id(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
         fraction = (
             f"NOT isnan({plain}) AND ({plain} <> floor({plain}) OR abs({plain}) > 9007199254740992)",
             lambda count, rows, example: InputError(
-                f"{label} holds numbers that are not whole, for example {example}", column=column, count=count, rows=rows,
+                f"{label} holds numbers that are not whole, for example {example}",
+                column=column,
+                count=count,
+                rows=rows,
                 remedy="use text or whole numbers as ids",
             ),
-        )  # fmt: skip
+        )
         return _Plan(f"TRY_CAST({plain} AS BIGINT)", "int", [fraction])
     if base in ("VARCHAR", "UUID", "ENUM", "DATE", *_PLAIN_TIME):
         return _Plan(f"CAST({q} AS VARCHAR)", "text")
@@ -210,9 +224,11 @@ def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str 
         value = f"CASE WHEN {zoned} THEN {local} ELSE TRY_CAST({text} AS TIMESTAMP) END"
         bad = f"{q} IS NOT NULL AND (({value}) IS NULL OR NOT regexp_matches({text}, '{_ISO}'))"
         return _Plan(
-            value, "time", [(bad, _bad_time(column, label))],
+            value,
+            "time",
+            [(bad, _bad_time(column, label))],
             zone_counts=(f"{q} IS NOT NULL AND {zoned}", f"{q} IS NOT NULL AND NOT ({zoned})"),
-        )  # fmt: skip
+        )
     if base in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
         raise not_a_date(column, label)
     raise rules.not_a_kind(column, label, dtype, "dates")

@@ -31,8 +31,10 @@ def repeated(values: NDArray[Any], counts: NDArray[Any]) -> Any:
     """Each value `counts` times; texts stay shared, so that a column of ids costs no text per row."""
     if values.dtype != object:
         return np.repeat(values, counts)
-    return pd.Series(values).convert_dtypes(convert_boolean=False).array.repeat(counts) if _plain_text(values) else np.repeat(
-        values, counts
+    return (
+        pd.Series(values).convert_dtypes(convert_boolean=False).array.repeat(counts)
+        if _plain_text(values)
+        else np.repeat(values, counts)
     )
 
 
@@ -69,10 +71,13 @@ def of_units(logs: Logs, units: Units, name: str) -> tuple[NDArray[Any], dict[st
         check = entry("attribute_constant", "passed", 0.0, 0.0, f"{name} is constant within every {units.role}")
     else:
         check = entry(
-            "attribute_constant", "warned", float(several), 0.0,
+            "attribute_constant",
+            "warned",
+            float(several),
+            0.0,
             f"{name} varies within {several:,} of {units.n:,} {units.role}s; each was given its most frequent value",
-            f"ids may have been used twice (one {units.role} in two places): check them, or give {name} in {units.role}s",
-        )  # fmt: skip
+            f"ids may have been used twice (in two places, say): check them, or give {name} in {units.role}s",
+        )
     return _scatter(units, found["id"], found["a"]), check
 
 

@@ -71,14 +71,14 @@ def parse_date(name: str, value: Any) -> np.datetime64:
         stamp = pd.Timestamp(value) if isinstance(value, str | np.datetime64) or hasattr(value, "year") else None
     except (ValueError, TypeError, OverflowError):
         stamp = None
-    if stamp is None or stamp is pd.NaT:
+    if stamp is None or pd.isna(stamp):
         raise InputError(f"{name} must be a date such as '2025-11-01', but is {value!r}")
     if stamp.tzinfo is not None:
         raise InputError(
             f"{name} carries the time zone {stamp.tzinfo}, while periods are cut in local time",
             remedy=f"write {name}= as a local date without a zone",
         )
-    return np.datetime64(stamp.to_datetime64(), "us")
+    return np.datetime64(stamp.to_pydatetime(warn=False), "us")
 
 
 def micros(stamp: np.datetime64) -> int:
@@ -155,9 +155,12 @@ def shorter_periods(freq: Freq, per: Any) -> int:
     """How many of the shorter periods `per` fit into `freq`; raises where they do not fit exactly."""
     short = parse_freq("per", per)
     monthly = (freq.letter == "M") != (short.letter == "M")
-    long_length, short_length = (freq.count, short.count) if freq.letter == "M" else (freq.micros, short.micros if not monthly else 1)
+    long_length, short_length = (
+        (freq.count, short.count) if freq.letter == "M" else (freq.micros, short.micros if not monthly else 1)
+    )
     if monthly or long_length % short_length:
         raise InputError(
-            f"per={per!r} does not divide freq={freq.text!r} into equal parts", remedy="for example freq='4W' with per='W'"
+            f"per={per!r} does not divide freq={freq.text!r} into equal parts",
+            remedy="for example freq='4W' with per='W'",
         )
     return long_length // short_length

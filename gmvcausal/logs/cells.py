@@ -5,7 +5,6 @@ Cell arrays have shape (units, periods). Units are numbered in the sorted order 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +14,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.table import quote
-from gmvcausal.logs.calendar import Freq, Grid, StampArray, parse_date, text
+from gmvcausal.logs.calendar import Freq, Grid, IntArray, parse_date, text
 from gmvcausal.logs.logs import Logs
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _BATCH = 500_000
 
@@ -60,21 +56,17 @@ class Units:
 
 @dataclass(frozen=True)
 class Span:
-    """The whole periods of a panel and the lines that fall outside them.
+    """The whole periods of a panel.
 
     Attributes
     ----------
     grid : Grid
     periods : int
         Number of whole periods.
-    before, after : int
-        Order lines before the origin and after the last whole period.
     """
 
     grid: Grid
     periods: int
-    before: int
-    after: int
 
     @property
     def end(self) -> np.datetime64:
@@ -89,21 +81,41 @@ class Span:
 def make_span(logs: Logs, freq: Freq, origin: Any) -> Span:
     """Cut the log into whole periods."""
     lines, facts = logs._lines, logs._facts
-    start = facts.first.astype("datetime64[D]").astype("datetime64[us]") if origin is None else parse_date("origin", origin)
+    start = (
+        facts.first.astype("datetime64[D]").astype("datetime64[us]") if origin is None else parse_date("origin", origin)
+    )
     grid = Grid(freq, start)
     periods = grid.complete(lines.end)
     if periods < 1:
         raise InputError(
             f"the log from {text(facts.first)} to {text(lines.last)} holds no whole period of freq={freq.text!r} "
-            f"from origin {text(start)}", remedy="take a shorter freq, an earlier origin or a longer log",
-        )  # fmt: skip
-    end = grid.starts(np.array([periods]))[0]
-    before, after = logs._space.row(
-        f"SELECT count(*) FILTER (WHERE \"time\" < TIMESTAMP '{start}'), count(*) FILTER (WHERE \"time\" >= TIMESTAMP '{end}') "
-        f"FROM {lines.view}",
-        "orders",
-    )
-    return Span(grid, periods, int(before), int(after))
+            f"from origin {text(start)}",
+            remedy="take a shorter freq, an earlier origin or a longer log",
+        )
+    return Span(grid, periods)
+
+
+def outside_lines(logs: Logs, span: Span, inside: int | None = None) -> tuple[int, int]:
+    """Order lines before the origin and after the last whole period.
+
+    Parameters
+    ----------
+    logs : Logs
+    span : Span
+    inside : int, optional
+        Lines inside the whole periods, where a sum has counted them already: it spares a scan of the log.
+
+    Returns
+    -------
+    before, after : int
+    """
+    first, source = logs._facts.first, logs._lines.view
+    early = f"SELECT count(*) FROM {source} WHERE \"time\" < TIMESTAMP '{span.grid.origin}'"
+    before = int(logs._space.row(early, "orders")[0]) if first < span.grid.origin else 0
+    if inside is not None:
+        return before, logs._facts.lines - before - inside
+    late = f"SELECT count(*) FROM {source} WHERE \"time\" >= TIMESTAMP '{span.end}'"
+    return before, int(logs._space.row(late, "orders")[0])
 
 
 def find_units(logs: Logs, role: str) -> Units:
@@ -118,21 +130,29 @@ def find_units(logs: Logs, role: str) -> Units:
     if role not in ("user", "room", "product"):
         raise InputError(f"unit must be one of 'user', 'room', 'product', but is {role!r}")
     if role not in orders.kinds:
-        raise InputError(f"unit={role!r} needs the role {role!r}, which orders do not have",
-                         remedy=f"name its column with columns={{{role!r}: ...}}")  # fmt: skip
+        raise InputError(
+            f"unit={role!r} needs the role {role!r}, which orders do not have",
+            remedy=f"name its column with columns={{{role!r}: ...}}",
+        )
     q = quote(role)
     empty = f"{q} IS NULL"
-    lacking = int(logs._space.row(f"SELECT count(*) FILTER (WHERE {empty}) FROM {orders.sql}", "orders")[0])
+    missing = f"SELECT count(*) FILTER (WHERE {empty}) FROM {orders.sql}"
+    # A user is never missing: that was checked when the orders were opened.
+    lacking = 0 if role == "user" else int(logs._space.row(missing, "orders")[0])
     if lacking:
-        raise InputError(f"{role} (orders) is missing", column=orders.roles[role], count=lacking,
-                         rows=orders.first_rows(empty), remedy=f"remove these rows or give them a {role}")  # fmt: skip
+        raise InputError(
+            f"{role} (orders) is missing",
+            column=orders.roles[role],
+            count=lacking,
+            rows=orders.first_rows(empty),
+            remedy=f"remove these rows or give them a {role}",
+        )
     listing = logs.table(f"{role}s")
-    seen = f"SELECT {q} AS id FROM {orders.sql}"
     exposures = logs.table("exposures")
-    if exposures is not None and role in exposures.kinds:
-        seen += f" UNION SELECT {q} FROM {exposures.sql}"
+    exposed = exposures is not None and role in exposures.kinds
     if listing is None:
-        ids = _ids(logs, f"SELECT DISTINCT id FROM ({seen})")
+        also = f" UNION SELECT {q} FROM {exposures.sql}" if exposures is not None and exposed else ""
+        ids = _ids(logs, f"SELECT DISTINCT {q} AS id FROM {orders.sql}{also}")
         name = None
     else:
         name = listing.name
@@ -143,10 +163,15 @@ def find_units(logs: Logs, role: str) -> Units:
             row = logs._space.row(f"SELECT count(*), count(DISTINCT {q}) FROM {table.sql} WHERE {alone}", table.name)
             if row[0]:
                 raise InputError(
-                    f"{row[1]:,} {role}s of {table.name} are not in {name}", column=table.roles[role], count=int(row[0]),
-                    rows=table.first_rows(alone), remedy=f"add them to {name}, or leave {name} out to take all that are seen",
-                )  # fmt: skip
+                    f"{row[1]:,} {role}s of {table.name} are not in {name}",
+                    column=table.roles[role],
+                    count=int(row[0]),
+                    rows=table.first_rows(alone),
+                    remedy=f"add them to {name}, or leave {name} out to take all that are seen",
+                )
         ids = _ids(logs, f"SELECT {q} AS id FROM {listing.sql}")
+    if listing is None and not exposed:
+        return Units(role, ids, None, 0)
     with_orders = int(logs._space.row(f"SELECT count(DISTINCT {q}) FROM {orders.sql}", "orders")[0])
     return Units(role, ids, name, len(ids) - with_orders)
 
@@ -202,10 +227,12 @@ def sum_cells(
     listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in measures.items())
     period = span.grid.sql('"time"')
     query = (
-        f"SELECT {key} AS unit, {period} AS period, {listed} FROM {source} WHERE {span.where()} AND {condition} GROUP BY ALL"
+        f"SELECT {key} AS unit, {period} AS period, {listed} FROM {source} "
+        f"WHERE {span.where()} AND {condition} GROUP BY ALL"
     )
     cells = {
-        name: np.zeros(units.n * span.periods, dtype=np.float64 if name.startswith("gmv") else np.int32) for name in measures
+        name: np.zeros(units.n * span.periods, dtype=np.float64 if name.startswith("gmv") else np.int32)
+        for name in measures
     }
     for batch in logs._space.batches(query, _BATCH, "orders"):
         ids = batch.column("unit").to_numpy(zero_copy_only=False)
@@ -214,118 +241,3 @@ def sum_cells(
         for name in measures:
             cells[name][where] = batch.column(name).to_numpy(zero_copy_only=False)
     return {name: values.reshape(units.n, span.periods) for name, values in cells.items()}
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """Exposures of the chosen tactics, in numbers.
-
-    Attributes
-    ----------
-    unit : ndarray of int64, shape (exposures,)
-    tactic : ndarray of int64, index into `labels`
-    labels : list
-        The tactics, sorted.
-    start, end : ndarray of datetime64[us]
-        End NaT where none is known.
-    """
-
-    unit: IntArray
-    tactic: IntArray
-    labels: list[Any]
-    start: StampArray
-    end: StampArray
-
-
-def labels_of(logs: Logs) -> list[Any]:
-    """All tactics of the exposures, sorted."""
-    exposures = logs.need("exposures", "a tactic")
-    found = logs._space.numpy(f'SELECT DISTINCT "tactic" AS t FROM {exposures.sql} ORDER BY t', "exposures")["t"]
-    return [v.item() if isinstance(v, np.generic) else str(v) for v in found]
-
-
-def choose(logs: Logs, tactic: Any) -> list[Any]:
-    """The labels that `tactic` names: all, one or several, checked against the exposures."""
-    known = labels_of(logs)
-    if tactic is None:
-        return known
-    wanted = list(tactic) if isinstance(tactic, list | tuple | set | frozenset | np.ndarray) else [tactic]
-    if not wanted:
-        raise InputError("tactic is an empty list", remedy="name at least one tactic, or leave tactic out for all")
-    by_text = {str(label): label for label in known}
-    out: list[Any] = []
-    for label in wanted:
-        plain = label.item() if isinstance(label, np.generic) else label
-        if str(plain) not in by_text:
-            shown = ", ".join(repr(k) for k in known[:20])
-            raise InputError(f"tactic {plain!r} does not occur in exposures", remedy=f"the tactics are {shown}")
-        out.append(by_text[str(plain)])
-    return list(dict.fromkeys(out))
-
-
-def read_exposures(logs: Logs, units: Units, labels: Sequence[Any]) -> Exposed:
-    """Exposures of the tactics `labels`, by unit.
-
-    Raises
-    ------
-    InputError
-        Exposures do not name this unit, or an exposure ends before it starts.
-    """
-    exposures = logs.need("exposures", "a tactic")
-    if units.role not in exposures.kinds:
-        raise InputError(
-            f"exposures have no column for the role {units.role!r}, so no {units.role} can be called treated",
-            remedy=f"give exposures by {units.role}, or choose the unit that exposures name",
-        )
-    q = quote(units.role)
-    end = 'epoch_us("end")' if "end" in exposures.kinds else "CAST(NULL AS BIGINT)"
-    if "end" in exposures.kinds:
-        wrong = '"end" < "start"'
-        count = int(logs._space.row(f"SELECT count(*) FILTER (WHERE {wrong}) FROM {exposures.sql}", "exposures")[0])
-        if count:
-            raise InputError("an exposure ends before it starts", column=exposures.roles["end"], count=count,
-                             rows=exposures.first_rows(wrong), remedy="correct these rows at their source")  # fmt: skip
-    found = logs._space.numpy(
-        f'SELECT {q} AS id, "tactic" AS tactic, epoch_us("start") AS start, coalesce({end}, {np.iinfo(np.int64).min}) AS "end" '
-        f"FROM {exposures.sql}",
-        "exposures",
-    )
-    position = {label: i for i, label in enumerate(labels)}
-    tactic = np.array([position.get(v.item() if isinstance(v, np.generic) else v, -1) for v in found["tactic"]], dtype=np.int64)
-    chosen = tactic >= 0
-    return Exposed(
-        units.codes(found["id"][chosen]),
-        tactic[chosen],
-        list(labels),
-        np.asarray(found["start"][chosen]).astype("datetime64[us]"),
-        np.asarray(found["end"][chosen]).astype("datetime64[us]"),
-    )
-
-
-def active(unit: IntArray, first: IntArray, last: IntArray, units: int, periods: int) -> NDArray[np.int16]:
-    """How many exposures are active in each cell, from period `first` to `last` inclusive.
-
-    Parameters
-    ----------
-    unit, first, last : ndarray of int64, shape (exposures,)
-        Periods may lie outside the panel.
-
-    Returns
-    -------
-    ndarray of int16, shape (units, periods)
-    """
-    inside = (last >= 0) & (first < periods) & (last >= first)
-    unit, first, last = unit[inside], np.maximum(first[inside], 0), np.minimum(last[inside], periods - 1)
-    steps = np.zeros((units, periods + 1), dtype=np.int16)
-    np.add.at(steps, (unit, first), 1)
-    np.add.at(steps, (unit, last + 1), -1)
-    return np.cumsum(steps[:, :-1], axis=1, dtype=np.int16)
-
-
-def periods_of(span: Span, exposed: Exposed) -> tuple[IntArray, IntArray]:
-    """First and last period of each exposure; one without an end lasts to the end of the panel."""
-    first = span.grid.index(exposed.start)
-    endless = np.isnat(exposed.end)
-    last = np.where(endless, span.periods - 1, span.grid.index(np.where(endless, exposed.start, exposed.end)))
-    # An endless exposure that starts after the panel stays outside it.
-    return first, np.maximum(last, first)

@@ -11,19 +11,26 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.relation import Relation, Spec, Workspace, column_names, open_relation
+from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
+from gmvcausal.frames.workspace import Workspace
 
 # Role to kind, by table; "?" allows missing values. The order is the order in which rules are reported.
 ROLES: dict[str, dict[str, str]] = {
     "orders": {
-        "user": "id", "time": "time", "gmv": "number", "order": "id", "room": "id?", "product": "id?",
-        "refund": "number", "discount": "number?",
+        "user": "id",
+        "time": "time",
+        "gmv": "number",
+        "order": "id",
+        "room": "id?",
+        "product": "id?",
+        "refund": "number",
+        "discount": "number?",
     },
     "exposures": {"user": "id", "room": "id", "tactic": "id", "start": "time", "end": "time?"},
     "users": {"user": "id", "entry": "time?", "exit": "time?"},
     "rooms": {"room": "id", "entry": "time?", "exit": "time?"},
     "coverage": {"tactic": "id", "product": "id"},
-}  # fmt: skip
+}
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "orders": ("user", "time", "gmv"),
@@ -47,7 +54,9 @@ def check_mapping(columns: Any) -> dict[str, str]:
         )
     for role, column in columns.items():
         if role not in _ALL:
-            raise InputError(f"columns names the role {role!r}, which does not exist", remedy=f"the roles are {', '.join(_ALL)}")
+            raise InputError(
+                f"columns names the role {role!r}, which does not exist", remedy=f"the roles are {', '.join(_ALL)}"
+            )
         if not isinstance(column, str):
             raise InputError(f"columns[{role!r}] must be a column name, but is {column!r}")
     return dict(columns)
@@ -69,8 +78,11 @@ def find_roles(table: str, available: list[str], mapping: Mapping[str, str]) -> 
     twice = [c for c in found.values() if list(found.values()).count(c) > 1]
     if twice:
         roles = [r for r, c in found.items() if c == twice[0]]
-        raise InputError(f"one column of {table} serves as {' and as '.join(roles)}", column=twice[0],
-                         remedy="name a column of its own for each role in columns=")  # fmt: skip
+        raise InputError(
+            f"one column of {table} serves as {' and as '.join(roles)}",
+            column=twice[0],
+            remedy="name a column of its own for each role in columns=",
+        )
     return found
 
 
@@ -84,9 +96,7 @@ def _lacking(table: str, role: str, named: str | None, available: list[str]) -> 
     )
 
 
-def open_tables(
-    space: Workspace, tables: Mapping[str, Any], columns: Any, timezone: str | None
-) -> dict[str, Relation]:
+def open_tables(space: Workspace, tables: Mapping[str, Any], columns: Any, timezone: str | None) -> dict[str, Relation]:
     """Open every table that was given, with its roles checked.
 
     Parameters
@@ -154,8 +164,9 @@ def check_zones(opened: Mapping[str, Relation], timezone: str | None) -> list[st
             if zone is not None and timezone is None:
                 raise InputError(
                     f"{role} ({name}) carries the time zone {zone}, but whose midnights cut the days is not said",
-                    column=relation.roles[role], remedy="name the zone of the customers, for example timezone='Asia/Shanghai'",
-                )  # fmt: skip
+                    column=relation.roles[role],
+                    remedy="name the zone of the customers, for example timezone='Asia/Shanghai'",
+                )
             if zone is None and timezone is not None:
                 notes.append(f"{role} ({name}) carries no time zone and was taken as local time of {timezone}")
     return notes

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.logs.calendar import DAY, Freq, micros, parse_freq, text
-from gmvcausal.logs.cells import Span, Units
+from gmvcausal.logs.cells import Span, Units, outside_lines
 from gmvcausal.logs.facts import entry
 from gmvcausal.logs.logs import Logs
 
@@ -16,12 +16,28 @@ _LATE_HOUR = 18
 
 
 def about(
-    logs: Logs, *, table: str, unit: str, freq: Freq | None, per: str | None, outcome: str, keep: list[str],
-    life_known: bool, notes: list[str], dropped: dict[str, int], checks: list[dict[str, Any]],
-) -> dict[str, Any]:  # fmt: skip
+    logs: Logs,
+    *,
+    table: str,
+    unit: str,
+    freq: Freq | None,
+    per: str | None,
+    outcome: str,
+    keep: list[str],
+    life_known: bool,
+    notes: list[str],
+    dropped: dict[str, int],
+    checks: list[dict[str, Any]],
+) -> dict[str, Any]:
     """The plain dict that travels in ``frame.attrs["gmvcausal"]``."""
     length = parse_freq("per", per) if per is not None else freq
-    span = f"{unit}-{length.word}" if length is not None and length.count == 1 else f"{unit} and {length.word}" if length else unit
+    span = (
+        f"{unit}-{length.word}"
+        if length is not None and length.count == 1
+        else f"{unit} and {length.word}"
+        if length
+        else unit
+    )
     return {
         "table": table,
         "unit": unit,
@@ -48,15 +64,16 @@ def _thing(logs: Logs, outcome: str) -> str:
     return f"{refunds} {logs._gmv_is} GMV{which}"
 
 
-def outside(span: Span, notes: list[str]) -> dict[str, int]:
-    """Count and note the order lines outside the whole periods."""
+def outside(logs: Logs, span: Span, notes: list[str], inside: int | None = None) -> dict[str, int]:
+    """Count and note the order lines outside the whole periods; `inside` as in `cells.outside_lines`."""
+    before, after = outside_lines(logs, span, inside)
     dropped: dict[str, int] = {}
-    if span.before:
-        dropped["before origin"] = span.before
-        notes.append(f"{span.before:,} order lines before the origin {text(span.grid.origin)} were dropped")
-    if span.after:
-        dropped["incomplete last period"] = span.after
-        notes.append(f"{span.after:,} order lines after the last whole period, which ends at {text(span.end)}, were dropped")
+    if before:
+        dropped["before origin"] = before
+        notes.append(f"{before:,} order lines before the origin {text(span.grid.origin)} were dropped")
+    if after:
+        dropped["incomplete last period"] = after
+        notes.append(f"{after:,} order lines after the last whole period, which ends at {text(span.end)}, were dropped")
     return dropped
 
 
@@ -64,7 +81,9 @@ def outside_life(units: Units, alive: NDArray[np.bool_], orders: NDArray[Any], n
     """Count and note what lies outside the lives of the units."""
     lost = int((orders * ~alive).sum())
     gone = int((~alive.any(axis=1)).sum())
-    notes.append(f"rows outside a {units.role}'s entry and exit were left out: {int((~alive).sum()):,} {units.role}-periods")
+    notes.append(
+        f"rows outside a {units.role}'s entry and exit were left out: {int((~alive).sum()):,} {units.role}-periods"
+    )
     dropped: dict[str, int] = {}
     if lost:
         dropped["orders outside entry and exit"] = lost
@@ -90,7 +109,11 @@ def last_day(logs: Logs, span: Span) -> list[dict[str, Any]]:
         return [entry("last_day", "passed", hour, _LATE_HOUR, f"the log runs to {text(last)}, late on its last day")]
     return [
         entry(
-            "last_day", "warned", hour, _LATE_HOUR, f"the last day counts as whole, but its last order is at {text(last)}",
+            "last_day",
+            "warned",
+            hour,
+            _LATE_HOUR,
+            f"the last day counts as whole, but its last order is at {text(last)}",
             "leave out orders of the last day if the log was taken before its end",
         )
-    ]  # fmt: skip
+    ]

@@ -68,7 +68,8 @@ def find_repeats(relation: Relation, hashes: str, key: Sequence[str], within: Se
             ) WHERE {_hash(within)} IN (SELECT h FROM {hashes})
         ) WHERE position > first"""
     row = relation.space.row(
-        f"SELECT count(*), CAST(list_slice(list_sort(min(position, 5)), 1, 5) AS VARCHAR) FROM ({candidates})", relation.name
+        f"SELECT count(*), CAST(list_slice(list_sort(min(position, 5)), 1, 5) AS VARCHAR) FROM ({candidates})",
+        relation.name,
     )
     positions = [int(p) for p in str(row[1] or "").strip("[]").split(",") if p.strip()]
     return Repeats(int(row[0]), positions)
@@ -97,7 +98,13 @@ def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Rela
 
 
 def settle(
-    relation: Relation, key: Sequence[str], same: Sequence[str], what: str, dedupe: str | None, *, strict: Sequence[str] = ()
+    relation: Relation,
+    key: Sequence[str],
+    same: Sequence[str],
+    what: str,
+    dedupe: str | None,
+    *,
+    strict: Sequence[str] = (),
 ) -> tuple[Relation, int]:
     """Apply the rule on repeated rows and return the relation with the number of rows dropped.
 
@@ -131,9 +138,10 @@ def settle(
         raise _conflict(relation, hashes, key, same, what, conflicts, dedupe)
     if dedupe is None:
         raise InputError(
-            f"{identical.count:,} rows of {relation.name} repeat an earlier row ({what})", rows=identical.rows,
+            f"{identical.count:,} rows of {relation.name} repeat an earlier row ({what})",
+            rows=identical.rows,
             remedy="pass dedupe='drop' to keep the first of identical rows, or dedupe='keep' if each of them is real",
-        )  # fmt: skip
+        )
     if dedupe == "keep":
         return relation, 0
     before = relation.n
@@ -172,10 +180,11 @@ def _conflict(
         remedy = "correct them at their source, or pass dedupe='keep' if each row is a line of its own"
     else:
         remedy = (
-            "name the product of each line with columns={'product': ...}, pass dedupe='keep' if an order may have several "
-            "lines, or correct the rows at their source"
+            "name the product of each line with columns={'product': ...}, pass dedupe='keep' if an order may have "
+            "several lines, or correct the rows at their source"
         )
     return InputError(
-        f"{count:,} rows of {relation.name} have the {what} of an earlier row but differ from it", rows=[int(r) for r in rows],
+        f"{count:,} rows of {relation.name} have the {what} of an earlier row but differ from it",
+        rows=[int(r) for r in rows],
         remedy=remedy,
-    )  # fmt: skip
+    )

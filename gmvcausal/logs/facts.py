@@ -99,7 +99,14 @@ def entry(
     name: str, status: str, value: float | None, threshold: float | None, message: str, remedy: str = ""
 ) -> dict[str, Any]:
     """One check as a plain dict, in the shape the audit takes."""
-    return {"name": name, "status": status, "value": value, "threshold": threshold, "message": message, "remedy": remedy}
+    return {
+        "name": name,
+        "status": status,
+        "value": value,
+        "threshold": threshold,
+        "message": message,
+        "remedy": remedy,
+    }
 
 
 def checks(facts: Facts, spacing: float, timezone: str | None) -> list[dict[str, Any]]:
@@ -116,15 +123,21 @@ def _day_boundary(facts: Facts, timezone: str | None) -> dict[str, Any]:
         return entry("day_boundary", "passed", share, EARLY_SHARE, message)
     days = f"days are cut in {timezone}" if timezone else "times are used as they stand, with no zone declared"
     return entry(
-        "day_boundary", "warned", share, EARLY_SHARE, f"{message}; {days}, so an evening may be split over two days",
+        "day_boundary",
+        "warned",
+        share,
+        EARLY_SHARE,
+        f"{message}; {days}, so an evening may be split over two days",
         "if these are times of another zone (often UTC), declare the customers' own with timezone=; "
         "if sessions run past midnight, use weeks rather than days",
-    )  # fmt: skip
+    )
 
 
 def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
     ratio = spacing / facts.spread if facts.spread > 0 else 0.0
-    message = f"neighbouring amounts differ by up to {spacing:.3g} in the source dtype, {ratio:.2g} of a standard deviation"
+    message = (
+        f"neighbouring amounts differ by up to {spacing:.3g} in the source dtype, {ratio:.2g} of a standard deviation"
+    )
     if spacing == 0.0:
         return entry("precision", "passed", 0.0, PRECISION, "amounts come in a dtype that holds them in full")
     if ratio <= PRECISION:
@@ -135,4 +148,6 @@ def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
 def _all_zero(facts: Facts) -> dict[str, Any]:
     if facts.largest > 0:
         return entry("all_zero", "passed", facts.largest, 0.0, "some amounts differ from zero")
-    return entry("all_zero", "warned", 0.0, 0.0, "every amount is zero", "check that the right column was named for gmv")
+    return entry(
+        "all_zero", "warned", 0.0, 0.0, "every amount is zero", "check that the right column was named for gmv"
+    )

@@ -1,7 +1,7 @@
 """Order lines as the tables count them: gross, or net of refunds dated at their order's time.
 
-The result is a view with the columns user, time, gmv, is_order and, where declared, order, room, product. A refund given
-as a negative row becomes a line of its order: same user, same time; it lowers GMV and is no order.
+The result is a view with the columns user, time, gmv, is_order and, where declared, order, room, product. A refund
+given as a negative row becomes a line of its order: same user, same time; it lowers GMV and is no order.
 """
 
 from __future__ import annotations
@@ -45,20 +45,34 @@ def check_signs(orders: Relation, gmv: str) -> None:
     """Refuse negative amounts that nobody declared to be refunds."""
     if "refund" in orders.kinds:
         for condition, rule, remedy in (
-            ('"gmv" < 0', "gmv (orders) is negative although refunds have a column of their own", "give refunds in one way only"),
+            (
+                '"gmv" < 0',
+                "gmv (orders) is negative although refunds have a column of their own",
+                "give refunds in one way only",
+            ),
             ('"refund" < 0', "refund (orders) is negative", "write refunds as positive amounts"),
-            ('"gmv" = 0 AND "refund" > 0', "a refund without an order: the row was refunded but its gmv is zero",
-             "put each refund on the row of its order"),
-            ('"refund" > "gmv"', "refund (orders) is larger than the order's gmv", "correct these rows at their source"),
-        ):  # fmt: skip
+            (
+                '"gmv" = 0 AND "refund" > 0',
+                "a refund without an order: the row was refunded but its gmv is zero",
+                "put each refund on the row of its order",
+            ),
+            (
+                '"refund" > "gmv"',
+                "refund (orders) is larger than the order's gmv",
+                "correct these rows at their source",
+            ),
+        ):
             _refuse(orders, condition, rule, "gmv" if condition.startswith('"gmv" <') else "refund", remedy)
         return
     if gmv == "gross":
         _refuse(
-            orders, '"gmv" < 0', "gmv (orders) is negative, which looks like refunds, but gmv='gross' was declared", "gmv",
-            "declare gmv='net' with refund_window= and an order id (columns={'order': ...}), or give refunds in a column of "
-            "their own (columns={'refund': ...})",
-        )  # fmt: skip
+            orders,
+            '"gmv" < 0',
+            "gmv (orders) is negative, which looks like refunds, but gmv='gross' was declared",
+            "gmv",
+            "declare gmv='net' with refund_window= and an order id (columns={'order': ...}), or give refunds in a column "
+            "of their own (columns={'refund': ...})",
+        )
 
 
 def _refuse(orders: Relation, condition: str, rule: str, role: str, remedy: str) -> None:
@@ -72,22 +86,42 @@ def check_refund_rows(orders: Relation) -> None:
     if "order" not in orders.kinds:
         raise InputError(
             "gmv (orders) has negative rows, but without an order id no refund can be matched to its order",
-            column=orders.roles["gmv"], rows=orders.first_rows('"gmv" < 0'), remedy="name the id with columns={'order': ...}",
-        )  # fmt: skip
+            column=orders.roles["gmv"],
+            rows=orders.first_rows('"gmv" < 0'),
+            remedy="name the id with columns={'order': ...}",
+        )
     positive = f'SELECT DISTINCT "order" FROM {orders.sql} WHERE "gmv" > 0'
     alone = f'"gmv" < 0 AND "order" NOT IN ({positive})'
-    _refuse(orders, alone, "a refund without an order: no row with a positive gmv has its order id", "order",
-            "correct the order ids, or take the log from earlier on")  # fmt: skip
+    _refuse(
+        orders,
+        alone,
+        "a refund without an order: no row with a positive gmv has its order id",
+        "order",
+        "correct the order ids, or take the log from earlier on",
+    )
     refunded = f'SELECT "order" FROM {orders.sql} WHERE "gmv" < 0'
     summary = (
         f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) GROUP BY "order" '
         'HAVING sum("gmv") < -1e-9 * sum(abs("gmv"))'
     )
-    _refuse(orders, f'"gmv" < 0 AND "order" IN ({summary})', "refunds of one order are larger than what was paid for it",
-            "gmv", "correct these rows at their source")  # fmt: skip
-    users = f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) GROUP BY "order" HAVING min("user") <> max("user")'
-    _refuse(orders, f'"gmv" < 0 AND "order" IN ({users})', "a refund names another user than its order", "user",
-            "correct these rows at their source")  # fmt: skip
+    _refuse(
+        orders,
+        f'"gmv" < 0 AND "order" IN ({summary})',
+        "refunds of one order are larger than what was paid for it",
+        "gmv",
+        "correct these rows at their source",
+    )
+    users = (
+        f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) '
+        'GROUP BY "order" HAVING min("user") <> max("user")'
+    )
+    _refuse(
+        orders,
+        f'"gmv" < 0 AND "order" IN ({users})',
+        "a refund names another user than its order",
+        "user",
+        "correct these rows at their source",
+    )
 
 
 def make_lines(
@@ -117,24 +151,26 @@ def make_lines(
         refunded = float(back) / float(paid) if paid else 0.0
     elif gmv == "net":
         paid, back, count = space.row(
-            f'SELECT coalesce(sum("gmv") FILTER (WHERE "gmv" > 0), 0), coalesce(-sum("gmv") FILTER (WHERE "gmv" < 0), 0), '
+            'SELECT coalesce(sum("gmv") FILTER (WHERE "gmv" > 0), 0), '
+            'coalesce(-sum("gmv") FILTER (WHERE "gmv" < 0), 0), '
             f'count(*) FILTER (WHERE "gmv" < 0) FROM {orders.sql}',
             "orders",
         )
         refunded = float(back) / float(paid) if paid else 0.0
         if count:
             rows = _dated_at_order(orders, keep)
-    end = np.datetime64(last, "D").astype("datetime64[us]") + np.timedelta64(DAY, "us")
+    end = last.astype("datetime64[D]").astype("datetime64[us]") + np.timedelta64(DAY, "us")
     immature = 0
     limit = last
     if gmv == "net" and refund_window is not None:
         limit = last - np.timedelta64(refund_window.micros, "us")
         if limit < first:
             raise InputError(
-                f"refund_window={refund_window.text!r} is as long as the whole log ({text(first)} to {text(last)}), so no order is "
-                "old enough to be counted", remedy="take a longer log or a shorter refund_window",
-            )  # fmt: skip
-        day = np.datetime64(limit, "D").astype("datetime64[us]")
+                f"refund_window={refund_window.text!r} is as long as the whole log ({text(first)} to {text(last)}), "
+                "so no order is old enough to be counted",
+                remedy="take a longer log or a shorter refund_window",
+            )
+        day = limit.astype("datetime64[D]").astype("datetime64[us]")
         # Orders later on that day are too young, so the day is whole only where the log knows no times of day.
         end = day + np.timedelta64(DAY, "us") if whole_days else day
         young = f"\"time\" > TIMESTAMP '{limit}'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +10,9 @@ import pandas as pd
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import params
-from gmvcausal.frames.relation import Relation, Workspace
+from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
+from gmvcausal.frames.workspace import Workspace
 from gmvcausal.logs import contract, duplicates, facts
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
@@ -26,7 +26,8 @@ class Logs:
     Parameters
     ----------
     orders : frame, path or relation
-        One row per order or order line. Needed roles: user, time, gmv; optional: order, room, product, refund, discount.
+        One row per order or order line. Roles: user, time, gmv; optional: order, room, product, refund,
+        discount.
     exposures : frame, path or relation, optional
         Who was exposed to which tactic from when. Roles: user or room, tactic, start; optional: end.
     users, rooms : frame, path or relation, optional
@@ -256,22 +257,30 @@ class Logs:
             if hashes is not None:
                 found = duplicates.find_repeats(table, hashes, [q[role]], [q[role]])
                 if found.count:
-                    raise InputError(f"{found.count:,} rows of {name} repeat the id of an earlier row", column=table.roles[role],
-                                     rows=found.rows, remedy=f"keep one row per {role}")  # fmt: skip
+                    raise InputError(
+                        f"{found.count:,} rows of {name} repeat the id of an earlier row",
+                        column=table.roles[role],
+                        rows=found.rows,
+                        remedy=f"keep one row per {role}",
+                    )
             return table
         if name == "exposures":
             key = [q[r] for r in ("user", "room", "tactic", "start") if r in q]
-            settled, dropped = duplicates.settle(table, key, [q["end"]] if "end" in q else [], "id, tactic and start", dedupe)
+            settled, dropped = duplicates.settle(
+                table, key, [q["end"]] if "end" in q else [], "id, tactic and start", dedupe
+            )
         elif "order" in table.kinds:
             key = [q["order"]] + ([q["product"]] if "product" in q else []) + ['"gmv" < 0']
             rest = [quote(c) for c in table.select if quote(c) not in key]
             what = "order and product" if "product" in q else "order"
             # Several refunds of one order are ordinary; only a refund that repeats in full is suspicious.
-            key_rows = [*key, "CASE WHEN \"gmv\" < 0 THEN hash(\"time\", \"gmv\") END"]
+            key_rows = [*key, 'CASE WHEN "gmv" < 0 THEN hash("time", "gmv") END']
             settled, dropped = duplicates.settle(table, key_rows, rest, what, dedupe, strict=[q["user"]])
         else:
             key = [quote(c) for c in table.select]
-            settled, dropped = duplicates.settle(table, key, [], "all columns equal, and no order id was declared", dedupe)
+            settled, dropped = duplicates.settle(
+                table, key, [], "all columns equal, and no order id was declared", dedupe
+            )
         if dropped:
             self._dropped[f"repeated rows of {name}"] = dropped
             self._notes.append(f"{dropped:,} rows of {name} that repeat an earlier row were dropped")
@@ -286,8 +295,8 @@ class Logs:
             if self._refund_window is not None and made.immature:
                 self._dropped["orders younger than refund_window"] = made.immature
                 self._notes.append(
-                    f"{made.immature:,} order lines younger than refund_window={self._refund_window.text!r} were left out; "
-                    f"counting ends at {text(made.last)}"
+                    f"{made.immature:,} order lines younger than refund_window={self._refund_window.text!r} were left "
+                    f"out; counting ends at {text(made.last)}"
                 )
             self._notes.append(f"refunds were taken off at their order's time: {made.refunded:.2%} of gross GMV")
         return made
@@ -300,15 +309,18 @@ def _zone(value: Any) -> str | None:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise InputError(
-            f"timezone={value!r} is no known time zone", remedy="use a name such as 'Asia/Shanghai', 'America/New_York' or 'UTC'"
+            f"timezone={value!r} is no known time zone",
+            remedy="use a name such as 'Asia/Shanghai', 'America/New_York' or 'UTC'",
         ) from None
-    return os.fspath(value)
+    return str(value)
 
 
 def _window(gmv: str, value: Any) -> Freq | None:
     if gmv == "gross":
         if value is not None:
-            raise InputError("refund_window has a meaning only for gmv='net'", remedy="leave it out, or declare gmv='net'")
+            raise InputError(
+                "refund_window has a meaning only for gmv='net'", remedy="leave it out, or declare gmv='net'"
+            )
         return None
     if value is None:
         raise InputError(
@@ -316,4 +328,3 @@ def _window(gmv: str, value: Any) -> Freq | None:
             remedy="pass the time within which refunds come, for example refund_window='14D'",
         )
     return parse_freq("refund_window", value, months=False)
-

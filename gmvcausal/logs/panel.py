@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
 from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, shorter_periods
 from gmvcausal.logs.logs import Logs
 
@@ -30,10 +31,12 @@ def make_panel(
     if unit != "user":
         measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'
     sums = cells.sum_cells(logs, units, span, measures)
+    # Where every line is an order, the orders just summed are the lines inside the periods.
+    inside = int(sums["orders"].sum()) if measures["orders"] == "count(*)" and logs._gmv == "gross" else None
     first, treated = _treatment(logs, units, span, tactic)
     alive, life_known = _life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
-    dropped = {**logs._dropped, **describe.outside(span, notes)}
+    dropped = {**logs._dropped, **describe.outside(logs, span, notes, inside)}
     describe.note_units(units, notes)
     if not alive.all():
         dropped |= describe.outside_life(units, alive, sums["orders"], notes)
@@ -66,9 +69,18 @@ def make_panel(
     checks += describe.last_day(logs, span)
     frame = pd.DataFrame(columns, copy=False)
     frame.attrs["gmvcausal"] = describe.about(
-        logs, table="panel", unit=unit, freq=length, per=per, outcome=outcome, keep=list(keep), life_known=life_known,
-        notes=notes, dropped=dropped, checks=checks,
-    )  # fmt: skip
+        logs,
+        table="panel",
+        unit=unit,
+        freq=length,
+        per=per,
+        outcome=outcome,
+        keep=list(keep),
+        life_known=life_known,
+        notes=notes,
+        dropped=dropped,
+        checks=checks,
+    )
     return frame
 
 
@@ -81,13 +93,13 @@ def _treatment(
         if tactic is not None:
             logs.need("exposures", f"tactic={tactic!r}")
         return first, np.zeros((units.n, span.periods), dtype=np.int8)
-    exposed = cells.read_exposures(logs, units, cells.choose(logs, tactic))
-    start, end = cells.periods_of(span, exposed)
+    exposed = exposures.read_exposures(logs, units, exposures.choose(logs, tactic))
+    start, end = exposures.periods_of(span, exposed)
     earliest = np.full(units.n, np.iinfo(np.int64).max)
     np.minimum.at(earliest, exposed.unit, start)
     ever = earliest < np.iinfo(np.int64).max
     first[ever] = span.grid.starts(earliest[ever])
-    treated = cells.active(exposed.unit, start, end, units.n, span.periods) > 0
+    treated = exposures.active(exposed.unit, start, end, units.n, span.periods) > 0
     return first, treated.view(np.int8)
 
 

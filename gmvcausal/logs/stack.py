@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
 from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, text
 from gmvcausal.logs.logs import Logs
 
@@ -45,25 +46,25 @@ class Campaign:
         return self.last - self.first + 1
 
 
-def make_stack(
-    logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | None, origin: Any
-) -> pd.DataFrame:
+def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | None, origin: Any) -> pd.DataFrame:
     """See `Logs.stack`."""
     before, after = _window(window)
     length = parse_freq("freq", freq)
     coverage = logs.table("coverage")
     choices = ("gmv", "orders") + (("gmv_covered", "gmv_other") if coverage is not None else ())
-    outcome = one_of("outcome", outcome, choices) if outcome is not None else "gmv" if coverage is None else "gmv_covered"
-    labels = cells.labels_of(logs)
-    wanted = cells.choose(logs, tactic)
+    outcome = (
+        one_of("outcome", outcome, choices) if outcome is not None else "gmv" if coverage is None else "gmv_covered"
+    )
+    labels = exposures.labels_of(logs)
+    wanted = exposures.choose(logs, tactic)
     units = cells.find_units(logs, "user")
     span = cells.make_span(logs, length, origin)
     # All exposures are read, because a unit may lie under a campaign that was not asked for.
-    exposed = cells.read_exposures(logs, units, labels)
-    start, end = cells.periods_of(span, exposed)
+    exposed = exposures.read_exposures(logs, units, labels)
+    start, end = exposures.periods_of(span, exposed)
     campaigns, left_out = _place(span, exposed, wanted, start, end, before, after)
     notes = list(logs._notes)
-    dropped = {**logs._dropped, **describe.outside(span, notes)}
+    dropped = {**logs._dropped, **describe.outside(logs, span, notes)}
     for reason, names in left_out.items():
         dropped[f"campaigns: {reason}"] = len(names)
         shown = ", ".join(str(n) for n in names)
@@ -71,9 +72,10 @@ def make_stack(
     describe.note_units(units, notes)
     if not campaigns:
         raise InputError(
-            f"no campaign fits window=({before}, {after}) of freq={freq!r} inside the log; " + "; ".join(notes[-len(left_out):]),
+            f"no campaign fits window=({before}, {after}) of freq={freq!r} inside the log; "
+            + "; ".join(notes[-len(left_out) :]),
             remedy="take a shorter window or a longer log",
-        )  # fmt: skip
+        )
     sums = cells.sum_cells(logs, units, span, {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)})
     columns = _rows(units, span, campaigns)
     columns |= {name: _windows(values, campaigns) for name, values in sums.items()}
@@ -85,12 +87,33 @@ def make_stack(
         _check_covered(logs, campaigns, notes)
     columns |= _exposure_columns(units, span, exposed, start, end, campaigns)
     columns["treated"] = ((columns["sent"] == 1) & (columns["event_time"] >= 0)).astype(np.int8)
-    order = ["stack", "unit", "period", "event_time", "gmv", "gmv_covered", "gmv_other", "orders", "sent", "treated", "other_tactic"]
+    order = [
+        "stack",
+        "unit",
+        "period",
+        "event_time",
+        "gmv",
+        "gmv_covered",
+        "gmv_other",
+        "orders",
+        "sent",
+        "treated",
+        "other_tactic",
+    ]
     frame = pd.DataFrame({name: columns[name] for name in order if name in columns}, copy=False)
     frame.attrs["gmvcausal"] = describe.about(
-        logs, table="stack", unit="user", freq=length, per=None, outcome=outcome, keep=[], life_known=False, notes=notes,
-        dropped=dropped, checks=list(logs._checks) + describe.last_day(logs, span),
-    ) | {"window": [before, after], "campaigns": len(campaigns)}  # fmt: skip
+        logs,
+        table="stack",
+        unit="user",
+        freq=length,
+        per=None,
+        outcome=outcome,
+        keep=[],
+        life_known=False,
+        notes=notes,
+        dropped=dropped,
+        checks=list(logs._checks) + describe.last_day(logs, span),
+    ) | {"window": [before, after], "campaigns": len(campaigns)}
     return frame
 
 
@@ -105,9 +128,14 @@ def _window(value: Any) -> tuple[int, int]:
 
 
 def _place(
-    span: cells.Span, exposed: cells.Exposed, wanted: Sequence[Any], start: NDArray[np.int64], end: NDArray[np.int64],
-    before: int, after: int,
-) -> tuple[list[Campaign], dict[str, list[Any]]]:  # fmt: skip
+    span: cells.Span,
+    exposed: exposures.Exposed,
+    wanted: Sequence[Any],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    before: int,
+    after: int,
+) -> tuple[list[Campaign], dict[str, list[Any]]]:
     """Campaigns that fit into the panel, and those that do not with the reason."""
     campaigns: list[Campaign] = []
     left_out: dict[str, list[Any]] = {}
@@ -117,9 +145,10 @@ def _place(
         stamps = np.unique(exposed.start[own])
         if len(stamps) > 1:
             raise InputError(
-                f"campaign {label!r} starts at {len(stamps):,} different times, from {text(stamps[0])} to {text(stamps[-1])}, "
-                "so its users share no event time", remedy="use panel() for a roll-out that starts unit by unit",
-            )  # fmt: skip
+                f"campaign {label!r} starts at {len(stamps):,} different times, from {text(stamps[0])} to "
+                f"{text(stamps[-1])}, so its users share no event time",
+                remedy="use panel() for a roll-out that starts unit by unit",
+            )
         s, e = int(start[own][0]), int(end[own].max())
         # The period of the start is treated only in part unless the start opens it; one whole period must follow.
         whole = s if span.grid.starts(s) == stamps[0] else s + 1
@@ -154,11 +183,15 @@ def _rows(units: cells.Units, span: cells.Span, campaigns: Sequence[Campaign]) -
 
 
 def _exposure_columns(
-    units: cells.Units, span: cells.Span, exposed: cells.Exposed, start: NDArray[np.int64], end: NDArray[np.int64],
+    units: cells.Units,
+    span: cells.Span,
+    exposed: exposures.Exposed,
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
     campaigns: Sequence[Campaign],
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+) -> dict[str, NDArray[Any]]:
     """Whether the unit was sent this campaign, and whether another one was active for it."""
-    every = cells.active(exposed.unit, start, end, units.n, span.periods)
+    every = exposures.active(exposed.unit, start, end, units.n, span.periods)
     sent: list[NDArray[Any]] = []
     other: list[NDArray[Any]] = []
     for c in campaigns:
@@ -166,7 +199,7 @@ def _exposure_columns(
         got = np.zeros(units.n, dtype=np.int8)
         got[exposed.unit[own]] = 1
         sent.append(np.repeat(got, c.length))
-        mine = cells.active(exposed.unit[own], start[own], end[own], units.n, span.periods)
+        mine = exposures.active(exposed.unit[own], start[own], end[own], units.n, span.periods)
         other.append((every - mine > 0)[:, c.first : c.last + 1].ravel().view(np.int8))
     return {"sent": np.concatenate(sent), "other_tactic": np.concatenate(other)}
 
@@ -175,15 +208,21 @@ def _covered(logs: Logs, units: cells.Units, span: cells.Span, campaigns: Sequen
     """GMV on the products that each campaign covers, inside its window."""
     coverage = logs.need("coverage", "gmv_covered")
     if "product" not in logs.orders.kinds:
-        raise InputError("coverage names products, but orders have no column for the role 'product'",
-                         remedy="name it with columns={'product': ...}")  # fmt: skip
+        raise InputError(
+            "coverage names products, but orders have no column for the role 'product'",
+            remedy="name it with columns={'product': ...}",
+        )
     space = logs._space
     text_labels = isinstance(campaigns[0].label, str)
     offsets = np.concatenate([[0], np.cumsum([c.length * units.n for c in campaigns])])
-    listed = pa.table({
-        "tactic": pa.array([c.label for c in campaigns], type=pa.string() if text_labels else pa.int64()),
-        "number": np.arange(len(campaigns)), "first": [c.first for c in campaigns], "last": [c.last for c in campaigns],
-    })  # fmt: skip
+    listed = pa.table(
+        {
+            "tactic": pa.array([c.label for c in campaigns], type=pa.string() if text_labels else pa.int64()),
+            "number": np.arange(len(campaigns)),
+            "first": [c.first for c in campaigns],
+            "last": [c.last for c in campaigns],
+        }
+    )
     name = space.new_name("campaigns")
     space.connection.register(name, listed)
     source, key = cells.unit_key(logs, units, logs._lines.view)
@@ -193,8 +232,9 @@ def _covered(logs: Logs, units: cells.Units, span: cells.Span, campaigns: Sequen
     firsts = np.array([c.first for c in campaigns])
     # Sums are taken after the join, over the lines of the windows only.
     query = (
-        f'SELECT c.number AS number, s.unit AS unit, s.period AS period, {logs._facts.total("s.gmv")} AS gmv FROM '
-        f'(SELECT {key} AS unit, {period} AS period, "product" AS product, "gmv" AS gmv FROM {source} WHERE {span.where()}) s '
+        f"SELECT c.number AS number, s.unit AS unit, s.period AS period, {logs._facts.total('s.gmv')} AS gmv FROM "
+        f'(SELECT {key} AS unit, {period} AS period, "product" AS product, "gmv" AS gmv '
+        f"FROM {source} WHERE {span.where()}) s "
         f'JOIN (SELECT DISTINCT "tactic", "product" FROM {coverage.sql}) v ON v."product" = s.product '
         f'JOIN {name} c ON c.tactic = v."tactic" AND s.period BETWEEN c.first AND c.last GROUP BY ALL'
     )

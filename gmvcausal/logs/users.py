@@ -1,0 +1,215 @@
+"""Logs to one row per user, with windows that start at assignment in every arm.
+
+Starting a treated user's window at the first exposure but a control user's at some convenient date compares different
+times of the year; here both windows start at the moment of assignment, and users never exposed need a declared one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs import exposed as exposures
+from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
+from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.rfm import scores
+
+NONE = "none"
+
+
+def make_users(
+    logs: Logs, tactic: Any, pre: str, post: str, anchor: Any, features: Any, complete_only: bool
+) -> pd.DataFrame:
+    """See `Logs.users`."""
+    before, after = parse_freq("pre", pre, months=False), parse_freq("post", post, months=False)
+    wanted, rfm = _features(features)
+    labels = exposures.choose(logs, tactic)
+    names = [str(label) for label in labels]
+    if NONE in names:
+        raise InputError(
+            f"a tactic is called {NONE!r}, which is the arm of users never exposed", remedy="rename the tactic"
+        )
+    units = cells.find_units(logs, "user")
+    exposed = exposures.read_exposures(logs, units, labels)
+    arm, assigned = _assign(units, exposed)
+    notes, dropped = list(logs._notes), dict(logs._dropped)
+    keep = _never(units, arm, assigned, anchor, notes)
+    _note_others(logs, units, arm, len(labels), notes)
+    inside = _inside(logs, assigned, before.micros, after.micros)
+    chosen = keep & inside
+    lost = int((keep & ~inside).sum())
+    if lost and not complete_only:
+        raise InputError(
+            f"the windows of {lost:,} users run past an end of the log, which is known from {text(_first(logs))} to "
+            f"{text(logs._lines.end)}",
+            remedy="shorten pre= or post=, or pass complete_only=True to leave these users out",
+        )
+    if lost:
+        dropped["windows past an end of the log"] = lost
+        notes.append(f"{lost:,} users whose windows run past an end of the log were left out")
+    if not chosen.any():
+        raise InputError("no user has whole windows inside the log", remedy="shorten pre= or post=")
+    sums = _sum_windows(logs, units, assigned, chosen, before.micros, after.micros, rfm)
+    columns: dict[str, Any] = {
+        "user": units.ids[chosen],
+        "arm": np.array([NONE, *names], dtype=object)[arm[chosen] + 1],
+        "assigned": assigned[chosen],
+    }
+    columns |= {name: sums[name][chosen] for name in ("gmv", "orders", "gmv_pre", "orders_pre")}
+    if rfm:
+        columns |= _rfm_columns(sums, assigned, chosen)
+    checks = list(logs._checks)
+    for name in wanted:
+        if name in columns:
+            raise InputError(
+                f"features names {name!r}, which is a column of every users table", remedy="rename the attribute"
+            )
+        values, check = attributes.of_units(logs, units, name)
+        columns[name] = values[chosen]
+        checks += [check] if check else []
+    frame = pd.DataFrame(columns)
+    about = describe.about(
+        logs,
+        table="users",
+        unit="user",
+        freq=None,
+        per=None,
+        outcome="gmv",
+        keep=wanted,
+        life_known=False,
+        notes=notes,
+        dropped=dropped,
+        checks=checks,
+    )
+    about["outcome_unit"] += f" in the {after.word} from assignment"
+    frame.attrs["gmvcausal"] = about | {"pre": pre, "post": post, "arms": names}
+    return frame
+
+
+def _features(features: Any) -> tuple[list[str], bool]:
+    if features is None:
+        return [], False
+    names = attributes.check_keep(features)
+    return [n for n in names if n != "rfm"], "rfm" in names
+
+
+def _assign(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.int64], StampArray]:
+    """Arm (−1 never) and first exposure of each user; a user in two arms is refused."""
+    low = np.full(units.n, np.iinfo(np.int64).max)
+    high = np.full(units.n, -1, dtype=np.int64)
+    np.minimum.at(low, exposed.unit, exposed.tactic)
+    np.maximum.at(high, exposed.unit, exposed.tactic)
+    two = (high >= 0) & (low != high)
+    if two.any():
+        raise InputError(
+            f"{int(two.sum()):,} users were exposed to more than one of the tactics, so they belong to no single arm",
+            remedy="name one tactic, or tactics that exclude each other; for campaigns that overlap use stack()",
+        )
+    start = np.full(units.n, np.iinfo(np.int64).max)
+    np.minimum.at(start, exposed.unit, exposed.start.astype("datetime64[us]").astype(np.int64))
+    assigned = start.astype("datetime64[us]")
+    assigned[high < 0] = np.datetime64("NaT")
+    return high, assigned
+
+
+def _never(
+    units: cells.Units, arm: NDArray[np.int64], assigned: StampArray, anchor: Any, notes: list[str]
+) -> NDArray[np.bool_]:
+    """Give users never exposed the anchor as their moment of assignment (in place)."""
+    never = arm < 0
+    if anchor is not None:
+        assigned[never] = parse_date("anchor", anchor)
+        notes.append(
+            f"{int(never.sum()):,} users never exposed count from the anchor {text(parse_date('anchor', anchor))}"
+        )
+        return np.ones(units.n, dtype=bool)
+    if never.any():
+        raise InputError(
+            f"{int(never.sum()):,} users were never exposed, so their windows have no start: a date chosen for them "
+            "decides which season they are compared in",
+            remedy="pass anchor=, the date on which they could have been exposed",
+        )
+    return ~never
+
+
+def _note_others(logs: Logs, units: cells.Units, arm: NDArray[np.int64], chosen: int, notes: list[str]) -> None:
+    """Say how many users of the arm "none" were exposed to a tactic that was not asked for."""
+    labels = exposures.labels_of(logs)
+    if len(labels) == chosen:
+        return
+    elsewhere = np.zeros(units.n, dtype=bool)
+    elsewhere[exposures.read_exposures(logs, units, labels).unit] = True
+    others = int((elsewhere & (arm < 0)).sum())
+    if others:
+        notes.append(f"{others:,} users of the arm {NONE!r} were exposed to a tactic that was not asked for")
+
+
+def _first(logs: Logs) -> np.datetime64:
+    return np.datetime64(logs._facts.first.astype("datetime64[D]").astype("datetime64[us]"), "us")
+
+
+def _inside(logs: Logs, assigned: StampArray, before: int, after: int) -> NDArray[np.bool_]:
+    """Whether both windows lie inside the log."""
+    start = assigned.astype(np.int64)
+    return np.asarray((start - before >= micros(_first(logs))) & (start + after <= micros(logs._lines.end)))
+
+
+def _sum_windows(
+    logs: Logs, units: cells.Units, assigned: StampArray, chosen: NDArray[np.bool_], before: int, after: int, rfm: bool
+) -> dict[str, NDArray[Any]]:
+    """Sums of each user's lines in [assigned − pre, assigned), in [assigned, assigned + post), and before both."""
+    space = logs._space
+    windows = pa.table(
+        {
+            "unit": units.ids[chosen] if units.ids.dtype.kind == "i" else pa.array(units.ids[chosen], type=pa.string()),
+            "number": np.flatnonzero(chosen),
+            "at": pa.array(assigned[chosen]),
+        }
+    )
+    name = space.new_name("windows")
+    space.connection.register(name, windows)
+    pieces = {
+        "": f'l."time" >= w.at AND l."time" < w.at + to_microseconds({after})',
+        "_pre": f'l."time" < w.at AND l."time" >= w.at - to_microseconds({before})',
+    }
+    if rfm:
+        pieces["_all"] = 'l."time" < w.at'
+    orders = cells.count_orders(logs)
+    joined = f'{logs._lines.view} l JOIN {name} w ON l."user" = w.unit'
+    out: dict[str, NDArray[Any]] = {}
+    for suffix, condition in pieces.items():
+        last = ', max(epoch_us("time")) AS last' if suffix == "_all" else ""
+        found = space.numpy(
+            f"SELECT w.number AS number, {logs._facts.total('l.gmv')} AS gmv, {orders} AS orders{last} "
+            f"FROM {joined} WHERE {condition} GROUP BY w.number",
+            "orders",
+        )
+        for column, values in found.items():
+            if column != "number":
+                kind = np.float64 if column == "gmv" else np.int64
+                out[column + suffix] = np.zeros(units.n, dtype=kind)
+                out[column + suffix][found["number"]] = values
+    return out
+
+
+def _rfm_columns(sums: dict[str, NDArray[Any]], assigned: StampArray, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    """Recency in days, frequency and monetary value from everything before assignment, with quintile scores."""
+    bought = sums["orders_all"][chosen] > 0
+    days = (assigned[chosen].astype(np.int64) - sums["last_all"][chosen]) / DAY
+    recency = np.where(bought, days, np.nan)
+    frequency = sums["orders_all"][chosen]
+    monetary = sums["gmv_all"][chosen]
+    return {
+        "recency": recency,
+        "frequency": frequency,
+        "monetary": monetary,
+        "r": scores(recency, high_is_good=False),
+        "f": scores(frequency.astype(np.float64), high_is_good=True),
+        "m": scores(monetary, high_is_good=True),
+    }
