@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,18 +27,8 @@ def check_keep(keep: Any) -> list[str]:
 
 
 def repeated(values: NDArray[Any], counts: NDArray[Any]) -> Any:
-    """Each value `counts` times; texts stay shared, so that a column of ids costs no text per row."""
-    if values.dtype != object:
-        return np.repeat(values, counts)
-    return (
-        pd.Series(values).convert_dtypes(convert_boolean=False).array.repeat(counts)
-        if _plain_text(values)
-        else np.repeat(values, counts)
-    )
-
-
-def _plain_text(values: NDArray[Any]) -> bool:
-    return all(isinstance(v, str) for v in values)
+    """Each value `counts` times; texts take pandas' own dtype for text, in which repeating them is cheap."""
+    return np.repeat(values, counts) if values.dtype != object else pd.Series(values).array.repeat(counts)
 
 
 def of_units(logs: Logs, units: Units, name: str) -> tuple[NDArray[Any], dict[str, Any] | None]:
@@ -105,8 +94,3 @@ def _scatter(units: Units, ids: NDArray[Any], values: Any) -> NDArray[Any]:
         out = np.full(units.n, None, dtype=object)
     out[codes[~hidden]] = plain[~hidden]
     return out
-
-
-def names_of(features: Sequence[Any]) -> list[str]:
-    """Attribute names among the features of `Logs.users`."""
-    return [f for f in check_keep(features) if f != "rfm"]

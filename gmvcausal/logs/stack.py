@@ -173,7 +173,7 @@ def _rows(units: cells.Units, span: cells.Span, campaigns: Sequence[Campaign]) -
     periods = [span.grid.starts(np.arange(c.first, c.last + 1)) for c in campaigns]
     events = [np.arange(c.first - c.start, c.last - c.start + 1) for c in campaigns]
     pieces = [np.repeat(np.arange(units.n), k) for k in lengths]
-    ids: Any = units.ids if units.ids.dtype != object else pd.array(units.ids, dtype="str")
+    ids: Any = units.ids if units.ids.dtype != object else pd.Series(units.ids).array
     return {
         "stack": attributes.repeated(labels, lengths * units.n),
         "unit": ids.take(np.concatenate(pieces)),
