@@ -109,7 +109,10 @@ class Fitted:
 
 
 def _count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
-    return len(np.unique(cluster[rows]))
+    # Counting marks is many times faster than a hash or a sort when every unit is a cluster.
+    seen = np.zeros(int(cluster.max()) + 1, dtype=bool)
+    seen[cluster[rows]] = True
+    return int(np.count_nonzero(seen))
 
 
 def _headline(

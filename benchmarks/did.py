@@ -1,0 +1,145 @@
+"""Callaway-Sant'Anna at a million units, beside one numpy pass and beside diff-diff, each in its own process.
+
+Run ``python benchmarks/did.py [--units 1000000] [--periods 12] [--peer-python PATH]``. `PATH` is a Python that has
+diff-diff (default: this one; without the package its rows are left out and said so). Seconds are of the call alone,
+median of `--repeat` runs in one process; memory is the peak of the process above the loaded frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ALPHA_DRAWS = 999
+
+
+def make(units: int, periods: int, shuffled: bool) -> pd.DataFrame:
+    """Zero-inflated GMV, four cohorts and never treated, effects that grow."""
+    rng = np.random.default_rng(1)
+    starts = np.array([0, *np.linspace(periods // 3, periods - 2, 4).astype(int)])
+    first = rng.choice(starts, units, p=[0.4, 0.15, 0.15, 0.15, 0.15])
+    time_ = np.arange(1, periods + 1)
+    on = (first[:, None] > 0) & (time_ >= first[:, None])
+    y = rng.normal(20, 5, (units, 1)) + 0.3 * time_ + rng.normal(0, 8, (units, periods))
+    y = np.where(rng.random((units, periods)) < 0.4, 0.0, np.maximum(y, 0)) + on * (1 + 0.1 * (time_ - first[:, None]))
+    frame = pd.DataFrame({
+        "unit": np.repeat(np.arange(units), periods), "period": np.tile(time_, units), "gmv": y.ravel(),
+        "first_treated": np.repeat(first, periods),
+    })  # fmt: skip
+    return frame.iloc[rng.permutation(len(frame))].reset_index(drop=True) if shuffled else frame
+
+
+def one_pass(frame: pd.DataFrame) -> None:
+    """The floor: form the unit x period matrix and the within-cohort covariances, nothing else."""
+    unit, period, y, first = (frame[c].to_numpy() for c in ("unit", "period", "gmv", "first_treated"))
+    n, t = int(unit.max()) + 1, int(period.max())
+    matrix = np.empty((n, t))
+    matrix[unit, period - 1] = y
+    cohort = np.empty(n, dtype=first.dtype)
+    cohort[unit] = first
+    for g in np.unique(cohort):
+        block = matrix[cohort == g]
+        block = block - block.mean(axis=0)
+        block.T @ block
+
+
+def ours(frame: pd.DataFrame) -> None:
+    """Estimate, standard errors, event study and ATT(g, t) with simultaneous bands."""
+    import gmvcausal as gc
+
+    result = gc.did(frame)
+    result.event_study()
+    result.att_gt()
+
+
+def ours_audited(frame: pd.DataFrame) -> None:
+    """The same with the whole audit."""
+    import gmvcausal as gc
+
+    result = gc.did(frame)
+    result.event_study()
+    result.att_gt()
+    _ = result.audit
+
+
+def diff_diff(frame: pd.DataFrame, draws: int = 0) -> None:
+    """diff-diff's estimator with its aggregations."""
+    from diff_diff import CallawaySantAnna
+
+    model = CallawaySantAnna(control_group="never_treated", n_bootstrap=draws, seed=1)
+    model.fit(frame, outcome="gmv", unit="unit", time="period", first_treat="first_treated", aggregate="event_study")
+
+
+def diff_diff_draws(frame: pd.DataFrame) -> None:
+    """diff-diff with 999 bootstrap draws."""
+    diff_diff(frame, ALPHA_DRAWS)
+
+
+CONTENDERS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    f.__name__: f for f in (one_pass, ours, ours_audited, diff_diff, diff_diff_draws)
+}
+
+
+def measure(name: str, units: int, periods: int, shuffled: bool, repeat: int) -> dict[str, float]:
+    """Time one contender in this process."""
+    frame = make(units, periods, shuffled)
+    CONTENDERS[name](frame.head(20 * periods * 50) if not shuffled else make(1000, periods, True))  # imports, first use
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open("/proc/self/status") as status:
+        loaded = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    seconds = []
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")  # reset the peak, so that making the frame does not count
+    for _ in range(repeat):
+        start = time.perf_counter()
+        CONTENDERS[name](frame)
+        seconds.append(time.perf_counter() - start)
+    with open("/proc/self/status") as status:
+        top = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    return {"seconds": statistics.median(seconds), "mb": (top - loaded) / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--units", type=int, default=1_000_000)
+    parser.add_argument("--periods", type=int, default=12)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--draws", action="store_true", help="also diff-diff with 999 draws (minutes)")
+    parser.add_argument("--one", nargs=2, metavar=("NAME", "ORDER"), help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    if a.one:
+        print(json.dumps(measure(a.one[0], a.units, a.periods, a.one[1] == "shuffled", a.repeat)))
+        return
+    names = ["one_pass", "ours", "ours_audited"]
+    if a.peer_python != sys.executable or importlib.util.find_spec("diff_diff"):
+        names += ["diff_diff"] + (["diff_diff_draws"] if a.draws else [])
+    else:
+        print("diff-diff is not installed here: its rows are left out")
+    print(f"{a.units:,} units x {a.periods} periods\n{'':24}{'seconds':>10}{'MB above':>10}{'x one pass':>12}{'x ours':>10}")
+    for order in ("sorted", "shuffled"):
+        found = {}
+        for name in names:
+            python = a.peer_python if name.startswith("diff") else sys.executable
+            repeat = 1 if name == "diff_diff_draws" else a.repeat
+            command = [python, __file__, "--one", name, order, "--units", a.units, "--periods", a.periods, "--repeat", repeat]
+            out = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
+            found[name] = json.loads(out.stdout.splitlines()[-1])
+        for name, row in found.items():
+            ratios = (row["seconds"] / found["one_pass"]["seconds"], row["seconds"] / found["ours"]["seconds"])
+            print(f"{order + ' ' + name:24}{row['seconds']:10.2f}{row['mb']:10.0f}{ratios[0]:12.2f}{ratios[1]:10.2f}")
+
+
+if __name__ == "__main__":
+    main()
