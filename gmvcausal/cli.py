@@ -49,13 +49,12 @@ def run(study: Path, out: Path | None, strict: bool, quiet: bool) -> None:
 
 
 def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:
-    from gmvcausal.present import text
     from gmvcausal.study import run_study
 
     result = run_study(study, progress=not quiet)
     page = result.write(out)
-    click.echo(text.study(result.study.title, result.answers, result.headline))
-    click.echo(f"\nReport: {page}")
+    click.echo(result.summary())
+    click.echo(f"Report: {page}")
     if strict and result.refused:
         sys.exit(3)
 

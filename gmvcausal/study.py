@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gmvcausal.errors import GmvCausalError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.present.words import Headline
     from gmvcausal.results import Result
 
 _TABLES = ("orders", "exposures", "users", "rooms", "coverage")
@@ -78,9 +80,9 @@ class StudyResult:
         """Names of the answers that are shown but never believed."""
         return tuple(a["name"] for a in self.study.answers if a.get("benchmark"))
 
-    @property
-    def headline(self) -> str:
-        """What to believe, in plain words: an effect, none found, or a refusal."""
+    @cached_property
+    def headline(self) -> Headline:
+        """What to believe, in plain words: an effect, none found, or a refusal, and why not the others."""
         from gmvcausal.present import words
 
         return words.headline(self.answers, benchmarks=self.benchmarks, currency=self.study.currency)
@@ -88,9 +90,13 @@ class StudyResult:
     @property
     def refused(self) -> bool:
         """Whether no design passed its audit with an interval."""
-        from gmvcausal.present import words
+        return self.headline.name is None
 
-        return words.chosen(self.answers, benchmarks=self.benchmarks) is None
+    def summary(self) -> str:
+        """The headline and every answer with its estimate, as text."""
+        from gmvcausal.present import text
+
+        return text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)
 
     def to_frame(self) -> pd.DataFrame:
         """All estimates of all answers under a column ``answer``; the rest as in every `to_frame()`."""
@@ -227,7 +233,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     Returns
     -------
     StudyResult
-        `answers`, `headline`, `to_frame()`, `write(folder)`.
+        `answers`, `headline`, `summary()`, `to_frame()`, `write(folder)`.
 
     Raises
     ------

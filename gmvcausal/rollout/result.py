@@ -32,7 +32,7 @@ class Naive:
         Means over unit-periods.
     difference : float
     before : float
-        Mean outcome of the treated units before their treatment.
+        Mean outcome of an average treated unit before its treatment (mean over units of their own means).
     never : float
         Mean outcome of the never treated; NaN where there are none.
     never_low, never_high : float
@@ -99,7 +99,7 @@ class DidResult(Result):
         with_, without = _mean(y, hit), _mean(y, present & ~hit)
         by_period = [_mean(y[:, t], never[:, t]) for t in range(y.shape[1]) if never[:, t].any()]
         low, high = (min(by_period), max(by_period)) if by_period and panel.stack is None else (np.nan, np.nan)
-        return Naive(with_, without, with_ - without, _mean(y, before), _mean(y, never), low, high)
+        return Naive(with_, without, with_ - without, _mean_unit(y, before), _mean(y, never), low, high)
 
     @property
     def baseline(self) -> float:
@@ -264,3 +264,10 @@ class DidResult(Result):
 def _mean(y: Any, inside: Any) -> float:
     count = int(inside.sum())
     return float(y[inside].mean()) if count else float("nan")
+
+
+def _mean_unit(y: Any, inside: Any) -> float:
+    """Mean over units of each unit's own mean, so that a long wait before treatment does not count more."""
+    seen = inside.sum(axis=1)
+    rows = seen > 0
+    return float((np.where(inside, y, 0.0)[rows].sum(axis=1) / seen[rows]).mean()) if rows.any() else float("nan")
