@@ -1,0 +1,136 @@
+"""Numbers and foreign text for human eyes: significant digits, a real minus sign, names that cannot break a page."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+import unicodedata
+
+MINUS = "\u2212"
+NOT_GIVEN = "\u2013"
+
+# What neither UTF-8 nor XML can hold: control characters but tab and newline, lone surrogates, the two non-characters.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+
+
+def clean(text: object) -> str:
+    """Text that every export can hold: what UTF-8 or XML refuse becomes U+FFFD, all else survives as it is."""
+    return _UNPRINTABLE.sub("\ufffd", str(text))
+
+
+def inline(text: object) -> str:
+    """`clean` text on one line; a name that switches the writing direction is isolated from the sentence around it."""
+    line = re.sub(r"\s*[\r\n\t]+\s*", " ", clean(text))
+    return f"\u2068{line}\u2069" if _BIDI.search(line) else line
+
+
+def display_width(text: str) -> int:
+    """Columns on a terminal: wide characters take two, marks and zero-width characters none."""
+    return sum(
+        0
+        if unicodedata.combining(c) or unicodedata.category(c) in ("Cf", "Mn", "Me")
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
+        for c in text
+    )
+
+
+def decimals(x: float, digits: int = 3) -> int:
+    """Decimal places that show `digits` significant digits of `x` (none from a thousand on)."""
+    if not math.isfinite(x) or x == 0:
+        return 0
+    return min(max(0, digits - 1 - math.floor(math.log10(abs(x)))), 15)
+
+
+def fixed(x: float, places: int, *, signed: bool = False, currency: str = "") -> str:
+    """`x` with a fixed number of decimals, thousands separators and the minus sign of print.
+
+    Examples
+    --------
+    >>> fixed(-1234.567, 1, currency="$")
+    '−$1,234.6'
+    >>> fixed(0.5, 2, signed=True)
+    '+0.50'
+    """
+    if not math.isfinite(x):
+        return NOT_GIVEN if math.isnan(x) else ("\u221e" if x > 0 else f"{MINUS}\u221e")
+    size = f"{abs(x):,.{places}f}" if abs(x) < 1e15 else f"{abs(x):.4g}"
+    zero = not any(c in "123456789" for c in size.partition("e")[0])
+    sign = "" if zero else MINUS if x < 0 else "+" if signed else ""
+    return f"{sign}{currency}{size}"
+
+
+def number(x: float, digits: int = 3, *, signed: bool = False, currency: str = "") -> str:
+    """`x` with `digits` significant digits; money below ten keeps its cents.
+
+    Examples
+    --------
+    >>> number(33.226), number(0.0153), number(1234567.0), number(0.899, 2, currency="$")
+    ('33.2', '0.0153', '1,234,567', '$0.90')
+    >>> number(4.2e-9)
+    '4.2e−09'
+    """
+    if math.isfinite(x) and 0 < abs(x) < 1e-5:
+        tail = f"{abs(x):.{digits}g}".replace("-", MINUS)
+        return f"{MINUS if x < 0 else '+' if signed else ''}{currency}{tail}"
+    places = decimals(x, digits)
+    text = fixed(x, places, signed=signed, currency=currency)
+    if currency and places > 2:
+        text = text.rstrip("0") if len(text.rpartition(".")[2].rstrip("0")) >= 2 else text[: len(text) - places + 2]
+    return text
+
+
+def beside(std_error: float, *values: float, digits: int = 2) -> int:
+    """Decimal places for an estimate: `digits` significant digits of its standard error, else of the values."""
+    if math.isfinite(std_error) and std_error > 0:
+        return decimals(std_error, digits)
+    finite = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    return decimals(max(finite), digits + 1) if finite else 0
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, two significant digits below ten per cent.
+
+    Examples
+    --------
+    >>> percent(0.0171), percent(0.5603), percent(-12.5)
+    ('1.7%', '56%', '−1,250%')
+    """
+    if not math.isfinite(share):
+        return NOT_GIVEN
+    value = 100 * share
+    return fixed(value, 0 if abs(value) >= 9.95 else 1) + "%"
+
+
+def p_value(p: float) -> str:
+    """A p-value as papers print it."""
+    if math.isnan(p):
+        return NOT_GIVEN
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Wrapped lines by display width: names in Chinese have no spaces to break at, so they break anywhere."""
+    lines = []
+    for line in textwrap.wrap(text, width, break_on_hyphens=False) or [""]:
+        while display_width(line) > width:
+            head = cut(line, width, mark="")
+            lines.append(head)
+            line = line[len(head) :]
+        lines.append(line)
+    return lines
+
+
+def cut(text: str, width: int, mark: str = "...") -> str:
+    """`text` within `width` columns; what is left out is marked."""
+    if display_width(text) <= width:
+        return text
+    used, room = 0, width - len(mark)
+    for i, c in enumerate(text):
+        used += display_width(c)
+        if used > room:
+            return text[:i] + mark
+    return text

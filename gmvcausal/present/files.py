@@ -1,0 +1,45 @@
+"""Writing files: a path that cannot be written is the user's to mend, so the error is ours and says why."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from gmvcausal.errors import InputError
+
+
+def target(path: Any) -> Path:
+    """Check that `path` can be meant as a file to write; the name is used as it is given."""
+    if not isinstance(path, str | os.PathLike) or (isinstance(path, str) and not path):
+        raise InputError(f"path must name a file, but is {path!r}")
+    try:
+        found = Path(os.fspath(path))
+        folder = found.parent.is_dir()
+        taken = found.is_dir()
+    except (OSError, ValueError, TypeError) as error:  # too long, a null byte, a lone surrogate, bytes
+        raise InputError(
+            f"path {str(path)[:80]!r} cannot name a file ({error})", remedy="choose another file name"
+        ) from None
+    if not folder:
+        raise InputError(
+            f"the folder of path {str(path)!r} does not exist", remedy="create it first, or choose another path"
+        )
+    if taken:
+        raise InputError(f"path {str(path)!r} is a folder", remedy="name a file inside it")
+    return found
+
+
+def write(path: Any, content: str | bytes) -> Path:
+    """Write text (UTF-8, line ends as they are) or bytes."""
+    found = target(path)
+    try:
+        found.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+    except OSError as error:
+        raise refused(path, error) from None
+    return found
+
+
+def refused(path: Any, error: OSError) -> InputError:
+    """The error for a path that the system does not let us write."""
+    return InputError(f"path {str(path)!r} cannot be written ({error.strerror or error})", remedy="choose another path")

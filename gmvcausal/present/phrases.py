@@ -1,0 +1,118 @@
+"""Parts of sentences: names, units, sizes and intervals in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.present.digits import beside, clean, fixed, inline
+from gmvcausal.results import Audit, Check, Result
+
+
+def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
+    """One result, several, or a mapping of them, as a mapping from distinct names.
+
+    Raises
+    ------
+    InputError
+        For anything that is not a result, no result at all, or a benchmark that is not among the names.
+    """
+    if isinstance(results, Result):
+        results = [results]
+    found: dict[str, Result] = {}
+    if isinstance(results, Mapping):
+        found = {inline(name): result for name, result in results.items()}
+        if len(found) < len(results):
+            raise InputError(
+                "two results have the same name once it is printed", remedy="give each result its own name"
+            )
+    elif isinstance(results, Sequence) and not isinstance(results, str | bytes):
+        for result in results:
+            title = inline(getattr(result, "title", ""))
+            same = sum(name == title or name.startswith(f"{title} (") for name in found)
+            found[f"{title} ({same + 1})" if same else title] = result
+    for name, result in found.items():
+        if not isinstance(result, Result):
+            raise InputError(
+                f"{name or 'an entry'} is not a result but {type(result).__name__}",
+                remedy="pass what gc.did and its like return",
+            )
+    if not found:
+        raise InputError(
+            "there is no result to show", remedy="pass one result, a list, or a mapping from names to results"
+        )
+    unknown = [b for b in benchmarks if inline(b) not in found]
+    if unknown:
+        listed = ", ".join(repr(name) for name in found)
+        raise InputError(
+            f"benchmarks= names {unknown[0]!r}, which is not among the results", remedy=f"name some of {listed}"
+        )
+    return found
+
+
+def unit_words(unit: str, currency: str = "") -> str:
+    """The unit as it follows a number; with a currency symbol only what is *per* what, for the symbol says the rest."""
+    before, per, after = clean(unit).rpartition(" per ")
+    if currency:
+        return f"per {after}" if per else "" if unit == "money" else after
+    return f"{before}{per}{after}" if unit != "money" else "in money"
+
+
+def level_words(result: Result) -> str:
+    """For example ``95% interval``."""
+    return f"{100 * (1 - result.alpha):g}% interval"
+
+
+def money(x: float, places: int, *, signed: bool = False, currency: str = "") -> str:
+    """`x` with at least the decimals asked for; a currency shows no single decimal."""
+    return fixed(x, 2 if currency and places == 1 else places, signed=signed, currency=currency)
+
+
+def estimate_words(result: Result, currency: str = "") -> str:
+    """The signed headline estimate, two digits of its standard error."""
+    return money(result.estimate, beside(result.std_error, result.estimate), signed=True, currency=currency)
+
+
+def interval_words(result: Result, currency: str = "", *, level: bool = True) -> str:
+    """The interval of the headline, or a dash where it is withheld."""
+    low, high = result.conf_int()
+    if math.isnan(low) or math.isnan(high):
+        return "no interval" if level else fixed(math.nan, 0)
+    places = beside(result.std_error, low, high)
+    text = (
+        f"{money(low, places, signed=True, currency=currency)} to {money(high, places, signed=True, currency=currency)}"
+    )
+    return f"{level_words(result)} {text}" if level else text
+
+
+def baseline_of(result: Result) -> float:
+    """What the effect is a percentage of: NaN where the design knows no such mean, or where it is not positive."""
+    value = float(getattr(result, "baseline", math.nan))
+    return value if value > 0 else math.nan
+
+
+def audit_words(audit: Audit) -> str:
+    """The audit in one line."""
+    if audit.failed:
+        return "failed: " + ", ".join(c.name for c in audit.failed)
+    passed = sum(c.status == "passed" for c in audit)
+    text = f"{passed} of {sum(c.status != 'not_run' for c in audit)} checks passed"
+    return text + (f"; warned: {', '.join(c.name for c in audit.warned)}" if audit.warned else "")
+
+
+def join(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital first letter and a full stop."""
+    text = text.strip()
+    return text if not text else text[:1].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def check_words(check: Check) -> str:
+    """One check with its finding; the published name keeps its small letters."""
+    return f"{inline(check.name)}: {inline(check.message).rstrip('.')}."

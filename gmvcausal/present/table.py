@@ -1,0 +1,161 @@
+"""The three-line table, in text, HTML, LaTeX and Word: one grid of cells, four ways to print it."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gmvcausal.present import files
+from gmvcausal.present.digits import clean, display_width, inline, wrap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "\u2212": "$-$", "\u2013": "--", "†": r"\textdagger{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to print.
+
+    Attributes
+    ----------
+    caption : str
+    header : tuple of str
+        The first heads the row labels.
+    rows : tuple of tuple of str
+        Cells as they are printed; the first of each row is its label.
+    note : str
+        What stands under the table.
+
+    Examples
+    --------
+    >>> print(Table("Effects", ("", "(1)"), (("effect", "1.97"), ("", "(0.12)")), "Standard errors in brackets."))
+    Effects
+    ---------------
+               (1)
+    ---------------
+    effect    1.97
+            (0.12)
+    ---------------
+    Standard errors in brackets.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def __str__(self) -> str:
+        rows = [[inline(c) for c in row] for row in (self.header, *self.rows)]
+        widths = [max(display_width(row[i]) for row in rows) for i in range(len(self.header))]
+        lines = []
+        for row in rows:
+            pads = [" " * (w - display_width(c)) for c, w in zip(row, widths, strict=True)]
+            lines.append(
+                "  ".join([row[0] + pads[0], *(p + c for p, c in zip(pads[1:], row[1:], strict=True))]).rstrip()
+            )
+        rule = "-" * (sum(widths) + 2 * len(widths) - 1)
+        note = wrap(inline(self.note), max(len(rule), 72)) if self.note else []
+        return "\n".join([inline(self.caption), rule, lines[0], rule, *lines[1:], rule, *note])
+
+    def to_frame(self) -> pd.DataFrame:
+        """The cells as text, under the printed heads."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows), columns=list(self.header))
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The table as an HTML fragment, every text escaped; a file gets a whole page around it.
+
+        Parameters
+        ----------
+        path : path, optional
+            File to write as well.
+        """
+        head = "".join(
+            f'<th scope="col" style="{_TH}{_LEFT if i == 0 else ""}">{_h(c)}</th>' for i, c in enumerate(self.header)
+        )
+        body = ""
+        for k, row in enumerate(self.rows):
+            last = "border-bottom:1.5pt solid currentColor;" if k == len(self.rows) - 1 else ""
+            cells = "".join(f'<td style="{_TD}{last}">{_h(c)}</td>' for c in row[1:])
+            body += f'<tr><th scope="row" style="{_TD}{_LEFT}font-weight:normal;{last}">{_h(row[0])}</th>{cells}</tr>\n'
+        note = f'<p style="font-size:85%;margin:.4em 0;max-width:60em">{_h(self.note)}</p>' if self.note else ""
+        text = (
+            f'<table class="gmvcausal" style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
+            f'<caption style="text-align:left;font-weight:600;padding-bottom:.4em">{_h(self.caption)}</caption>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>{note}"
+        )
+        if path is not None:
+            head = f'<head><meta charset="utf-8"><title>{_h(self.caption)}</title></head>'
+            files.write(path, f'<!doctype html>\n<html lang="en">{head}\n<body>\n{text}\n</body></html>\n')
+        return text
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The table for LaTeX with booktabs, every text escaped (Chinese needs ctex or xeCJK in the preamble).
+
+        Parameters
+        ----------
+        path : path, optional
+            File to write as well.
+        """
+        align = "l" + "r" * (len(self.header) - 1)
+        lines = [
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{{latex(self.caption)}}}",
+            rf"\begin{{tabular}}{{{align}}}",
+        ]
+        lines += [r"\toprule", " & ".join(_cell(c) for c in self.header) + r" \\", r"\midrule"]
+        lines += [" & ".join(_cell(c) for c in row) + r" \\" for row in self.rows]
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if self.note:
+            lines += [r"\par\smallskip", rf"\parbox{{.9\linewidth}}{{\footnotesize {latex(self.note)}}}"]
+        text = "\n".join([*lines, r"\end{table}", ""])
+        if path is not None:
+            files.write(path, text)
+        return text
+
+    def to_docx(self, path: str | os.PathLike[str]) -> None:
+        """Write the three-line table into a Word file: caption above, note below, no vertical rules.
+
+        Parameters
+        ----------
+        path : path
+            File to write.
+        """
+        from gmvcausal.present import word
+
+        word.write(self, path)
+
+
+_TH = "padding:.3em .9em;text-align:right;border-top:1.5pt solid currentColor;border-bottom:.75pt solid currentColor;"
+_TD = "padding:.2em .9em;text-align:right;"
+_LEFT = "text-align:left;"
+
+
+def _h(text: Any) -> str:
+    return html.escape(clean(text))
+
+
+def latex(text: object) -> str:
+    """Escape `text` so that LaTeX prints it as it stands."""
+    # A question or exclamation mark before a backquote is a ligature to another letter, so it is kept apart.
+    return re.sub(r"([?!])`", r"\1{}`", "".join(_LATEX.get(c, c) for c in inline(text)))
+
+
+def _cell(text: str) -> str:
+    """A cell; one that opens with a bracket or a star would be read as an option of the row break before it."""
+    escaped = latex(text)
+    return "{}" + escaped if escaped[:1] in ("[", "*") else escaped

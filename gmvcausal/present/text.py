@@ -1,0 +1,97 @@
+"""The text summary: the finding or the refusal first, then what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gmvcausal.present import digits, phrases, tables, words
+from gmvcausal.results import Result
+
+WIDTH = 92
+_INDENT = 12
+
+
+def summary(result: Result) -> str:
+    """Headline or refusal, estimates, audit and the fate of the rows, as text of at most 92 columns.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    str
+    """
+    title = digits.inline(result.title)
+    first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
+    lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
+    lines += _block(first, [words.answer(result), *words.details(result)])
+    lines += ["", *_block("Estimand", [digits.inline(result.estimand)])]
+    lines += _block("Unit", [digits.inline(result.unit)])
+    lines += _block("n", [f"{result.n:,} units"])
+    lines += ["", *estimates_lines(result), ""]
+    if result.estimates.withheld and words.verdict(result) != "no_interval":
+        lines += _block("No interval", [phrases.sentence(digits.inline(result.estimates.withheld))])
+    lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))])
+    lines += ["", *audit_lines(result)]
+    lines += ["", *_rows(result)]
+    told = words.selection(result)
+    if told:
+        lines += ["", *_block("Naive", [told])]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def estimates_lines(result: Result) -> list[str]:
+    """The estimates as aligned columns."""
+    head = ["term", "estimate", "std. error", phrases.level_words(result), "p"]
+    return aligned(head, tables.estimate_cells(result))
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns under their heads: the first to the left, the others to the right; long first cells are cut."""
+    rest = [max(digits.display_width(r[i]) for r in (head, *rows)) for i in range(1, len(head))]
+    room = max(12, WIDTH - sum(rest) - 2 * len(rest))
+    first = [digits.cut(r[0], room) for r in (head, *rows)]
+    width = max(digits.display_width(c) for c in first)
+    lines = []
+    for cell, row in zip(first, (head, *rows), strict=True):
+        padded = cell + " " * (width - digits.display_width(cell))
+        right = [" " * (w - digits.display_width(c)) + c for w, c in zip(rest, row[1:], strict=True)]
+        lines.append("  ".join([padded, *right]))
+    rule = "-" * digits.display_width(lines[0])
+    return [rule, lines[0], rule, *lines[1:], rule]
+
+
+def audit_lines(result: Result) -> list[str]:
+    """Failed checks, warned ones with their remedy, passed ones by name, then what was not run."""
+    checks = list(result.audit)
+    lines = ["Audit"]
+    if result.audit.failed:
+        lines += _block(
+            "  FAILED", [", ".join(c.name for c in result.audit.failed) + " (what was found, and what to do: above)"]
+        )
+    for check in result.audit.warned:
+        lines += _block("  warned", [phrases.check_words(check)])
+        lines += _block("", [f"-> {digits.inline(check.remedy)}"]) if check.remedy else []
+    passed = [c.name for c in checks if c.status == "passed"]
+    if passed:
+        lines += _block("  passed", [", ".join(passed)])
+    for check in (c for c in checks if c.status == "not_run"):
+        lines += _block("  not run", [phrases.check_words(check)])
+    return lines if checks else ["Audit", "  this result carries no checks"]
+
+
+def _rows(result: Result) -> list[str]:
+    manifest = result.manifest
+    lines = [f"{manifest.rows:,} rows read"]
+    lines += [f"left out: {digits.inline(why)}: {count:,}" for why, count in manifest.dropped.items() if count]
+    lines += [phrases.sentence(digits.inline(note)) for note in manifest.notes]
+    return _block("Rows", lines)
+
+
+def _block(label: str, sentences: Iterable[str]) -> list[str]:
+    """`label` in the margin, each sentence wrapped beside it."""
+    lines: list[str] = []
+    for text in sentences:
+        lines += digits.wrap(text, WIDTH - _INDENT)
+    return [f"{label if i == 0 else '':<{_INDENT}}{line}" for i, line in enumerate(lines)]

@@ -1,0 +1,252 @@
+"""Plain sentences, generated from numbers alone, and the one place where a verdict is passed.
+
+A verdict is one of ``gain``, ``loss``, ``no_effect``, ``no_interval`` and ``refused``. Every summary, table,
+figure and report asks here, so that the same numbers never read differently in two places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmvcausal.present.digits import MINUS, decimals, inline, number, percent
+from gmvcausal.present.phrases import (
+    audit_words,
+    baseline_of,
+    check_words,
+    estimate_words,
+    interval_words,
+    join,
+    money,
+    named,
+    sentence,
+    unit_words,
+)  # fmt: skip
+from gmvcausal.results import Result
+
+VERDICTS = {
+    "gain": "gain",
+    "loss": "loss",
+    "no_effect": "no effect found",
+    "no_interval": "no interval",
+    "refused": "audit failed",
+}
+REFUSAL = "No design here supports a number, so none is given."
+_MONEY_WORDS = ("gmv", "spend", "sales", "revenue", "paid")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a study says first.
+
+    Attributes
+    ----------
+    name : str or None
+        The result that gives the number; None where no design supports one.
+    verdict : str
+    answer : str
+        One sentence, to be set large.
+    details : tuple of str
+        The sentences that belong right under it.
+    others : tuple of (str, str)
+        Every other result: its name, and why it is not the headline or whether it agrees.
+    selection : str
+        What the naive comparison says and why it says so; empty where nothing is known of it.
+    """
+
+    name: str | None
+    verdict: str
+    answer: str
+    details: tuple[str, ...]
+    others: tuple[tuple[str, str], ...]
+    selection: str
+
+
+def verdict(result: Result) -> str:
+    """Pass the verdict on one result.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    {"gain", "loss", "no_effect", "no_interval", "refused"}
+        ``refused`` where a check of the audit failed, whatever the numbers are.
+    """
+    if not result.audit.credible:
+        return "refused"
+    low, high = result.conf_int()
+    if math.isnan(low) or math.isnan(high):
+        return "no_interval"
+    return "gain" if low > 0 else "loss" if high < 0 else "no_effect"
+
+
+# --- one result -------------------------------------------------------------------------------------------------------
+def answer(result: Result, currency: str = "") -> str:
+    """The finding of one result in one sentence; no number where the audit refuses it."""
+    found, unit = verdict(result), unit_words(result.unit, currency)
+    size, span = estimate_words(result, currency), interval_words(result, currency)
+    if found == "refused":
+        names = [c.name for c in result.audit.failed]
+        return f"No headline is given: the audit failed on {join(names)}."
+    if found == "no_interval":
+        return sentence(
+            f"the estimate is {size} {unit}".rstrip() + ", but no interval can be given, so it is no answer"
+        )
+    if found == "no_effect":
+        return sentence(f"no gain found: {size} {unit}".rstrip() + f" ({span})")
+    size = size.lstrip(f"+{MINUS}")  # the word says the direction
+    return sentence(f"a {found} of {size} {unit}".rstrip() + f" ({span})")
+
+
+def details(result: Result, currency: str = "") -> tuple[str, ...]:
+    """The sentences under the answer: size against the baseline, what could have been seen, or why it is refused."""
+    found, base = verdict(result), baseline_of(result)
+    if found == "refused":
+        lines = [check_words(c) for c in result.audit.failed]
+        return (*lines, *next_steps([result]))
+    if found == "no_interval":
+        why = inline(result.estimates.withheld) or "the standard error could not be estimated"
+        return (sentence(why), *next_steps([result]))
+    base_text = number(base, 3, currency=currency) if base == base else ""
+    mean = f"the {base_text} that treated units had before"
+    if found == "no_effect":
+        seen = float(getattr(result, "detectable", 2.8 * result.std_error))
+        below = "" if result.estimate >= 0 else "the estimate is below zero, but "
+        lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
+        if seen > 0:
+            least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
+            share = f", {percent(seen / base)} of {mean}" if base == base else ""
+            lines.append(f"The smallest effect it could have seen is about {least} (2.8 standard errors){share}.")
+        return tuple(lines)
+    return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
+
+
+def next_steps(results: Sequence[Result]) -> tuple[str, ...]:
+    """What to do where the audit failed: the distinct remedies of the failed checks, one sentence each."""
+    remedies = dict.fromkeys(sentence(inline(c.remedy)) for r in results for c in r.audit.failed if c.remedy)
+    return tuple(text if i else f"What to do next: {text[:1].lower()}{text[1:]}" for i, text in enumerate(remedies))
+
+
+def selection(result: Result, currency: str = "") -> str:
+    """What the naive comparison says, and whether the treated were different before; empty where it is unknown."""
+    naive = getattr(result, "naive", None)
+    if naive is None or not math.isfinite(naive.difference):
+        return ""
+    unit = unit_words(result.unit, currency)
+    gap = number(naive.difference, 3, signed=True, currency=currency)
+    said = f"The naive comparison of means says {gap} {unit}".rstrip() + "."
+    low, high, before = naive.never_low, naive.never_high, naive.before
+    if not all(math.isfinite(v) for v in (low, high, before)):
+        return said
+    places = decimals(max(abs(low), abs(high), abs(before)), 2)
+    span = money(low, places, currency=currency)
+    if money(high, places) != money(low, places):
+        span += "\u2013" + money(high, places)
+    own = money(before, places, currency=currency)
+    spends = bool(currency) or any(w in result.unit.lower() for w in _MONEY_WORDS)
+    if low <= before <= high:
+        return f"{said} Units with the tactic stood at {own} before it, within the {span} of those that never got it."
+    more, less = ("already spend", "spend only") if spends else ("already stand at", "stand at only")
+    per = f" {unit_words(result.unit, 'x')}" if " per " in result.unit else ""
+    return (
+        f"{said} That is selection: the tactic goes to units that {more if before > high else less} {own}{per} "
+        f"before it, against {span} of those that never got it."
+    )
+
+
+# --- several results --------------------------------------------------------------------------------------------------
+def chosen(results: Any, *, benchmarks: Sequence[str] = ()) -> str | None:
+    """Name of the first result, in order, that its audit and an interval support; None where there is none.
+
+    Parameters
+    ----------
+    results : mapping of str to Result, list of Result, or Result
+        In the order in which the study would believe them.
+    benchmarks : sequence of str
+        Names shown for comparison only; they never give the headline.
+    """
+    found, marked = named(results, benchmarks), {inline(b) for b in benchmarks}
+    return next((n for n, r in found.items() if n not in marked and verdict(r) in ("gain", "loss", "no_effect")), None)
+
+
+def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") -> Headline:
+    """What a study says first: its answer, or a refusal that says why and what to do next.
+
+    Parameters
+    ----------
+    results, benchmarks
+        As for `chosen`.
+    currency : str
+        Symbol before amounts; without one the unit text says it.
+    """
+    found, marked = named(results, benchmarks), {inline(b) for b in benchmarks}
+    name = chosen(found, benchmarks=benchmarks)
+    told = next((text for r in _naive_first(found) if (text := selection(r, currency))), "")
+    others = tuple((n, _other(n, r, found, name, marked, currency)) for n, r in found.items() if n != name)
+    if name is None:
+        return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), others, told)
+    result = found[name]
+    by = f"This is the answer of {name}: {audit_words(result.audit)}."
+    return Headline(name, verdict(result), answer(result, currency), (*details(result, currency), by), others, told)
+
+
+def headline(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") -> str:
+    """The answer of a study as plain text: what to believe, then one line for every other result.
+
+    Parameters
+    ----------
+    results, benchmarks, currency
+        As for `lead`.
+    """
+    first = lead(results, benchmarks=benchmarks, currency=currency)
+    lines = [first.answer, *first.details, *(f"{n}: {text}" for n, text in first.others)]
+    return "\n".join([*lines, *([first.selection] if first.selection else [])])
+
+
+def _naive_first(found: Mapping[str, Result]) -> list[Result]:
+    """Results that know what the never treated had come first: only they can tell selection from effect."""
+
+    def unknown(result: Result) -> bool:
+        return not math.isfinite(getattr(getattr(result, "naive", None), "never_low", math.nan))
+
+    return sorted(found.values(), key=unknown)
+
+
+def _refusal(found: Mapping[str, Result], marked: set[str], currency: str) -> tuple[str, ...]:
+    """Why no number is given, told as what it is: the audit at work."""
+    designs = {n: r for n, r in found.items() if n not in marked} or dict(found)
+    told = join([f"{estimate_words(r, currency)} ({n})" for n, r in found.items()])
+    lines = [f"The audit did its work: {told} would have been quoted as the effect without it."]
+    for name, result in designs.items():
+        if verdict(result) == "no_interval":
+            lines.append(f"{name}: {inline(result.estimates.withheld) or 'no interval can be given'}.")
+    return (*lines, *next_steps(list(designs.values())))
+
+
+def _other(
+    name: str, result: Result, found: Mapping[str, Result], head: str | None, marked: set[str], currency: str
+) -> str:
+    """Why this result is not the headline, or whether it agrees with it."""
+    size = f"{estimate_words(result, currency)}, {interval_words(result, currency)}"
+    failed = result.audit.failed
+    if failed:
+        more = f" {join([c.name for c in failed[1:]])} failed too." if len(failed) > 1 else ""
+        lead = "a benchmark, and its audit failed" if name in marked else "not used, for its audit failed"
+        return f"{lead} on {check_words(failed[0])}{more}"
+    if head is None:
+        if name in marked:
+            return f"shown for comparison only: {size}."
+        return f"no interval can be given for {estimate_words(result, currency)}."
+    lead = "a benchmark" if name in marked else "its audit found no failure either"
+    if result.unit != found[head].unit:
+        return f"{lead}; it measures something else ({inline(result.unit)}): {size}."
+    (low, high), (head_low, head_high) = result.conf_int(), found[head].conf_int()
+    if math.isnan(low):
+        return f"{lead}; {estimate_words(result, currency)} without an interval."
+    if low <= head_high and head_low <= high:
+        return f"{lead}; it agrees: {size}, which overlaps the headline's."
+    return f"{lead}; it disagrees: {size}, which lies apart from the headline's."
