@@ -122,7 +122,8 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
     else:
         raise rules.not_a_kind(column, role, str(dtype), "numbers")
     # One reduction finds both NaN and infinity on clean data; the masks are built only when it does.
-    total = float(values.sum()) if values.size else 0.0
+    with np.errstate(invalid="ignore"):  # +inf and -inf in one column
+        total = float(values.sum()) if values.size else 0.0
     if not np.isfinite(total):
         infinite = np.isinf(values)
         if infinite.any():

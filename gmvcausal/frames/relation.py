@@ -66,6 +66,7 @@ class Relation:
     select: dict[str, str] = field(default_factory=dict)
     table: Table | None = None
     arrow: Any = None
+    origin: Any = None
 
     @property
     def sql(self) -> str:
@@ -110,20 +111,15 @@ def open_relation(
         return _open_file(space, _file_source(check_path(data, name)), name, spec, timezone, extra)
     if is_relation(data):
         needed = list(dict.fromkeys([c for c, _ in spec.values()] + list(extra)))
-        return _open_file(space, _stream(space, data, name, needed), name, spec, timezone, extra, list(data.columns))
+        return _open_file(space, _stream(space, data, name, needed), name, spec, timezone, extra, data)
     table = open_table(data, name)
     return _open_table(space, table, spec, timezone, extra)
 
 
-def column_names(data: Any, name: str) -> list[str]:
+def column_names(space: Workspace, data: Any, name: str) -> list[str]:
     """Names of the columns of any input, without reading its rows."""
     if is_path(data):
-        source = _file_source(check_path(data, name))
-        try:
-            with duckdb.connect() as connection:
-                return list(connection.sql(f"SELECT * FROM {source} LIMIT 0").columns)
-        except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+        return list(space.query(f"SELECT * FROM {_file_source(check_path(data, name))} LIMIT 0", name).columns)
     if is_relation(data):
         return list(data.columns)
     return open_table(data, name).columns
@@ -142,6 +138,10 @@ def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation
         for column in new:
             arrow = arrow.append_column(f"={column}", _as_it_is(relation.table, column))
         return _register(replace(relation, arrow=arrow), {f"={c}": quote(f"={c}") for c in new})
+    if relation.origin is not None:
+        held = [*relation.roles.values(), *(s[1:] for s in relation.select if s.startswith("=")), *new]
+        source = _stream(relation.space, relation.origin, relation.name, list(dict.fromkeys(held)))
+        relation = replace(relation, source=source)
     return _create(replace(relation, select={**relation.select, **{f"={c}": quote(c) for c in new}}))
 
 
@@ -266,7 +266,7 @@ def _open_file(
     spec: Spec,
     timezone: str | None,
     extra: Sequence[str],
-    available: Sequence[str] | None = None,
+    origin: Any = None,
 ) -> Relation:
     found = space.query(f"SELECT * FROM {source} LIMIT 0", name)
     types = dict(zip(found.columns, [str(t) for t in found.types], strict=True))
@@ -282,10 +282,11 @@ def _open_file(
         checked.n,
         {r: c for r, (c, _) in spec.items()},
         checked.kinds,
-        tuple(available or types),
+        tuple(types if origin is None else origin.columns),
         checked.zones,
         checked.spacing,
         source,
         select,
+        origin=origin,
     )
     return _create(relation)

@@ -6,11 +6,11 @@ named column but has one with the role's own name, that one is taken.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames import rules
 from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
 from gmvcausal.frames.workspace import Workspace
 
@@ -88,11 +88,20 @@ def find_roles(table: str, available: list[str], mapping: Mapping[str, str]) -> 
 
 def _lacking(table: str, role: str, named: str | None, available: list[str]) -> InputError:
     if named is not None:
-        return rules.no_such_column(named, available, f"columns[{role!r}]", table)
+        return _no_such(table, role, named, available)
     shown = ", ".join(repr(a) for a in available[:20])
     return InputError(
         f"{table} has no column for the role {role!r}",
         remedy=f"name it with columns={{{role!r}: ...}}; the columns of {table} are {shown}",
+    )
+
+
+def _no_such(table: str, role: str, named: str, available: list[str]) -> InputError:
+    near = difflib.get_close_matches(named, available, n=1)
+    shown = ", ".join(repr(a) for a in available[:20])
+    return InputError(
+        f"{table} has no column {named!r}, which columns= names for the role {role!r}",
+        remedy=f"did you mean {near[0]!r}" if near else f"the columns of {table} are {shown}",
     )
 
 
@@ -120,11 +129,13 @@ def open_tables(space: Workspace, tables: Mapping[str, Any], columns: Any, timez
     """
     mapping = check_mapping(columns)
     given = {name: data for name, data in tables.items() if data is not None}
-    names = {name: column_names(data, name) for name, data in given.items()}
+    if "orders" not in given:
+        raise InputError("orders is None, but every table is made from orders", remedy="pass Logs(orders=...)")
+    names = {name: column_names(space, data, name) for name, data in given.items()}
     for role, column in mapping.items():
         where = [t for t in names if role in ROLES[t]]
         if where and not any(column in names[t] for t in where):
-            raise rules.no_such_column(column, names[where[0]], f"columns[{role!r}]", where[0])
+            raise _no_such(where[0], role, column, names[where[0]])
     opened: dict[str, Relation] = {}
     for name, data in given.items():
         roles = find_roles(name, names[name], mapping)

@@ -94,7 +94,7 @@ def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Rela
     space.run(f"CREATE TEMP VIEW {quote(view)} AS SELECT * FROM {source}", relation.name)
     n = int(space.row(f"SELECT count(*) FROM {source}", relation.name)[0])
     select = {name: quote(name) for name in relation.select}
-    return replace(relation, view=view, n=n, source=source, select=select, table=None, arrow=None)
+    return replace(relation, view=view, n=n, source=source, select=select, table=None, arrow=None, origin=None)
 
 
 def settle(
