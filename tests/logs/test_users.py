@@ -1,0 +1,88 @@
+"""`Logs.users` against windows summed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from log_inputs import KINDS, as_kind, eight_orders, two_exposures
+
+from gmvcausal.errors import InputError
+from gmvcausal.logs import Logs
+from gmvcausal.logs.rfm import scores
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_by_hand(kind, tmp_path):
+    exposures = as_kind(two_exposures(), kind, tmp_path, "exposures")
+    logs = Logs(orders=as_kind(eight_orders(), kind, tmp_path), exposures=exposures)
+    users = logs.users(tactic="coupon", pre="7D", post="7D", anchor="2025-03-10", features="rfm")
+    assert users["user"].tolist() == ["u1", "u2", "u3", "u4"]
+    assert users["arm"].tolist() == ["coupon", "none", "none", "coupon"]
+    assert users["assigned"].tolist() == list(pd.to_datetime(["2025-03-11", "2025-03-10", "2025-03-10", "2025-03-17"]))
+    assert users["gmv"].tolist() == [1.25, 20, 0, 0]
+    assert users["gmv_pre"].tolist() == [5.5, 0, 0, 0]
+    assert users["orders"].tolist() == [1, 1, 0, 0]
+    assert users["orders_pre"].tolist() == [1, 0, 0, 0]
+    assert users["frequency"].tolist() == [2, 0, 0, 0]
+    assert users["monetary"].tolist() == [15.5, 0, 0, 0]
+    assert users["recency"].iloc[0] == pytest.approx(1 + 1 / 1440)
+    assert users["recency"].iloc[1:].isna().all()
+    about = users.attrs["gmvcausal"]
+    assert about["outcome_unit"] == "gross paid GMV per user in the 7 days from assignment"
+    assert about["notes"][-1].startswith("2 users never exposed count from the anchor 2025-03-10")
+
+
+def test_windows_are_half_open():
+    orders = pd.DataFrame(
+        {"user": 1, "time": pd.date_range("2025-01-01", periods=10, freq="D"), "gmv": 2.0 ** np.arange(10)}
+    )
+    exposures = pd.DataFrame({"user": [1], "tactic": ["a"], "start": pd.to_datetime(["2025-01-05"])})
+    users = Logs(orders=orders, exposures=exposures).users(pre="2D", post="3D")
+    assert users["gmv_pre"].tolist() == [4 + 8]
+    assert users["gmv"].tolist() == [16 + 32 + 64]
+
+
+def test_the_never_exposed_need_an_anchor():
+    logs = Logs(orders=eight_orders(), exposures=two_exposures())
+    with pytest.raises(InputError, match="2 users were never exposed.*Pass anchor="):
+        logs.users(pre="7D", post="7D")
+
+
+def test_windows_past_the_end_of_the_log():
+    logs = Logs(orders=eight_orders(), exposures=two_exposures())
+    with pytest.raises(InputError, match="windows of 3 users run past an end of the log.*complete_only=True"):
+        logs.users(pre="7D", post="14D", anchor="2025-03-20")
+    users = logs.users(pre="7D", post="14D", anchor="2025-03-20", complete_only=True)
+    assert users["user"].tolist() == ["u1"]
+    assert users.attrs["gmvcausal"]["dropped"] == {"windows past an end of the log": 3}
+
+
+def test_two_arms_of_one_user():
+    both = pd.concat([two_exposures(), two_exposures().head(1).assign(tactic="push")])
+    logs = Logs(orders=eight_orders(), exposures=both)
+    with pytest.raises(InputError, match="1 users were exposed to more than one of the tactics"):
+        logs.users(pre="7D", post="7D", anchor="2025-03-10")
+    users = logs.users(tactic="push", pre="7D", post="7D", anchor="2025-03-10")
+    assert any("1 users of the arm 'none' were exposed" in note for note in users.attrs["gmvcausal"]["notes"])
+
+
+def test_the_first_of_several_exposures_counts():
+    twice = pd.concat([two_exposures(), two_exposures().head(1).assign(start=pd.Timestamp("2025-03-14"))])
+    users = Logs(orders=eight_orders(), exposures=twice).users(pre="7D", post="7D", anchor="2025-03-10")
+    assert users["assigned"].iloc[0] == pd.Timestamp("2025-03-11")
+
+
+def test_attributes_as_features():
+    table = pd.DataFrame({"user": ["u1", "u2", "u3", "u4"], "age": [30, 40, None, 20]})
+    logs = Logs(orders=eight_orders(), exposures=two_exposures(), users=table)
+    users = logs.users(pre="7D", post="7D", anchor="2025-03-10", features=["age", "rfm"])
+    np.testing.assert_array_equal(users["age"], [30, 40, np.nan, 20])
+    assert {"r", "f", "m"} <= set(users)
+
+
+def test_scores_are_quintiles_and_ties_share_one():
+    assert scores(np.arange(10.0), high_is_good=True).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert scores(np.arange(10.0), high_is_good=False).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    assert scores(np.array([np.nan, 1.0, 1.0]), high_is_good=True).tolist() == [1, 3, 3]
+    assert scores(np.array([np.nan]), high_is_good=True).tolist() == [1]
