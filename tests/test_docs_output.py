@@ -1,0 +1,63 @@
+"""What a page shows as output is what its code prints. To renew the pages: python tests/test_docs_output.py"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from test_docs import PAGES, blocks, name
+
+SHOWN = 'title="Output"'
+
+
+def printed(page: Path) -> list[tuple[int, str, str]]:
+    """Line, text shown and text printed of every ```text title="Output" block, which follows the code that prints it."""
+    import matplotlib.pyplot as plt
+
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    found: list[tuple[int, str, str]] = []
+    last = ""
+    try:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if block.language == "python":
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
+                last = "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+            elif block.options == SHOWN:
+                found.append((block.line, block.text, last))
+    finally:
+        plt.close("all")
+    return found
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if SHOWN in p.read_text(encoding="utf-8")], ids=name)
+def test_output_is_what_the_code_prints(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line, shown, actual in printed(page):
+        assert shown == actual, f"{name(page)}:{line} is out of date; run: python tests/test_docs_output.py"
+
+
+def renew(page: Path) -> None:
+    """Write what the code prints into the page."""
+    lines = page.read_text(encoding="utf-8").split("\n")
+    for line, shown, actual in reversed(printed(page)):
+        lines[line - 1 : line - 1 + len(shown.split("\n"))] = actual.split("\n")
+    page.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    os.environ["MPLBACKEND"] = "Agg"
+    warnings.simplefilter("error")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for one in PAGES:
+            if SHOWN in one.read_text(encoding="utf-8"):
+                renew(one)
