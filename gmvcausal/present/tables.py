@@ -39,7 +39,7 @@ def estimates_table(result: Result) -> Table:
 
 
 def estimate_cells(result: Result) -> list[tuple[str, str, str, str, str]]:
-    """Term, estimate, standard error, interval and p-value of every row as printed; the standard error sets the digits."""
+    """Term, estimate, standard error, interval and p-value of every row, as they are printed."""
     frame = result.to_frame()
     columns = [frame[c].to_numpy(float) for c in ("estimate", "std_error", "conf_low", "conf_high", "p_value")]
     cells = []

@@ -185,7 +185,7 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
     """
     found, marked = named(results, benchmarks), {inline(b) for b in benchmarks}
     name = chosen(found, benchmarks=benchmarks)
-    told = next((text for r in _naive_first(found) if (text := selection(r, currency))), "")
+    told = next((text for r in naive_first(found) if (text := selection(r, currency))), "")
     others = tuple((n, _other(n, r, found, name, marked, currency)) for n, r in found.items() if n != name)
     if name is None:
         return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), others, told)
@@ -207,7 +207,7 @@ def headline(results: Any, *, benchmarks: Sequence[str] = (), currency: str = ""
     return "\n".join([*lines, *([first.selection] if first.selection else [])])
 
 
-def _naive_first(found: Mapping[str, Result]) -> list[Result]:
+def naive_first(found: Mapping[str, Result]) -> list[Result]:
     """Results that know what the never treated had come first: only they can tell selection from effect."""
 
     def unknown(result: Result) -> bool:
