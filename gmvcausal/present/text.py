@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gmvcausal.present import digits, phrases, tables, words
 from gmvcausal.results import Result
@@ -95,3 +95,41 @@ def _block(label: str, sentences: Iterable[str]) -> list[str]:
     for text in sentences:
         lines += digits.wrap(text, WIDTH - _INDENT)
     return [f"{label if i == 0 else '':<{_INDENT}}{line}" for i, line in enumerate(lines)]
+
+
+def study(title: str, question: str, headline: words.Headline, answers: Mapping[str, Result], currency: str = "") -> str:
+    """A whole study: the finding or the refusal, every answer with its audit, and why not the others.
+
+    Parameters
+    ----------
+    title, question : str
+    headline : words.Headline
+    answers : mapping of str to Result
+    currency : str
+        Symbol before amounts.
+
+    Returns
+    -------
+    str
+        At most 92 columns.
+    """
+    lines = [*digits.wrap(digits.inline(title), WIDTH), "=" * min(digits.display_width(title), WIDTH)]
+    if question:
+        lines += _block("Question", [digits.inline(question)])
+    first = "REFUSED" if headline.name is None else "FINDING"
+    lines += ["", *_block(first, [headline.answer, *headline.details]), ""]
+    rows = []
+    for name, result in answers.items():
+        mark = "* " if name == headline.name else "  "
+        size = phrases.estimate_words(result, currency)
+        error = "" if result.std_error != result.std_error else f"({digits.number(result.std_error, 3)})"
+        rows.append([mark + digits.inline(name), size, error, words.VERDICTS[words.verdict(result)]])
+    lines += aligned(["answer", "estimate", "(std. error)", "verdict"], rows)
+    if headline.name is not None:
+        lines += ["* the answer to believe"]
+    if headline.selection:
+        lines += ["", *_block("Naive", [headline.selection])]
+    lines += ["", "Why not the others"]
+    for name, why in headline.others:
+        lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [why])]
+    return "\n".join(line.rstrip() for line in lines)
