@@ -27,7 +27,7 @@ def make(path: str, lines: int, users: int) -> None:
     with duckdb.connect() as connection:
         connection.execute(
             f"""COPY (SELECT CAST(hash(i) % {users} AS BIGINT) AS "user", i AS "order",
-                TIMESTAMP '2025-01-01' + to_microseconds(CAST(hash(i + 7) % (364 * 86400) AS BIGINT) * 1000000) AS "time",
+                TIMESTAMP '2025-01-01' + to_seconds(CAST(hash(i + 7) % (364 * 86400) AS BIGINT)) AS "time",
                 round((hash(i + 3) % 10000) / 100.0, 2) AS gmv FROM range({lines}) t(i)) TO '{path}' (FORMAT parquet)"""
         )
 

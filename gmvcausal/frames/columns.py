@@ -109,6 +109,9 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
     spacing = 0.0
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         text = [v for v in series.head(1000).to_list() if v is not None]
+        if not text and series.is_null().all():  # a column without any value has no kind of its own
+            nothing = nw.from_dict({column: np.full(table.n, np.nan)}, backend="pandas")
+            return numeric(Table(nothing, table.name, table.n), column, role, missing=missing)
         raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), count=table.n)
     if dtype == nw.Object or dtype == nw.Unknown:
         values = _object_numbers(series.to_list(), column, role)
@@ -157,8 +160,8 @@ def flags(table: Table, column: str, role: str) -> NDArray[np.bool_]:
     if bad.any():
         example = values[bad][0]
         raise InputError(
-            f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=int(bad.sum()), rows=first_rows(bad),
-            remedy="recode it: 1 where the tactic is on, 0 where it is off",
+            f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=int(bad.sum()),
+            rows=first_rows(bad), remedy="recode it: 1 where the tactic is on, 0 where it is off",
         )  # fmt: skip
     return np.asarray(values == 1.0)
 
@@ -190,7 +193,8 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
         missing = missing | np.isnan(series.to_numpy())
     missing = np.asarray(missing, dtype=bool)
     if missing.any():
-        raise rules.missing(column, role, int(missing.sum()), first_rows(missing), "remove these rows or give them an id")
+        remedy = "remove these rows or give them an id"
+        raise rules.missing(column, role, int(missing.sum()), first_rows(missing), remedy)
     dtype = series.dtype
     if dtype.is_integer():
         return np.asarray(series.to_numpy(), dtype=np.uint64 if dtype == nw.UInt64 else np.int64)
@@ -212,12 +216,16 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
     if dtype == nw.Object or dtype == nw.Unknown:
         items = series.to_list()
         kinds = {("number" if isinstance(v, numbers.Integral) else type(v).__name__) for v in items}
+        if "bytes" in kinds:
+            raise rules.not_a_kind(column, role, "bytes", "ids (text or whole numbers)")
         if len(kinds) > 1:
             raise InputError(
                 f"{role} mixes kinds of ids ({', '.join(sorted(kinds))}), so 1 and '1' could be the same or not",
                 column=column, remedy="convert the column to text or to whole numbers",
             )  # fmt: skip
-        return np.array(items, dtype=np.int64) if kinds == {"number"} else np.array([str(v) for v in items], dtype=object)
+        if kinds == {"number"}:
+            return np.array(items, dtype=np.int64)
+        return np.array([str(v) for v in items], dtype=object)
     raise rules.not_a_kind(column, role, str(dtype), "ids (text or whole numbers)")
 
 
@@ -351,4 +359,4 @@ def _one_stamp(item: Any) -> pd.Timestamp | None:
             stamp = pd.Timestamp(item)
     except (ValueError, TypeError, OverflowError):
         return None
-    return None if stamp is pd.NaT else stamp
+    return stamp if stamp == stamp else None  # NaT differs from itself

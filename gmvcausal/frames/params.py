@@ -22,7 +22,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def _number(name: str, value: Any, low: float, high: float, *, open_low: bool, open_high: bool) -> float:
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(float(value))
+    ok = not isinstance(value, bool) and isinstance(value, numbers.Real) and math.isfinite(float(value))
     if ok:
         v = float(value)
         ok = (v > low if open_low else v >= low) and (v < high if open_high else v <= high)

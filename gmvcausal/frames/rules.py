@@ -48,7 +48,9 @@ def text_number(column: str, role: str, example: str, rows: Iterable[int], count
 def not_a_kind(column: str, role: str, dtype: str, wanted: str) -> InputError:
     """A dtype that has no single meaning for this role."""
     return InputError(
-        f"{role} has dtype {dtype}, which cannot be read as {wanted}", column=column, remedy=f"convert it to {wanted} first"
+        f"{role} has dtype {dtype}, which cannot be read as {wanted}",
+        column=column,
+        remedy=f"convert it to {wanted} first",
     )
 
 
@@ -63,7 +65,8 @@ def bad_time(column: str, role: str, example: str, count: int, rows: Iterable[in
 def mixed_zones(column: str, role: str, detail: str, count: int | None = None, rows: Iterable[int] = ()) -> InputError:
     """Several time zones, or zoned and zoneless values, in one column."""
     return InputError(
-        f"{role} mixes time zones ({detail}), so the day of an event is not defined", column=column, count=count, rows=rows,
+        f"{role} mixes time zones ({detail}), so the day of an event is not defined",
+        column=column, count=count, rows=rows,
         remedy="convert to one zone, or say which days you mean with timezone='Asia/Shanghai' where the verb takes it",
     )  # fmt: skip
 
@@ -75,6 +78,4 @@ def duplicated(what: str, column: str | None, count: int, rows: Iterable[int], r
 
 def not_constant(column: str, role: str, within: str, count: int, rows: Iterable[int], remedy: str) -> InputError:
     """An attribute that must be constant within a unit varies."""
-    return InputError(
-        f"{role} varies within {within} for {count:,} of them", column=column, rows=rows, remedy=remedy
-    )
+    return InputError(f"{role} varies within {within} for {count:,} of them", column=column, rows=rows, remedy=remedy)

@@ -24,6 +24,13 @@ _WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _FLOAT = {"FLOAT", "DOUBLE"}
 _PLAIN_TIME = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_EMPTY = {
+    "id": ("CAST(NULL AS VARCHAR)", "text"),
+    "text": ("CAST(NULL AS VARCHAR)", "text"),
+    "number": ("CAST(NULL AS DOUBLE)", "number"),
+    "flag": ("CAST(NULL AS BOOLEAN)", "flag"),
+    "time": ("CAST(NULL AS TIMESTAMP)", "time"),
+}
 _OFFSET = r"([+-][0-9]{2}(:?[0-9]{2})?|[Zz])$"
 _ISO = r"^\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
 
@@ -137,9 +144,11 @@ def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: st
     label = f"{role} ({name})"
     optional = kind.endswith("?")
     kind = kind.rstrip("?")
-    base = dtype.split("(")[0]
+    base = dtype.split("(")[0].strip('"')
     q = quote(column)
-    if kind in ("id", "text"):
+    if base == "NULL":  # a column without any value has no kind of its own
+        plan = _Plan(*_EMPTY[kind])
+    elif kind in ("id", "text"):
         plan = _id(q, column, label, base, dtype)
     elif kind in ("number", "flag"):
         plan = _number(q, column, label, base, dtype)
@@ -230,7 +239,8 @@ def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str 
             zone_counts=(f"{q} IS NOT NULL AND {zoned}", f"{q} IS NOT NULL AND NOT ({zoned})"),
         )
     if base in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
-        raise not_a_date(column, label)
+        number = f"{q} IS NOT NULL" + (f" AND NOT isnan({q})" if base in _FLOAT else "")
+        return _Plan("CAST(NULL AS TIMESTAMP)", "time", [(number, lambda *_: not_a_date(column, label))])
     raise rules.not_a_kind(column, label, dtype, "dates")
 
 

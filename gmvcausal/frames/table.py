@@ -71,7 +71,7 @@ def check_path(path: Any, name: str) -> str:
     """Return the path of an existing parquet file (or a glob of them) as text."""
     import glob
 
-    text = os.fspath(path)
+    text = str(os.fspath(path))
     if not text.lower().endswith((".parquet", ".parq", ".pq")):
         raise InputError(
             f"{name} is the path {text!r}, which does not end in .parquet",
@@ -116,7 +116,7 @@ def open_table(data: Any, name: str = "data", needed: Sequence[str] | None = Non
         frame = nw.from_native(data)
     except TypeError:
         raise InputError(f"{name} is a {type(data).__name__}, which is no table", remedy=f"pass {_KINDS}") from None
-    except Exception as error:  # narwhals reports duplicate names through the errors of each back end
+    except Exception as error:  # noqa: BLE001  # narwhals reports duplicate names through the errors of each back end
         raise InputError(f"{name} could not be read: {str(error).splitlines()[0]}", remedy=f"pass {_KINDS}") from None
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
@@ -140,7 +140,8 @@ def _check_pandas_columns(data: Any, name: str) -> None:
         return
     if getattr(columns, "nlevels", 1) > 1:
         raise InputError(
-            f"{name} has MultiIndex columns", remedy="flatten them, for example df.columns = ['_'.join(c) for c in df.columns]"
+            f"{name} has MultiIndex columns",
+            remedy="flatten them, for example df.columns = ['_'.join(c) for c in df.columns]",
         )
     if not columns.is_unique:
         raise _duplicate_names(columns[columns.duplicated()][0], name)

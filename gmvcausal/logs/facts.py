@@ -50,21 +50,23 @@ class Facts:
     spread: float
 
     @property
-    def scale(self) -> float:
-        """Factor by which amounts become whole numbers, so that sums depend neither on row order nor on threads.
-
-        Whole cents where all amounts are; otherwise the largest power of two that keeps every amount within 2**62,
-        which leaves an error below 2**-62 of the largest amount per line.
-        """
-        if self.cents and self.largest < 2.0**53 / 100:
-            return 100.0
-        exponent = math.frexp(self.largest)[1] if self.largest > 0 else 0
-        return 2.0 ** min(61 - exponent, 1000)
+    def in_cents(self) -> bool:
+        """Whether sums can be taken in whole cents."""
+        return self.cents and self.largest * 100 < 2.0**53
 
     def total(self, gmv: str = '"gmv"') -> str:
-        """SQL for the sum of `gmv` as a double."""
-        scaled = f"round({gmv} * 100)" if self.scale == 100.0 else f"{gmv} * {self.scale!r}"
-        return f"(CAST(sum(CAST({scaled} AS BIGINT)) AS DOUBLE) / {self.scale!r})"
+        """SQL for the sum of `gmv` as a double, which depends neither on the order of rows nor on threads.
+
+        Sums are taken in whole numbers: cents where all amounts are; otherwise 128-bit multiples of a power of two so
+        small that what is cut off lies some 100 bits below the largest amount.
+        """
+        if self.in_cents:
+            return f"(CAST(sum(CAST(round({gmv} * 100) AS BIGINT)) AS DOUBLE) / 100.0)"
+        exponent = math.frexp(self.largest)[1]
+        bits = 126 - exponent - math.ceil(math.log2(self.lines + 1))
+        if bits > 1000:  # amounts too small for the power of two to be a double
+            return f"sum({gmv})"
+        return f"(CAST(sum(CAST({gmv} * {2.0**bits!r} AS HUGEINT)) AS DOUBLE) / {2.0**bits!r})"
 
 
 def read_facts(orders: Relation) -> Facts:

@@ -70,7 +70,7 @@ def check_signs(orders: Relation, gmv: str) -> None:
             '"gmv" < 0',
             "gmv (orders) is negative, which looks like refunds, but gmv='gross' was declared",
             "gmv",
-            "declare gmv='net' with refund_window= and an order id (columns={'order': ...}), or give refunds in a column "
+            "declare gmv='net' with refund_window= and order ids (columns={'order': ...}), or give refunds in a column "
             "of their own (columns={'refund': ...})",
         )
 

@@ -83,7 +83,7 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
         columns["gmv_covered"] = _covered(logs, units, span, campaigns)
         rest = columns["gmv"] - columns["gmv_covered"]
         # Whole cents stay whole: a difference of sums would leave dust that looks like spending.
-        columns["gmv_other"] = np.round(rest * 100) / 100 if logs._facts.scale == 100.0 else rest
+        columns["gmv_other"] = np.round(rest * 100) / 100 if logs._facts.in_cents else rest
         _check_covered(logs, campaigns, notes)
     columns |= _exposure_columns(units, span, exposed, start, end, campaigns)
     columns["treated"] = ((columns["sent"] == 1) & (columns["event_time"] >= 0)).astype(np.int8)

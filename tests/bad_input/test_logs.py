@@ -242,7 +242,7 @@ def test_row_23_missing_rooms_matter_only_for_rooms(kind, tmp_path):
     frame["room"] = frame["room"].mask([p == 4 for p in range(8)])
     logs = Logs(orders=as_kind(frame, kind, tmp_path))
     assert logs.panel(freq="W")["gmv"].sum() == 50.75
-    with pytest.raises(InputError, match="room .orders. is missing") as caught:
+    with pytest.raises(InputError, match=r"room .orders. is missing") as caught:
         logs.panel(unit="room", freq="W")
     assert caught.value.rows == (4,)
 
@@ -314,7 +314,7 @@ def test_row_46_refund_rows(kind, tmp_path):
 @kinds
 def test_row_46_refund_column(kind, tmp_path):
     frame = eight_orders().assign(back=[10.0, 0, 5, 0, 0, 3, 0, 0])
-    options = dict(columns={"refund": "back"}, gmv="net", refund_window="7D")
+    options = {"columns": {"refund": "back"}, "gmv": "net", "refund_window": "7D"}
     panel = Logs(orders=as_kind(frame, kind, tmp_path), **options).panel(freq="W")
     assert panel["gmv"].tolist() == [5.5, 1.25, 0, 15, 0, 0]
     for position, value, message in (
@@ -407,7 +407,19 @@ def test_row_67_indexes_and_column_names():
     assert "MultiIndex columns" in str(failure(orders=pd.concat({"a": frame}, axis=1)))
 
 
-NAMES = ["the user", "用户", 'a"b', "a'b", "a`b", "__import__('os')", "select", "order", "a;DROP TABLE orders", "=x", "{x}"]
+NAMES = [
+    "the user",
+    "用户",
+    'a"b',
+    "a'b",
+    "a`b",
+    "__import__('os')",
+    "select",
+    "order",
+    "a;DROP TABLE orders",
+    "=x",
+    "{x}",
+]
 
 
 @pytest.mark.parametrize("kind", ["pandas", "parquet", "duckdb"])

@@ -32,9 +32,11 @@ def test_household_weeks(logs):
     assert (panel["gmv"] == 0).mean() == pytest.approx(0.4604, abs=5e-5)
     first = panel.groupby("unit")["first_treated"].first()
     assert int((first < "2017-01-01").sum()) == 140
-    assert int(first.isna().sum()) == 2469 - logs.table("exposures").space.row(
-        f'SELECT count(DISTINCT "user") FROM {logs.table("exposures").sql}'
-    )[0]
+    assert (
+        int(first.isna().sum())
+        == 2469
+        - logs.table("exposures").space.row(f'SELECT count(DISTINCT "user") FROM {logs.table("exposures").sql}')[0]
+    )
 
 
 def test_the_same_weeks_in_pandas(logs, journey):
@@ -66,7 +68,9 @@ def test_stack_of_campaigns(logs, journey):
     assert stack.groupby("stack")["unit"].nunique().eq(2469).all()
     assert stack["event_time"].min() == -6
     assert stack["event_time"].max() == 5
-    assert stack.loc[(stack["sent"] == 1) & (stack["event_time"] < 0), "gmv_covered"].mean() == pytest.approx(0.897, abs=5e-4)
+    assert stack.loc[(stack["sent"] == 1) & (stack["event_time"] < 0), "gmv_covered"].mean() == pytest.approx(
+        0.897, abs=5e-4
+    )
     np.testing.assert_allclose(stack["gmv_covered"] + stack["gmv_other"], stack["gmv"], atol=1e-9)
     dropped = stack.attrs["gmvcausal"]["dropped"]
     assert sum(n for reason, n in dropped.items() if reason.startswith("campaigns")) == 4

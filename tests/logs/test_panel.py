@@ -49,7 +49,9 @@ def test_days_and_the_last_day():
     panel = Logs(orders=eight_orders()).panel(freq="D")
     assert panel["period"].max() == pd.Timestamp("2025-03-24")
     assert panel["gmv"].sum() == 149.75
-    assert {"last_day": "warned"}.items() <= {c["name"]: c["status"] for c in panel.attrs["gmvcausal"]["checks"]}.items()
+    assert {"last_day": "warned"}.items() <= {
+        c["name"]: c["status"] for c in panel.attrs["gmvcausal"]["checks"]
+    }.items()
 
 
 def test_weekly_means_of_longer_periods():
@@ -96,7 +98,9 @@ def test_life_runs_from_entry_to_exit():
 
 
 def test_whole_cents_add_up_exactly():
-    orders = pd.DataFrame({"user": 1, "time": pd.Timestamp("2025-01-01"), "gmv": [0.1] * 30 + [0.2] * 10, "k": range(40)})
+    orders = pd.DataFrame(
+        {"user": 1, "time": pd.Timestamp("2025-01-01"), "gmv": [0.1] * 30 + [0.2] * 10, "k": range(40)}
+    )
     assert Logs(orders=orders).panel(freq="D")["gmv"].tolist() == [5.0]
 
 
@@ -116,7 +120,7 @@ def test_tactics_by_name():
     logs = Logs(orders=eight_orders(), exposures=exposures)
     assert logs.panel(freq="W", tactic="push").query("treated == 1")["unit"].unique().tolist() == ["u2"]
     assert set(logs.panel(freq="W", tactic=["push", "coupon"]).query("treated == 1")["unit"]) == {"u1", "u2", "u4"}
-    with pytest.raises(InputError, match="tactic 'sms' does not occur in exposures.*'coupon', 'push'"):
+    with pytest.raises(InputError, match=r"tactic 'sms' does not occur in exposures.*'coupon', 'push'"):
         logs.panel(freq="W", tactic="sms")
 
 
@@ -129,20 +133,20 @@ def test_orders_are_distinct_ids_where_products_are_lines():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(freq="X"), "freq must be a number of D"),
-        (dict(freq="0W"), "freq must be a number of D"),
-        (dict(freq="W", per="2D"), "does not divide"),
-        (dict(freq="M", per="W"), "does not divide"),
-        (dict(freq="9W"), "no whole period"),
-        (dict(freq="W", unit="shop"), "unit must be one of"),
-        (dict(freq="W", unit="product"), "unit='product' needs the role 'product'"),
-        (dict(freq="W", outcome="profit"), "outcome must be one of"),
-        (dict(freq="W", keep=["nothing"]), "no column 'nothing'"),
-        (dict(freq="W", keep=[3]), "keep must list column names"),
-        (dict(freq="W", tactic="coupon"), "exposures, which were not given"),
-        (dict(freq="W", origin="soon"), "origin must be a date"),
-        (dict(freq="W", origin=pd.Timestamp("2025-03-03", tz="UTC")), "carries the time zone"),
-        (dict(freq="M", origin="2025-03-31"), "not every month"),
+        ({"freq": "X"}, "freq must be a number of D"),
+        ({"freq": "0W"}, "freq must be a number of D"),
+        ({"freq": "W", "per": "2D"}, "does not divide"),
+        ({"freq": "M", "per": "W"}, "does not divide"),
+        ({"freq": "9W"}, "no whole period"),
+        ({"freq": "W", "unit": "shop"}, "unit must be one of"),
+        ({"freq": "W", "unit": "product"}, "unit='product' needs the role 'product'"),
+        ({"freq": "W", "outcome": "profit"}, "outcome must be one of"),
+        ({"freq": "W", "keep": ["nothing"]}, "no column 'nothing'"),
+        ({"freq": "W", "keep": [3]}, "keep must list column names"),
+        ({"freq": "W", "tactic": "coupon"}, "exposures, which were not given"),
+        ({"freq": "W", "origin": "soon"}, "origin must be a date"),
+        ({"freq": "W", "origin": pd.Timestamp("2025-03-03", tz="UTC")}, "carries the time zone"),
+        ({"freq": "M", "origin": "2025-03-31"}, "not every month"),
     ],
 )
 def test_calls_that_have_no_answer(options, message):

@@ -87,11 +87,15 @@ def test_ids_under_other_names(tables):
 def test_times_later_by_a_whole_week(tables):
     week = pd.Timedelta(weeks=1)
     orders = tables["orders"].assign(time=tables["orders"]["time"] + week)
-    exposures = tables["exposures"].assign(start=tables["exposures"]["start"] + week, end=tables["exposures"]["end"] + week)
+    exposures = tables["exposures"].assign(
+        start=tables["exposures"]["start"] + week, end=tables["exposures"]["end"] + week
+    )
     moved = Logs(orders=orders, exposures=exposures).panel(freq="W")
     plain = Logs(orders=tables["orders"], exposures=tables["exposures"]).panel(freq="W")
     pd.testing.assert_frame_equal(
-        moved.assign(period=moved["period"] - week, first_treated=moved["first_treated"] - week), plain, check_exact=True
+        moved.assign(period=moved["period"] - week, first_treated=moved["first_treated"] - week),
+        plain,
+        check_exact=True,
     )
 
 
@@ -106,4 +110,6 @@ def test_longer_periods_are_sums_of_shorter_ones(tables):
 
 def test_covered_and_other_gmv_add_up(tables):
     stack = Logs(**tables).stack(window=(-2, 2))
-    np.testing.assert_array_equal(((stack["gmv_covered"] + stack["gmv_other"]) * 100).round(), (stack["gmv"] * 100).round())
+    np.testing.assert_array_equal(
+        ((stack["gmv_covered"] + stack["gmv_other"]) * 100).round(), (stack["gmv"] * 100).round()
+    )

@@ -36,7 +36,8 @@ def make(kind="pandas", directory=None, **changes) -> Logs:
 def test_by_hand(kind, tmp_path):
     stack = make(kind, tmp_path).stack(window=(-1, 1))
     assert list(stack.columns) == [
-        "stack", "unit", "period", "event_time", "gmv", "gmv_covered", "gmv_other", "orders", "sent", "treated", "other_tactic",
+        "stack", "unit", "period", "event_time", "gmv", "gmv_covered", "gmv_other", "orders", "sent", "treated",
+        "other_tactic",
     ]  # fmt: skip
     a, b = (stack[stack["stack"] == label].drop(columns="stack") for label in "AB")
     # A ends in its first week, so its stack holds one week before it and that week.
@@ -63,13 +64,15 @@ def test_campaigns_that_do_not_fit_are_named():
     assert about["dropped"]["campaigns: start too early for their whole pre-window"] == 1
     assert any(note.endswith("pre-window: A") for note in about["notes"])
     late = campaigns().assign(start=pd.Timestamp("2025-03-18"), end=pd.NaT)
-    with pytest.raises(InputError, match="no campaign fits.*too late for one whole period"):
+    with pytest.raises(InputError, match=r"no campaign fits.*too late for one whole period"):
         make(exposures=late).stack(window=(-1, 0))
 
 
 def test_a_campaign_with_several_starts_is_no_stack():
     with pytest.raises(InputError, match="campaign 'A' starts at 2 different times"):
-        make(exposures=campaigns().assign(start=pd.to_datetime(["2025-03-11", "2025-03-12"] + ["2025-03-17"] * 2))).stack()
+        make(
+            exposures=campaigns().assign(start=pd.to_datetime(["2025-03-11", "2025-03-12"] + ["2025-03-17"] * 2))
+        ).stack()
 
 
 def test_without_coverage():

@@ -45,13 +45,13 @@ def test_windows_are_half_open():
 
 def test_the_never_exposed_need_an_anchor():
     logs = Logs(orders=eight_orders(), exposures=two_exposures())
-    with pytest.raises(InputError, match="2 users were never exposed.*Pass anchor="):
+    with pytest.raises(InputError, match=r"2 users were never exposed.*Pass anchor="):
         logs.users(pre="7D", post="7D")
 
 
 def test_windows_past_the_end_of_the_log():
     logs = Logs(orders=eight_orders(), exposures=two_exposures())
-    with pytest.raises(InputError, match="windows of 3 users run past an end of the log.*complete_only=True"):
+    with pytest.raises(InputError, match=r"windows of 3 users run past an end of the log.*complete_only=True"):
         logs.users(pre="7D", post="14D", anchor="2025-03-20")
     users = logs.users(pre="7D", post="14D", anchor="2025-03-20", complete_only=True)
     assert users["user"].tolist() == ["u1"]
