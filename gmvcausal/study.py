@@ -85,7 +85,7 @@ class StudyResult:
         """What to believe, in plain words: an effect, none found, or a refusal, and why not the others."""
         from gmvcausal.present import words
 
-        return words.headline(self.answers, benchmarks=self.benchmarks, currency=self.study.currency)
+        return words.lead(self.answers, benchmarks=self.benchmarks, currency=self.study.currency)
 
     @property
     def refused(self) -> bool:
