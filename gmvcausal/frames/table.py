@@ -88,7 +88,9 @@ def duck_errors(error: Exception, name: str) -> InputError:
     return InputError(f"{name} could not be read: {first}", remedy="check that the file is whole and is parquet")
 
 
-def open_table(data: Any, name: str = "data", needed: Sequence[str] | None = None) -> Table:
+def open_table(
+    data: Any, name: str = "data", needed: Sequence[str] | None = None, optional: Sequence[str] = ()
+) -> Table:
     """Open a frame, a parquet path or a DuckDB relation as a `Table`.
 
     Parameters
@@ -99,6 +101,8 @@ def open_table(data: Any, name: str = "data", needed: Sequence[str] | None = Non
         What messages call it.
     needed : sequence of str, optional
         Columns to fetch from a path or relation; a frame already in memory is taken as it is.
+    optional : sequence of str
+        Further columns to fetch where they exist.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def open_table(data: Any, name: str = "data", needed: Sequence[str] | None = Non
         Unknown kind of input, duplicate or MultiIndex column names, or no rows.
     """
     if is_path(data) or is_relation(data):
-        data = _fetch(data, name, needed)
+        data = _fetch(data, name, needed, optional)
     _check_pandas_columns(data, name)
     try:
         frame = nw.from_native(data)
@@ -147,7 +151,7 @@ def _check_pandas_columns(data: Any, name: str) -> None:
         raise _duplicate_names(columns[columns.duplicated()][0], name)
 
 
-def _fetch(data: Any, name: str, needed: Sequence[str] | None) -> Any:
+def _fetch(data: Any, name: str, needed: Sequence[str] | None, optional: Sequence[str]) -> Any:
     """Fetch only the needed columns of a path or relation as an Arrow table."""
     import duckdb
 
@@ -158,7 +162,8 @@ def _fetch(data: Any, name: str, needed: Sequence[str] | None) -> Any:
             if column not in available:
                 raise rules.no_such_column(column, available, "this verb", name)
         if needed is not None:
-            relation = relation.project(", ".join(quote(c) for c in dict.fromkeys(needed)))
+            wanted = dict.fromkeys([*needed, *(c for c in optional if c in available)])
+            relation = relation.project(", ".join(quote(c) for c in wanted))
         return relation.to_arrow_table()
     except duckdb.Error as error:
         raise duck_errors(error, name) from None

@@ -131,7 +131,7 @@ def _merge_cells(a: ClusterCells, b: ClusterCells) -> ClusterCells:
     _, code = np.unique(cluster, return_inverse=True)
     key = group * (code.max(initial=0) + 1) + code
     _, first, cell = np.unique(key, return_index=True, return_inverse=True)
-    total = np.bincount(cell, n)
+    total = np.asarray(np.bincount(cell, n), dtype=float)
     # Shift by each cell's first mean, so that a large common offset costs no digits.
     shift = mean[first]
     moved = (mean - shift[cell]) * n[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def incremental_gmv(
         estimate = np.append(estimate, profit / spent)
         cov = np.pad(cov, (0, 1), constant_values=np.nan)
         var_profit, cov_profit = float(cov[3, 3]), float(cov[2, 3])
-        special[4] = lambda level: fieller(profit, spent, var_profit, var_cost, cov_profit, critical_value(level, df))
+        special[4] = partial(_return_interval, (profit, spent, var_profit, var_cost, cov_profit), df)
     estimates = Estimates(
         tuple(terms), tuple(estimands), tuple(units), estimate, cov, (result.n,) * len(terms), df, result.estimates.withheld, special
     )
@@ -131,6 +132,11 @@ def incremental_gmv(
     return MoneyResult(
         "Incremental GMV and profit", result.assumption, estimates, manifest, result.alpha, result, checks
     )
+
+
+def _return_interval(parts: tuple[float, float, float, float, float], df: float, level: float) -> tuple[float, float]:
+    """Fieller's interval of profit / cost at `level`; `parts` as in `stats.inference.fieller`."""
+    return fieller(*parts, critical_value(level, df))
 
 
 def _gmv_is(meta: dict[str, Any], declared: str | None) -> str | None:

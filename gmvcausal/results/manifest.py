@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import numbers
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +67,9 @@ class Manifest:
         for array in self.arrays():
             flat = np.ascontiguousarray(array)
             digest.update(f"{flat.dtype.str}{flat.shape}".encode())
-            digest.update("\0".join(map(str, flat)).encode() if flat.dtype == object else flat.view(np.uint8))
+            # surrogatepass: an id may hold a lone half of a surrogate pair, and is hashed as it is.
+            text = flat.dtype == object
+            digest.update("\0".join(map(str, flat)).encode("utf-8", "surrogatepass") if text else flat.tobytes())
         return digest.hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,8 +90,12 @@ class Manifest:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)  # JSON knows neither NaN nor infinity
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return str(value)

@@ -29,16 +29,22 @@ class Aggregates:
         Loadings on cells and shares, for covariance and influence.
     cohorts : ndarray of bool, shape (a, G)
         Which cohorts contribute.
+    controls : ndarray of bool, shape (a, H)
+        Which groups serve as their controls.
     """
 
     at: IntArray
     estimate: FloatArray
     rows: FloatArray
     cohorts: NDArray[np.bool_]
+    controls: NDArray[np.bool_]
 
 
-def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> tuple[float, FloatArray, NDArray[np.bool_]]:
-    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts."""
+Part = tuple[float, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> Part:
+    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls."""
     k, cohort, shares = len(effects.att), effects.cells.cohort, effects.shares
     weight = np.where(inside, shares[cohort], 0.0)
     total = weight.sum()
@@ -46,7 +52,8 @@ def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> tuple[float, F
     row = np.zeros(k + len(shares))
     row[:k] = weight / total
     np.add.at(row, k + cohort[inside], (effects.att[inside] - estimate) / total)
-    return estimate, row, np.bincount(cohort[inside], minlength=len(shares)) > 0
+    cohorts = np.bincount(cohort[inside], minlength=len(shares)) > 0
+    return estimate, row, cohorts, np.asarray(effects.cells.controls[inside].any(axis=0))
 
 
 def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregates:
@@ -55,11 +62,12 @@ def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregate
     return _collect(values, parts, effects)
 
 
-def _collect(at: IntArray, parts: list[tuple[float, FloatArray, NDArray[np.bool_]]], effects: Effects) -> Aggregates:
-    width = len(effects.att) + len(effects.shares)
+def _collect(at: IntArray, parts: list[Part], effects: Effects) -> Aggregates:
+    g = len(effects.shares)
     return Aggregates(
-        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), width),
-        np.array([p[2] for p in parts], dtype=bool).reshape(len(parts), len(effects.shares)),
+        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), len(effects.att) + g),
+        np.array([p[2] for p in parts], dtype=bool).reshape(len(parts), g),
+        np.array([p[3] for p in parts], dtype=bool).reshape(len(parts), g + 1),
     )  # fmt: skip
 
 
@@ -93,7 +101,7 @@ def mean_of(parts: Aggregates, keep: NDArray[np.bool_] | None = None) -> Aggrega
     use = np.ones(len(parts.at), dtype=bool) if keep is None else keep
     return Aggregates(
         np.array([0]), np.array([parts.estimate[use].mean()]), parts.rows[use].mean(axis=0)[None, :],
-        parts.cohorts[use].any(axis=0)[None, :],
+        parts.cohorts[use].any(axis=0, keepdims=True), parts.controls[use].any(axis=0, keepdims=True),
     )  # fmt: skip
 
 
@@ -105,24 +113,26 @@ def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
     estimate = float(share @ parts.estimate / total)
     row = (share / total) @ parts.rows
     row[k + parts.at] += (parts.estimate - estimate) / total
-    return Aggregates(np.array([0]), np.array([estimate]), row[None, :], parts.cohorts.any(axis=0)[None, :])
+    return Aggregates(
+        np.array([0]), np.array([estimate]), row[None, :],
+        parts.cohorts.any(axis=0, keepdims=True), parts.controls.any(axis=0, keepdims=True),
+    )  # fmt: skip
 
 
-def cells_as_aggregates(effects: Effects) -> Aggregates:
-    """Every cell on its own."""
-    k, g = len(effects.att), len(effects.shares)
-    cohorts = np.zeros((k, g), dtype=bool)
-    cohorts[np.arange(k), effects.cells.cohort] = True
-    return Aggregates(effects.cells.event, effects.att, np.eye(k, k + g), cohorts)
+def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
+    """The one cohort behind each cell, shape (K, G)."""
+    out = np.zeros((len(effects.att), len(effects.shares)), dtype=bool)
+    out[np.arange(len(out)), effects.cells.cohort] = True
+    return out
 
 
-def cluster_counts(cohorts: NDArray[np.bool_], group: IntArray, cluster: IntArray) -> IntArray:
-    """Number of distinct clusters among the units of the cohorts of each row, shape (a,)."""
-    n_groups = cohorts.shape[1]
-    treated = (group >= 0) & (group < n_groups)
+def cluster_counts(groups: NDArray[np.bool_], group: IntArray, cluster: IntArray) -> IntArray:
+    """Number of distinct clusters among the units of the groups marked in each row, shape (a,)."""
+    n_groups = groups.shape[1]
+    inside = (group >= 0) & (group < n_groups)
     if int(cluster.max()) + 1 == len(cluster):
-        size = np.bincount(group[treated], minlength=n_groups)
-        return np.asarray(cohorts @ size, dtype=np.int64)
+        size = np.bincount(group[inside], minlength=n_groups)
+        return np.asarray(groups @ size, dtype=np.int64)
     holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)
-    holds[group[treated], cluster[treated]] = True
-    return np.array([int(holds[row].any(axis=0).sum()) for row in cohorts], dtype=np.int64)
+    holds[group[inside], cluster[inside]] = True
+    return np.array([int(holds[row].any(axis=0).sum()) for row in groups], dtype=np.int64)

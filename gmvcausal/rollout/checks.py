@@ -42,6 +42,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     ),
     "leverage": ("share of the variance that comes from the largest unit", "> .10 (rerun with winsorised outcome)", "never"),
     "scale_mix": ("share of units whose level is a hundred times the median, apart from the rest", "> .005", "never"),
+    "id_reuse": ("units that occur under more than one room, city, store or region", "> 0", "never"),
     "all_zero": ("share of outcomes that are exactly zero", "= 1", "never"),
     "quantisation": ("spacing of the numbers in their source type over their standard deviation", "> 1e-6", "never"),
     "forbidden_comparisons": ("whether units already treated serve as controls", "never", "they do (staggered or switching treatment)"),
@@ -81,7 +82,7 @@ def run_audit(case: Case) -> Audit:
     )  # fmt: skip
     if case.options.estimator == "naive":
         design = (selection,)
-    for function in (*design, few_clusters, period_gaps, attrition, leverage, scale_mix, all_zero, quantisation):
+    for function in (*design, few_clusters, period_gaps, attrition, leverage, scale_mix, id_reuse, all_zero, quantisation):
         check = function(case)
         if check is not None:
             found.append(check)
@@ -117,7 +118,9 @@ def selection(case: Case) -> Check:
     for side in (ever, ~ever):
         rows = side & before.any(axis=1)
         if rows.sum() < 2:
-            return Check("selection", "not_run", "no treated unit is seen before its treatment, or no unit is never treated")
+            return Check(
+                "selection", "not_run", "no treated unit is seen before its treatment, or no unit is never treated"
+            )
         mean = np.where(before[rows], y[rows], 0.0).sum(axis=1) / before[rows].sum(axis=1)
         levels.append((float(mean.mean()), float(mean.var(ddof=1) / len(mean))))
     (later, v1), (never, v0) = levels
@@ -130,7 +133,11 @@ def selection(case: Case) -> Check:
         f"before any treatment, units treated later average {later:.4g}; units never treated average {never:.4g} "
         f"({min(by_period):.4g} to {max(by_period):.4g} by period; p = {_p(p)})"
     )
-    remedy = "" if status == "passed" else "the groups differed to begin with: compare changes, not levels, and audit the trends"
+    remedy = (
+        ""
+        if status == "passed"
+        else "the groups differed to begin with: compare changes, not levels, and audit the trends"
+    )
     return Check("selection", status, message, p, 0.01, remedy)
 
 
@@ -144,14 +151,22 @@ def _leads(case: Case) -> Series | None:
     if not use.any():
         use = event.at < event.reference
     return Series(
-        event.at[use], event.estimate[use], event.cov[np.ix_(use, use)], event.n[use], event.clusters[use], event.reference, event.df
+        event.at[use],
+        event.estimate[use],
+        event.cov[np.ix_(use, use)],
+        event.n[use],
+        event.clusters[use],
+        event.reference,
+        event.df,
     )
 
 
 def _no_leads(case: Case, name: str) -> Check | None:
     """The check where leads cannot be tested, or None where they can."""
     if case.event is None:
-        return Check(name, "not_run", "the treatment switches off and on, so there is no single event time to count leads from")
+        return Check(
+            name, "not_run", "the treatment switches off and on, so there is no single event time to count leads from"
+        )
     leads = _leads(case)
     if leads is None or not len(leads.at):
         return Check(
@@ -160,7 +175,9 @@ def _no_leads(case: Case, name: str) -> Check | None:
         )  # fmt: skip
     if int(leads.clusters.max()) < MIN_CLUSTERS:
         return Check(
-            name, "not_run", f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on"
+            name,
+            "not_run",
+            f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on",
         )
     return None
 
@@ -171,14 +188,12 @@ def pre_trend(case: Case) -> Check:
     leads = _leads(case)
     if bad is not None or leads is None:
         return bad or Check("pre_trend", "not_run", "there are no leads")
-    statistic, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
+    _, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
     if math.isnan(p):
         return Check("pre_trend", "not_run", "there are more leads than clusters, so they cannot be tested together")
     status = "failed" if p < 0.01 else "warned" if p < 0.05 else "passed"
     largest = int(np.argmax(np.abs(leads.estimate)))
-    message = (
-        f"joint test of {rank} leads: p = {_p(p)}; the largest is {leads.estimate[largest]:+.4g} at event time {leads.at[largest]}"
-    )
+    message = f"joint test of {rank} leads: p = {_p(p)}; the largest is {leads.estimate[largest]:+.4g} at event time {leads.at[largest]}"
     remedy = (
         "the groups already moved apart before the treatment: find controls that move alike, compare within products or areas, "
         "or randomise the next campaign; if the tactic was announced earlier, say so with anticipation="
@@ -193,15 +208,21 @@ def _main_leads(leads: Series) -> Series:
     if use.sum() < 2:
         use = leads.n >= 0.2 * top
     return Series(
-        leads.at[use], leads.estimate[use], leads.cov[np.ix_(use, use)], leads.n[use], leads.clusters[use], leads.reference, leads.df
+        leads.at[use],
+        leads.estimate[use],
+        leads.cov[np.ix_(use, use)],
+        leads.n[use],
+        leads.clusters[use],
+        leads.reference,
+        leads.df,
     )
 
 
 def slope(leads: Series) -> tuple[float, float]:
     """Slope per period of the line through the main leads and the base (zero at the base), and its standard error."""
     assert leads.reference is not None
-    leads = _main_leads(leads)
-    distance = (leads.at - leads.reference).astype(float)
+    base, leads = leads.reference, _main_leads(leads)
+    distance = (leads.at - base).astype(float)
     weight = distance / np.maximum(np.diag(leads.cov), 1e-300)
     weight = weight / (weight @ distance)
     return float(weight @ leads.estimate), float(math.sqrt(max(weight @ leads.cov @ weight, 0.0)))
@@ -310,7 +331,9 @@ def attrition(case: Case) -> Check:
         return Check("attrition", "passed", "every unit is seen in every period", 0.0, 0.0)
     treated = case.fitted.treated[panel.start >= UNTREATED] if panel.stack is None else case.fitted.treated
     rates = tuple(1 - float(present[side].mean()) if side.any() else math.nan for side in (treated, ~treated))
-    message = f"{absent:.1%} of unit-periods are absent ({rates[0]:.1%} of treated units', {rates[1]:.1%} of the others')"
+    message = (
+        f"{absent:.1%} of unit-periods are absent ({rates[0]:.1%} of treated units', {rates[1]:.1%} of the others')"
+    )
     bounds = attrition_bounds(case.fitted.effects)
     if bounds is not None:
         message += f"; if those who left differ in the worst way, the effect lies between {bounds[0]:+.4g} and {bounds[1]:+.4g} (Lee 2009)"
@@ -322,10 +345,14 @@ def attrition(case: Case) -> Check:
 
 def _subset(panel: Panel, rows: FloatArray) -> Panel:
     """The panel of the marked rows."""
+
     def cut(x: object) -> object:
         return None if x is None else x[rows]  # type: ignore[index]  # every field below is an array by row
 
-    changed = {k: cut(getattr(panel, k)) for k in ("y", "on", "start", "unit", "unit_code", "cluster", "weight", "offset", "stack", "other")}
+    changed = {
+        k: cut(getattr(panel, k))
+        for k in ("y", "on", "start", "unit", "unit_code", "cluster", "weight", "offset", "stack", "other")
+    }
     changed["cluster"] = np.unique(changed["cluster"], return_inverse=True)[1]  # type: ignore[call-overload]
     return replace(panel, notes=[], dropped={}, **changed)  # type: ignore[arg-type]
 
@@ -380,7 +407,14 @@ def leverage(case: Case) -> Check | None:
     size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
     cap = float(np.quantile(size, 0.99))
     message += f"; with outcomes capped at {cap:.4g} (99 % of the non-zero ones) the estimate is {_retry(case, replace(panel, y=np.clip(panel.y, -cap, cap), notes=[], dropped={}))}"
-    return Check("leverage", "warned", message, value, _LEVERAGE, "look at this unit; report the capped estimate beside the plain one")
+    return Check(
+        "leverage",
+        "warned",
+        message,
+        value,
+        _LEVERAGE,
+        "look at this unit; report the capped estimate beside the plain one",
+    )
 
 
 def scale_mix(case: Case) -> Check | None:
@@ -402,13 +436,31 @@ def scale_mix(case: Case) -> Check | None:
     return Check("scale_mix", "passed", "no group of units lies apart by a factor of a hundred", high, _SCALE)
 
 
+def id_reuse(case: Case) -> Check | None:
+    """Does one id stand for units in several places?"""
+    moving = case.panel.moving
+    if not moving:
+        return None
+    count = max(moving.values())
+    where = ", ".join(f"{n:,} units under more than one {column!r}" for column, n in moving.items())
+    return Check(
+        "id_reuse", "warned", f"there are {where}", float(count), 0.0,
+        "if each place numbers its own units, join place and id into one unit column",
+    )  # fmt: skip
+
+
 def all_zero(case: Case) -> Check | None:
     """Is there any outcome at all?"""
     y = case.panel.y
     if (y[np.isfinite(y)] != 0).any():
         return None
     return Check(
-        "all_zero", "warned", "every outcome is zero, so the estimate is zero by construction", 1.0, 1.0, "check the outcome column"
+        "all_zero",
+        "warned",
+        "every outcome is zero, so the estimate is zero by construction",
+        1.0,
+        1.0,
+        "check the outcome column",
     )
 
 
@@ -420,7 +472,9 @@ def quantisation(case: Case) -> Check | None:
     value = case.panel.spacing / max(float(y.std()), 1e-300)
     status = "warned" if value > 1e-6 else "passed"
     remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
-    return Check("quantisation", status, f"float32 outcomes are {case.panel.spacing:.2g} apart at the top", value, 1e-6, remedy)
+    return Check(
+        "quantisation", status, f"float32 outcomes are {case.panel.spacing:.2g} apart at the top", value, 1e-6, remedy
+    )
 
 
 # --- estimator-specific ---------------------------------------------------------------------------------------------
@@ -460,7 +514,9 @@ def campaign_overlap(case: Case) -> Check | None:
     try:
         estimate, se = case.rerun(clean)
     except GmvCausalError as error:
-        return Check("campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, _OVERLAP)
+        return Check(
+            "campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, _OVERLAP
+        )
     first, first_se = float(case.fitted.estimates.estimate[0]), float(case.fitted.estimates.std_error[0])
     changed = abs(estimate - first) > 2 * first_se and (abs(estimate) > 1.96 * se) != (abs(first) > 1.96 * first_se)
     message += f"; without them the estimate is {estimate:+.4g} ({se:.4g}) against {first:+.4g} ({first_se:.4g})"

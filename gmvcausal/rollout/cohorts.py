@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +93,10 @@ def from_first_treated(
     always = ~gone & ((value < first) | (inside & ~has_base[place]))
     start[always] = ALWAYS
     late = ~gone & (value > last)
+    # Treated soon after the data: its anticipation may lie inside them, so such a unit is no clean control.
     excluded = np.zeros(len(value), dtype=bool)
-    if anticipation and late.any():
-        step = (grid.values[-1] - grid.values[0]) / max(int(grid.position[-1]), 1)
-        excluded = late & ((value - last) / step <= anticipation)
-        start[excluded] = ALWAYS
+    excluded[late] = grid.steps_after(value[late]) <= anticipation
+    start[excluded] = ALWAYS
     return Cohorts(start, int((late & ~excluded).sum()), int(always.sum()), int(excluded.sum()), zero_is_never)
 
 
@@ -139,17 +140,19 @@ def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, colu
     return from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows)
 
 
-def check_variation(cohorts: Cohorts, column: str) -> None:
+def check_variation(start: IntArray, column: str) -> None:
     """Refuse data in which nothing can be compared."""
-    treated = cohorts.start >= 0
+    treated, always = start >= 0, int((start == ALWAYS).sum())
     if not treated.any():
-        if cohorts.always:
+        if always:
             raise DesignError(
-                f"all {cohorts.always:,} treated units are treated from the first period on, so no period before is observed",
+                f"all {always:,} treated units are treated from the first period on, so no period before is observed",
                 column=column, remedy="supply earlier periods",
             )  # fmt: skip
-        raise DesignError("no unit is treated within the periods observed", column=column, remedy="check the treatment column")
-    if not (cohorts.start == UNTREATED).any() and len(np.unique(cohorts.start[treated])) == 1:
+        raise DesignError(
+            "no unit is treated within the periods observed", column=column, remedy="check the treatment column"
+        )
+    if not (start == UNTREATED).any() and len(np.unique(start[treated])) == 1:
         raise DesignError(
             "every unit is treated in the same period, so there is no control unit", column=column,
             remedy="supply untreated units; a before-after comparison alone does not identify the effect",
@@ -160,11 +163,14 @@ def parse_never(never: Any, when: Times) -> int | None:
     """The user's code for "never" on the scale of the time column."""
     import pandas as pd
 
-    if never is None:
-        return None
+    if never is None or never is pd.NaT or never is pd.NA or (isinstance(never, float) and not math.isfinite(never)):
+        return None  # missing and infinite mean never anyway
     try:
         if when.is_date:
-            return int(pd.Timestamp(never).to_datetime64().astype("datetime64[us]").astype(np.int64))
+            if isinstance(never, numbers.Number):
+                raise ValueError
+            stamp = pd.Timestamp(never)
+            return int(stamp.tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
         if isinstance(never, bool) or float(never) != int(float(never)):
             raise ValueError
         return int(float(never))

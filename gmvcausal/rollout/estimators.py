@@ -14,7 +14,7 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results import Estimates
 from gmvcausal.rollout import aggregate, two_by_two, within
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
-from gmvcausal.rollout.group_time import FromMoments, FromUnits, group_time, rebase
+from gmvcausal.rollout.group_time import FromMoments, FromUnits, cell_variances, group_time, rebase
 from gmvcausal.rollout.panel import Panel
 
 FloatArray = NDArray[np.float64]
@@ -22,6 +22,8 @@ IntArray = NDArray[np.int64]
 
 # Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
 MIN_CLUSTERS = 10
+# Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances only.
+MAX_JOINT = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,12 @@ class Series:
     at : ndarray, shape (a,)
         Event time, cohort column, or period column.
     estimate : ndarray, shape (a,)
-    cov : ndarray, shape (a, a)
+    cov : ndarray, shape (a, a), or (a,)
+        Variances only where there are more than `MAX_JOINT` terms.
     n : ndarray of int, shape (a,)
         Treated units that contribute.
     clusters : ndarray of int, shape (a,)
-        Treated clusters that contribute; below `MIN_CLUSTERS` no interval is given.
+        Clusters on the smaller side, treated or control; below `MIN_CLUSTERS` no interval is given.
     reference : int or None
         The base event time, whose effect is zero by construction (not among `at`).
     df : float
@@ -67,11 +70,12 @@ class Series:
     df: float = math.inf
 
     def withheld(self) -> FloatArray:
-        """Covariance with NaN where too few treated clusters stand behind a term."""
+        """`cov` with NaN where too few clusters stand behind a term."""
         few = self.clusters < MIN_CLUSTERS
         out = self.cov.copy()
-        out[few, :] = np.nan
-        out[:, few] = np.nan
+        out[few] = np.nan
+        if out.ndim == 2:
+            out[:, few] = np.nan
         return out
 
 
@@ -116,7 +120,13 @@ def _count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
 
 
 def _headline(
-    terms: list[tuple[str, str]], unit: str, estimate: FloatArray, cov: FloatArray, n: int, df: float, clusters: tuple[int, int]
+    terms: list[tuple[str, str]],
+    unit: str,
+    estimate: FloatArray,
+    cov: FloatArray,
+    n: int,
+    df: float,
+    clusters: tuple[int, int],
 ) -> Estimates:
     """Estimates with the interval withheld where either side has too few clusters."""
     few = min(clusters) < MIN_CLUSTERS
@@ -136,12 +146,14 @@ def _headline(
 # --- Callaway and Sant'Anna -----------------------------------------------------------------------------------------
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     """Group-time effects aggregated with the uncertainty of the cohort shares (Callaway and Sant'Anna 2021)."""
-    check_variation(_need_cohorts(panel), "first_treated")
+    _no_stack(panel)
+    check_variation(panel.start, "first_treated")
     control, position = options.control, panel.grid.position
-    notes = panel.notes
     if control == "never_treated" and not (panel.start == UNTREATED).any():
         control = "not_yet_treated"
-        notes.append("no unit is never treated, so the not-yet-treated serve as controls")
+        note = "no unit is never treated, so the not-yet-treated serve as controls"
+        if note not in panel.notes:
+            panel.notes.append(note)
     y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
     effects = group_time(y, start, cluster, weight, position, control, options.base_period, options.anticipation)
     if not (effects.cells.event >= 0).any():
@@ -150,7 +162,11 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
             remedy="supply earlier periods, later periods or untreated units",
         )
     parts = [aggregate.simple(effects)]
-    by_event, by_cohort, by_period = aggregate.by_event(effects), aggregate.by_cohort(effects), aggregate.by_period(effects)
+    by_event, by_cohort, by_period = (
+        aggregate.by_event(effects),
+        aggregate.by_cohort(effects),
+        aggregate.by_period(effects),
+    )
     parts += [
         aggregate.mean_of(by_event, by_event.at >= 0),
         aggregate.mean_of_cohorts(by_cohort, effects),
@@ -165,52 +181,86 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     cov = effects.covariance(np.vstack([p.rows for p in parts]))
     group = effects.group
     treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
-    controls = untreated if untreated.any() else treated
-    clusters = (_count(cluster, treated), _count(cluster, controls))
+    # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
+    sides = (parts[0].cohorts, parts[0].controls)
+    clusters = (
+        int(aggregate.cluster_counts(sides[0], group, cluster)[0]),
+        int(aggregate.cluster_counts(sides[1], group, cluster)[0]),
+    )
     estimate = np.concatenate([p.estimate for p in parts])
     used = int((group >= 0).sum())
-    inside = effects.cells.event >= 0
-    cells = int(effects.n[effects.cells.cohort[inside]].sum())
-
-    def series(parts: aggregate.Aggregates, of: FromMoments | FromUnits, reference: int | None = None) -> Series:
-        return Series(
-            parts.at, parts.estimate, of.covariance(parts.rows), (parts.cohorts @ of.n[:-1]).astype(np.int64),
-            aggregate.cluster_counts(parts.cohorts, group, cluster), reference,
-        )  # fmt: skip
+    cells = int(effects.cell_units[effects.cells.event >= 0].sum())
 
     def event() -> Series:
         universal = rebase(effects, position, control, "universal", options.anticipation)
-        return series(aggregate.by_event(universal), universal, -1 - options.anticipation)
+        return _series(universal, aggregate.by_event(universal), cluster, -1 - options.anticipation)
 
     detail: dict[str, Any] = {
         "control": control,
-        "cohort": lambda: series(by_cohort, effects),
-        "period": lambda: series(by_period, effects),
-        "cells": lambda: series(aggregate.cells_as_aggregates(effects), effects),
+        "cohort": lambda: _series(effects, by_cohort, cluster),
+        "period": lambda: _series(effects, by_period, cluster),
+        "cells": lambda: _cell_series(effects, cluster),
         "not_yet": not untreated.any(),
     }
     estimates = _headline(terms, options.outcome_unit, estimate, cov, used, math.inf, clusters)
     headline_row = parts[0].rows[0]
+    controls = untreated if untreated.any() else treated
     return Fitted(
         estimates, lambda: effects.influence(headline_row), event, treated, controls, clusters, cells, effects, detail
     )
 
 
-def _need_cohorts(panel: Panel) -> Any:
+def _series(
+    effects: FromMoments | FromUnits, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
+) -> Series:
+    """Aggregates with their covariance and the clusters behind each."""
+    return Series(
+        parts.at, parts.estimate, effects.covariance(parts.rows), (parts.cohorts @ effects.n[:-1]).astype(np.int64),
+        _smaller_side(effects, parts.cohorts, parts.controls, cluster), reference,
+    )  # fmt: skip
+
+
+def _cell_series(effects: FromMoments | FromUnits, cluster: IntArray) -> Series:
+    """Every group-time effect on its own."""
+    k = len(effects.att)
+    cov = cell_variances(effects) if k > MAX_JOINT else effects.covariance(np.eye(k, k + len(effects.shares)))
+    return Series(
+        effects.cells.event, effects.att, cov, effects.n[effects.cells.cohort].astype(np.int64),
+        _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster),
+    )  # fmt: skip
+
+
+def _smaller_side(
+    effects: FromMoments | FromUnits, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+) -> IntArray:
+    sides = [aggregate.cluster_counts(groups, effects.group, cluster) for groups in (cohorts, controls)]
+    return np.minimum(*sides)
+
+
+def _no_anticipation(options: Options) -> None:
+    if options.anticipation:
+        raise InputError(
+            f"anticipation= has no meaning for estimator={options.estimator!r}",
+            remedy="use estimator='callaway_santanna', or leave out the rows of the anticipation periods",
+        )
+
+
+def _no_stack(panel: Panel) -> None:
     if panel.stack is not None:
         raise InputError("stack= is for estimator='stacked'", remedy="leave it out, or pass estimator='stacked'")
-    return panel.cohorts
 
 
 # --- naive ----------------------------------------------------------------------------------------------------------
 def naive(panel: Panel, options: Options) -> Fitted:
     """Mean outcome of unit-periods under treatment less mean of all others: not an effect, shown for what it is."""
+    _no_anticipation(options)
     on = _treatment(panel)
     present = np.isfinite(panel.y)
     sides = [present & (on == 1), present & (on == 0)]
     if not all(side.any() for side in sides):
         raise DesignError(
-            "the treatment is the same in every row, so there is nothing to compare", remedy="supply treated and untreated rows"
+            "the treatment is the same in every row, so there is nothing to compare",
+            remedy="supply treated and untreated rows",
         )
     weight = present.astype(float) if panel.weight is None else present * panel.weight[:, None]
     clean = np.where(present, panel.y, 0.0)
@@ -229,13 +279,16 @@ def naive(panel: Panel, options: Options) -> Fitted:
         np.array([means[0] - means[1]]), np.array([[float(scores @ scores)]]), len(np.unique(panel.unit_code)),
         len(np.unique(panel.cluster)) - 1, clusters,
     )  # fmt: skip
-    return Fitted(estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), None, {"on": on})
+    return Fitted(
+        estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), None, {"on": on}
+    )
 
 
 # --- two by two -----------------------------------------------------------------------------------------------------
 def two_by_two_did(panel: Panel, options: Options) -> Fitted:
     """Four means: treated and control, before and after one common start."""
-    check_variation(_need_cohorts(panel), "first_treated")
+    _no_stack(panel)
+    check_variation(panel.start, "first_treated")
     used = panel.start >= UNTREATED
     starts = np.unique(panel.start[panel.start >= 0])
     if len(starts) > 1:
@@ -243,10 +296,8 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
             f"the treated units start in {len(starts)} different periods, so there is no common before and after",
             remedy="use the default estimator='callaway_santanna', which compares each cohort with its own controls",
         )
-    treated = panel.start >= 0
-    control = panel.start == UNTREATED
-    if options.anticipation:
-        raise InputError("anticipation= is for callaway_santanna", remedy="leave out the anticipation periods, or use that estimator")
+    treated, control = panel.start >= 0, panel.start == UNTREATED
+    _no_anticipation(options)
     after = np.arange(panel.y.shape[1]) >= starts[0]
     weight = None if panel.weight is None else panel.weight[used]
     table = two_by_two.four_means(panel.y[used], treated[used], after, panel.cluster[used], weight, options.ssc)
@@ -267,11 +318,7 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
         effects = group_time(
             panel.y, panel.start, panel.cluster, panel.weight, panel.grid.position, "never_treated", "universal", 0
         )
-        parts = aggregate.by_event(effects)
-        return Series(
-            parts.at, parts.estimate, effects.covariance(parts.rows), (parts.cohorts @ effects.n[:-1]).astype(np.int64),
-            aggregate.cluster_counts(parts.cohorts, effects.group, panel.cluster), -1,
-        )  # fmt: skip
+        return _series(effects, aggregate.by_event(effects), panel.cluster, -1)
 
     cells = int(np.isfinite(panel.y[treated][:, after]).sum())
     return Fitted(estimates, influence, event, treated, control, clusters, cells, None, {"means": table})
@@ -283,19 +330,20 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     stacked = options.estimator == "stacked"
     if stacked and panel.stack is None:
         raise InputError(
-            "estimator='stacked' needs stack=, the column of the campaign", remedy="build the frame with Logs.stack(...), or pass stack="
+            "estimator='stacked' needs stack=, the column of the campaign",
+            remedy="build the frame with Logs.stack(...), or pass stack=",
         )
     if not stacked and panel.stack is not None:
         raise InputError("stack= is for estimator='stacked'", remedy="pass estimator='stacked', or leave stack= out")
-    if options.anticipation:
-        raise InputError("anticipation= is for callaway_santanna", remedy="use estimator='callaway_santanna'")
+    _no_anticipation(options)
     if not stacked and panel.cohorts is not None:
-        check_variation(panel.cohorts, "first_treated")
+        check_variation(panel.start, "first_treated")
     block = np.zeros(len(panel.y), dtype=np.int64) if panel.stack is None else panel.stack
     on = _treatment(panel)
     if not (on == 1).any() or not (on == 0).any():
         raise DesignError(
-            "the treatment is the same in every row, so there is nothing to compare", remedy="supply treated and untreated rows"
+            "the treatment is the same in every row, so there is nothing to compare",
+            remedy="supply treated and untreated rows",
         )
     if stacked:
         _check_stacks(on, block, panel)
@@ -305,7 +353,9 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     control = ~treated
     # Without never-treated units the comparison is with units at other times; those are then the controls counted.
     other_side = control if control.any() else treated
-    clusters = (_count(panel.cluster, treated), _count(panel.cluster, other_side))
+    # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters.
+    switching = treated & (on == 0).any(axis=1)
+    clusters = (_count(panel.cluster, switching), _count(panel.cluster, other_side))
     what = "campaign" if stacked else "period"
     estimand = (
         "ATT, stacked over campaigns, weighted by regression"
@@ -314,13 +364,19 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     )
     n_units = len(np.unique(panel.unit_code[np.isfinite(panel.y).any(axis=1)]))
     estimates = _headline(
-        [(f"treated ({what} effects)", estimand)], options.outcome_unit, fit.beta, fit.cov, n_units, fit.n_clusters - 1, clusters
+        [(f"treated ({what} effects)", estimand)],
+        options.outcome_unit,
+        fit.beta,
+        fit.cov,
+        n_units,
+        fit.n_clusters - 1,
+        clusters,
     )
     raw = float((np.bincount(panel.cluster, fit.scores[:, 0]) ** 2).sum())
     scale = math.sqrt(float(fit.cov[0, 0]) / raw) if raw > 0 else 1.0
     detail: dict[str, Any] = {"on": on, "fit": fit, "block": block}
     return Fitted(
-        estimates, lambda: fit.scores[:, 0] * scale, lambda: _event_regression(panel, options, on, block), treated, control,
+        estimates, lambda: fit.scores[:, 0] * scale, lambda: _event_regression(panel, options, on, block, clusters[1]), treated, control,
         clusters, int(((on == 1) & np.isfinite(panel.y)).sum()), None, detail,
     )  # fmt: skip
 
@@ -351,13 +407,18 @@ def _check_stacks(on: FloatArray, block: IntArray, panel: Panel) -> None:
             raise DesignError(f"{what} has no {side} unit", remedy="leave this campaign out of the stack")
         if len(starts) > 1:
             raise InputError(
-                f"{what} starts in {len(starts)} different periods", remedy="stack campaigns by their start, one stack per start"
+                f"{what} starts in {len(starts)} different periods",
+                remedy="stack campaigns by their start, one stack per start",
             )
         if starts[0] == 0:
-            raise DesignError(f"{what} has no period before its start", remedy="widen the window, or leave this campaign out")
+            raise DesignError(
+                f"{what} has no period before its start", remedy="widen the window, or leave this campaign out"
+            )
 
 
-def _event_regression(panel: Panel, options: Options, on: FloatArray, block: IntArray) -> Series | None:
+def _event_regression(
+    panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int
+) -> Series | None:
     """Leads and lags by regression, base -1; None where the treatment switches off, so that event time is undefined."""
     hit = on == 1
     ever = hit.any(axis=1)
@@ -377,8 +438,9 @@ def _event_regression(panel: Panel, options: Options, on: FloatArray, block: Int
     fit = within.fit(panel.y, dummies, block, panel.cluster, panel.weight, options.ssc)
     kept = times[fit.kept]
     order = np.argsort(kept)
-    n = np.array([len(np.unique(panel.unit_code[((event == e) & present)[:, :].any(axis=1) & usable])) for e in kept])
-    clusters = np.array([len(np.unique(panel.cluster[((event == e) & present).any(axis=1) & usable])) for e in kept])
+    behind = [((event == e) & present).any(axis=1) & usable for e in kept]
+    n = np.array([_count(panel.unit_code, rows) for rows in behind])
+    clusters = np.array([min(_count(panel.cluster, rows), control_clusters) for rows in behind])
     return Series(
         kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], -1, fit.n_clusters - 1
     )

@@ -27,16 +27,30 @@ class Grid:
     position : ndarray of int64, shape (T,)
         Whole steps since the first period; consecutive where no period is missing. Event time is a difference of these.
     is_date : bool
+    step : int
+        Length of one step: months where `monthly`, else microseconds or whole numbers.
+    monthly : bool
     """
 
     values: IntArray
     position: IntArray
     is_date: bool
+    step: int = 1
+    monthly: bool = False
 
     @property
     def gaps(self) -> int:
         """Number of periods missing between the first and the last."""
         return int(self.position[-1] - self.position[0] + 1 - len(self.position))
+
+    def steps_after(self, value: IntArray) -> IntArray:
+        """Whole steps (rounded up) from the last period to later time values."""
+        ahead = value - self.values[-1]
+        if self.monthly:
+            month = value.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+            last = self.values[-1:].view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+            return np.asarray(-(-(month - last) // self.step))
+        return np.asarray(-(-ahead // self.step))
 
     def labels(self) -> NDArray[Any]:
         """Periods as the user knows them: whole numbers or timestamps."""
@@ -60,15 +74,14 @@ def make_grid(values: IntArray, is_date: bool, column: str) -> Grid:
     """
     if len(values) < 2:
         raise InputError(
-            "there is only one period, so nothing can be compared over time", column=column, remedy="supply at least two periods"
+            "there is only one period, so nothing can be compared over time",
+            column=column,
+            remedy="supply at least two periods",
         )
-    steps = values - values[0]
-    if is_date:
-        months = _months(values)
-        if months is not None:
-            steps = months - months[0]
+    months = _months(values) if is_date else None
+    steps = values - values[0] if months is None else months - months[0]
     step = int(np.gcd.reduce(np.diff(steps)))
-    return Grid(values, steps // step, is_date)
+    return Grid(values, steps // step, is_date, step, months is not None)
 
 
 def _months(values: IntArray) -> IntArray | None:
@@ -76,7 +89,9 @@ def _months(values: IntArray) -> IntArray | None:
     stamps = values.view("datetime64[us]")
     months = stamps.astype("datetime64[M]")
     within = (stamps - months).astype(np.int64)
-    return months.astype(np.int64) if (within == within[0]).all() and len(values) > 1 and _spans_months(values) else None
+    return (
+        months.astype(np.int64) if (within == within[0]).all() and len(values) > 1 and _spans_months(values) else None
+    )
 
 
 def _spans_months(values: IntArray) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,8 @@ from gmvcausal.rollout.cohorts import UNTREATED
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+_CELLS_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,6 @@ def make_cells(
     return Cells(table[:, 0], table[:, 1], table[:, 2], pools, table[:, 3], starts)
 
 
-class GroupTime(Protocol):
-    """What aggregation needs, whichever way the cells were made."""
-
-    cells: Cells
-    att: FloatArray
-    shares: FloatArray
-    n: FloatArray
-
-    def covariance(self, rows: FloatArray) -> FloatArray:
-        """Covariance of ``rows @ [att, shares]``."""
-
-    def influence(self, row: FloatArray) -> FloatArray:
-        """Influence of every unit on one aggregate; zero for units that were left out."""
-
-
 @dataclass(frozen=True)
 class FromMoments:
     """Group-time effects of a complete, unweighted panel, from the moments of its cohorts.
@@ -132,10 +118,15 @@ class FromMoments:
         """Units per group."""
         return self.moments.n
 
+    @property
+    def cell_units(self) -> FloatArray:
+        """Treated units behind every cell, shape (K,)."""
+        return np.asarray(self.n[self.cells.cohort])
+
     @cached_property
     def shares(self) -> FloatArray:
         """Share of each cohort (not the untreated) among all units used."""
-        return self.n[:-1] / self.n.sum()
+        return np.asarray(self.n[:-1] / self.n.sum())
 
     @cached_property
     def _pool(self) -> FloatArray:
@@ -168,9 +159,10 @@ class FromMoments:
         maps: list[FloatArray] = []
         shift = np.zeros((len(rows), n_groups))
         total = n.sum()
+        loaded_cells = j_cells.any(axis=0)
         for h in range(n_groups):
             weight = own[:, h] + scale[:, h]
-            active = np.flatnonzero(weight)
+            active = np.flatnonzero((weight != 0) & loaded_cells)
             out = np.zeros((len(rows), self.moments.mean.shape[1]))
             loaded = j_cells[:, active] * weight[active]
             np.add.at(out.T, cells.period[active], loaded.T)
@@ -242,7 +234,23 @@ class FromUnits:
     @cached_property
     def n(self) -> FloatArray:
         """Units per group."""
-        return np.bincount(self.group[self.group >= 0], minlength=self.cells.controls.shape[1]).astype(float)
+        return np.array([len(units) for units in self._members], dtype=float)
+
+    @cached_property
+    def _members(self) -> list[IntArray]:
+        """Units of every group."""
+        return [np.flatnonzero(self.group == h) for h in range(self.cells.controls.shape[1])]
+
+    @property
+    def cell_units(self) -> FloatArray:
+        """Treated units seen in the period of every cell, shape (K,)."""
+        seen = np.array([np.isfinite(self.y[units]).sum(axis=0) for units in self._members], dtype=float)
+        return np.asarray(seen[self.cells.cohort, self.cells.period])
+
+    @cached_property
+    def _columns(self) -> FloatArray:
+        """Outcomes with each period contiguous: cells are read period by period."""
+        return np.ascontiguousarray(self.y.T)
 
     @cached_property
     def shares(self) -> FloatArray:
@@ -254,12 +262,14 @@ class FromUnits:
     def _side(self, k: int, treated: bool) -> tuple[IntArray, FloatArray, float]:
         """Units of one side of a cell, their changes, and the weighted mean change."""
         cells = self.cells
-        pool = self.group == cells.cohort[k] if treated else np.append(cells.controls[k], False)[self.group]
-        change = self.y[:, cells.period[k]] - self.y[:, cells.base[k]]
-        units = np.flatnonzero(pool & np.isfinite(change))
+        pool = [cells.cohort[k]] if treated else np.flatnonzero(cells.controls[k])
+        units = np.concatenate([self._members[h] for h in pool])
+        change = self._columns[cells.period[k]][units] - self._columns[cells.base[k]][units]
+        seen = np.isfinite(change)
+        units, change = units[seen], change[seen]
         weight = self.weight[units]
-        mean = float(weight @ change[units] / weight.sum()) if len(units) else np.nan
-        return units, change[units], mean
+        mean = float(weight @ change / weight.sum()) if len(units) else np.nan
+        return units, change, mean
 
     @cached_property
     def att(self) -> FloatArray:
@@ -271,12 +281,17 @@ class FromUnits:
         k_cells = len(self.cells.cohort)
         out = np.zeros((len(self.group), len(rows)))
         for k in range(k_cells):
-            if not rows[:, k].any():
+            loaded = np.flatnonzero(
+                rows[:, k]
+            )  # few of the aggregates: an outer product over all would cost K times more
+            if not len(loaded):
                 continue
             for sign, treated in ((1.0, True), (-1.0, False)):
                 units, change, mean = self._side(k, treated)
                 weight = self.weight[units]
-                out[units] += np.outer(sign * weight * (change - mean) / weight.sum(), rows[:, k])
+                part = sign * weight * (change - mean) / weight.sum()
+                for a in loaded:
+                    out[units, a] += part * rows[a, k]
         used = self.group >= 0
         total = self.weight[used].sum()
         by_cohort = rows[:, k_cells:]
@@ -293,6 +308,18 @@ class FromUnits:
         psi = self.influences(rows)
         scores = np.column_stack([np.bincount(self.cluster, psi[:, j]) for j in range(psi.shape[1])])
         return np.asarray(scores.T @ scores)
+
+
+def cell_variances(effects: FromMoments | FromUnits) -> FloatArray:
+    """Variance of every cell without their K x K covariance, for designs with thousands of cells; shape (K,)."""
+    k, width = len(effects.att), len(effects.att) + len(effects.shares)
+    out = np.empty(k)
+    for low in range(0, k, _CELLS_AT_ONCE):
+        at = np.arange(low, min(low + _CELLS_AT_ONCE, k))
+        rows = np.zeros((len(at), width))
+        rows[at - low, at] = 1.0
+        out[at] = np.diag(effects.covariance(rows))
+    return out
 
 
 def _groups(start: IntArray) -> tuple[IntArray, IntArray]:

@@ -48,6 +48,8 @@ class Panel:
         1 where another campaign is active (from a column ``other_tactic`` of a stacked frame).
     rows, columns : int
         Shape of the data as they came.
+    moving : dict of str to int
+        Columns that name a place (`COARSER`) -> units that occur under more than one: one id for two units, perhaps.
     notes : list of str
     dropped : dict
     meta : dict
@@ -71,6 +73,7 @@ class Panel:
     rows: int
     columns: int
     spacing: float
+    moving: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -93,12 +96,13 @@ def read_panel(
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
     named = [outcome, unit, time, treated or first_treated, stack, cluster, weights]
     needed = list(dict.fromkeys(c for c in named if c is not None))
-    table = open_table(data, needed=needed)
-    meta = dict(getattr(data, "attrs", {}).get("gmvcausal", {})) if isinstance(getattr(data, "attrs", None), dict) else {}
+    table = open_table(data, needed=needed, optional=(*COARSER, "other_tactic"))
+    meta = _meta(data)
     if table.n == 1:
         raise InputError("data has a single row", remedy="supply one row per unit and period")
-    if len({c for c in (outcome, unit, time)}) < 3:
+    if len({outcome, unit, time}) < 3:
         raise InputError(f"outcome={outcome!r}, unit={unit!r} and time={time!r} must be three different columns")
+    table.series(unit, "unit")
     notes: list[str] = list(meta.get("notes", []))
     dropped: dict[str, int] = dict(meta.get("dropped", {}))
     remedy = "a unit that bought nothing has outcome 0: pass missing='zero' if that is what missing means here, else remove the rows"
@@ -118,6 +122,12 @@ def read_panel(
     if dedupe not in (None, "exact"):
         raise InputError(f"dedupe must be None or 'exact', but is {dedupe!r}")
     calendar = times(table, time, "time")
+    if when is not None:
+        _same_clock(calendar, when, time, first_treated)
+    if calendar.zone is not None:
+        notes.append(f"times carry the zone {calendar.zone}; periods are days and hours on its clock")
+    if dedupe is not None and cluster is not None:
+        others.append(identifiers(table, cluster, "cluster").codes)
     layout = lay_out(table, unit, time, calendar, stack, dedupe, others)
     if layout.keep is not None:
         gone = table.n - len(layout.keep)
@@ -134,9 +144,12 @@ def read_panel(
     start = found.start if found is not None else _first_on(on)
     if found is not None:
         _tell(found, notes, dropped, first_treated if treated is None else treated)
-    name, cluster_code = _clusters(data, table, layout, cluster, unit, start, meta)
+    moving: dict[str, int] = {}
+    name, cluster_code = _clusters(table, layout, cluster, unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
-        raise InputError("there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column")
+        raise InputError(
+            "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
+        )
     weight = None
     if weight_rows is not None:
         weight, varies = layout.per_row(weight_rows)
@@ -153,8 +166,33 @@ def read_panel(
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
     return Panel(
         y, on, start, layout.unit, layout.unit_code, cluster_code, name, weight, layout.grid, layout.offset, layout.stack,
-        layout.stack_labels, other, found, table.n, len(table.columns), read.spacing, notes, dropped, meta,
+        layout.stack_labels, other, found, table.n, len(table.columns), read.spacing, moving, notes, dropped, meta,
     )  # fmt: skip
+
+
+def _meta(data: Any) -> dict[str, Any]:
+    """What `Logs` wrote about the frame; empty for any other frame."""
+    attrs = getattr(data, "attrs", None)
+    found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _same_clock(calendar: Times, when: Times, time: str, first_treated: str) -> None:
+    """Dates of treatment and periods are compared as dates, which needs one kind and one time zone."""
+    if when.missing.all():
+        return
+    if calendar.is_date != when.is_date:
+        kinds = ("dates", "whole numbers")
+        raise InputError(
+            f"time holds {kinds[not calendar.is_date]} but first_treated holds {kinds[not when.is_date]}",
+            column=first_treated, remedy=f"write {first_treated!r} in the same way as {time!r}",
+        )  # fmt: skip
+    if calendar.zone != when.zone:
+        zones = [f"{c!r} {z or 'no zone'}" for c, z in ((time, calendar.zone), (first_treated, when.zone))]
+        raise InputError(
+            f"the times of one call lie in different time zones ({', '.join(zones)}), so their days may differ",
+            column=first_treated, remedy="convert both columns to one zone, or drop the zone from both",
+        )  # fmt: skip
 
 
 def _weights(table: Table, column: str | None) -> FloatArray | None:
@@ -174,13 +212,9 @@ def _cohorts(
     layout: Layout, when: Times, calendar: Times, column: str, never: Any, anticipation: int, stack: str | None
 ) -> Cohorts:
     if stack is not None:
-        raise InputError("stack= needs treated=, the 0/1 column of who is treated when", remedy="pass treated='treated'")
-    if calendar.is_date != when.is_date and not when.missing.all():
-        kinds = ("dates", "whole numbers")
         raise InputError(
-            f"time holds {kinds[not calendar.is_date]} but first_treated holds {kinds[not when.is_date]}", column=column,
-            remedy="write both in the same way",
-        )  # fmt: skip
+            "stack= needs treated=, the 0/1 column of who is treated when", remedy="pass treated='treated'"
+        )
     # Missing becomes a value of its own, so that "known in one row, missing in another" is caught as varying.
     blank = np.iinfo(np.int64).min
     value, varies = layout.per_row(np.where(when.missing, blank, when.values))
@@ -190,7 +224,9 @@ def _cohorts(
             "a unit has one date of first treatment: correct it, or give each unit its own id (is an id used twice?)",
         )  # fmt: skip
     code = cohort_rules.parse_never(never, calendar)
-    return cohort_rules.from_first_treated(value, value == blank, layout.grid, anticipation, code, column, layout.rows_of)
+    return cohort_rules.from_first_treated(
+        value, value == blank, layout.grid, anticipation, code, column, layout.rows_of
+    )
 
 
 def _units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
@@ -212,9 +248,13 @@ def _first_on(on: FloatArray | None) -> IntArray:
 
 def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str) -> None:
     if found.zero_is_never:
-        notes.append(f"0 in {column!r} was read as never treated: no period is 0 and no other date lies before the first period")
+        notes.append(
+            f"0 in {column!r} was read as never treated: no period is 0 and no other date lies before the first period"
+        )
     if found.late:
-        notes.append(f"{found.late:,} units are first treated after the last period and count as untreated in these data")
+        notes.append(
+            f"{found.late:,} units are first treated after the last period and count as untreated in these data"
+        )
     if found.always:
         dropped["already treated at the start"] = found.always
     if found.excluded:
@@ -222,14 +262,15 @@ def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str
 
 
 def _clusters(
-    data: Any, table: Table, layout: Layout, cluster: str | None, unit: str, start: IntArray, meta: dict[str, Any]
+    table: Table, layout: Layout, cluster: str | None, unit: str, start: IntArray, meta: dict[str, Any],
+    moving: dict[str, int],
 ) -> tuple[str, IntArray]:
     """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
     if cluster is None and layout.stack is None:
         for column in [*meta.get("keep", []), *COARSER]:
-            if column in (unit, cluster) or column not in table.columns:
+            if column == unit or column not in table.columns:
                 continue
-            codes = _coarser(table, layout, column, start)
+            codes = _coarser(table, layout, column, start, moving)
             if codes is not None:
                 warnings.warn(
                     f"treatment does not vary within {column!r}, so standard errors are clustered there; "
@@ -254,12 +295,17 @@ def _clusters(
     return cluster, np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def _coarser(table: Table, layout: Layout, column: str, start: IntArray) -> IntArray | None:
+def _coarser(
+    table: Table, layout: Layout, column: str, start: IntArray, moving: dict[str, int]
+) -> IntArray | None:
     """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
-    if table.frame[column].is_null().any():
-        return None
-    codes, varies = layout.per_row(identifiers(table, column, "cluster").codes)
+    try:
+        ids = identifiers(table, column, "cluster")
+    except InputError:
+        return None  # nobody asked for this column: one that holds no ids is simply no cluster
+    codes, varies = layout.per_row(ids.codes)
     if varies.any():
+        moving[column] = _units_touched(layout, varies)
         return None
     codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
     levels = int(codes.max()) + 1

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import InputError
-from gmvcausal.results import Audit, Result
+from gmvcausal.results import Audit, Manifest, Result
 from gmvcausal.rollout.checks import Case, run_audit
 from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.estimators import ESTIMATORS, Fitted, Options, Series
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.stats.inference import critical_value, sup_t
+from gmvcausal.stats.inference import critical_value, sidak, sup_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,10 @@ class DidResult(Result):
     panel: Panel
     fitted: Fitted
     options: Options
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What was fitted holds functions; it is made again from the panel, which gives the same numbers.
+        return (_again, (self.title, self.assumption, self.manifest, self.alpha, self.panel, self.options))
 
     @cached_property
     def audit(self) -> Audit:
@@ -138,7 +142,11 @@ class DidResult(Result):
             )
         frame = self._frame(event, "event_time", event.at)
         if event.reference is not None and len(event.at) and event.reference not in event.at:
-            base = {c: np.nan for c in frame.columns} | {"event_time": event.reference, "estimate": 0.0, "n": int(event.n.max())}
+            base = dict.fromkeys(frame.columns, np.nan) | {
+                "event_time": event.reference,
+                "estimate": 0.0,
+                "n": int(event.n.max()),
+            }
             frame = pd.concat([frame, pd.DataFrame([base])], ignore_index=True)
             frame = frame.sort_values("event_time", ignore_index=True).astype({"event_time": "int64", "n": "int64"})
         return frame
@@ -154,7 +162,8 @@ class DidResult(Result):
         effects = self.fitted.effects
         if effects is None:
             raise InputError(
-                f"estimator={self.options.estimator!r} has no group-time effects", remedy="use estimator='callaway_santanna'"
+                f"estimator={self.options.estimator!r} has no group-time effects",
+                remedy="use estimator='callaway_santanna'",
             )
         cells, labels = effects.cells, self.panel.grid.labels()
         frame = self._frame(self.fitted.detail["cells"](), "event_time", cells.event)
@@ -173,7 +182,8 @@ class DidResult(Result):
     def _aggregate(self, name: str) -> pd.DataFrame:
         if self.fitted.effects is None:
             raise InputError(
-                f"estimator={self.options.estimator!r} has no effects by {name}", remedy="use estimator='callaway_santanna'"
+                f"estimator={self.options.estimator!r} has no effects by {name}",
+                remedy="use estimator='callaway_santanna'",
             )
         series: Series = self.fitted.detail[name]()
         labels = self.panel.grid.labels()
@@ -215,7 +225,9 @@ class DidResult(Result):
             period: Any = columns
         else:
             labels, period = self.panel.grid.labels(), self.panel.grid.labels()
-            groups = {str(labels[s])[:10]: self.panel.start == s for s in np.unique(self.panel.start[self.panel.start >= 0])}
+            groups = {
+                str(labels[s])[:10]: self.panel.start == s for s in np.unique(self.panel.start[self.panel.start >= 0])
+            }
             groups["never"] = self.panel.start == UNTREATED
         rows = []
         for name, inside in groups.items():
@@ -224,19 +236,26 @@ class DidResult(Result):
                 seen = np.isfinite(y)
                 count = seen.sum(axis=0)
                 mean = np.where(seen, y, 0.0).sum(axis=0) / np.maximum(count, 1)
-                rows.append(pd.DataFrame({"cohort": name, "period": period, "mean": np.where(count > 0, mean, np.nan), "n": count}))
+                rows.append(
+                    pd.DataFrame(
+                        {"cohort": name, "period": period, "mean": np.where(count > 0, mean, np.nan), "n": count}
+                    )
+                )
         return pd.concat(rows, ignore_index=True)
 
     def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:
         import pandas as pd
 
-        cov = series.withheld()
-        se = np.sqrt(np.diag(cov))
-        point = critical_value(1 - self.alpha, series.df) * se
+        cov, level = series.withheld(), 1 - self.alpha
+        se = np.sqrt(np.diag(cov) if cov.ndim == 2 else cov)
+        point = critical_value(level, series.df) * se
         band = point
-        if self.options.bands == "simultaneous":
-            live = np.isfinite(se) & (se > 0)
-            band = sup_t(cov[np.ix_(live, live)], 1 - self.alpha, self.options.seed) * se if live.any() else point
+        live = np.isfinite(se) & (se > 0)
+        if self.options.bands == "simultaneous" and live.any():
+            if cov.ndim == 2:
+                band = sup_t(cov[np.ix_(live, live)], level, self.options.seed, series.df) * se
+            else:
+                band = sidak(level, int(live.sum()), series.df) * se
         e = series.estimate
         return pd.DataFrame({
             name: at, "estimate": e, "std_error": se, "conf_low": e - point, "conf_high": e + point,
@@ -259,6 +278,13 @@ class DidResult(Result):
     def cluster_influence(self) -> Any:
         """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""
         return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)
+
+
+def _again(
+    title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options
+) -> DidResult:
+    fitted = ESTIMATORS[options.estimator](panel, options)
+    return DidResult(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)
 
 
 def _mean(y: Any, inside: Any) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.errors import DesignError
 from gmvcausal.stats.inference import small_sample_factor
 
 FloatArray = NDArray[np.float64]
@@ -37,7 +38,12 @@ class FourMeans:
 
 
 def four_means(
-    y: FloatArray, treated: NDArray[np.bool_], after: NDArray[np.bool_], cluster: IntArray, weight: FloatArray | None, ssc: str
+    y: FloatArray,
+    treated: NDArray[np.bool_],
+    after: NDArray[np.bool_],
+    cluster: IntArray,
+    weight: FloatArray | None,
+    ssc: str,
 ) -> FourMeans:
     """Least squares of y on group, after and their product, over all cells present; the product is the estimate.
 
@@ -63,6 +69,12 @@ def four_means(
             rows, columns = treated == bool(g), after == bool(a)
             block, size = clean[np.ix_(rows, columns)], w[np.ix_(rows, columns)]
             total = size.sum()
+            if not total:
+                side, when = ("control", "treated")[g], ("before", "after")[a]
+                raise DesignError(
+                    f"no {side} unit is seen {when} the start, so one of the four means does not exist",
+                    remedy="supply rows of both groups before and after the start",
+                )
             means[g, a] = (size * block).sum() / total
             counts[g, a] = present[np.ix_(rows, columns)].sum()
             sign = 1.0 if g == a else -1.0

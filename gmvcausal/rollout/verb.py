@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout.estimators import ESTIMATORS, Options
-from gmvcausal.rollout.panel import read_panel
+from gmvcausal.rollout.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult
 from gmvcausal.stats.inference import SSC_CHOICES
 
@@ -157,6 +160,15 @@ def did(
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(
         "did", options, options["seed"], panel.rows, panel.columns, dict(panel.dropped), tuple(panel.notes),
-        lambda: [a for a in (panel.y, panel.start, panel.grid.values, panel.unit, panel.cluster, panel.on) if a is not None],
+        partial(_analysed, panel),
     )  # fmt: skip
-    return DidResult(_TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked)
+    return DidResult(
+        _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked
+    )
+
+
+def _analysed(panel: Panel) -> list[NDArray[Any]]:
+    """The analysed arrays in canonical order (by unit and period), for the hash."""
+    p = panel
+    arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset)
+    return [a for a in arrays if a is not None]

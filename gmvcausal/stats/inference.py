@@ -33,7 +33,7 @@ def p_value(estimate: FloatArray, std_error: FloatArray, df: float = math.inf) -
     return np.asarray(2 * (stats.norm.sf(z) if math.isinf(df) else stats.t.sf(z, df)), dtype=float)
 
 
-def sup_t(cov: FloatArray, level: float, seed: int, draws: int = _DRAWS) -> float:
+def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws: int = _DRAWS) -> float:
     """Critical value of max |t| over the terms of `cov`: the simultaneous band (Montiel Olea, Plagborg-Møller 2019).
 
     The multiplier bootstrap with Gaussian multipliers has exactly this law given the data, so draws are made from the
@@ -46,13 +46,15 @@ def sup_t(cov: FloatArray, level: float, seed: int, draws: int = _DRAWS) -> floa
     level : float
     seed : int
         Of a generator of its own; the global random state is not touched.
+    df : float
+        Degrees of freedom of the t distribution; ``inf`` for the normal.
     draws : int
-        Default 9,999: the Monte Carlo error of the critical value is then below .01.
+        Default 9,999: the Monte Carlo error of the critical value is then below .02.
 
     Returns
     -------
     float
-        At least the pointwise normal value; NaN if no term has a positive variance.
+        At least the pointwise value; NaN if no term has a positive variance.
     """
     sd = np.sqrt(np.diag(cov))
     live = np.flatnonzero(np.isfinite(sd) & (sd > 0))
@@ -64,7 +66,14 @@ def sup_t(cov: FloatArray, level: float, seed: int, draws: int = _DRAWS) -> floa
     keep = values > 1e-12
     rng = np.random.default_rng(seed)
     top = np.abs(rng.standard_normal((draws, int(keep.sum()))) @ root[:, keep].T).max(axis=1)
-    return max(float(np.quantile(top, level)), critical_value(level))
+    if math.isfinite(df):
+        top /= np.sqrt(rng.chisquare(df, draws) / df)
+    return max(float(np.quantile(top, level)), critical_value(level, df))
+
+
+def sidak(level: float, terms: int, df: float = math.inf) -> float:
+    """Critical value that bounds max |t| over `terms` terms whatever their correlation (Sidak 1967)."""
+    return critical_value(level ** (1 / terms), df)
 
 
 def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float, float, int]:
