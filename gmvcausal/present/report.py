@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def _first_screen(
         "title": title or "Effect of a tactic",
         "question": question or f"How much did the tactic change {outcome}?",
         "first": first,
-        "word": "no number is given" if first.name is None else words.VERDICTS[first.verdict],
+        "word": "answer withheld" if first.name is None else words.VERDICTS[first.verdict],
         "shown": shown,
         "estimand": result.estimand,
         "unit": result.unit,
@@ -162,7 +163,8 @@ def _section(name: str, result: Result, currency: str) -> dict[str, Any]:
         "verdict": words.verdict(result),
         "word": words.VERDICTS[words.verdict(result)],
         "answer": words.answer(result, currency),
-        "details": words.details(result, currency),
+        # The audit table below tells what failed and what to do.
+        "details": () if result.audit.failed else words.details(result, currency),
         "selection": words.selection(result, currency),
         "estimand": result.estimand,
         "unit": result.unit,
@@ -171,7 +173,7 @@ def _section(name: str, result: Result, currency: str) -> dict[str, Any]:
         "pictures": [
             {"source": _picture(figures.plot(result, kind)), "alt": figures.describe(result, kind)} for kind in wanted
         ],
-        "estimates": tables.estimates_table(result),
+        "estimates": replace(tables.estimates_table(result), caption=""),
         "audit": _audit(result),
         "rows": f"{manifest.rows:,} rows of {manifest.columns:,} columns were read.",
         "dropped": [f"{why}: {count:,}" for why, count in manifest.dropped.items() if count],

@@ -97,7 +97,9 @@ def _block(label: str, sentences: Iterable[str]) -> list[str]:
     return [f"{label if i == 0 else '':<{_INDENT}}{line}" for i, line in enumerate(lines)]
 
 
-def study(title: str, question: str, headline: words.Headline, answers: Mapping[str, Result], currency: str = "") -> str:
+def study(
+    title: str, question: str, headline: words.Headline, answers: Mapping[str, Result], currency: str = ""
+) -> str:
     """A whole study: the finding or the refusal, every answer with its audit, and why not the others.
 
     Parameters

@@ -186,12 +186,24 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
     found, marked = named(results, benchmarks), {inline(b) for b in benchmarks}
     name = chosen(found, benchmarks=benchmarks)
     told = next((text for r in naive_first(found) if (text := selection(r, currency))), "")
-    others = tuple((n, _other(n, r, found, name, marked, currency)) for n, r in found.items() if n != name)
+    others = {n: _other(n, r, found, name, marked, currency) for n, r in found.items() if n != name}
+    # Where the study lists the naive comparison, the selection is why not it: said once, in its place.
+    listed = next((n for n in others if found[n].manifest.options.get("estimator") == "naive"), None)
+    if listed is not None and told:
+        others[listed], told = told, ""
     if name is None:
-        return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), others, told)
+        return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), tuple(others.items()), told)
     result = found[name]
-    by = f"This is the answer of {name}: {audit_words(result.audit)}."
-    return Headline(name, verdict(result), answer(result, currency), (*details(result, currency), by), others, told)
+    verb = {"no_effect": "finds no gain"}.get(verdict(result), f"finds a {verdict(result)}")
+    by = f"{name} passes its audit and {verb} ({audit_words(result.audit)})."
+    return Headline(
+        name,
+        verdict(result),
+        answer(result, currency),
+        (*details(result, currency), by),
+        tuple(others.items()),
+        told,
+    )
 
 
 def headline(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") -> str:
@@ -235,8 +247,8 @@ def _other(
     failed = result.audit.failed
     if failed:
         more = f" {join([c.name for c in failed[1:]])} failed too." if len(failed) > 1 else ""
-        lead = "a benchmark, and its audit failed" if name in marked else "not used, for its audit failed"
-        return f"{lead} on {check_words(failed[0])}{more}"
+        role = "a benchmark; it fails" if name in marked else "no headline is given for it, for it fails"
+        return f"{role} its audit on {check_words(failed[0])}{more}"
     if head is None:
         if name in marked:
             return f"shown for comparison only: {size}."
