@@ -121,7 +121,7 @@ def column_names(space: Workspace, data: Any, name: str) -> list[str]:
     if is_path(data):
         return list(space.query(f"SELECT * FROM {_file_source(check_path(data, name))} LIMIT 0", name).columns)
     if is_relation(data):
-        return list(data.columns)
+        return _relation_columns(data, name)
     return open_table(data, name).columns
 
 
@@ -245,9 +245,16 @@ def _file_source(path: str) -> str:
     return f"read_parquet({quote_text(path)})"
 
 
+def _relation_columns(data: Any, name: str) -> list[str]:
+    try:
+        return list(data.columns)
+    except duckdb.Error as error:  # the user's connection may have been closed meanwhile
+        raise duck_errors(error, name) from None
+
+
 def _stream(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> str:
     """Write the needed columns of a user's relation to a temporary parquet file, on that relation's own connection."""
-    available = list(data.columns)
+    available = _relation_columns(data, name)
     for column in needed:
         if column not in available:
             raise rules.no_such_column(column, available, "a role", name)

@@ -121,7 +121,7 @@ def check_columns(
             count = int(next(found))
             if count:
                 example = space.row(
-                    f"SELECT CAST({quote(column)} AS VARCHAR) FROM {source} WHERE {condition} LIMIT 1", name
+                    f"SELECT first(CAST({quote(column)} AS VARCHAR)) FILTER (WHERE {condition}) FROM {source}", name
                 )
                 raise build(count, first_rows(space, source, condition, name), str(example[0]))
         if plan.largest:
