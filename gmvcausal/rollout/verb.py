@@ -152,10 +152,9 @@ def did(
         cluster=cluster, weights=weights, anticipation=options["anticipation"], missing=missing, dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
     )  # fmt: skip
-    known_unit = panel.meta.get("outcome_unit") if panel.meta.get("outcome") == outcome else None
     checked = Options(
         estimator, control, base_period, options["anticipation"], options["alpha"], bands, ssc, options["seed"],
-        str(known_unit) if known_unit else f"{outcome} per {unit}-{time}",
+        _outcome_unit(panel.meta, outcome, unit, time),
     )  # fmt: skip
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(
@@ -172,3 +171,11 @@ def _analysed(panel: Panel) -> list[NDArray[Any]]:
     p = panel
     arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset)
     return [a for a in arrays if a is not None]
+
+
+def _outcome_unit(meta: dict[str, Any], outcome: str, unit: str, time: str) -> str:
+    """What one unit of the estimate is: as `Logs` says for its own outcome, else from the names."""
+    known = str(meta.get("outcome_unit", ""))
+    if not known:
+        return f"{outcome} per {unit}-{time}"
+    return known if meta.get("outcome") == outcome else f"{outcome} per {known.rpartition(' per ')[2]}"
