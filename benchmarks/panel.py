@@ -98,9 +98,9 @@ def main() -> None:
         make(path, options.lines, options.users)
         # In turns, so that a slow spell of the machine falls on both.
         runs = [(run("bare", path), run("panel", path)) for _ in range(3)]
-    plain = min((r[0] for r in runs), key=lambda r: r["seconds"])
-    ours = min((r[1] for r in runs), key=lambda r: r["seconds"])
-    print(f"{options.lines:,} lines, {options.users:,} users, weeks; best of 3")
+    plain = sorted((r[0] for r in runs), key=lambda r: r["seconds"])[1]
+    ours = sorted((r[1] for r in runs), key=lambda r: r["seconds"])[1]
+    print(f"{options.lines:,} lines, {options.users:,} users, weeks; median of 3 runs")
     print(f"{'':38}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'rows':>13}")
     for name, row in (("bare DuckDB GROUP BY, fetched", plain), ("Logs.panel (zero-filled)", ours)):
         ratio = row["seconds"] / plain["seconds"]

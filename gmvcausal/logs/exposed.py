@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
@@ -97,9 +98,9 @@ def read_exposures(logs: Logs, units: Units, labels: Sequence[Any]) -> Exposed:
         "exposures",
     )
     position = {label: i for i, label in enumerate(labels)}
-    tactic = np.array(
-        [position.get(v.item() if isinstance(v, np.generic) else v, -1) for v in found["tactic"]], dtype=np.int64
-    )
+    codes, distinct = pd.factorize(np.asarray(found["tactic"]))
+    known = [position.get(v.item() if isinstance(v, np.generic) else v, -1) for v in distinct]
+    tactic = np.array(known, dtype=np.int64)[codes]
     chosen = tactic >= 0
     return Exposed(
         units.codes(found["id"][chosen]),

@@ -135,7 +135,7 @@ def test_types_without_a_meaning(sql_type, kind, space):
 
 def test_a_table_of_a_users_connection_is_streamed(space):
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE t AS SELECT range AS u, range * 0.5 AS v, 'wide' AS w FROM range(1000)")
+    connection.execute("CREATE TABLE t AS SELECT range AS u, range * 0.5 AS v, 1 AS w FROM range(1000)")
     relation = open_relation(space, connection.table("t"), "data", {"unit": ("u", "id"), "value": ("v", "number")})
     connection.close()
     assert space.row(f"SELECT count(*), sum(value) FROM {relation.sql}") == (1000, 249750.0)
