@@ -77,10 +77,11 @@ def number(x: float, digits: int = 3, *, signed: bool = False, currency: str = "
         tail = f"{abs(x):.{digits}g}".replace("-", MINUS)
         return f"{MINUS if x < 0 else '+' if signed else ''}{currency}{tail}"
     places = decimals(x, digits)
+    if currency and places:  # a price has cents, and no tenths of a cent unless it is small
+        places = max(2, places) if abs(x) < 0.1 else 2
     text = fixed(x, places, signed=signed, currency=currency)
-    if currency and places > 2:
-        text = text.rstrip("0") if len(text.rpartition(".")[2].rstrip("0")) >= 2 else text[: len(text) - places + 2]
-    return text
+    spare = places - 2 if currency else 0
+    return re.sub(rf"0{{1,{spare}}}$", "", text) if spare > 0 else text
 
 
 def beside(std_error: float, *values: float, digits: int = 2) -> int:

@@ -184,7 +184,8 @@ def _trends(result: Any) -> Figure:
                 )
             )
     _end_labels(axes, ends, len(periods))
-    shown = range(0, len(periods), math.ceil(len(periods) / 10))
+    longest = max(len(str(p)[:10]) for p in periods)
+    shown = range(0, len(periods), math.ceil(len(periods) * longest / 60))
     axes.set_xticks(
         list(shown), [str(periods[i])[:10].replace("-", digits.MINUS, str(periods[i]).startswith("-")) for i in shown]
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 from gmvcausal.present.digits import MINUS, decimals, inline, number, percent
 from gmvcausal.present.phrases import (
-    audit_words,
     baseline_of,
     check_words,
     estimate_words,
@@ -195,7 +194,8 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
         return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), tuple(others.items()), told)
     result = found[name]
     verb = {"no_effect": "finds no gain"}.get(verdict(result), f"finds a {verdict(result)}")
-    by = f"{name} passes its audit and {verb} ({audit_words(result.audit)})."
+    warned = len(result.audit.warned)
+    by = f"{name} passes its audit{f' ({warned} warned)' if warned else ''} and {verb}."
     return Headline(
         name,
         verdict(result),
