@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import tempfile
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def printed(page: Path) -> list[tuple[int, str, str]]:
             if block.language == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
-                last = "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+                last = textwrap.dedent("\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")))
             elif block.options == SHOWN:
                 found.append((block.line, block.text, last))
     finally:
