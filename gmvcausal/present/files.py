@@ -14,10 +14,12 @@ def target(path: Any) -> Path:
     if not isinstance(path, str | os.PathLike) or (isinstance(path, str) and not path):
         raise InputError(f"path must name a file, but is {path!r}")
     try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError("it holds a null character")
         found = Path(os.fspath(path))
         folder = found.parent.is_dir()
         taken = found.is_dir()
-    except (OSError, ValueError, TypeError) as error:  # too long, a null byte, a lone surrogate, bytes
+    except (OSError, ValueError, TypeError) as error:  # too long, a null character, a lone surrogate
         raise InputError(
             f"path {str(path)[:80]!r} cannot name a file ({error})", remedy="choose another file name"
         ) from None

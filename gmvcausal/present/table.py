@@ -70,7 +70,8 @@ class Table:
         """The cells as text, under the printed heads."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.rows), columns=list(self.header))
+        rows = [[clean(c) for c in row] for row in self.rows]  # pandas text columns refuse lone surrogates
+        return pd.DataFrame(rows, columns=[clean(c) for c in self.header])
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """The table as an HTML fragment, every text escaped; a file gets a whole page around it.

@@ -240,4 +240,7 @@ def _defuse(value: Any) -> Any:
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     text = digits.clean(value)
-    return "'" + text if text.lstrip(_INVISIBLE).startswith(_FORMULA) else text
+    risky = text.lstrip(_INVISIBLE).startswith(_FORMULA)
+    # A bare carriage return goes unquoted by older csv writers and would break the row in two.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if risky else text

@@ -1,0 +1,88 @@
+"""Figures: every kind on offer draws, tells its unit, and leaves no trace behind."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import gmvcausal as gc
+from gmvcausal.present import figures, style
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(t.get_text() for t in figure.findobj(Text))
+
+
+def test_every_kind_draws_and_leaves_no_trace(results: dict[str, Any]) -> None:
+    import matplotlib.pyplot as plt
+
+    before = dict(mpl.rcParams)
+    for result in results.values():
+        for kind in figures.kinds(result):
+            figure = result.plot(kind)
+            figure.savefig(io.BytesIO(), format="png", dpi=50)
+            assert " ".join(result.unit.split()) in " ".join(texts(figure).split()) or kind == "stacks"
+            assert figures.describe(result, kind)
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_the_default_is_the_event_study_where_there_is_one(results: dict[str, Any]) -> None:
+    assert figures.kinds(results["gain"]) == ("event_study", "estimates", "trends")
+    assert figures.kinds(results["stacked"])[-1] == "stacks"
+    assert "event_study" not in figures.kinds(results["naive"])
+    assert "Effect by time" in texts(results["gain"].plot())
+    with pytest.raises(gc.InputError, match="'event_study', 'estimates', 'trends'"):
+        results["gain"].plot("pie")
+
+
+def test_the_event_study_shows_its_numbers(results: dict[str, Any]) -> None:
+    frame = results["gain"].event_study()
+    axes = results["gain"].plot().axes[0]
+    dots = next(line for line in axes.lines if line.get_label() == "estimate")
+    leads = next(line for line in axes.lines if line.get_label() == "line through the leads")
+    shown = frame[frame.event_time != -1]
+    np.testing.assert_allclose(dots.get_xydata(), shown[["event_time", "estimate"]])
+    at_base = np.interp(-1, leads.get_xdata(), leads.get_ydata())
+    assert abs(at_base) < 1e-12
+    base = next(line for line in axes.lines if line.get_label() == "base period")
+    assert base.get_xydata().tolist() == [[-1.0, 0.0]]
+
+
+def test_a_failed_audit_is_written_on_the_figure(results: dict[str, Any]) -> None:
+    assert "audit failed: pre_trend" in texts(results["trend"].plot())
+    assert "audit failed" not in texts(results["gain"].plot())
+
+
+def test_many_cohorts_are_cut_to_the_largest() -> None:
+    rng = np.random.default_rng(0)
+    import pandas as pd
+
+    unit, period = np.repeat(np.arange(200), 16), np.tile(np.arange(16), 200)
+    start = np.where(unit < 140, 2 + unit % 12, np.inf)
+    frame = pd.DataFrame({"unit": unit, "period": period, "gmv": rng.normal(size=len(unit)), "first_treated": start})
+    figure = gc.did(frame).plot("trends")
+    assert "8 largest of 12 cohorts" in texts(figure)
+    assert "never treated (60)" in texts(figure)
+
+
+def test_the_comparison_tells_failed_from_believed(results: dict[str, Any]) -> None:
+    figure = figures.compare({"levels": results["naive"], "roll-out": results["none"]}, currency="$")
+    said = texts(figure)
+    assert "audit failed" in said and "no effect found" in said and "% of what treated units had before" in said
+    assert "no design: a difference of means" in texts(figures.compare([results["none"]]))
+
+
+def test_svg_is_the_same_each_time_and_keeps_chinese_as_text(results: dict[str, Any]) -> None:
+    once, again = (style.svg(results["gain"].plot()) for _ in range(2))
+    assert once == again and "<dc:date>" not in once
+    drawn = style.svg(figures.compare({"优惠券": results["gain"]}))
+    if not style.drawable("优惠券"):
+        assert "优惠券" in drawn
+    results["gain"].plot()._repr_png_()  # type: ignore[attr-defined]

@@ -1,0 +1,99 @@
+"""The summary and the tables print what `to_frame()` holds, refusal first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.present import digits, tables
+
+
+def test_the_summary_puts_the_finding_first_and_fits_the_page(results: dict[str, Any]) -> None:
+    for result in results.values():
+        lines = result.summary().splitlines()
+        assert max(digits.display_width(line) for line in lines) <= 92
+        assert lines[0] == result.title
+        assert lines[2].startswith(("FINDING", "REFUSED"))
+        text = " ".join(" ".join(lines).split())
+        assert result.estimand in text and result.unit in text and f"{result.n:,} units" in text
+        for check in result.audit:
+            assert check.name in text
+    assert "No interval" in results["few"].summary()
+
+
+def test_the_summary_tells_what_happened_to_the_rows(make: Any) -> None:
+    frame = make(1.0)
+    frame.loc[frame.unit == 0, "first_treated"] = 1
+    result = gc.did(frame)
+    text = " ".join(result.summary().split())
+    assert "1,920 rows read" in text
+    for why, count in result.manifest.dropped.items():
+        assert f"left out: {why}: {count:,}" in text
+    assert result.manifest.dropped
+
+
+def test_every_export_holds_the_estimate(results: dict[str, Any], tmp_path: Path) -> None:
+    import docx
+
+    for result in results.values():
+        size = tables.estimate_cells(result)[0][1]
+        page, tex = tmp_path / "a.html", tmp_path / "a.tex"
+        assert size in result.to_html(page) and result.to_html() in page.read_text(encoding="utf-8")
+        assert size.replace("−", "$-$") in result.to_latex(tex) == tex.read_text(encoding="utf-8")
+        result.to_docx(tmp_path / "a.docx")
+        cells = docx.Document(str(tmp_path / "a.docx")).tables[0]
+        assert cells.cell(1, 1).text == size
+        result.to_csv(tmp_path / "a.csv")
+        back = pd.read_csv(tmp_path / "a.csv")
+        np.testing.assert_allclose(back["estimate"], result.to_frame()["estimate"])
+        block = result._repr_html_()
+        assert size in block and "Audit" in block
+
+
+def test_several_models_side_by_side(results: dict[str, Any]) -> None:
+    made = gc.table(results["gain"], results["none"], results["trend"])
+    frame = made.to_frame()
+    assert frame.shape[1] == 4
+    assert frame.iloc[0, 1].endswith("***") and "*" not in frame.iloc[0, 2]
+    assert frame.iloc[0, 3].endswith("†")  # no stars for what its audit refuses
+    assert "Not to be quoted: the audit failed on pre_trend" in made.note
+    assert list(frame.iloc[:, 0])[-3:] == ["n", "clusters (treated, control)", "audit"]
+    assert "<table" in made._repr_html_() and "\\toprule" in made.to_latex() and "callaway" in str(made)
+
+
+def test_stars_follow_the_style(results: dict[str, Any]) -> None:
+    from types import SimpleNamespace
+
+    believed: Any = SimpleNamespace(audit=results["gain"].audit)
+    row = pd.Series({"estimate": 1.0, "std_error": 0.55, "p_value": 0.07})
+    assert tables._coefficient(believed, row, "journal") == "1.000"
+    assert tables._coefficient(believed, row, "cn") == "1.000*"
+    assert "* p < 0.1, ** p < 0.05" in gc.table(results["gain"], style="cn").note
+    with pytest.raises(gc.InputError, match="style"):
+        gc.table(results["gain"], style="apa")
+    with pytest.raises(gc.InputError, match="no result"):
+        gc.table()
+
+
+def test_models_with_other_terms_share_one_row(results: dict[str, Any]) -> None:
+    frame = gc.table(results["gain"], results["twfe"]).to_frame()
+    assert list(frame.iloc[:2, 0]) == ["effect", ""]
+    assert "(" in frame.iloc[1, 1]
+
+
+def test_the_word_table_has_three_lines_and_two_fonts(results: dict[str, Any], tmp_path: Path) -> None:
+    import zipfile
+
+    results["gain"].to_docx(tmp_path / "a.docx")
+    xml = zipfile.ZipFile(tmp_path / "a.docx").read("word/document.xml").decode()
+    columns = 6
+    assert xml.count('<w:top w:val="single" w:sz="12"') == columns
+    assert xml.count('<w:bottom w:val="single" w:sz="6"') == columns
+    assert xml.count('<w:bottom w:val="single" w:sz="12"') == columns
+    assert "w:left w:val" not in xml and "w:insideV" not in xml
+    assert 'w:eastAsia="宋体"' in xml and 'w:ascii="Times New Roman"' in xml

@@ -1,0 +1,115 @@
+"""Every sentence follows from the numbers: other numbers, other words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.present import digits, phrases, words
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "said"),
+    [
+        ("gain", "gain", "A gain of 1.97 gmv per unit-period (95% interval +1.72 to +2.21)."),
+        ("loss", "loss", "A loss of 2.0"),
+        ("none", "no_effect", "No gain found: "),
+        ("trend", "refused", "No headline is given: the audit failed on pre_trend"),
+        ("few", "refused", "No headline is given: the audit failed on few_clusters."),
+    ],
+)
+def test_the_verdict_follows_the_numbers(results: dict[str, Any], name: str, verdict: str, said: str) -> None:
+    result = results[name]
+    assert words.verdict(result) == verdict
+    assert words.answer(result).startswith(said)
+    assert said.split(":")[0] in " ".join(result.summary().split())
+
+
+def test_a_finding_tells_its_share_of_the_baseline(results: dict[str, Any]) -> None:
+    gain, none = results["gain"], results["none"]
+    share, base = digits.percent(gain.estimate / gain.baseline), digits.number(gain.baseline)
+    assert words.details(gain) == (f"That is {share} of the {base} that treated units had before.",)
+    least = digits.number(none.detectable, 2)
+    seen = words.details(none)[1]
+    assert f"could have seen is about {least} gmv per unit-period (2.8 standard errors)" in seen
+    assert digits.percent(none.detectable / none.baseline) in seen
+
+
+def test_no_effect_says_on_which_side_the_estimate_lies(make: Any) -> None:
+    low, high = gc.did(make(-0.1)), gc.did(make(0.15))
+    assert {words.verdict(low), words.verdict(high)} == {"no_effect"}
+    assert low.estimate < 0 < high.estimate
+    assert "the estimate is below zero" in words.details(low)[0].lower()
+    assert "below zero" not in words.details(high)[0]
+
+
+def test_a_refusal_names_the_checks_and_the_remedy(results: dict[str, Any]) -> None:
+    told = " ".join(words.details(results["trend"]))
+    for check in results["trend"].audit.failed:
+        assert check.name in told
+        assert check.message in told
+    assert "What to do next: " in told
+
+
+def test_selection_is_told_where_the_treated_were_different_before(results: dict[str, Any], make: Any) -> None:
+    result = results["none"]
+    told = words.selection(result, "$")
+    naive = result.naive
+    assert f"+${naive.difference:.2f}" in told
+    assert "That is selection" in told and "already spend $30" in told
+    low, high = f"{naive.never_low:.0f}", f"{naive.never_high:.0f}"
+    assert f"${low}–{high}" in told
+    alike = make(0.0)
+    alike.loc[alike.first_treated.notna(), "gmv"] -= 5.6
+    assert "That is selection" not in words.selection(gc.did(alike))
+    below = make(0.0)
+    below.loc[below.first_treated.notna(), "gmv"] -= 20
+    assert "spend only" in words.selection(gc.did(below))
+
+
+def test_the_headline_is_the_first_that_its_audit_supports(results: dict[str, Any]) -> None:
+    study = {n: results[n] for n in ("naive", "trend", "none", "gain")}
+    first = words.lead(study, benchmarks=["naive"])
+    assert (first.name, first.verdict) == ("none", "no_effect")
+    others = dict(first.others)
+    assert list(others) == ["naive", "trend", "gain"]
+    assert "That is selection" in others["naive"] and first.selection == ""
+    assert others["trend"].startswith("no headline is given for it, for it fails its audit on pre_trend")
+    assert "it disagrees" in others["gain"]
+    assert words.chosen({"gain": results["gain"], "none": results["none"]}, benchmarks=["gain"]) == "none"
+    text = words.headline({"gain": results["gain"], "same": results["gain"]})
+    assert text.startswith("A gain of") and "it agrees" in text
+
+
+def test_a_study_without_a_credible_design_reads_like_a_success(results: dict[str, Any]) -> None:
+    first = words.lead({n: results[n] for n in ("naive", "trend", "few")}, benchmarks=["naive"], currency="$")
+    assert (first.name, first.answer) == (None, words.REFUSAL)
+    told = " ".join(first.details)
+    assert "The audit did its work: +$" in told
+    assert "What to do next: " in told
+    assert "would have been quoted" in told
+
+
+def test_names_are_checked(results: dict[str, Any]) -> None:
+    gain = results["gain"]
+    assert list(phrases.named([gain, gain])) == [gain.title, f"{gain.title} (2)"]
+    for bad in ({}, [], {"a": 1}, [gain, None], 3, "gain"):
+        with pytest.raises(gc.InputError, match="result"):
+            phrases.named(bad)
+    with pytest.raises(gc.InputError, match="benchmarks= names 'nobody'"):
+        words.lead({"gain": gain}, benchmarks=["nobody"])
+
+
+def test_numbers_for_people() -> None:
+    assert digits.number(float("nan")) == "–"
+    assert digits.number(0.0) == "0"
+    assert digits.number(-0.0153) == "−0.0153"
+    assert digits.number(1e16) == "1e+16"
+    assert digits.number(0.0899, 2, currency="$") == "$0.09"
+    assert digits.number(33.226, currency="$") == "$33.23"
+    assert digits.fixed(-0.0001, 2) == "0.00"
+    assert digits.p_value(0.0004) == "<0.001"
+    assert digits.display_width("优惠券") == 6
+    assert digits.wrap("优惠券" * 10, 20) == ["优惠券" * 3 + "优", "惠券优" * 3 + "惠", "券" + "优惠券" * 3]
