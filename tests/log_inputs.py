@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+CONNECTION = duckdb.connect()  # a relation lives only as long as its connection
 KINDS = ("pandas", "polars", "pyarrow", "parquet", "duckdb")
 
 
@@ -27,8 +28,7 @@ def as_kind(frame: pd.DataFrame, kind: str, directory: Path, name: str = "orders
     pq.write_table(table, path)
     if kind == "parquet":
         return path
-    connection = duckdb.connect()
-    return connection.sql(f"SELECT * FROM read_parquet('{path}')")
+    return CONNECTION.sql(f"SELECT * FROM read_parquet('{path}')")
 
 
 def eight_orders() -> pd.DataFrame:

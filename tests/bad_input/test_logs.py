@@ -465,7 +465,7 @@ def test_row_70_a_glob_of_files(tmp_path):
 def test_row_70_a_relation_keeps_its_connection_as_it_was():
     connection = duckdb.connect()
     frame = eight_orders()
-    connection.register("mine", frame)
+    connection.register("mine", pa.Table.from_pandas(frame))
     connection.execute("CREATE TABLE orders AS SELECT * FROM mine")
     before = connection.sql("SELECT * FROM duckdb_views() WHERE NOT internal").fetchall()
     panel = Logs(orders=connection.table("orders").filter("gmv > 1.25")).panel(freq="W")

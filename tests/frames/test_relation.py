@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from log_inputs import KINDS, as_kind
+from log_inputs import CONNECTION, KINDS, as_kind
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.relation import column_names, open_relation, with_extra
@@ -102,16 +102,39 @@ def test_the_same_sentence_for_every_kind(kind, column, values, message, space, 
 
 
 @pytest.mark.parametrize(
-    ("sql_type", "literal"),
+    "sql_type",
     [
-        ("TINYINT", "7"), ("SMALLINT", "7"), ("INTEGER", "7"), ("BIGINT", "7"), ("HUGEINT", "7"), ("UTINYINT", "7"),
-        ("USMALLINT", "7"), ("UINTEGER", "7"), ("UBIGINT", "7"), ("FLOAT", "7"), ("DOUBLE", "7"), ("DECIMAL(9, 2)", "7"),
-        ("DECIMAL(38, 0)", "7"),
+        [
+            "TINYINT",
+            "SMALLINT",
+            "INTEGER",
+            "BIGINT",
+            "HUGEINT",
+            "UTINYINT",
+            "USMALLINT",
+            "UINTEGER",
+            "UBIGINT",
+            "FLOAT",
+            "DOUBLE",
+            "DECIMAL(9,2)",
+            "DECIMAL(38,0)",
+        ],
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "FLOAT",
+        "DOUBLE",
+        "DECIMAL(9,2)",
+        "DECIMAL(38,0)",
     ],
-)  # fmt: skip
-def test_every_number_of_duckdb(sql_type, literal, space):
-    connection = duckdb.connect()
-    data = connection.sql(f"SELECT CAST({literal} AS {sql_type}) AS u, CAST({literal} AS {sql_type}) AS v")
+)
+def test_every_number_of_duckdb(sql_type, space):
+    data = CONNECTION.sql(f"SELECT CAST(7 AS {sql_type}) AS u, CAST(7 AS {sql_type}) AS v")
     relation = open_relation(space, data, "data", {"unit": ("u", "id"), "value": ("v", "number")})
     assert space.query(f"SELECT unit, value FROM {relation.sql}").fetchall() == [(7, 7.0)]
 
@@ -119,7 +142,7 @@ def test_every_number_of_duckdb(sql_type, literal, space):
 @pytest.mark.parametrize("sql_type", ["UUID", "VARCHAR", "ENUM('a', 'b')", "DATE"])
 def test_ids_that_become_text(sql_type, space):
     value = {"UUID": str(uuid.UUID(int=5)), "DATE": "2025-01-02"}.get(sql_type, "a")
-    data = duckdb.connect().sql(f"SELECT CAST('{value}' AS {sql_type}) AS u")
+    data = CONNECTION.sql(f"SELECT CAST('{value}' AS {sql_type}) AS u")
     relation = open_relation(space, data, "data", {"unit": ("u", "id")})
     assert relation.kinds == {"unit": "text"}
     assert space.query(f"SELECT unit FROM {relation.sql}").fetchall() == [(value,)]
@@ -128,7 +151,7 @@ def test_ids_that_become_text(sql_type, space):
 @pytest.mark.parametrize("sql_type", ["BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "INTERVAL"])
 @pytest.mark.parametrize("kind", ["id", "number", "time"])
 def test_types_without_a_meaning(sql_type, kind, space):
-    data = duckdb.connect().sql(f"SELECT CAST(NULL AS {sql_type}) AS u")
+    data = CONNECTION.sql(f"SELECT CAST(NULL AS {sql_type}) AS u")
     with pytest.raises(InputError, match=r"cannot be read as"):
         open_relation(space, data, "data", {"unit": ("u", kind + "?")})
 
@@ -155,7 +178,7 @@ def test_row_positions_count_through_row_groups_and_files(space, tmp_path):
 def test_temporary_files_go_with_the_workspace():
     space = Workspace()
     directory = space.directory
-    relation = open_relation(space, duckdb.connect().sql("SELECT 1 AS u"), "data", {"unit": ("u", "id")})
+    relation = open_relation(space, CONNECTION.sql("SELECT 1 AS u"), "data", {"unit": ("u", "id")})
     assert os.listdir(directory)
     del relation, space
     gc.collect()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,6 +35,7 @@ def test_weeks_by_hand(kind, tmp_path):
     first = panel.groupby("unit")["first_treated"].first()
     assert first.tolist() == [WEEKS[1], pd.NaT, pd.NaT, WEEKS[2]]
     about = panel.attrs["gmvcausal"]
+    assert json.loads(json.dumps(about)) == about
     assert about["dropped"] == {"incomplete last period": 1}
     assert about["outcome_unit"] == "gross paid GMV per user-week"
     assert any("1 users have no orders" in note for note in about["notes"])
