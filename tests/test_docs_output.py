@@ -21,7 +21,7 @@ SHOWN = 'title="Output"'
 
 
 def printed(page: Path) -> list[tuple[int, str, str]]:
-    """Line, text shown and text printed of every ```text title="Output" block, which follows the code that prints it."""
+    """Line, text shown and text printed of every ```text title="Output" block; it follows the code that prints it."""
     import matplotlib.pyplot as plt
 
     namespace: dict[str, object] = {"__name__": "__main__"}

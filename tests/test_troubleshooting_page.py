@@ -1,4 +1,4 @@
-"""Every message that docs/troubleshooting.md is keyed by is one that its own code provokes, or that the package holds."""
+"""Every message that docs/troubleshooting.md is keyed by is provoked by its own code, or stands in the package."""
 
 from __future__ import annotations
 
