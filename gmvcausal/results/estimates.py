@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gmvcausal.stats.inference import FloatArray, critical_value, p_value
+from gmvcausal.stats.inference import FloatArray, critical_value, p_value, root_of_diagonal
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Estimates:
     @property
     def std_error(self) -> FloatArray:
         """Standard errors; NaN where withheld."""
-        return np.asarray(np.sqrt(np.diag(self.cov)), dtype=float)
+        return root_of_diagonal(self.cov)
 
     @property
     def p_value(self) -> FloatArray:

@@ -101,7 +101,7 @@ def mean_of(parts: Aggregates, keep: NDArray[np.bool_] | None = None) -> Aggrega
     use = np.ones(len(parts.at), dtype=bool) if keep is None else keep
     return Aggregates(
         np.array([0]), np.array([parts.estimate[use].mean()]), parts.rows[use].mean(axis=0)[None, :],
-        parts.cohorts[use].any(axis=0, keepdims=True), parts.controls[use].any(axis=0, keepdims=True),
+        np.atleast_2d(parts.cohorts[use].any(axis=0)), np.atleast_2d(parts.controls[use].any(axis=0)),
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
     row[k + parts.at] += (parts.estimate - estimate) / total
     return Aggregates(
         np.array([0]), np.array([estimate]), row[None, :],
-        parts.cohorts.any(axis=0, keepdims=True), parts.controls.any(axis=0, keepdims=True),
+        np.atleast_2d(parts.cohorts.any(axis=0)), np.atleast_2d(parts.controls.any(axis=0)),
     )  # fmt: skip
 
 

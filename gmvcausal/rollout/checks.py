@@ -108,10 +108,10 @@ def _from_meta(facts: dict[str, object]) -> Check:
 # --- the naive comparison ---------------------------------------------------------------------------------------------
 def selection(case: Case) -> Check:
     """Did the units that were treated differ before anyone was?"""
-    y, on = case.panel.y, case.fitted.detail["on"]
-    hit = on == 1
-    ever = hit.any(axis=1)
-    first = np.where(ever, hit.argmax(axis=1), y.shape[1])
+    y = case.panel.y
+    start = case.panel.start
+    ever = start != UNTREATED
+    first = np.where(ever, np.maximum(start, 0), y.shape[1])
     # The same calendar periods on both sides: those before the first treatment of each treated unit, and all of the others'.
     before = np.isfinite(y) & (np.arange(y.shape[1]) < first[:, None])
     levels = []
@@ -142,9 +142,8 @@ def selection(case: Case) -> Check:
 
 
 # --- trends ---------------------------------------------------------------------------------------------------------
-def _leads(case: Case) -> Series | None:
+def _leads(event: Series | None) -> Series | None:
     """The leads that enough treated clusters stand behind."""
-    event = case.event
     if event is None or event.reference is None:
         return None
     use = (event.at < event.reference) & (event.clusters >= MIN_CLUSTERS)
@@ -167,7 +166,7 @@ def _no_leads(case: Case, name: str) -> Check | None:
         return Check(
             name, "not_run", "the treatment switches off and on, so there is no single event time to count leads from"
         )
-    leads = _leads(case)
+    leads = _leads(case.event)
     if leads is None or not len(leads.at):
         return Check(
             name, "warned", "only one period lies before the treatment, so parallel trends cannot be tested",
@@ -185,7 +184,7 @@ def _no_leads(case: Case, name: str) -> Check | None:
 def pre_trend(case: Case) -> Check:
     """Joint test of the leads."""
     bad = _no_leads(case, "pre_trend")
-    leads = _leads(case)
+    leads = _leads(case.event)
     if bad is not None or leads is None:
         return bad or Check("pre_trend", "not_run", "there are no leads")
     _, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
@@ -228,10 +227,16 @@ def slope(leads: Series) -> tuple[float, float]:
     return float(weight @ leads.estimate), float(math.sqrt(max(weight @ leads.cov @ weight, 0.0)))
 
 
+def lead_slope(event: Series | None) -> float:
+    """The slope alone, for the figure; NaN where there is no lead."""
+    leads = _leads(event)
+    return slope(leads)[0] if leads is not None and len(leads.at) else math.nan
+
+
 def pre_trend_slope(case: Case) -> Check:
     """Does the effect merely continue the line that was there before?"""
     bad = _no_leads(case, "pre_trend_slope")
-    leads = _leads(case)
+    leads = _leads(case.event)
     if bad is not None or leads is None or case.event is None or leads.reference is None:
         return bad or Check("pre_trend_slope", "not_run", "there are no leads")
     b, se = slope(leads)
@@ -484,9 +489,7 @@ def forbidden_comparisons(case: Case) -> Check | None:
         return None
     on = case.fitted.detail["on"]
     present = np.isfinite(case.panel.y)
-    hit = on == 1
-    ever = hit.any(axis=1)
-    first = np.where(ever, hit.argmax(axis=1), -1)
+    ever, first = case.panel.start != UNTREATED, np.maximum(case.panel.start, 0)
     n_starts = len(np.unique(first[ever]))
     off = (ever[:, None] & present & (on == 0) & (np.arange(on.shape[1]) > first[:, None])).any()
     if n_starts == 1 and not off:

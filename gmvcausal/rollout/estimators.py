@@ -15,7 +15,7 @@ from gmvcausal.results import Estimates
 from gmvcausal.rollout import aggregate, two_by_two, within
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.group_time import FromMoments, FromUnits, cell_variances, group_time, rebase
-from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.panel import Panel, first_on
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -270,9 +270,9 @@ def naive(panel: Panel, options: Options) -> Fitted:
         mean = float((w * clean).sum() / w.sum())
         means.append(mean)
         influence += sign * (w * (clean - mean)).sum(axis=1) / w.sum()
-    treated = (on == 1).any(axis=1)
+    treated, without = sides[0].any(axis=1), sides[1].any(axis=1)
     control = ~treated if (~treated).any() else treated
-    clusters = (_count(panel.cluster, treated), _count(panel.cluster, control))
+    clusters = (_count(panel.cluster, treated), _count(panel.cluster, without))
     scores = np.bincount(panel.cluster, influence)
     estimates = _headline(
         [("with less without", "difference of means with and without the tactic (not an effect)")], options.outcome_unit,
@@ -351,11 +351,12 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     fit = within.fit(panel.y, [regressor], block, panel.cluster, panel.weight, options.ssc)
     treated = (on == 1).any(axis=1)
     control = ~treated
-    # Without never-treated units the comparison is with units at other times; those are then the controls counted.
-    other_side = control if control.any() else treated
-    # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters.
+    # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters; controls
+    # are the rows seen untreated once the treatment has begun somewhere (in their campaign).
     switching = treated & (on == 0).any(axis=1)
-    clusters = (_count(panel.cluster, switching), _count(panel.cluster, other_side))
+    begun = np.array([(on[block == b] == 1).any(axis=0).argmax() for b in range(int(block.max()) + 1)])[block]
+    beside = ((on == 0) & (np.arange(on.shape[1]) >= begun[:, None])).any(axis=1)
+    clusters = (_count(panel.cluster, switching), _count(panel.cluster, beside))
     what = "campaign" if stacked else "period"
     estimand = (
         "ATT, stacked over campaigns, weighted by regression"
@@ -395,22 +396,23 @@ def _check_stacks(on: FloatArray, block: IntArray, panel: Panel) -> None:
     """Each campaign needs treated and untreated units, and one common start."""
     labels = panel.stack_labels
     assert labels is not None
-    hit = on == 1
-    ever = hit.any(axis=1)
-    first = np.where(ever, hit.argmax(axis=1), -1)
+    own, column = first_on(on), np.arange(on.shape[1])
     for b in range(int(block.max()) + 1):
         inside = block == b
-        starts = np.unique(first[inside & ever])
+        ever = inside & (own >= 0)
         what = f"campaign number {b + 1} of {len(labels)} (in sorted order)"
-        if len(starts) == 0 or not (inside & ~ever).any():
-            side = "treated" if len(starts) == 0 else "untreated"
+        if not ever.any() or not (inside & ~ever).any():
+            side = "untreated" if ever.any() else "treated"
             raise DesignError(f"{what} has no {side} unit", remedy="leave this campaign out of the stack")
-        if len(starts) > 1:
+        start = int(own[ever].min())
+        # A unit seen untreated after the campaign's start began later; one not seen then may have begun with it.
+        late = ever & ((on == 0) & (column >= start) & (column < own[:, None])).any(axis=1)
+        if late.any():
             raise InputError(
-                f"{what} starts in {len(starts)} different periods",
+                f"{what} starts in {len(np.unique(own[late])) + 1} different periods",
                 remedy="stack campaigns by their start, one stack per start",
             )
-        if starts[0] == 0:
+        if start == 0:
             raise DesignError(
                 f"{what} has no period before its start", remedy="widen the window, or leave this campaign out"
             )
@@ -420,9 +422,7 @@ def _event_regression(
     panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int
 ) -> Series | None:
     """Leads and lags by regression, base -1; None where the treatment switches off, so that event time is undefined."""
-    hit = on == 1
-    ever = hit.any(axis=1)
-    first = np.where(ever, hit.argmax(axis=1), 0)
+    ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
     columns = np.arange(on.shape[1])
     if (ever[:, None] & (on == 0) & (columns > first[:, None])).any():
         return None

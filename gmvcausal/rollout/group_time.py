@@ -151,8 +151,7 @@ class FromMoments:
         cells, n = self.cells, self.n
         k, n_groups = len(cells.cohort), len(n)
         j_cells, j_shares = rows[:, :k], rows[:, k:]
-        scale = -self._pool / n  # influence of one unit of a control group
-        scale = np.where(np.isfinite(scale), scale, 0.0)
+        scale = -self._pool / np.maximum(n, 1.0)  # influence of one unit of a control group; empty groups have no pool
         own = np.zeros((k, n_groups))
         own[np.arange(k), cells.cohort] = 1.0 / n[cells.cohort]
         control_mean = (self._pool * self._differences).sum(axis=1)

@@ -141,7 +141,18 @@ def read_panel(
         found = cohort_rules.from_flags(on, layout.grid, anticipation, str(treated), layout.rows_of)
     else:
         found = None
-    start = found.start if found is not None else _first_on(on)
+    if found is not None:
+        start = found.start
+    else:
+        assert on is not None  # `treated` was given, or `found` would be there
+        start = _start_of_flags(on, layout)
+    if on is not None:
+        unseen = (start > 0) & np.isnan(on[np.arange(len(on)), np.maximum(start, 1) - 1])
+        if unseen.any():
+            notes.append(
+                f"{int(unseen.sum()):,} units are absent just before they are first seen treated, so their treatment "
+                "may have begun earlier than it is read here"
+            )
     if found is not None:
         _tell(found, notes, dropped, first_treated if treated is None else treated)
     moving: dict[str, int] = {}
@@ -239,11 +250,21 @@ def _units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
     return len(np.unique(layout.cell[rows] // layout.shape[1]))
 
 
-def _first_on(on: FloatArray | None) -> IntArray:
-    """First treated column of each row from flags that may switch off again."""
-    assert on is not None
+def first_on(on: FloatArray) -> IntArray:
+    """First column in which each row is seen treated; `UNTREATED` where never."""
     hit = on == 1.0
     return np.where(hit.any(axis=1), hit.argmax(axis=1), UNTREATED).astype(np.int64)
+
+
+def _start_of_flags(on: FloatArray, layout: Layout) -> IntArray:
+    """First treated column of each row from flags that may switch off again; in a stack, that of its campaign."""
+    start = first_on(on)
+    if layout.stack is None:
+        return start
+    earliest = np.full(int(layout.stack.max()) + 1, on.shape[1], dtype=np.int64)
+    treated = start >= 0
+    np.minimum.at(earliest, layout.stack[treated], start[treated])
+    return np.where(treated, earliest[layout.stack], UNTREATED)
 
 
 def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Manifest, Result
-from gmvcausal.rollout.checks import Case, run_audit
+from gmvcausal.rollout.checks import Case, lead_slope, run_audit
 from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.estimators import ESTIMATORS, Fitted, Options, Series
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.stats.inference import critical_value, sidak, sup_t
+from gmvcausal.stats.inference import critical_value, root_of_diagonal, sidak, sup_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,11 @@ class DidResult(Result):
     def _event(self) -> Series | None:
         return self.fitted.event()
 
+    @cached_property
+    def lead_slope(self) -> float:
+        """Slope per period of the line through the leads, as the audit draws it; NaN without leads."""
+        return lead_slope(self._event)
+
     @property
     def detectable(self) -> float:
         """2.8 standard errors."""
@@ -96,11 +101,10 @@ class DidResult(Result):
         on, y, panel = self._on(), self.panel.y, self.panel
         present = np.isfinite(y)
         hit = present & (on == 1)
-        ever = (on == 1).any(axis=1)
-        first = np.where(ever, (on == 1).argmax(axis=1), 0)
+        ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
         before = present & ever[:, None] & (np.arange(y.shape[1]) < first[:, None])
         never = present & ~ever[:, None]
-        with_, without = _mean(y, hit), _mean(y, present & ~hit)
+        with_, without = _mean(y, hit), _mean(y, present & (on == 0))
         by_period = [_mean(y[:, t], never[:, t]) for t in range(y.shape[1]) if never[:, t].any()]
         low, high = (min(by_period), max(by_period)) if by_period and panel.stack is None else (np.nan, np.nan)
         return Naive(with_, without, with_ - without, _mean_unit(y, before), _mean(y, never), low, high)
@@ -220,7 +224,7 @@ class DidResult(Result):
         import pandas as pd
 
         if self.panel.stack is not None:
-            columns = np.arange(self.panel.y.shape[1]) - int((self.fitted.detail["on"] == 1).argmax(axis=1).max())
+            columns = np.arange(self.panel.y.shape[1]) - int(self.panel.start.max())
             groups = {"sent": self.fitted.treated, "not sent": self.fitted.control}
             period: Any = columns
         else:
@@ -247,7 +251,7 @@ class DidResult(Result):
         import pandas as pd
 
         cov, level = series.withheld(), 1 - self.alpha
-        se = np.sqrt(np.diag(cov) if cov.ndim == 2 else cov)
+        se = root_of_diagonal(cov)
         point = critical_value(level, series.df) * se
         band = point
         live = np.isfinite(se) & (se > 0)

@@ -24,6 +24,12 @@ def critical_value(level: float, df: float = math.inf) -> float:
     return float(stats.norm.ppf(tail) if math.isinf(df) else stats.t.ppf(tail, df))
 
 
+def root_of_diagonal(cov: FloatArray) -> FloatArray:
+    """Standard errors from a covariance (or its diagonal); rounding may leave a variance of zero slightly below it."""
+    variance = np.diag(cov) if cov.ndim == 2 else cov
+    return np.asarray(np.sqrt(np.where(variance < 0, 0.0, variance)), dtype=float)
+
+
 def p_value(estimate: FloatArray, std_error: FloatArray, df: float = math.inf) -> FloatArray:
     """Two-sided p-values of estimate / std_error = 0; NaN where the standard error is missing or zero."""
     from scipy import stats
@@ -56,7 +62,7 @@ def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws:
     float
         At least the pointwise value; NaN if no term has a positive variance.
     """
-    sd = np.sqrt(np.diag(cov))
+    sd = root_of_diagonal(cov)
     live = np.flatnonzero(np.isfinite(sd) & (sd > 0))
     if not len(live):
         return math.nan
@@ -94,7 +100,7 @@ def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float,
     """
     from scipy import stats
 
-    sd = np.sqrt(np.clip(np.diag(cov), 0, None))
+    sd = root_of_diagonal(cov)
     live = sd > 0
     if not live.any():
         return math.nan, math.nan, 0
