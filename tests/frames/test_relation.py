@@ -101,38 +101,11 @@ def test_the_same_sentence_for_every_kind(kind, column, values, message, space, 
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "sql_type",
-    [
-        [
-            "TINYINT",
-            "SMALLINT",
-            "INTEGER",
-            "BIGINT",
-            "HUGEINT",
-            "UTINYINT",
-            "USMALLINT",
-            "UINTEGER",
-            "UBIGINT",
-            "FLOAT",
-            "DOUBLE",
-            "DECIMAL(9,2)",
-            "DECIMAL(38,0)",
-        ],
-        "SMALLINT",
-        "INTEGER",
-        "BIGINT",
-        "HUGEINT",
-        "UTINYINT",
-        "USMALLINT",
-        "UINTEGER",
-        "UBIGINT",
-        "FLOAT",
-        "DOUBLE",
-        "DECIMAL(9,2)",
-        "DECIMAL(38,0)",
-    ],
-)
+NUMBERS = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"]
+FRACTIONS = ["FLOAT", "DOUBLE", "DECIMAL(9, 2)", "DECIMAL(38, 0)"]
+
+
+@pytest.mark.parametrize("sql_type", [*NUMBERS, *FRACTIONS])
 def test_every_number_of_duckdb(sql_type, space):
     data = CONNECTION.sql(f"SELECT CAST(7 AS {sql_type}) AS u, CAST(7 AS {sql_type}) AS v")
     relation = open_relation(space, data, "data", {"unit": ("u", "id"), "value": ("v", "number")})
