@@ -97,7 +97,8 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TOP = FLOOR["cli"]
-LAZILY_UPWARD = {("results", "present")}  # inside a function: plot, to_html and their like
+# Inside a function only: plot, to_html and their like; and the verb incremental_gmv() on a result of did.
+LAZILY_UPWARD = {("results", "present"), ("rollout", "money")}
 
 
 class Import(NamedTuple):

@@ -118,8 +118,8 @@ def _event_study(result: Result) -> Figure:
     axes.vlines(x[ok], point[0][ok], point[1][ok], color=style.BLUE, linewidth=1.8, label=f"{level} pointwise interval")
     axes.plot(x[~at_base], y[~at_base], "o", color=style.BLUE, markersize=5.5, label="estimate")
     axes.plot(x[at_base], y[at_base], "s", markerfacecolor="white", markeredgecolor=style.INK, label="base period")
-    line = _lead_line(frame, base)
-    if line:
+    line = float(getattr(result, "lead_slope", math.nan))
+    if math.isfinite(line):
         grid = np.array([x.min(), x.max()])
         axes.plot(
             grid, line * (grid - base), "--", color=style.VERMILION, linewidth=1.2, label="line through the leads"
@@ -131,15 +131,6 @@ def _event_study(result: Result) -> Figure:
     _title(axes, result, "Effect by time since the start")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-def _lead_line(frame: pd.DataFrame, base: float) -> float:
-    """Slope per period of the line from the base through the leads, weighted as the audit weighs them; 0 if none."""
-    leads = frame[(frame["event_time"] < base) & (frame["std_error"] > 0)]
-    distance = leads["event_time"].to_numpy(float) - base
-    weight = distance / leads["std_error"].to_numpy(float) ** 2
-    total = float(weight @ distance)
-    return float(weight @ leads["estimate"].to_numpy(float)) / total if total > 0 else 0.0
 
 
 def _event_ticks(axes: Axes, x: Any, n: Any) -> None:
