@@ -263,7 +263,11 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
     """
     series = table.series(column, role)
     dtype = series.dtype
-    if dtype.is_integer() or dtype == nw.Boolean:
+    native = getattr(series.to_native(), "dtype", None)
+    if isinstance(native, pd.DatetimeTZDtype):
+        # Not every zone of a pandas column is known to narwhals by its name (America/New_York was not).
+        out = _zoned_pandas(series.to_native(), timezone or str(native.tz))
+    elif dtype.is_integer() or dtype == nw.Boolean:
         missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
         filled = series.fill_null(0) if missing.any() else series
         out = Times(np.asarray(filled.to_numpy(), dtype=np.int64), missing, False)
@@ -292,6 +296,11 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
     return Times(np.where(missing, 0, values).astype(np.int64), missing, False)
 
 
+def _zoned_pandas(stamps: pd.Series[Any], zone: str) -> Times:
+    local = stamps.dt.tz_convert(zone).dt.tz_localize(None).to_numpy().astype(_MICRO)
+    return Times(local.view(np.int64), np.isnat(local), True, str(stamps.dt.tz))
+
+
 def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
     dtype = series.dtype
     seen: str | None = getattr(dtype, "time_zone", None) if dtype == nw.Datetime else None
@@ -314,7 +323,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
         raise rules.not_a_kind(column, role, str(dtype), "dates or whole numbers")
     missing = np.asarray(pd.isna(items), dtype=bool)
     present = items[~missing]
-    if len(present) and all(isinstance(v, numbers.Real) for v in present):
+    if len(present) and all(isinstance(v, numbers.Real | decimal.Decimal) for v in present):
         floats = np.full(len(items), np.nan)
         floats[~missing] = [float(v) for v in present]
         return _whole_times(floats, column, role)

@@ -139,9 +139,10 @@ def _duplicate_names(column: object, name: str) -> InputError:
 
 def _check_pandas_columns(data: Any, name: str) -> None:
     """Refuse MultiIndex and duplicate column names before narwhals sees them."""
-    columns = getattr(data, "columns", None)
-    if columns is None or not type(data).__module__.startswith(("pandas", "modin", "cudf")):
+    # The kind first: asking a lazy frame for its columns would run its query.
+    if not type(data).__module__.startswith(("pandas", "modin", "cudf")) or not hasattr(data, "columns"):
         return
+    columns = data.columns
     if getattr(columns, "nlevels", 1) > 1:
         raise InputError(
             f"{name} has MultiIndex columns",
