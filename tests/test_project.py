@@ -148,6 +148,8 @@ def imports_of(source: str, where: str, module: str, *, is_package: bool) -> lis
         for target in targets(node, package):
             found.append(Import(f"{where}:{getattr(node, 'lineno', 0)}", room_of(module), target, lazy))
         inside = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        # What stands under TYPE_CHECKING never runs.
+        inside = inside or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         for child in ast.iter_child_nodes(node):
             walk(child, inside)
 
@@ -187,7 +189,9 @@ def verdict(one: Import) -> str | None:
         ("gmvcausal.rollout.did", "import gmvcausal as gc", True),
         ("gmvcausal.rollout.did", "from gmvcausal.abtest import srm", True),
         ("gmvcausal.rollout.did", "from gmvcausal.money import total", True),
-        ("gmvcausal.rollout.did", "def f():\n    from ..money import total", True),
+        ("gmvcausal.rollout.did", "def f():\n    from ..study import run", True),
+        ("gmvcausal.rollout.did", "from ..money import total", True),
+        ("gmvcausal.rollout.did", "def f():\n    from ..money import total", False),
         ("gmvcausal.rollout.did", "from ..datasets import mpdta", True),
         ("gmvcausal.results.base", "from gmvcausal.present import plot", True),
         ("gmvcausal.results.base", "def f():\n    from gmvcausal.present import plot", False),
