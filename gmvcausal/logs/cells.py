@@ -214,7 +214,7 @@ def sum_cells(
     Parameters
     ----------
     measures : dict
-        Name to SQL aggregate; whole numbers except "gmv".
+        Name to SQL aggregate; whole numbers for "orders" and "buyers", else amounts.
     view : str, optional
         FROM clause in place of the order lines.
     condition : str
@@ -233,7 +233,7 @@ def sum_cells(
         f"WHERE {span.where()} AND {condition} GROUP BY ALL"
     )
     cells = {
-        name: np.zeros(units.n * span.periods, dtype=np.float64 if name.startswith("gmv") else np.int32)
+        name: np.zeros(units.n * span.periods, dtype=np.int32 if name in ("orders", "buyers") else np.float64)
         for name in measures
     }
     for batch in logs._space.batches(query, _BATCH, "orders"):

@@ -141,7 +141,7 @@ def make_lines(
         Whether the log holds dates without times of day.
     """
     space = orders.space
-    keep = [quote(r) for r in orders.select if r not in ("time", "gmv", "refund", "discount")]
+    keep = [quote(r) for r in orders.select if r not in ("time", "gmv", "refund")]
     view = quote(space.new_name("lines"))
     rows = f'SELECT {", ".join(keep)}, "time", "gmv", true AS is_order FROM {orders.sql}'
     refunded = 0.0

@@ -144,7 +144,8 @@ class Logs:
         tactic : label or list of labels, optional
             The tactics that count as treatment; all by default.
         keep : sequence of str
-            Attributes to carry along, from users (rooms) or, where constant within the unit, from orders.
+            Attributes to carry along, from users (rooms) or, where constant within the unit, from orders. ``"discount"``
+            (a role of orders) is summed per period like GMV, for use as a cost.
         per : str, optional
             Divide sums by the number of these shorter periods: ``freq="4W", per="W"`` gives weekly means.
 

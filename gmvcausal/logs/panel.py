@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
+from gmvcausal.frames.table import quote
 from gmvcausal.logs import attributes, cells, describe
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, shorter_periods
@@ -26,10 +27,14 @@ def make_panel(
     parts = 1 if per is None else shorter_periods(length, per)
     units = cells.find_units(logs, unit)
     keep = attributes.check_keep(keep)
+    # The discount is an amount of orders: it is summed like GMV, not carried along like an attribute.
+    amounts = [name for name in keep if name == "discount" and name in logs.orders.kinds]
+    keep = [name for name in keep if name not in amounts]
     span = cells.make_span(logs, length, origin)
     measures = {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)}
     if unit != "user":
         measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'
+    measures |= {name: f"coalesce(sum({quote(name)}), 0)" for name in amounts}
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.
     inside = int(sums["orders"].sum()) if measures["orders"] == "count(*)" and logs._gmv == "gross" else None
@@ -54,9 +59,9 @@ def make_panel(
     columns["gmv"] = flat(sums.pop("gmv"))
     columns["orders"] = orders
     columns["buyers"] = flat(sums.pop("buyers")) if unit != "user" else (orders > 0).astype(np.int32)
+    columns |= {name: flat(sums.pop(name)) for name in amounts}
     if parts > 1:
-        columns["gmv"] = columns["gmv"] / parts
-        for name in ("orders", "buyers"):
+        for name in ("gmv", "orders", "buyers", *amounts):
             columns[name] = columns[name] / parts
     columns["first_treated"] = np.repeat(first, counts)
     columns["treated"] = flat(treated)
