@@ -180,6 +180,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     data = _section(raw, "data")
     if not data:
         raise InputError("the study file has no [data]", remedy="name a dataset, files, or a frame under [data]")
+    _one_source(raw, data)
     answers = raw.get("answer", [])
     if not isinstance(answers, list) or not answers:
         raise InputError("the study file has no [[answer]]", remedy="describe at least one design under [[answer]]")
@@ -193,6 +194,8 @@ def read_study(path: str | os.PathLike[str]) -> Study:
                 f"the answer {answer['name']!r} must be made from exactly one table",
                 remedy="give it panel = {...} or stack = {...}; neither where [data] names a ready frame",
             )
+        if "frame" in data and "where" in answer:
+            raise _not_for_frames("where is")
         names.append(answer["name"])
     if len(set(names)) < len(names):
         raise InputError("two answers have the same name", remedy="give each its own")
@@ -201,6 +204,26 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         str(about.get("title", file.stem)), str(about.get("question", "")), str(about.get("currency", "")),
         data, _section(raw, "columns"), _section(raw, "logs"), tuple(answers), file.parent,
     )  # fmt: skip
+
+
+def _one_source(raw: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Refuse sections that would be ignored: a dataset beside files, or rules on logs beside a ready frame."""
+    kinds = [kind for kind in ("dataset", "frame") if kind in data]
+    files = [name for name in _TABLES if name in data]
+    if len(kinds) + bool(files) != 1:
+        raise InputError(
+            f"[data] must name exactly one source, but names {', '.join([*kinds, *files]) or 'none'}",
+            remedy="give a dataset, or a ready frame, or orders with exposures and the like",
+        )
+    if "frame" in data and (raw.get("logs") or raw.get("columns")):
+        raise _not_for_frames("[logs] and [columns] are")
+
+
+def _not_for_frames(what: str) -> InputError:
+    return InputError(
+        f"{what} about raw logs, but [data] names a ready frame",
+        remedy="remove them, or name orders and exposures instead of the frame",
+    )
 
 
 def _section(raw: Mapping[str, Any], name: str) -> dict[str, Any]:

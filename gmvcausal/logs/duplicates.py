@@ -117,7 +117,7 @@ def settle(
         SQL expressions that, beyond the key, make two rows identical.
     what : str
         The key in words, for messages: "order and product".
-    dedupe : {None, "drop", "keep"}
+    dedupe : {None, "exact", "keep"}
     strict : sequence of str
         Expressions that must be constant within the key even where repeated rows are kept.
 
@@ -140,7 +140,7 @@ def settle(
         raise InputError(
             f"{identical.count:,} rows of {relation.name} repeat an earlier row ({what})",
             rows=identical.rows,
-            remedy="pass dedupe='drop' to keep the first of identical rows, or dedupe='keep' if each of them is real",
+            remedy="pass dedupe='exact' to keep the first of identical rows, or dedupe='keep' if each of them is real",
         )
     if dedupe == "keep":
         return relation, 0

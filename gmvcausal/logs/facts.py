@@ -141,10 +141,10 @@ def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
         f"neighbouring amounts differ by up to {spacing:.3g} in the source dtype, {ratio:.2g} of a standard deviation"
     )
     if spacing == 0.0:
-        return entry("precision", "passed", 0.0, PRECISION, "amounts come in a dtype that holds them in full")
+        return entry("quantisation", "passed", 0.0, PRECISION, "amounts come in a dtype that holds them in full")
     if ratio <= PRECISION:
-        return entry("precision", "passed", ratio, PRECISION, message)
-    return entry("precision", "warned", ratio, PRECISION, message, "store amounts as float64 or Decimal at the source")
+        return entry("quantisation", "passed", ratio, PRECISION, message)
+    return entry("quantisation", "warned", ratio, PRECISION, message, "store amounts as float64 or Decimal at the source")
 
 
 def _all_zero(facts: Facts) -> dict[str, Any]:

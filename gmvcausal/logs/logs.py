@@ -17,7 +17,7 @@ from gmvcausal.logs import contract, duplicates, facts
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
 
-_DEDUPE = (None, "drop", "keep")
+_DEDUPE = (None, "exact", "keep")
 
 
 class Logs:
@@ -44,7 +44,7 @@ class Logs:
         Time within which refunds come, for example ``"14D"``.
     timezone : str, optional
         The zone whose midnights cut the days. Needed where times carry a zone; zoneless times are local as they stand.
-    dedupe : {None, "drop", "keep"}
+    dedupe : {None, "exact", "keep"}
         What to do with rows that repeat an earlier row; None refuses them.
 
     Raises
@@ -82,7 +82,7 @@ class Logs:
         self._gmv_is = str(params.check("gmv_is", gmv_is))
         self._timezone = _zone(timezone)
         if dedupe not in _DEDUPE:
-            raise InputError(f"dedupe must be None, 'drop' or 'keep', but is {dedupe!r}")
+            raise InputError(f"dedupe must be None, 'exact' or 'keep', but is {dedupe!r}")
         self._refund_window = _window(self._gmv, refund_window)
         self._space = Workspace()
         given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}

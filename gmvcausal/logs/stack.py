@@ -68,7 +68,8 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
     for reason, names in left_out.items():
         dropped[f"campaigns: {reason}"] = len(names)
         shown = ", ".join(str(n) for n in names)
-        notes.append(f"{len(names):,} campaigns were left out because they {reason}: {shown}")
+        what = "campaign was" if len(names) == 1 else "campaigns were"
+        notes.append(f"{len(names):,} {what} left out (start {reason}): {shown}")
     describe.note_units(units, notes)
     if not campaigns:
         raise InputError(
@@ -153,9 +154,9 @@ def _place(
         # The period of the start is treated only in part unless the start opens it; one whole period must follow.
         whole = s if span.grid.starts(s) == stamps[0] else s + 1
         if s + before < 0:
-            left_out.setdefault("start too early for their whole pre-window", []).append(label)
+            left_out.setdefault("too early for a whole pre-window", []).append(label)
         elif whole >= span.periods:
-            left_out.setdefault("start too late for one whole period after it", []).append(label)
+            left_out.setdefault("too late for one whole period after it", []).append(label)
         else:
             campaigns.append(Campaign(label, number, s, s + before, min(e, s + after, span.periods - 1)))
     return campaigns, left_out

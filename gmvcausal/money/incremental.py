@@ -20,9 +20,9 @@ from gmvcausal.stats.inference import critical_value, fieller
 class MoneyResult(Result):
     """Incremental GMV and what is left of it.
 
-    Terms of `to_frame()`: ``incremental_gmv``, ``refunds``, ``cost``, ``profit``, ``roi`` (the last two only with a
-    cost or a margin). The interval of ``roi`` is Fieller's; a ratio has no standard error that could be trusted, so that
-    column is empty there.
+    Terms of `to_frame()`: ``incremental_gmv``, ``refunds``, ``cost``; ``profit`` with a margin or a cost (else it would be
+    GMV under another name); ``roi`` with a cost. The interval of ``roi`` is Fieller's; a ratio has no standard error that
+    could be trusted, so that column is empty there.
 
     Attributes
     ----------
@@ -106,13 +106,15 @@ def incremental_gmv(
     cov = linear @ joint @ linear.T
     terms = ["incremental_gmv", "refunds", "cost", "profit"]
     estimands = [
-        f"total over {result.fitted.treated_cells:,} treated unit-periods", f"{refunds:.1%} of incremental GMV",
+        f"total over {result.fitted.treated_cells:,} treated unit-periods" + _scale_words(meta), f"{refunds:.1%} of incremental GMV",
         "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
     ]  # fmt: skip
     estimate = np.array([gain, refunds * gain, spent, profit])
+    if not spent and margin == 1:  # profit would be GMV under another name
+        terms, estimands, estimate, cov = terms[:3], estimands[:3], estimate[:3], cov[:3, :3]
     special = {}
-    units = ["money"] * 4
+    units = ["money"] * len(terms)
     df = result.estimates.df
     if spent:
         terms.append("roi")
@@ -146,6 +148,10 @@ def _gmv_is(meta: dict[str, Any], declared: str | None) -> str | None:
         if known is not None and known != declared:
             raise InputError(f"the panel says GMV is {known}, but gmv_is={declared!r}", remedy="leave gmv_is= out")
     return str(known) if known else declared
+
+
+def _scale_words(meta: dict[str, Any]) -> str:
+    return f", {_per_scale(meta):g} x {meta['per']} in each" if meta.get("per") else ""
 
 
 def _per_scale(meta: dict[str, Any]) -> float:

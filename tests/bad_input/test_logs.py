@@ -51,10 +51,10 @@ def test_row_1_exact_repeats(kind, tmp_path):
         error = failure(orders=given)
         assert error.rows == (8, 9)
         assert "2 rows of orders repeat an earlier row" in str(error)
-        assert "dedupe='drop'" in str(error)
+        assert "dedupe='exact'" in str(error)
         assert "u2" not in str(error)
         clean = Logs(orders=frame).panel(freq="W")
-        dropped = Logs(orders=given, dedupe="drop").panel(freq="W")
+        dropped = Logs(orders=given, dedupe="exact").panel(freq="W")
         pd.testing.assert_frame_equal(dropped, clean)
         assert dropped.attrs["gmvcausal"]["dropped"]["repeated rows of orders"] == 2
         kept = Logs(orders=given, dedupe="keep").panel(freq="W")
@@ -69,7 +69,7 @@ def test_row_2_conflicting_repeats(kind, tmp_path):
     frame.loc[5, "order"] = 5
     frame.loc[6, "order"] = 3
     given = as_kind(frame, kind, tmp_path)
-    for dedupe in (None, "drop"):
+    for dedupe in (None, "exact"):
         error = failure(orders=given, dedupe=dedupe)
         assert error.rows == (5, 6)
         assert "2 rows of orders have the order of an earlier row but differ" in str(error)
@@ -80,7 +80,7 @@ def test_row_2_conflicting_repeats(kind, tmp_path):
 
 def test_row_2_conflicting_lines_of_a_product():
     lines = pd.concat([eight_orders().assign(product="a"), eight_orders().head(1).assign(product="a", gmv=11.0)])
-    assert failure(orders=lines, dedupe="drop").rows == (8,)
+    assert failure(orders=lines, dedupe="exact").rows == (8,)
     Logs(orders=lines.assign(product=[*"abcdefghi"]))
 
 
@@ -101,7 +101,7 @@ def test_row_3_repeated_ids_and_exposures(kind, tmp_path):
     twice = pd.concat([two_exposures()] * 2, ignore_index=True)
     given = as_kind(twice, kind, tmp_path, "exposures")
     assert failure(orders=eight_orders(), exposures=given).rows == (2, 3)
-    panel = Logs(orders=eight_orders(), exposures=given, dedupe="drop").panel(freq="W")
+    panel = Logs(orders=eight_orders(), exposures=given, dedupe="exact").panel(freq="W")
     once = Logs(orders=eight_orders(), exposures=two_exposures()).panel(freq="W")
     pd.testing.assert_frame_equal(panel, once)
 
@@ -359,7 +359,7 @@ def test_row_51_float32(kind, tmp_path):
     panel = Logs(orders=as_kind(coarse, kind, tmp_path)).panel(freq="W")
     coarse.loc[0, "gmv"] = np.float32(1e9) + np.float32(64)
     panel = Logs(orders=as_kind(coarse, kind, tmp_path)).panel(freq="W")
-    assert "precision" in [c["name"] for c in panel.attrs["gmvcausal"]["checks"] if c["status"] == "warned"]
+    assert "quantisation" in [c["name"] for c in panel.attrs["gmvcausal"]["checks"] if c["status"] == "warned"]
 
 
 @kinds

@@ -18,7 +18,7 @@ def test_a_shared_hash_is_no_repeat(monkeypatch):
     with pytest.raises(InputError, match="1 rows of orders repeat") as caught:
         Logs(orders=twice)
     assert caught.value.rows == (8,)
-    dropped = Logs(orders=twice, dedupe="drop").panel(freq="W")
+    dropped = Logs(orders=twice, dedupe="exact").panel(freq="W")
     pd.testing.assert_frame_equal(dropped, Logs(orders=eight_orders()).panel(freq="W"))
 
 
@@ -42,6 +42,6 @@ def test_a_large_log_against_pandas():
         Logs(orders=orders)
     assert caught.value.rows == tuple(np.flatnonzero(expected)[:5])
     assert f"{expected.sum():,} rows" in str(caught.value)
-    logs = Logs(orders=orders, dedupe="drop")
+    logs = Logs(orders=orders, dedupe="exact")
     assert logs.orders.n == (~expected).sum()
     assert logs.panel(freq="D")["gmv"].sum() == orders.drop_duplicates().query("time < '2025-01-18'")["gmv"].sum()

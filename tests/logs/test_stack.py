@@ -61,8 +61,8 @@ def test_campaigns_that_do_not_fit_are_named():
     stack = make().stack(window=(-2, 0))
     assert stack["stack"].unique().tolist() == ["B"]
     about = stack.attrs["gmvcausal"]
-    assert about["dropped"]["campaigns: start too early for their whole pre-window"] == 1
-    assert any(note.endswith("pre-window: A") for note in about["notes"])
+    assert about["dropped"]["campaigns: too early for a whole pre-window"] == 1
+    assert any(note.endswith("pre-window): A") for note in about["notes"])
     late = campaigns().assign(start=pd.Timestamp("2025-03-18"), end=pd.NaT)
     with pytest.raises(InputError, match=r"no campaign fits.*too late for one whole period"):
         make(exposures=late).stack(window=(-1, 0))

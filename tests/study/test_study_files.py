@@ -85,6 +85,9 @@ WRONG = {
     "no tactic": (FROM_LOGS.replace('"coupon"', '"raffle"'), "matches no tactic"),
     "answer is no list": ('answer = 3\n[data]\nframe = "panel.parquet"\n', "[[answer]]"),
     "did is no table": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = 3\n', "did must be"),
+    "two sources": ('[data]\nframe = "panel.parquet"\ndataset = "complete_journey"\n[[answer]]\nname = "a"\n', "exactly one source"),
+    "logs beside a frame": ('[data]\nframe = "panel.parquet"\n[logs]\ngmv = "net"\n[[answer]]\nname = "a"\n', "ready frame"),
+    "where beside a frame": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\nwhere = { a = 1 }\n', "ready frame"),
     "data is no section": ('data = 3\n[[answer]]\nname = "a"\n', "data"),
 }  # fmt: skip
 
