@@ -9,8 +9,10 @@ Rules kept here (and, for files, in `frames.relation`):
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import numbers
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _MICRO = "datetime64[us]"
+_LARGEST = 1e100
+# Python objects that serve as ids by their text.
+_ID_KINDS = (str, datetime.date, pd.Period, decimal.Decimal, uuid.UUID)
 
 
 @dataclass(frozen=True)
@@ -124,17 +129,26 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
             spacing = float(np.spacing(np.float32(largest))) if np.isfinite(largest) else 0.0
     else:
         raise rules.not_a_kind(column, role, str(dtype), "numbers")
-    # One reduction finds both NaN and infinity on clean data; the masks are built only when it does.
-    with np.errstate(invalid="ignore"):  # +inf and -inf in one column
-        total = float(values.sum()) if values.size else 0.0
-    if not np.isfinite(total):
-        infinite = np.isinf(values)
-        if infinite.any():
-            raise rules.infinite(column, role, int(infinite.sum()), first_rows(infinite))
-        nan = np.isnan(values)
-        if nan.any() and missing is not None:
-            raise rules.missing(column, role, int(nan.sum()), first_rows(nan), missing)
+    # One reduction finds NaN, infinity and numbers whose squares overflow; the masks are built only when it does.
+    with np.errstate(over="ignore", invalid="ignore"):
+        clean = bool(np.isfinite(values @ values))
+    if not clean:
+        _refuse_numbers(values, column, role, missing)
     return Numbers(values, spacing)
+
+
+def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | None) -> None:
+    infinite, nan = np.isinf(values), np.isnan(values)
+    if infinite.any():
+        raise rules.infinite(column, role, int(infinite.sum()), first_rows(infinite))
+    if nan.any() and missing is not None:
+        raise rules.missing(column, role, int(nan.sum()), first_rows(nan), missing)
+    large = np.abs(values) > _LARGEST
+    if large.any():
+        raise InputError(
+            f"{role} holds numbers beyond {_LARGEST:g}, whose squares cannot be computed", column=column,
+            count=int(large.sum()), rows=first_rows(large), remedy="correct these rows, or use a larger unit of money",
+        )  # fmt: skip
 
 
 def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
@@ -212,18 +226,19 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
     if dtype in (nw.Datetime, nw.Date):
         return np.array([str(v) for v in series.to_list()], dtype=object)
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return np.array(series.cast(nw.String).to_list(), dtype=object)
+        return np.array([str(v) for v in series.to_list()], dtype=object)
     if dtype == nw.Object or dtype == nw.Unknown:
         items = series.to_list()
         kinds = {("number" if isinstance(v, numbers.Integral) else type(v).__name__) for v in items}
-        if "bytes" in kinds:
-            raise rules.not_a_kind(column, role, "bytes", "ids (text or whole numbers)")
+        if kinds != {"number"} and not all(isinstance(v, (*_ID_KINDS, numbers.Integral)) for v in items):
+            strange = next(type(v).__name__ for v in items if not isinstance(v, (*_ID_KINDS, numbers.Integral)))
+            raise rules.not_a_kind(column, role, strange, "ids (text or whole numbers)")
         if len(kinds) > 1:
             raise InputError(
                 f"{role} mixes kinds of ids ({', '.join(sorted(kinds))}), so 1 and '1' could be the same or not",
                 column=column, remedy="convert the column to text or to whole numbers",
             )  # fmt: skip
-        if kinds == {"number"}:
+        if kinds == {"number"} and all(abs(int(v)) < 2**63 for v in items):
             return np.array(items, dtype=np.int64)
         return np.array([str(v) for v in items], dtype=object)
     raise rules.not_a_kind(column, role, str(dtype), "ids (text or whole numbers)")
@@ -270,6 +285,10 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
     elif dtype.is_integer() or dtype == nw.Boolean:
         missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
         filled = series.fill_null(0) if missing.any() else series
+        if dtype == nw.UInt64:
+            far = np.asarray(filled.to_numpy(), dtype=np.uint64) > 2**53
+            if far.any():
+                raise _too_far(column, role, far)
         out = Times(np.asarray(filled.to_numpy(), dtype=np.int64), missing, False)
     elif dtype.is_float() or dtype.is_decimal():
         out = _whole_times(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), column, role)
@@ -293,7 +312,17 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
             f"{role} holds fractions, for example {values[fraction][0]:g}", column=column, count=int(fraction.sum()),
             rows=first_rows(fraction), remedy="number the periods 0, 1, 2, ... or use dates",
         )  # fmt: skip
+    far = ~missing & (np.abs(values) > 2.0**53)
+    if far.any():
+        raise _too_far(column, role, far)
     return Times(np.where(missing, 0, values).astype(np.int64), missing, False)
+
+
+def _too_far(column: str, role: str, far: NDArray[np.bool_]) -> InputError:
+    return InputError(
+        f"{role} holds whole numbers too large to be periods", column=column, count=int(far.sum()),
+        rows=first_rows(far), remedy="number the periods 0, 1, 2, ... or use dates",
+    )  # fmt: skip
 
 
 def _zoned_pandas(stamps: pd.Series[Any], zone: str) -> Times:
@@ -316,9 +345,10 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     """Text, Python dates, pandas periods: every distinct value is parsed once."""
     dtype = series.dtype
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        items = np.array(series.cast(nw.String).to_list(), dtype=object)
+        items = np.array([v if v is None or isinstance(v, float) else str(v) for v in series.to_list()], dtype=object)
     elif dtype == nw.Object or dtype == nw.Unknown:
-        items = np.array(series.to_list(), dtype=object)
+        items = np.empty(len(series), dtype=object)  # filled below: lists must not become a second axis
+        items[:] = series.to_list()
     else:
         raise rules.not_a_kind(column, role, str(dtype), "dates or whole numbers")
     missing = np.asarray(pd.isna(items), dtype=bool)
@@ -327,7 +357,10 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
         floats = np.full(len(items), np.nan)
         floats[~missing] = [float(v) for v in present]
         return _whole_times(floats, column, role)
-    codes, distinct = pd.factorize(present)
+    try:
+        codes, distinct = pd.factorize(present)
+    except TypeError:  # lists and the like cannot be compared
+        raise rules.not_a_kind(column, role, "object", "dates or whole numbers") from None
     stamps = np.empty(len(distinct), dtype=_MICRO)
     zones = set()
     zone: str | None = None
