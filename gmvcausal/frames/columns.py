@@ -9,7 +9,7 @@ Rules kept here (and, for files, in `frames.relation`):
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import numbers
 import uuid
@@ -31,7 +31,7 @@ IntArray = NDArray[np.int64]
 _MICRO = "datetime64[us]"
 _LARGEST = 1e100
 # Python objects that serve as ids by their text.
-_ID_KINDS = (str, datetime.date, pd.Period, decimal.Decimal, uuid.UUID)
+_ID_KINDS = (str, dt.date, pd.Period, decimal.Decimal, uuid.UUID)
 
 
 @dataclass(frozen=True)

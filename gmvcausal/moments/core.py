@@ -7,7 +7,7 @@ sum of squares has lost all digits of the variance, a centred one has lost none.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,9 @@ class Moments:
         Zero where a group is empty.
     cross : ndarray of float64, shape (k, p, p)
         Sum over the group of (x - mean)(x - mean)'; no degrees of freedom are taken off.
+    rest : ndarray of float64, shape (k, p)
+        What rounding took from `mean`. Two means near 1e9 differ by a number of which a double keeps seven digits; with
+        the rest all sixteen, and so a merge loses none.
     cells : ClusterCells or None
         The cluster level, where one was asked for.
     """
@@ -60,27 +63,34 @@ class Moments:
     n: FloatArray
     mean: FloatArray
     cross: FloatArray
+    rest: FloatArray
     cells: ClusterCells | None = None
 
     def select(self, keys: tuple[Hashable, ...]) -> Moments:
         """Reorder to `keys`; a key that did not occur becomes an empty group. Cluster cells of other keys go."""
         place = {k: i for i, k in enumerate(self.keys)}
         p = self.mean.shape[1]
-        out = Moments(keys, np.zeros(len(keys)), np.zeros((len(keys), p)), np.zeros((len(keys), p, p)))
+        k = len(keys)
+        out = Moments(keys, np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p)), np.zeros((k, p)))
         at = np.full(len(self.keys), -1)
         for j, key in enumerate(keys):
             i = place.get(key)
             if i is not None:
-                out.n[j], out.mean[j], out.cross[j] = self.n[i], self.mean[i], self.cross[i]
+                out.n[j], out.mean[j], out.cross[j], out.rest[j] = self.n[i], self.mean[i], self.cross[i], self.rest[i]
                 at[i] = j
         if self.cells is None:
             return out
         group = at[self.cells.group]
         keep = group >= 0
         c = self.cells
-        return Moments(
-            out.keys, out.n, out.mean, out.cross, ClusterCells(group[keep], c.cluster[keep], c.n[keep], c.mean[keep])
-        )
+        return replace(out, cells=ClusterCells(group[keep], c.cluster[keep], c.n[keep], c.mean[keep]))
+
+
+def add(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sum of two arrays and what rounding took from it, exactly (Knuth's two-sum)."""
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -113,14 +123,18 @@ def merge(a: Moments, b: Moments) -> Moments:
     x, y = a.select(keys), b.select(keys)
     n = x.n + y.n
     safe = np.where(n > 0, n, 1.0)
-    gap = y.mean - x.mean
-    mean = x.mean + gap * (y.n / safe)[:, None]
+    gap = (y.mean - x.mean) + (y.rest - x.rest)
+    # An empty side has mean 0, which is no distance: take the other side as it is.
+    share = (y.n / safe)[:, None]
+    mean, rest = add(x.mean, x.rest + gap * share)
+    whole = share == 1.0
+    mean, rest = np.where(whole, y.mean, mean), np.where(whole, y.rest, rest)
     weight = x.n * y.n / safe
     cross = x.cross + y.cross + weight[:, None, None] * gap[:, :, None] * gap[:, None, :]
     cells = None
     if x.cells is not None and y.cells is not None:
         cells = _merge_cells(x.cells, y.cells)
-    return Moments(keys, n, mean, cross, cells)
+    return Moments(keys, n, mean, cross, rest, cells)
 
 
 def _merge_cells(a: ClusterCells, b: ClusterCells) -> ClusterCells:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.table import check_path, duck_errors, is_path, quote
-from gmvcausal.moments.core import ClusterCells, Moments
+from gmvcausal.moments.core import ClusterCells, Moments, add
 
 
 def from_relation(data: Any, group: str, values: Sequence[str], cluster: str | None = None) -> Moments:
@@ -60,7 +60,8 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
     pairs = [(i, j) for i in range(p) for j in range(i, p)]
     products = [f"sum({centred[i]} * {centred[j]})" for i, j in pairs]
     shifts = [f"any_value(a{j})" for j in range(p)]
-    joined = f"WITH m AS (SELECT g, {means} FROM src GROUP BY g) SELECT {{}} FROM src JOIN m USING (g) GROUP BY {{}} ORDER BY {{}}"
+    by_group = f"WITH m AS (SELECT g, {means} FROM src GROUP BY g)"
+    joined = by_group + " SELECT {} FROM src JOIN m USING (g) GROUP BY {} ORDER BY {}"
     wanted = ", ".join(["g", "count(*)", *shifts, *sums, *products])
     rows = source.query("src", joined.format(wanted, "g", "g")).fetchall()
     n = np.array([r[1] for r in rows], dtype=float)
@@ -81,7 +82,8 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
             np.array([place[r[0]] for r in found], dtype=np.int64), np.array([r[1] for r in found]), size,
             body[:, :p] + body[:, p:] / size[:, None],
         )  # fmt: skip
-    return Moments(keys, n, shift + total / n[:, None], cross, cells)
+    mean, rest = add(shift, total / n[:, None])
+    return Moments(keys, n, mean, cross, rest, cells)
 
 
 def _refuse_gaps(source: Any, group: str, values: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments
+from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments, add
 
 _BLOCK = 16_384
 
@@ -34,7 +34,7 @@ def from_arrays(
     Moments
     """
     k, p = len(keys), values.shape[1]
-    n, mean, cross = np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p))
+    n, mean, cross, rest = np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p)), np.zeros((k, p))
     # A pilot mean per column: close enough to every value for centred sums to keep their digits.
     shift = values[:: max(1, len(values) // 4096)].mean(axis=0) if len(values) else np.zeros(p)
     order = np.argsort(group, kind="stable") if k > 1 or (group < 0).any() else None
@@ -46,7 +46,8 @@ def from_arrays(
         # A second shift by the group's own first block keeps digits where groups lie far apart.
         own = shift
         for low in range(start, stop, _BLOCK):
-            rows = values[low : min(low + _BLOCK, stop)] if order is None else values[order[low : min(low + _BLOCK, stop)]]
+            high = min(low + _BLOCK, stop)
+            rows = values[low:high] if order is None else values[order[low:high]]
             if low == start:
                 own = rows.mean(axis=0)
             block = rows - own
@@ -54,11 +55,11 @@ def from_arrays(
             product += block.T @ block
         n[g] = stop - start
         if n[g]:
-            mean[g] = own + total / n[g]
+            mean[g], rest[g] = add(own, total / n[g])
             cross[g] = product - np.outer(total, total) / n[g]
         start = stop
     cells = None if cluster is None else _cells(values, group, cluster, k, mean)
-    return Moments(keys, n, mean, cross, cells)
+    return Moments(keys, n, mean, cross, rest, cells)
 
 
 def _cells(values: FloatArray, group: IntArray, cluster: NDArray[Any], k: int, mean: FloatArray) -> ClusterCells:

@@ -137,8 +137,9 @@ class FromMoments:
     @cached_property
     def _differences(self) -> FloatArray:
         """L m_h for every cell and group, shape (K, H)."""
-        mean = self.moments.mean
-        return np.asarray((mean[:, self.cells.period] - mean[:, self.cells.base]).T)
+        period, base = self.cells.period, self.cells.base
+        high, low = self.moments.mean, self.moments.rest
+        return np.asarray(((high[:, period] - high[:, base]) + (low[:, period] - low[:, base])).T)
 
     @cached_property
     def att(self) -> FloatArray:
