@@ -111,7 +111,7 @@ def incremental_gmv(
         f"{margin:g} x (incremental GMV - refunds) - cost",
     ]  # fmt: skip
     estimate = np.array([gain, refunds * gain, spent, profit])
-    if not spent and margin == 1:  # profit would be GMV under another name
+    if not spent and margin == 1 and not refunds:  # profit would be GMV under another name
         terms, estimands, estimate, cov = terms[:3], estimands[:3], estimate[:3], cov[:3, :3]
     special = {}
     units = ["money"] * len(terms)
