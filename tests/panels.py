@@ -48,7 +48,7 @@ def thinned(frame: pd.DataFrame, share: float = 0.15, seed: int = 1) -> pd.DataF
 def campaigns(
     n: int = 80, stacks: int = 3, before: int = 4, after: int = 3, effect: float = 0.7, seed: int = 0
 ) -> pd.DataFrame:
-    """A stack: campaign, unit, period, gmv, treated, w; campaigns start in different periods, windows of unequal length."""
+    """A stack: campaign, unit, period, gmv, treated, w; starts and windows differ by campaign."""
     rng = np.random.default_rng(seed)
     level = rng.normal(10, 3, n)
     weight = rng.uniform(0.5, 2.0, n)
@@ -60,7 +60,8 @@ def campaigns(
         on = sent[:, None] & (period >= start)
         y = level[:, None] + 0.2 * period + rng.normal(0, 1, (n, length)) + effect * on
         parts.append(pd.DataFrame({
-            "campaign": f"c{s}", "unit": np.repeat(np.arange(n), length), "period": np.tile(period, n), "gmv": y.ravel(),
+            "campaign": f"c{s}", "unit": np.repeat(np.arange(n), length), "period": np.tile(period, n),
+            "gmv": y.ravel(),
             "treated": on.ravel().astype(int), "w": np.repeat(weight, length),
         }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _intervals(result: Result, frame: pd.DataFrame) -> None:
         assert frame["p_value"].iloc[[0]].isna().all()
         return
     nested = [result.conf_int(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
-    for (inner_low, inner_high), (outer_low, outer_high) in zip(nested, nested[1:], strict=False):
+    for (inner_low, inner_high), (outer_low, outer_high) in pairwise(nested):
         assert outer_low <= inner_low <= result.estimate <= inner_high <= outer_high
         assert outer_low < inner_low or result.std_error == 0
     if result.std_error > 0:

@@ -20,9 +20,9 @@ from gmvcausal.stats.inference import critical_value, fieller
 class MoneyResult(Result):
     """Incremental GMV and what is left of it.
 
-    Terms of `to_frame()`: ``incremental_gmv``, ``refunds``, ``cost``; ``profit`` with a margin or a cost (else it would be
-    GMV under another name); ``roi`` with a cost. The interval of ``roi`` is Fieller's; a ratio has no standard error that
-    could be trusted, so that column is empty there.
+    Terms of `to_frame()`: ``incremental_gmv``, ``refunds``, ``cost``; ``profit`` with a margin or a cost (else it
+    would be GMV under another name); ``roi`` with a cost. The interval of ``roi`` is Fieller's; a ratio has no
+    standard error that could be trusted, so that column is empty there.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ def incremental_gmv(
     result : DidResult
         An effect per unit-period on GMV.
     cost : float or DidResult
-        Total cost in money, known exactly; or the effect of the same tactic on a cost column of the same panel, estimated
-        with the same design, so that gain and cost carry their covariance.
+        Total cost in money, known exactly; or the effect of the same tactic on a cost column of the same panel,
+        estimated with the same design, so that gain and cost carry their covariance.
     cost_is : {"discount", "other"}
         What the cost consists of; required with a cost. A discount is already inside paid GMV and is refused there.
     margin : float
@@ -61,7 +61,8 @@ def incremental_gmv(
     refunds : float
         Share of incremental GMV expected back, in [0, 1]. Only for gross GMV.
     gmv_is : {"paid", "list"}, optional
-        Whether GMV is what shoppers paid or list price. Known where the panel comes from `Logs`; required with a cost otherwise.
+        Whether GMV is what shoppers paid or list price. Known where the panel comes from `Logs`; required with a cost
+        otherwise.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def incremental_gmv(
     --------
     >>> import gmvcausal as gc, pandas as pd
     >>> panel = pd.DataFrame([
-    ...     dict(unit=u, period=t, gmv=10 + u + t + (3 if u < 10 and t >= 3 else 0), first_treated=3 if u < 10 else None)
+    ...     dict(unit=u, period=t, gmv=10 + u + t + 3 * (u < 10 and t >= 3), first_treated=3 if u < 10 else None)
     ...     for u in range(30) for t in range(1, 5)])
     >>> money = gc.did(panel).incremental_gmv(cost=20, cost_is="other", gmv_is="paid", margin=0.5)
     >>> [round(x, 6) for x in money.to_frame()["estimate"]]
@@ -87,14 +88,20 @@ def incremental_gmv(
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(f"incremental_gmv needs the result of gc.did, but got {type(result).__name__}")
     if result.options.estimator == "naive":
-        raise DesignError("a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls")
+        raise DesignError(
+            "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
+        )
     if result.panel.weight is not None:
-        raise DesignError("a weighted effect has no total over the units seen", remedy="estimate without weights for totals")
+        raise DesignError(
+            "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
+        )
     margin, refunds = check("margin", margin), check("refunds", refunds)
     meta = result.panel.meta
     paid = _gmv_is(meta, gmv_is)
     if refunds and meta.get("gmv") == "net":
-        raise InputError("GMV is already net of refunds, so refunds= would take them off twice", remedy="leave refunds= out")
+        raise InputError(
+            "GMV is already net of refunds, so refunds= would take them off twice", remedy="leave refunds= out"
+        )
     cells = result.fitted.treated_cells * _per_scale(meta)
     gain, var_gain = result.estimate * cells, (result.std_error * cells) ** 2
     spent, var_cost, cov_cost = _cost(result, cost, cost_is, paid, cells)
@@ -106,7 +113,8 @@ def incremental_gmv(
     cov = linear @ joint @ linear.T
     terms = ["incremental_gmv", "refunds", "cost", "profit"]
     estimands = [
-        f"total over {result.fitted.treated_cells:,} treated unit-periods" + _scale_words(meta), f"{refunds:.1%} of incremental GMV",
+        f"total over {result.fitted.treated_cells:,} treated unit-periods" + _scale_words(meta),
+        f"{refunds:.1%} of incremental GMV",
         "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
     ]  # fmt: skip
@@ -125,10 +133,19 @@ def incremental_gmv(
         var_profit, cov_profit = float(cov[3, 3]), float(cov[2, 3])
         special[4] = partial(_return_interval, (profit, spent, var_profit, var_cost, cov_profit), df)
     estimates = Estimates(
-        tuple(terms), tuple(estimands), tuple(units), estimate, cov, (result.n,) * len(terms), df, result.estimates.withheld, special
+        tuple(terms),
+        tuple(estimands),
+        tuple(units),
+        estimate,
+        cov,
+        (result.n,) * len(terms),
+        df,
+        result.estimates.withheld,
+        special,
     )
     checks = () if paid else (
-        Check("gmv_definition", "warned", "it is not known whether GMV is paid or list price", remedy="pass gmv_is="),)  # fmt: skip
+        Check("gmv_definition", "warned", "it is not known whether GMV is paid or list price",
+        remedy="pass gmv_is="),)  # fmt: skip
     options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
     manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
     return MoneyResult(
@@ -173,9 +190,13 @@ def _cost(result: Any, cost: Any, cost_is: str | None, paid: str | None, cells: 
         )
     check("cost_is", cost_is)
     if paid is None:
-        raise InputError("with a cost it must be known whether GMV is paid or list price", remedy="pass gmv_is='paid' or 'list'")
+        raise InputError(
+            "with a cost it must be known whether GMV is paid or list price", remedy="pass gmv_is='paid' or 'list'"
+        )
     outcome = cost.manifest.options.get("outcome") if estimated else None
-    if paid == "paid" and (cost_is == "discount" or (outcome is not None and outcome in ("discount", result.panel.meta.get("discount")))):
+    if paid == "paid" and (
+        cost_is == "discount" or (outcome is not None and outcome in ("discount", result.panel.meta.get("discount")))
+    ):
         raise InputError(
             "the discount is already inside paid GMV: taking it off again would count the coupon twice",
             remedy="leave it out of cost=, or analyse list GMV (gmv_is='list') with the discount as cost",

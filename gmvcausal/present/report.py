@@ -33,6 +33,7 @@ def report(
     question: str | None = None,
     benchmarks: Sequence[str] = (),
     currency: str = "",
+    beside: Sequence[str] = (),
     extra: Sequence[tuple[str, Any]] = (),
 ) -> Path:
     """Write one self-contained HTML page about one result, or about several answers to one question.
@@ -54,6 +55,8 @@ def report(
         Names of results shown for comparison only; they never give the headline.
     currency : str
         Symbol before amounts, for example ``"$"``.
+    beside : sequence of str
+        Facts to print right under the headline, on the first screen.
     extra : sequence of (str, content)
         Further sections: a heading, and a sentence, a DataFrame, a figure, or a list of these.
 
@@ -90,6 +93,7 @@ def report(
         **_first_screen(found, benchmarks, currency, title, question),
         picture=_picture(figures.compare(found, benchmarks=benchmarks, currency=currency)) if len(found) > 1 else "",
         sections=[_section(name, result, currency) for name, result in found.items()],
+        beside=[phrases.sentence(digits.inline(text)) for text in beside],
         extra=[
             {"heading": digits.inline(h), "id": f"extra-{i}", "parts": _parts(c)}
             for i, (h, c) in enumerate(_pairs(extra))
@@ -190,6 +194,8 @@ def _picture(figure: Figure) -> str:
 
 # --- what a study adds ------------------------------------------------------------------------------------------------
 def _pairs(extra: Any) -> list[tuple[Any, Any]]:
+    if not isinstance(extra, Mapping | Sequence) or isinstance(extra, str):
+        raise InputError(f"extra must hold pairs of a heading and its content, but is {extra!r}")
     pairs = list(extra.items()) if isinstance(extra, Mapping) else list(extra)
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:

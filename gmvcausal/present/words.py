@@ -231,8 +231,11 @@ def naive_first(found: Mapping[str, Result]) -> list[Result]:
 def _refusal(found: Mapping[str, Result], marked: set[str], currency: str) -> tuple[str, ...]:
     """Why no number is given, told as what it is: the audit at work."""
     designs = {n: r for n, r in found.items() if n not in marked} or dict(found)
-    told = join([f"{estimate_words(r, currency)} ({n})" for n, r in found.items()])
-    lines = [f"The audit did its work: {told} would have been quoted as the effect without it."]
+    if marked >= set(found):
+        return ("Every answer here is a benchmark, shown for comparison only: add a design that can be believed.",)
+    failed = {n: r for n, r in found.items() if verdict(r) == "refused"}
+    told = join([f"{estimate_words(r, currency)} ({n})" for n, r in failed.items()])
+    lines = [f"The audit did its work: {told} would have been quoted as the effect without it."] if failed else []
     for name, result in designs.items():
         if verdict(result) == "no_interval":
             lines.append(f"{name}: {inline(result.estimates.withheld) or 'no interval can be given'}.")

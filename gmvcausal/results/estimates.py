@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from gmvcausal.stats.inference import FloatArray, critical_value, p_value, root_of_diagonal
 
 

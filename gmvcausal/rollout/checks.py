@@ -22,30 +22,36 @@ from gmvcausal.stats.inference import p_value, wald
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = {
     "selection": (
-        "p-value of the difference, before any treatment, between units that are later treated and units that never are (naive only)",
+        "p-value of the difference, before any treatment, between units that are later treated and units that "
+        "never are (naive only)",
         "p < .05", "p < .01",
     ),
-    "pre_trend": ("p-value of the joint test that all leads are zero (universal base)", "p < .05, or one lead period only", "p < .01"),
+    "pre_trend": ("p-value of the joint test that all leads are zero (universal base)",
+    "p < .05, or one lead period only", "p < .01"),
     "pre_trend_slope": (
         "p-value of the straight line through the leads, and how much of the effect it would give if carried forward",
         "p < .05", "p < .01 and the line carried forward is at least half the effect",
     ),
-    "few_clusters": ("clusters on the smaller of the treated and the control side", "< 30", f"< {MIN_CLUSTERS} (no interval is given)"),
+    "few_clusters": ("clusters on the smaller of the treated and the control side", "< 30",
+    f"< {MIN_CLUSTERS} (no interval is given)"),
     "cohort_size": ("units in the smallest cohort", "< 5", "never"),
     "always_treated": ("share of units left out because they were treated from the start", "> 0", "> .5"),
     "never_treated": ("whether never-treated units exist", "none", "never"),
     "period_gaps": ("periods missing for all units", "> 0", "never"),
     "attrition": ("share of unit-periods that are absent", "> 0 (bounds are printed)", "never"),
     "late_entry": (
-        "difference between treated and untreated units in the share first active after the first thirteenth of the panel",
+        "difference between treated and untreated units in the share first active after the first thirteenth of "
+        "the panel",
         "> .10 (rerun on units seen early)", "never",
     ),
-    "leverage": ("share of the variance that comes from the largest unit", "> .10 (rerun with winsorised outcome)", "never"),
+    "leverage": ("share of the variance that comes from the largest unit", "> .10 (rerun with winsorised outcome)",
+    "never"),
     "scale_mix": ("share of units whose level is a hundred times the median, apart from the rest", "> .005", "never"),
     "id_reuse": ("units that occur under more than one room, city, store or region", "> 0", "never"),
     "all_zero": ("share of outcomes that are exactly zero", "= 1", "never"),
     "quantisation": ("spacing of the numbers in their source type over their standard deviation", "> 1e-6", "never"),
-    "forbidden_comparisons": ("whether units already treated serve as controls", "never", "they do (staggered or switching treatment)"),
+    "forbidden_comparisons": ("whether units already treated serve as controls", "never",
+    "they do (staggered or switching treatment)"),
     "campaign_overlap": (
         "share of comparison unit-periods under another campaign",
         "> .05 (rerun without them)", "the rerun lies more than 2 standard errors away and changes the conclusion",
@@ -78,16 +84,28 @@ def run_audit(case: Case) -> Audit:
     """Run every check that applies to the estimator."""
     found: list[Check] = []
     design: tuple[Callable[[Case], Check | None], ...] = (
-        pre_trend, pre_trend_slope, cohort_size, always_treated, never_treated, late_entry, forbidden_comparisons, campaign_overlap,
+        pre_trend, pre_trend_slope, cohort_size, always_treated, never_treated, late_entry, forbidden_comparisons,
+        campaign_overlap,
     )  # fmt: skip
     if case.options.estimator == "naive":
         design = (selection,)
-    for function in (*design, few_clusters, period_gaps, attrition, leverage, scale_mix, id_reuse, all_zero, quantisation):
+    for function in (
+        *design,
+        few_clusters,
+        period_gaps,
+        attrition,
+        leverage,
+        scale_mix,
+        id_reuse,
+        all_zero,
+        quantisation,
+    ):
         check = function(case)
         if check is not None:
             found.append(check)
     found.append(
-        Check("spillover", "not_run", "the data name no links between units; the estimate assumes that one unit's treatment leaves "
+        Check("spillover", "not_run",
+        "the data name no links between units; the estimate assumes that one unit's treatment leaves "
               "the others alone", remedy="compare with units that cannot be reached, for example in other cities")
     )  # fmt: skip
     found += [_from_meta(c) for c in case.panel.meta.get("checks", [])]
@@ -112,7 +130,8 @@ def selection(case: Case) -> Check:
     start = case.panel.start
     ever = start != UNTREATED
     first = np.where(ever, np.maximum(start, 0), y.shape[1])
-    # The same calendar periods on both sides: those before the first treatment of each treated unit, and all of the others'.
+    # The same calendar periods on both sides: those before the first treatment of each treated unit, and all of the
+    # others'.
     before = np.isfinite(y) & (np.arange(y.shape[1]) < first[:, None])
     levels = []
     for side in (ever, ~ever):
@@ -192,16 +211,20 @@ def pre_trend(case: Case) -> Check:
         return Check("pre_trend", "not_run", "there are more leads than clusters, so they cannot be tested together")
     status = "failed" if p < 0.01 else "warned" if p < 0.05 else "passed"
     largest = int(np.argmax(np.abs(leads.estimate)))
-    message = f"joint test of {rank} leads: p = {_p(p)}; the largest is {leads.estimate[largest]:+.4g} at event time {leads.at[largest]}"
+    message = (
+        f"joint test of {rank} leads: p = {_p(p)}; the largest is {leads.estimate[largest]:+.4g} at "
+        f"event time {leads.at[largest]}"
+    )
     remedy = (
-        "the groups already moved apart before the treatment: find controls that move alike, compare within products or areas, "
+        "the groups already moved apart before the treatment: find controls that move alike, compare within "
+        "products or areas, "
         "or randomise the next campaign; if the tactic was announced earlier, say so with anticipation="
     )
     return Check("pre_trend", status, message, p, 0.01, "" if status == "passed" else remedy)
 
 
 def _main_leads(leads: Series) -> Series:
-    """Leads on which at least half of the treated units stand: farther ones mix cohorts, and their line means little."""
+    """Leads on which at least half of the treated units stand: farther ones mix cohorts."""
     top = max(int(leads.n.max()), 1)
     use = leads.n >= 0.5 * top
     if use.sum() < 2:
@@ -250,7 +273,8 @@ def pre_trend_slope(case: Case) -> Check:
     explains = abs(drift) >= 0.5 * abs(effect) and drift * effect > 0
     status = "failed" if p < 0.01 and (explains or abs(drift) >= abs(effect)) else "warned" if p < 0.05 else "passed"
     message = (
-        f"the leads lie on a line of {b:+.4g} a period (p = {_p(p)}); carried forward it gives {drift:+.4g} of the {effect:+.4g} "
+        f"the leads lie on a line of {b:+.4g} a period (p = {_p(p)}); carried forward it gives {drift:+.4g} of the "
+        f"{effect:+.4g} "
         f"found after the start, and leaves {effect - drift:+.4g}"
     )
     remedy = "the effect continues a trend that was there before the tactic: do not read it as caused by the tactic"
@@ -279,7 +303,8 @@ def cohort_size(case: Case) -> Check | None:
     if not small:
         return Check("cohort_size", "passed", f"the smallest cohort has {least:,} units", float(least), 5.0)
     return Check(
-        "cohort_size", "warned", f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units, the smallest {least}",
+        "cohort_size", "warned",
+        f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units, the smallest {least}",
         float(least), 5.0, "read effects of single cohorts with care, or use longer periods so that cohorts merge",
     )  # fmt: skip
 
@@ -305,7 +330,8 @@ def never_treated(case: Case) -> Check | None:
     if count:
         return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
     return Check(
-        "never_treated", "warned", "no unit is untreated throughout; units treated later serve as controls, and the last cohort is "
+        "never_treated", "warned",
+        "no unit is untreated throughout; units treated later serve as controls, and the last cohort is "
         "only a control", 0.0, 1.0, "keep a hold-out group in the next roll-out",
     )  # fmt: skip
 
@@ -316,7 +342,8 @@ def period_gaps(case: Case) -> Check:
     if not gaps:
         return Check("period_gaps", "passed", "no period is missing between the first and the last", 0.0, 0.0)
     return Check(
-        "period_gaps", "warned", f"{gaps:,} periods between the first and the last are missing for every unit", float(gaps), 0.0,
+        "period_gaps", "warned", f"{gaps:,} periods between the first and the last are missing for every unit",
+        float(gaps), 0.0,
         "check whether these periods were lost or had no sales at all (then they are zeros)",
     )  # fmt: skip
 
@@ -341,7 +368,10 @@ def attrition(case: Case) -> Check:
     )
     bounds = attrition_bounds(case.fitted.effects)
     if bounds is not None:
-        message += f"; if those who left differ in the worst way, the effect lies between {bounds[0]:+.4g} and {bounds[1]:+.4g} (Lee 2009)"
+        message += (
+            f"; if those who left differ in the worst way, the effect lies between {bounds[0]:+.4g} "
+            f"and {bounds[1]:+.4g} (Lee 2009)"
+        )
     return Check(
         "attrition", "warned", message, float(absent), 0.0,
         "a shopper who left has GMV 0: zero-fill inside each unit's life, for example with gc.Logs(...).panel",
@@ -387,13 +417,20 @@ def late_entry(case: Case) -> Check | None:
         return None
     shares = [float(s.mean()) for s in sides]
     gap = abs(shares[0] - shares[1])
-    message = f"{shares[1]:.0%} of untreated units are first active after period {cutoff}, against {shares[0]:.0%} of treated units"
+    message = (
+        f"{shares[1]:.0%} of untreated units are first active after period {cutoff}, against "
+        f"{shares[0]:.0%} of treated units"
+    )
     if gap <= _LATE_GAP:
         return Check("late_entry", "passed", message, gap, _LATE_GAP)
-    message += f"; on the units active by then the estimate is {_retry(case, _subset(panel, early))} against {case.fitted.estimates.estimate[0]:+.4g}"
+    message += (
+        f"; on the units active by then the estimate is {_retry(case, _subset(panel, early))} against "
+        f"{case.fitted.estimates.estimate[0]:+.4g}"
+    )
     return Check(
         "late_entry", "warned", message, gap, _LATE_GAP,
-        "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), or read the rerun",
+        "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), "
+        "or read the rerun",
     )  # fmt: skip
 
 
@@ -411,7 +448,10 @@ def leverage(case: Case) -> Check | None:
         return Check("leverage", "passed", message, value, _LEVERAGE)
     size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
     cap = float(np.quantile(size, 0.99))
-    message += f"; with outcomes capped at {cap:.4g} (99 % of the non-zero ones) the estimate is {_retry(case, replace(panel, y=np.clip(panel.y, -cap, cap), notes=[], dropped={}))}"
+    message += (
+        f"; with outcomes capped at {cap:.4g} (99 % of the non-zero ones) the estimate is "
+        f"{_retry(case, replace(panel, y=np.clip(panel.y, -cap, cap), notes=[], dropped={}))}"
+    )
     return Check(
         "leverage",
         "warned",
@@ -435,7 +475,8 @@ def scale_mix(case: Case) -> Check | None:
     # A heavy tail thins out steadily; another currency is a second hump with little between.
     if high > _SCALE and between < high / 2:
         return Check(
-            "scale_mix", "warned", f"{high:.1%} of units lie about a hundred times above the median level, with few between", high, _SCALE,
+            "scale_mix", "warned",
+            f"{high:.1%} of units lie about a hundred times above the median level, with few between", high, _SCALE,
             "check whether these units are recorded in cents or in another currency",
         )  # fmt: skip
     return Check("scale_mix", "passed", "no group of units lies apart by a factor of a hundred", high, _SCALE)
@@ -496,8 +537,10 @@ def forbidden_comparisons(case: Case) -> Check | None:
         return Check("forbidden_comparisons", "passed", "all treated units start together and stay treated", 1.0, 1.0)
     what = f"treatment starts in {n_starts} different periods" + (" and switches off again" if off else "")
     return Check(
-        "forbidden_comparisons", "failed", f"{what}, so units already treated serve as controls and effects that grow are read with the "
-        "wrong weight or sign (Goodman-Bacon 2021)", float(n_starts), 1.0, "use estimator='callaway_santanna', or 'stacked' for campaigns",
+        "forbidden_comparisons", "failed",
+        f"{what}, so units already treated serve as controls and effects that grow are read with the "
+        "wrong weight or sign (Goodman-Bacon 2021)", float(n_starts), 1.0,
+        "use estimator='callaway_santanna', or 'stacked' for campaigns",
     )  # fmt: skip
 
 

@@ -80,7 +80,8 @@ def from_first_treated(
     if off.any():
         example = grid.label(value[np.flatnonzero(off)[0]])
         raise InputError(
-            f"first_treated lies between two periods for {int(off.sum()):,} units, for example {example}, so it matches none",
+            f"first_treated lies between two periods for {int(off.sum()):,} units, for example {example}, so it "
+            "matches none",
             column=column, rows=rows(off),
             remedy="move it to the start of the period that holds it, on the same grid as the time column",
         )  # fmt: skip

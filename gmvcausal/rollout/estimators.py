@@ -22,7 +22,8 @@ IntArray = NDArray[np.int64]
 
 # Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
 MIN_CLUSTERS = 10
-# Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances only.
+# Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances
+# only.
 MAX_JOINT = 1_000
 
 
@@ -134,7 +135,8 @@ def _headline(
     if few:
         cov = np.full_like(cov, np.nan)
         withheld = (
-            f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side the usual "
+            f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side "
+            "the usual "
             "standard errors are far too small, so no interval is given"
         )
     k = len(terms)
@@ -275,7 +277,8 @@ def naive(panel: Panel, options: Options) -> Fitted:
     clusters = (_count(panel.cluster, treated), _count(panel.cluster, without))
     scores = np.bincount(panel.cluster, influence)
     estimates = _headline(
-        [("with less without", "difference of means with and without the tactic (not an effect)")], options.outcome_unit,
+        [("with less without", "difference of means with and without the tactic (not an effect)")],
+        options.outcome_unit,
         np.array([means[0] - means[1]]), np.array([[float(scores @ scores)]]), len(np.unique(panel.unit_code)),
         len(np.unique(panel.cluster)) - 1, clusters,
     )  # fmt: skip
@@ -377,7 +380,8 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     scale = math.sqrt(float(fit.cov[0, 0]) / raw) if raw > 0 else 1.0
     detail: dict[str, Any] = {"on": on, "fit": fit, "block": block}
     return Fitted(
-        estimates, lambda: fit.scores[:, 0] * scale, lambda: _event_regression(panel, options, on, block, clusters[1]), treated, control,
+        estimates, lambda: fit.scores[:, 0] * scale, lambda: _event_regression(panel, options, on, block,
+        clusters[1]), treated, control,
         clusters, int(((on == 1) & np.isfinite(panel.y)).sum()), None, detail,
     )  # fmt: skip
 

@@ -6,9 +6,9 @@ influence A_h (Y_i - m_h) + d_h, scaled so that the covariance is the sum of its
 
     Omega = sum_h  A_h C_h A_h' + n_h d_h d_h'
 
-where C_h is the cohort's centred cross-product. A_h has two entries a row and is kept sparse; d_h holds the shares and,
-for pooled control groups, the distance of the cohort's mean from the pooled mean. Aggregates are rows J; their covariance
-J Omega J' never needs the units, so bands and aggregations cost small matrices only.
+where C_h is the cohort's centred cross-product. A_h has two entries a row and is kept sparse; d_h holds the shares
+and, for pooled control groups, the distance of the cohort's mean from the pooled mean. Aggregates are rows J; their
+covariance J Omega J' never needs the units, so bands and aggregations cost small matrices only.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class FromMoments:
 
 @dataclass(frozen=True)
 class FromUnits:
-    """Group-time effects where cells are missing or units are weighted: each comparison uses the units seen in both periods.
+    """Group-time effects with absent cells or weights: each comparison uses the units seen in both of its periods.
 
     Attributes
     ----------

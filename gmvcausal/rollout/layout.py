@@ -173,7 +173,7 @@ def _already_matrix(table: Table, unit: str, time: str, when: Times) -> Layout |
 
 
 def _distinct_times(values: IntArray) -> tuple[IntArray, IntArray]:
-    """Sorted distinct values and each row's position among them; by counting where they lie on a grid, as they mostly do."""
+    """Sorted distinct values and each row's position among them; by counting where they lie on a grid."""
     low, high = int(values.min()), int(values.max())
     step = max(int(np.gcd.reduce(np.diff(np.unique(values[:: max(1, len(values) // 10_000)])))), 1)
     span = (high - low) // step + 1

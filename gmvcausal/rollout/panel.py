@@ -90,7 +90,8 @@ class Panel:
 
 
 def read_panel(
-    data: Any, *, outcome: str, unit: str, time: str, first_treated: str, treated: str | None, stack: str | None, never: Any,
+    data: Any, *, outcome: str, unit: str, time: str, first_treated: str, treated: str | None, stack: str | None,
+    never: Any,
     cluster: str | None, weights: str | None, anticipation: int, missing: str, dedupe: str | None, absorbing: bool,
 ) -> Panel:  # fmt: skip
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
@@ -105,7 +106,10 @@ def read_panel(
     table.series(unit, "unit")
     notes: list[str] = list(meta.get("notes", []))
     dropped: dict[str, int] = dict(meta.get("dropped", {}))
-    remedy = "a unit that bought nothing has outcome 0: pass missing='zero' if that is what missing means here, else remove the rows"
+    remedy = (
+        "a unit that bought nothing has outcome 0: pass missing='zero' if that is what missing means "
+        "here, else remove the rows"
+    )
     read = numeric(table, outcome, "outcome", missing=remedy if missing == "raise" else None)
     y_rows = read.values
     if missing == "zero":
@@ -170,13 +174,15 @@ def read_panel(
             )
     if layout.grid.gaps:
         notes.append(
-            f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time counts them"
+            f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time "
+            "counts them"
         )
     other = None
     if stack is not None and "other_tactic" in table.columns:
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
     return Panel(
-        y, on, start, layout.unit, layout.unit_code, cluster_code, name, weight, layout.grid, layout.offset, layout.stack,
+        y, on, start, layout.unit, layout.unit_code, cluster_code, name, weight, layout.grid, layout.offset,
+        layout.stack,
         layout.stack_labels, other, found, table.n, len(table.columns), read.spacing, moving, notes, dropped, meta,
     )  # fmt: skip
 
@@ -283,7 +289,12 @@ def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str
 
 
 def _clusters(
-    table: Table, layout: Layout, cluster: str | None, unit: str, start: IntArray, meta: dict[str, Any],
+    table: Table,
+    layout: Layout,
+    cluster: str | None,
+    unit: str,
+    start: IntArray,
+    meta: dict[str, Any],
     moving: dict[str, int],
 ) -> tuple[str, IntArray]:
     """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
@@ -316,9 +327,7 @@ def _clusters(
     return cluster, np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def _coarser(
-    table: Table, layout: Layout, column: str, start: IntArray, moving: dict[str, int]
-) -> IntArray | None:
+def _coarser(table: Table, layout: Layout, column: str, start: IntArray, moving: dict[str, int]) -> IntArray | None:
     """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
     try:
         ids = identifiers(table, column, "cluster")

@@ -215,7 +215,8 @@ class DidResult(Result):
         treated = np.bincount(block, (on == 1).any(axis=1))
         periods = [int(present[block == b].any(axis=0).sum()) for b in range(len(information))]
         return pd.DataFrame({
-            "stack": self.panel.stack_labels, "estimate": product / information, "weight": information / information.sum(),
+            "stack": self.panel.stack_labels, "estimate": product / information,
+            "weight": information / information.sum(),
             "treated": treated.astype(int), "periods": periods,
         })  # fmt: skip
 
@@ -284,9 +285,7 @@ class DidResult(Result):
         return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)
 
 
-def _again(
-    title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options
-) -> DidResult:
+def _again(title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options) -> DidResult:
     fitted = ESTIMATORS[options.estimator](panel, options)
     return DidResult(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)
 

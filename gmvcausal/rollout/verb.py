@@ -27,7 +27,8 @@ _ASSUMPTIONS = {
     "no effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
     "two_by_two": "without the tactic, the treated units would have moved in parallel with the control units",
     "twfe": "parallel trends, and the same effect for every unit at all times after the start",
-    "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, campaign by campaign",
+    "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, "
+    "campaign by campaign",
     "naive": "units and periods with the tactic would have been like all others without it",
 }
 _ABSORBING = ("callaway_santanna", "two_by_two")
@@ -76,9 +77,9 @@ def did(
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
     estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked", "naive"}
-        The default compares each cohort with units not treated, and stays right when effects grow or differ by cohort.
-        ``twfe`` is the usual benchmark; with staggered starts its audit fails. ``naive`` is the comparison of means that
-        claims are often built on; it is there to be shown beside the others.
+        The default compares each cohort with units not treated, and stays right when effects grow or differ by
+        cohort. ``twfe`` is the usual benchmark; with staggered starts its audit fails. ``naive`` is the comparison of
+        means that claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     cluster : str, optional
@@ -113,8 +114,8 @@ def did(
     Raises
     ------
     InputError
-        The data or the call is wrong: missing values, repeated unit-periods, a date off the grid, a treatment that varies
-        where it must not, ... The message names the column, the count, the first rows and the remedy.
+        The data or the call is wrong: missing values, repeated unit-periods, a date off the grid, a treatment that
+        varies where it must not, ... The message names the column, the count, the first rows and the remedy.
     DesignError
         The data cannot answer: no control unit, no period before treatment, no treated unit.
 
@@ -128,18 +129,21 @@ def did(
     >>> import gmvcausal as gc, pandas as pd
     >>> weeks = range(1, 5)
     >>> panel = pd.DataFrame([
-    ...     dict(unit=u, period=t, gmv=10 + u + t + (3 if u < 10 and t >= 3 else 0), first_treated=3 if u < 10 else None)
+    ...     dict(unit=u, period=t, gmv=10 + u + t + 3 * (u < 10 and t >= 3), first_treated=3 if u < 10 else None)
     ...     for u in range(30) for t in weeks])
     >>> result = gc.did(panel)
     >>> round(result.estimate, 6)
     3.0
     """
     options: dict[str, Any] = {
-        "outcome": column_name("outcome", outcome), "unit": column_name("unit", unit), "time": column_name("time", time),
-        "first_treated": column_name("first_treated", first_treated), "treated": column_name("treated", treated, optional=True),
+        "outcome": column_name("outcome", outcome), "unit": column_name("unit", unit), "time": column_name("time",
+        time),
+        "first_treated": column_name("first_treated", first_treated), "treated": column_name("treated", treated,
+        optional=True),
         "stack": column_name("stack", stack, optional=True), "never": never,
         "estimator": one_of("estimator", estimator, tuple(ESTIMATORS)), "control": check("control", control),
-        "cluster": column_name("cluster", cluster, optional=True), "weights": column_name("weights", weights, optional=True),
+        "cluster": column_name("cluster", cluster, optional=True), "weights": column_name("weights", weights,
+        optional=True),
         "anticipation": check("anticipation", anticipation), "base_period": check("base_period", base_period),
         "bands": check("bands", bands), "alpha": check("alpha", alpha), "ssc": one_of("ssc", ssc, SSC_CHOICES),
         "missing": check("missing", missing), "dedupe": dedupe, "seed": check("seed", seed),
@@ -148,7 +152,8 @@ def did(
         raise InputError("estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
                          remedy="pass treated='treated'")  # fmt: skip
     panel = read_panel(
-        data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treated=treated, stack=stack, never=never,
+        data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treated=treated, stack=stack,
+        never=never,
         cluster=cluster, weights=weights, anticipation=options["anticipation"], missing=missing, dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
     )  # fmt: skip

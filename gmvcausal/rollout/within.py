@@ -1,8 +1,8 @@
 """Two-way fixed effects on a matrix: row effects and (block, column) effects, taken out exactly.
 
-The row effects (units, or units within a campaign) are eliminated by hand; what remains is one small system per block in
-the column effects (periods), solved directly. So the cost is a few passes over the matrix whatever the number of units,
-and nothing has to converge.
+The row effects (units, or units within a campaign) are eliminated by hand; what remains is one small system per block
+in the column effects (periods), solved directly. So the cost is a few passes over the matrix whatever the number of
+units, and nothing has to converge.
 """
 
 from __future__ import annotations

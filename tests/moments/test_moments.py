@@ -1,4 +1,4 @@
-"""Moments in memory, in DuckDB and in exact rational arithmetic: the same to ten digits, whatever the type and the offset."""
+"""Moments in memory, in DuckDB and in rational arithmetic: the same to ten digits, whatever the type and offset."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ N, P, K = 90, 3, 3
 TEN_DIGITS = {"rtol": 1e-10, "atol": 0.0}
 
 DTYPES = {
-    "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "uint8": "UTINYINT", "uint16": "USMALLINT",
-    "uint32": "UINTEGER", "uint64": "UBIGINT", "float32": "FLOAT", "float64": "DOUBLE", "decimal": "DECIMAL(20, 2)", "HUGEINT": "HUGEINT",
+    "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
+    "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT", "HUGEINT": "HUGEINT",
+    "float32": "FLOAT", "float64": "DOUBLE", "decimal": "DECIMAL(20, 2)",
 }  # fmt: skip
 
 

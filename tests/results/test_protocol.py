@@ -34,7 +34,8 @@ RESULTS: dict[str, Any] = {
     "stacked": lambda: gc.did(campaigns(), **STACK),
     "naive": lambda: gc.did(PANEL, estimator="naive"),
     "money": lambda: gc.did(PANEL).incremental_gmv(),
-    "money with cost": lambda: gc.did(PANEL).incremental_gmv(cost=100, cost_is="other", gmv_is="paid", margin=0.4, refunds=0.1),
+    "money with cost": lambda: gc.did(PANEL).incremental_gmv(cost=100, cost_is="other", gmv_is="paid", margin=0.4,
+    refunds=0.1),
     "money with estimated cost": lambda: gc.did(PANEL).incremental_gmv(
         cost=gc.did(PANEL.assign(cost=PANEL["gmv"] * 0.2), outcome="cost"), cost_is="other", gmv_is="paid"),
     "money of few": lambda: gc.did(FEW).incremental_gmv(cost=100, cost_is="other", gmv_is="paid"),
@@ -55,7 +56,8 @@ def test_the_hash_is_of_the_data(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "column"),
-    [({}, "gmv"), ({}, "first_treated"), ({"weights": "w"}, "w"), ({"cluster": "place"}, "place"), ({"estimator": "twfe", "treated": "on"}, "on")],
+    [({}, "gmv"), ({}, "first_treated"), ({"weights": "w"}, "w"), ({"cluster": "place"}, "place"),
+    ({"estimator": "twfe", "treated": "on"}, "on")],
 )  # fmt: skip
 def test_the_hash_changes_with_one_value(options: dict[str, Any], column: str) -> None:
     frame = SWITCH.assign(on=SWITCH["on"].astype(int))
@@ -89,7 +91,7 @@ def test_an_audit_orders_its_checks_and_names_them() -> None:
     assert [c.name for c in audit] == ["b", "a", "c"]
     assert not audit.credible and [c.name for c in audit.failed] == ["b"] and not audit.warned
     assert "b" in audit and "z" not in audit
-    with pytest.raises(gc.InputError, match="no check called 'z'.*b, a, c"):
+    with pytest.raises(gc.InputError, match=r"no check called 'z'.*b, a, c"):
         audit["z"]
     with pytest.raises(gc.InputError, match="status must be one of"):
         Check("a", "ok", "fine")

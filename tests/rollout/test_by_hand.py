@@ -163,7 +163,8 @@ def test_many_cells_have_bands_from_variances_alone() -> None:
     n, periods = 400, 40
     start = rng.choice([*range(4, 34), np.inf], n, p=[*[0.6 / 30] * 30, 0.4])
     frame = pd.DataFrame({
-        "unit": np.repeat(np.arange(n), periods), "period": np.tile(np.arange(periods), n), "gmv": rng.normal(size=n * periods),
+        "unit": np.repeat(np.arange(n), periods), "period": np.tile(np.arange(periods), n),
+        "gmv": rng.normal(size=n * periods),
         "first_treated": np.repeat(start, periods), "place": np.repeat(rng.integers(0, 90, n), periods),
     })  # fmt: skip
     for options in ({}, {"cluster": "place"}, {"control": "not_yet_treated"}):

@@ -1,4 +1,4 @@
-"""Coverage, standard errors, bands and test sizes where the truth is known. Seeds are fixed, so these do not flicker."""
+"""Coverage, standard errors, bands and test sizes where the truth is known. Seeds are fixed."""
 
 from __future__ import annotations
 

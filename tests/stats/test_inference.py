@@ -39,7 +39,8 @@ def test_root_of_diagonal() -> None:
     np.testing.assert_array_equal(root_of_diagonal(np.diag([4.0, 9.0])), [2.0, 3.0])
 
 
-# --- simultaneous bands ------------------------------------------------------------------------------------------------
+# --- simultaneous bands
+# ------------------------------------------------------------------------------------------------
 def test_band_of_independent_terms_is_sidak_s() -> None:
     """For k independent normals the exact value is known."""
     for k in (1, 2, 5, 20):
@@ -79,10 +80,11 @@ def test_band_leaves_out_terms_without_variance_and_repeats_itself() -> None:
     assert sup_t(cov, 0.95, 7) == sup_t(cov, 0.95, 7) != sup_t(cov, 0.95, 8)
 
 
-# --- joint tests ---------------------------------------------------------------------------------------------------------
+# --- joint tests
+# ---------------------------------------------------------------------------------------------------------
 def test_wald_is_hotelling_s() -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(25, 3)) + [0.3, 0.0, -0.2]
+    x = rng.normal(size=(25, 3)) + np.array([0.3, 0.0, -0.2])
     mean, cov = x.mean(axis=0), np.cov(x.T) / 25
     statistic, p, rank = wald(mean, cov, 25)
     t2 = float(mean @ np.linalg.inv(cov) @ mean)
@@ -112,7 +114,8 @@ def test_wald_where_nothing_can_be_tested() -> None:
     assert math.isnan(wald(np.ones(5), np.eye(5), 5)[1])
 
 
-# --- small samples ---------------------------------------------------------------------------------------------------------
+# --- small samples
+# ---------------------------------------------------------------------------------------------------------
 def test_small_sample_factor() -> None:
     assert small_sample_factor("none", 100, 1, 5, 19, 20) == 1.0
     assert small_sample_factor("nested", 100, 1, 5, 19, 20) == pytest.approx(20 / 19 * 99 / 94, rel=1e-14)
@@ -121,7 +124,8 @@ def test_small_sample_factor() -> None:
         small_sample_factor("hc3", 1, 1, 1, 1, 2)
 
 
-# --- Fieller -----------------------------------------------------------------------------------------------------------
+# --- Fieller
+# -----------------------------------------------------------------------------------------------------------
 def test_fieller_holds_zero_exactly_where_the_numerator_is_not_significant() -> None:
     rng = np.random.default_rng(2)
     crit, seen = critical_value(0.95), set()

@@ -1,0 +1,153 @@
+"""A study written as a TOML file: read, and every key checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmvcausal.errors import InputError
+
+TABLES = ("orders", "exposures", "users", "rooms", "coverage")
+DATASETS = ("complete_journey",)
+_KEYS: dict[str, tuple[str, ...]] = {
+    "the file": ("study", "data", "columns", "logs", "answer"),
+    "[study]": ("title", "question", "currency"),
+    "[data]": ("dataset", "frame", *TABLES),
+    "[logs]": ("gmv", "gmv_is", "refund_window", "timezone", "dedupe"),
+    "[[answer]]": ("name", "benchmark", "panel", "stack", "where", "did", "also", "money"),
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read and checked.
+
+    Attributes
+    ----------
+    title, question, currency : str
+    data, columns, logs : dict
+        The file's sections.
+    answers : tuple of dict
+    folder : Path
+        Where the file lies; paths in it are relative to it.
+    """
+
+    title: str
+    question: str
+    currency: str
+    data: dict[str, Any]
+    columns: dict[str, str]
+    logs: dict[str, Any]
+    answers: tuple[dict[str, Any], ...]
+    folder: Path
+
+
+def read_study(path: str | os.PathLike[str]) -> Study:
+    """Read and check a study file.
+
+    Raises
+    ------
+    InputError
+        A file that is missing or is not TOML, an unknown key (with the nearest known one), or no answer.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a study is a path to a TOML file, but is {path!r}")
+    file = Path(path)
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the study file {file.name!r} is not TOML: {error}", remedy="mend that line") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"the study file {str(file)!r} cannot be read: {why}", remedy="check the path") from None
+    _known("the file", raw)
+    for section in ("study", "data", "logs"):
+        _known(f"[{section}]", _section(raw, section))
+    data = _section(raw, "data")
+    if not data:
+        raise InputError("the study file has no [data]", remedy="name a dataset, files, or a frame under [data]")
+    _one_source(raw, data)
+    answers = raw.get("answer", [])
+    if not isinstance(answers, list) or not answers:
+        raise InputError("the study file has no [[answer]]", remedy="describe at least one design under [[answer]]")
+    names = []
+    for answer in answers:
+        _known("[[answer]]", answer)
+        if not isinstance(answer.get("name"), str):
+            raise InputError("an [[answer]] has no name", remedy="give every answer a name")
+        if ("panel" in answer) + ("stack" in answer) + ("frame" in data) != 1:
+            raise InputError(
+                f"the answer {answer['name']!r} must be made from exactly one table",
+                remedy="give it panel = {...} or stack = {...}; neither where [data] names a ready frame",
+            )
+        if "frame" in data and "where" in answer:
+            raise _not_for_frames("where is")
+        _check_answer(answer)
+        names.append(answer["name"])
+    if len(set(names)) < len(names):
+        raise InputError("two answers have the same name", remedy="give each its own")
+    about = _section(raw, "study")
+    return Study(
+        str(about.get("title", file.stem)), str(about.get("question", "")), str(about.get("currency", "")),
+        data, _section(raw, "columns"), _section(raw, "logs"), tuple(answers), file.parent,
+    )  # fmt: skip
+
+
+def _check_answer(answer: Mapping[str, Any]) -> None:
+    """Types of the keys of one answer; what the options mean is checked by the verbs."""
+    for key in ("panel", "stack", "did", "money", "where"):
+        keywords(answer.get(key, {}), key)
+    also = answer.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(a, str) for a in also):
+        raise InputError(f"also must be a list of columns, but is {also!r}", remedy='write also = ["orders"]')
+    if not isinstance(answer.get("benchmark", False), bool):
+        raise InputError(f"benchmark must be true or false, but is {answer['benchmark']!r}")
+
+
+def keywords(options: Any, name: str) -> dict[str, Any]:
+    """The options of one verb, as a table."""
+    if not isinstance(options, dict):
+        raise InputError(f"{name} must be a table of options, for example {name} = {{ freq = 'W' }}")
+    return dict(options)
+
+
+def _one_source(raw: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Refuse sections that would be ignored: a dataset beside files, or rules on logs beside a ready frame."""
+    kinds = [kind for kind in ("dataset", "frame") if kind in data]
+    files = [name for name in TABLES if name in data]
+    if len(kinds) + bool(files) != 1:
+        raise InputError(
+            f"[data] must name exactly one source, but names {', '.join([*kinds, *files]) or 'none'}",
+            remedy="give a dataset, or a ready frame, or orders with exposures and the like",
+        )
+    if "frame" in data and (raw.get("logs") or raw.get("columns")):
+        raise _not_for_frames("[logs] and [columns] are")
+
+
+def _not_for_frames(what: str) -> InputError:
+    return InputError(
+        f"{what} about raw logs, but [data] names a ready frame",
+        remedy="remove them, or name orders and exposures instead of the frame",
+    )
+
+
+def _section(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = raw.get(name, {})
+    if not isinstance(found, dict):
+        raise InputError(f"{name} in the study file must be a section", remedy=f"write it as [{name}]")
+    return found
+
+
+def _known(where: str, found: Any) -> None:
+    if not isinstance(found, dict):
+        raise InputError(f"{where} in the study file must hold keys and values")
+    for key in found:
+        if key not in _KEYS[where]:
+            near = difflib.get_close_matches(key, _KEYS[where], n=1)
+            hint = f"write {near[0]!r} if you mean that" if near else f"use one of {', '.join(_KEYS[where])}"
+            raise InputError(f"{where} of the study file has the unknown key {key!r}", remedy=hint)

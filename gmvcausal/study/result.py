@@ -1,0 +1,146 @@
+"""The answers of a study, what to believe among them, and the folder they are written to."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.study.file import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.present.words import Headline
+    from gmvcausal.results import Result
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The answers of a study.
+
+    Attributes
+    ----------
+    study : Study
+    answers : dict of str to Result
+        In the order of the file.
+    also : dict of str to dict of str to Result
+        The same designs on further outcomes: answer -> outcome -> result.
+    money : dict of str to Result
+        Incremental GMV and profit, where the file asks for them.
+    """
+
+    study: Study
+    answers: dict[str, Result]
+    also: dict[str, dict[str, Result]] = field(default_factory=dict)
+    money: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Names of the answers that are shown but never believed."""
+        return tuple(a["name"] for a in self.study.answers if a.get("benchmark"))
+
+    @cached_property
+    def headline(self) -> Headline:
+        """What to believe, in plain words: an effect, none found, or a refusal, and why not the others."""
+        from gmvcausal.present import words
+
+        return words.lead(self.answers, benchmarks=self.benchmarks, currency=self.study.currency)
+
+    @property
+    def refused(self) -> bool:
+        """Whether no design passed its audit with an interval."""
+        return self.headline.name is None
+
+    def summary(self) -> str:
+        """The headline and every answer with its estimate, as text."""
+        from gmvcausal.present import text
+
+        return text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All estimates of all answers under a column ``answer``; the rest as in every `to_frame()`."""
+        import pandas as pd
+
+        parts = {**self.answers}
+        parts |= {f"{name}, {outcome}": r for name, more in self.also.items() for outcome, r in more.items()}
+        parts |= {f"{name}, money": r for name, r in self.money.items()}
+        frames = [r.to_frame().assign(answer=name) for name, r in parts.items()]
+        frame = pd.concat(frames, ignore_index=True)
+        return frame[["answer", *(c for c in frame.columns if c != "answer")]]
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write report.html, answers.png, results.csv, audit.csv and manifest.json into `folder`.
+
+        Returns
+        -------
+        Path
+            Of the report.
+        """
+        import pandas as pd
+
+        from gmvcausal.present import figures, files, tables
+        from gmvcausal.present.report import report
+
+        out = Path(folder)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the folder {str(out)!r} cannot be made: {error.strerror}", remedy="name another with --out") from None
+        page = out / "report.html"
+        marks: dict[str, Any] = {"benchmarks": self.benchmarks, "currency": self.study.currency}
+        about = {"title": self.study.title, "question": self.study.question or None}
+        report(self.answers, page, beside=self._beside(), extra=self._evidence(), **about, **marks)
+        picture = io.BytesIO()
+        figures.compare(self.answers, **marks).savefig(picture, format="png", dpi=150, bbox_inches="tight")
+        files.write(out / "answers.png", picture.getvalue())
+        tables.to_csv(self.to_frame(), out / "results.csv")
+        audits = [r.audit.to_frame().assign(answer=name) for name, r in self.answers.items()]
+        tables.to_csv(pd.concat(audits, ignore_index=True), out / "audit.csv")
+        manifests = {name: r.manifest.to_dict() for name, r in self.answers.items()}
+        files.write(out / "manifest.json", json.dumps(manifests, indent=2, ensure_ascii=False))
+        return page
+
+    def _beside(self) -> list[str]:
+        """The facts that a referee wants next to the headline: its leads, its overlap, its weights, other outcomes."""
+        from gmvcausal.present import digits
+
+        name = self.headline.name
+        if name is None:
+            return []
+        result = self.answers[name]
+        audit = result.audit
+        facts = [audit[c].message for c in ("pre_trend", "campaign_overlap") if c in audit]
+        if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
+            weight = result.by_stack()["weight"]
+            span = f"{digits.percent(float(weight.min()))} to {digits.percent(float(weight.max()))}"
+            facts.append(f"{len(weight)} campaigns, weighted by what each can tell: {span} each")
+        return facts + [self._other_outcome(outcome, r) for outcome, r in self.also.get(name, {}).items()]
+
+    def _other_outcome(self, outcome: str, result: Result) -> str:
+        from gmvcausal.present import phrases, words
+
+        size, span = (f(result, self.study.currency) for f in (phrases.estimate_words, phrases.interval_words))
+        return f"on {outcome} the same design gives {size} ({span}): {words.VERDICTS[words.verdict(result)]}"
+
+    def _evidence(self) -> list[tuple[str, Any]]:
+        """Further tables: other outcomes, weights over campaigns, money."""
+        from gmvcausal.present import phrases, words
+
+        found: list[tuple[str, Any]] = []
+        for name, more in self.also.items():
+            lines = [phrases.sentence(self._other_outcome(outcome, r)) for outcome, r in more.items()]
+            found.append((f"{name}: other outcomes", lines))
+        for name, result in self.answers.items():
+            if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
+                found.append((f"{name}: weight of each campaign", result.by_stack()))
+        for name, result in self.money.items():
+            verdict = words.VERDICTS[words.verdict(result)]
+            heading = f"{name}: money" + ("" if verdict in ("gain", "loss") else f" ({verdict})")
+            found.append((heading, result.to_frame().drop(columns=["statistic", "n"])))
+        return found

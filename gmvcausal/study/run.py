@@ -1,0 +1,160 @@
+"""Run a study: read the logs once, build each answer's table, estimate, audit."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gmvcausal.errors import GmvCausalError, InputError
+from gmvcausal.study.file import DATASETS, TABLES, Study, keywords, read_study
+from gmvcausal.study.result import StudyResult
+
+if TYPE_CHECKING:
+    from gmvcausal.results import Result
+
+
+def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyResult:
+    """Run a study file: read the logs once, build each answer's table, estimate, audit.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A TOML file; see the page on study files.
+    progress : bool
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    StudyResult
+        `answers`, `headline`, `summary()`, `to_frame()`, `write(folder)`.
+
+    Raises
+    ------
+    InputError, DesignError
+        As the verbs raise them, with the name of the answer concerned in front.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, pandas as pd, gmvcausal as gc
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> pd.DataFrame([
+    ...     dict(unit=u, period=t, gmv=10 + u % 7 + t + (3 if u < 15 and t >= 3 else 0), first_treated=3 if u < 15 else None)
+    ...     for u in range(40) for t in range(1, 5)]).to_parquet(folder / "panel.parquet")
+    >>> _ = (folder / "study.toml").write_text('[data]\\nframe = "panel.parquet"\\n[[answer]]\\nname = "roll-out"\\n')
+    >>> study = gc.run_study(folder / "study.toml", progress=False)
+    >>> round(study.answers["roll-out"].estimate, 6)
+    3.0
+    """
+    from tqdm import tqdm
+
+    study = read_study(path)
+    source = _open(study)
+    answers: dict[str, Result] = {}
+    also: dict[str, dict[str, Result]] = {}
+    money: dict[str, Result] = {}
+    made: dict[str, Any] = {}
+    for answer in tqdm(study.answers, desc="answers", unit="answer", disable=not progress, leave=False):
+        name = answer["name"]
+        try:
+            result, frame = _answer(source, answer, made)
+            answers[name] = result
+            extra = {outcome: _estimate(frame, {**answer.get("did", {}), "outcome": outcome}) for outcome in answer.get("also", [])}
+            if extra:
+                also[name] = extra
+            if "money" in answer:
+                money[name] = _call(result.incremental_gmv, answer["money"], "money")
+        except GmvCausalError as error:
+            raise type(error)(
+                f"answer {name!r}: {error.rule}", column=error.column, count=error.count, rows=error.rows, remedy=error.remedy
+            ) from None
+    return StudyResult(study, answers, also, money)
+
+
+def _open(study: Study) -> Any:
+    """The logs of the study, or its ready frame."""
+    from gmvcausal import datasets
+    from gmvcausal.logs.logs import Logs
+
+    data = study.data
+    if "frame" in data:
+        return _file(study, data["frame"])
+    if "dataset" in data:
+        if data["dataset"] not in DATASETS:
+            raise InputError(f"there is no dataset {data['dataset']!r}", remedy=f"name one of {', '.join(DATASETS)}, or files")
+        inputs = getattr(datasets, data["dataset"])()
+    else:
+        inputs = {name: _file(study, data[name]) for name in TABLES if name in data}
+    columns = {**inputs.pop("columns", {}), **study.columns}
+    logs = Logs(**inputs, columns=columns, **study.logs)
+    return logs, inputs.get("exposures"), columns
+
+
+def _file(study: Study, name: Any) -> Any:
+    if not isinstance(name, str):
+        raise InputError(f"[data] must name files as text, but holds {name!r}")
+    path = study.folder / name
+    if path.suffix.lower() != ".csv":
+        return os.fspath(path)
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the file {name!r} cannot be read: {error}", remedy="check the path and that it is CSV") from None
+
+
+def _answer(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:
+    """The result of one answer and the table it stands on; equal tables are built once."""
+    if not isinstance(source, tuple):
+        return _estimate(source, answer.get("did", {})), source
+    logs, exposures, columns = source
+    kind = "panel" if "panel" in answer else "stack"
+    options = keywords(answer[kind], kind)
+    if "where" in answer:
+        options["tactic"] = _tactics(exposures, columns, answer["where"])
+    key = json.dumps([kind, options], sort_keys=True, default=str)
+    if key not in made:
+        made[key] = _call(getattr(logs, kind), options, kind)
+    return _estimate(made[key], answer.get("did", {})), made[key]
+
+
+def _estimate(frame: Any, options: Any) -> Any:
+    from gmvcausal.rollout.verb import did
+
+    return _call(did, options, "did", frame)
+
+
+def _call(verb: Callable[..., Any], options: Mapping[str, Any], name: str, *data: Any) -> Any:
+    """Call a verb with the options of the file; an option that it does not have is the user's to mend."""
+    known = [p.name for p in inspect.signature(verb).parameters.values()][len(data) :]
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name} has no option {option!r}", remedy=f"use one of {', '.join(known)}")
+    return verb(*data, **options)
+
+
+def _tactics(exposures: Any, columns: Mapping[str, str], where: Any) -> list[Any]:
+    """Labels of the tactics whose exposures match every condition."""
+    from gmvcausal.frames.columns import id_values
+    from gmvcausal.frames.table import open_table
+
+    if exposures is None:
+        raise InputError("where = {...} selects tactics by a column of the exposures, but there are none")
+    conditions = keywords(where, "where")
+    label = columns.get("tactic", "tactic")
+    table = open_table(exposures, "exposures", [label, *conditions])
+    labels = id_values(table, label, "tactic")
+    keep = None
+    for column, wanted in conditions.items():
+        values = id_values(table, column, "where")
+        # Flags are read as 0 and 1.
+        chosen = {str(int(w) if isinstance(w, bool) else w) for w in (wanted if isinstance(wanted, list) else [wanted])}
+        hit = [str(v) in chosen for v in values]
+        keep = hit if keep is None else [a and b for a, b in zip(keep, hit, strict=True)]
+    found = list(dict.fromkeys(v for v, k in zip(labels.tolist(), keep or [], strict=False) if k))
+    if not found:
+        raise InputError("where = {...} matches no tactic", remedy="check the column and its values")
+    return found
