@@ -16,7 +16,7 @@ from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.stats.inference import critical_value, fieller
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class MoneyResult(Result):
     """Incremental GMV and what is left of it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ COMMON_COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Result:
+# Results are compared by identity: comparing the arrays inside them has no single answer.
+@dataclass(frozen=True, eq=False)
+class Result(ABC):
     """An estimate that carries its audit and its manifest.
 
     The scalar attributes are those of the first row of `to_frame()`.
@@ -45,9 +47,9 @@ class Result:
     alpha: float
 
     @property
+    @abstractmethod
     def audit(self) -> Audit:
-        """The checks that bear on the assumption."""
-        return Audit(())
+        """The checks that bear on the assumption; a result without any would pass unexamined, so every verb has its own."""
 
     @property
     def estimate(self) -> float:

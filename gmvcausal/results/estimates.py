@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gmvcausal.stats.inference import FloatArray, critical_value, p_value, root_of_diagonal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimates:
     """Named estimates with their joint uncertainty.
 

@@ -48,7 +48,7 @@ class Naive:
     never_high: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class DidResult(Result):
     """Difference-in-differences: the estimate, its event study, its audit.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmvcausal.results import Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyResult:
     """The answers of a study.
 

@@ -127,3 +127,10 @@ def test_tables_that_a_design_does_not_have() -> None:
     with pytest.raises(gc.InputError, match="no stack"):
         gc.did(PANEL).by_stack()
     assert gc.did(SWITCH, estimator="twfe", treated="on").audit["pre_trend"].status == "not_run"
+
+
+def test_results_are_compared_by_identity() -> None:
+    frame = rollout()
+    one, two = gc.did(frame), gc.did(frame)
+    assert one == one and one != two and one in [two, one]
+    assert len({one, two}) == 2
