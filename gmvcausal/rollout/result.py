@@ -224,28 +224,32 @@ class DidResult(Result):
         """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
         import pandas as pd
 
-        if self.panel.stack is not None:
-            columns = np.arange(self.panel.y.shape[1]) - int(self.panel.start.max())
+        panel, labels = self.panel, self.panel.grid.labels()
+        if panel.stack is not None:
+            # Windows may begin at different distances from their campaigns, so periods are counted from its start.
+            begun = np.array([panel.start[panel.stack == b].max() for b in range(int(panel.stack.max()) + 1)])
+            period = np.arange(panel.y.shape[1]) - begun[panel.stack][:, None]
             groups = {"sent": self.fitted.treated, "not sent": self.fitted.control}
-            period: Any = columns
         else:
-            labels, period = self.panel.grid.labels(), self.panel.grid.labels()
-            groups = {
-                str(labels[s])[:10]: self.panel.start == s for s in np.unique(self.panel.start[self.panel.start >= 0])
-            }
-            groups["never"] = self.panel.start == UNTREATED
+            period = np.broadcast_to(np.arange(panel.y.shape[1]), panel.y.shape)
+            starts = np.unique(panel.start[panel.start >= 0])
+            groups = {str(labels[s]).removesuffix("T00:00:00.000000"): panel.start == s for s in starts}
+            groups["never"] = panel.start == UNTREATED
         rows = []
         for name, inside in groups.items():
             if inside.any():
-                y = self.panel.y[inside]
+                y, at = panel.y[inside], period[inside]
                 seen = np.isfinite(y)
-                count = seen.sum(axis=0)
-                mean = np.where(seen, y, 0.0).sum(axis=0) / np.maximum(count, 1)
+                first = int(at.min())
+                count = np.bincount((at - first)[seen])
+                mean = np.bincount((at - first)[seen], y[seen]) / np.maximum(count, 1)
+                when = first + np.arange(len(count))
                 rows.append(
-                    pd.DataFrame(
-                        {"cohort": name, "period": period, "mean": np.where(count > 0, mean, np.nan), "n": count}
-                    )
-                )
+                    pd.DataFrame({
+                        "cohort": name, "period": when if panel.stack is not None else labels[when],
+                        "mean": np.where(count > 0, mean, np.nan), "n": count,
+                    })
+                )  # fmt: skip
         return pd.concat(rows, ignore_index=True)
 
     def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:

@@ -186,3 +186,24 @@ def test_many_cells_have_bands_from_variances_alone() -> None:
         table = result.att_gt()
         wide = (table["band_high"] - table["estimate"]) / table["std_error"]
         assert (wide.dropna() > 3.5).all() and (wide.dropna() < 4.6).all()
+
+
+def test_trends_of_a_stack_count_from_each_campaign_s_start() -> None:
+    """Campaign y has two periods before its start, x has one: their starts stand in the same row."""
+    frame = stack({"x": ["A", "B"], "y": ["A"]})
+    earlier = frame[(frame["campaign"] == "y") & (frame["treated"] == 0) & (frame["period"] == 4)]
+    frame = pd.concat([frame, earlier.assign(period=3, gmv=100.0)])
+    trends = gc.did(frame, estimator="stacked", stack="campaign", treated="treated").trends()
+    table = trends.set_index(["cohort", "period"])
+    assert set(trends["period"]) == {-2, -1, 0}
+    assert table.loc[("sent", -2), "mean"] == 100 and table.loc[("sent", -2), "n"] == 1
+    # At the start: A and B of x, A of y, all 16; one period before: 10, 12 and 10.
+    assert table.loc[("sent", 0), "mean"] == 16 and table.loc[("sent", -1), "mean"] == pytest.approx(32 / 3, **EXACT)
+
+
+def test_trends_keep_cohorts_of_one_day_apart() -> None:
+    frame = rows(*STAGGERED)
+    hour = pd.Timestamp("2025-11-11")
+    frame["period"] = hour + pd.to_timedelta(frame["period"], unit="h")
+    frame["first_treated"] = hour + pd.to_timedelta(frame["first_treated"], unit="h")
+    assert gc.did(frame).trends()["cohort"].nunique() == 3
