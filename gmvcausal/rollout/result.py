@@ -10,7 +10,9 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Manifest, Result
-from gmvcausal.rollout.checks import Case, lead_slope, run_audit
+from gmvcausal.rollout.case import Case
+from gmvcausal.rollout.checks import run_audit
+from gmvcausal.rollout.checks_trend import lead_slope
 from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.estimators import ESTIMATORS, Fitted, Options, Series
 from gmvcausal.rollout.panel import Panel

@@ -1,0 +1,58 @@
+"""What a check of a roll-out may look at, and how it runs the estimator again on changed data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmvcausal.errors import GmvCausalError
+from gmvcausal.rollout.estimators import Fitted, FloatArray, Options, Series
+from gmvcausal.rollout.panel import Panel
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a check may look at.
+
+    Attributes
+    ----------
+    rerun : callable
+        From a changed panel to its headline estimate and standard error.
+    event : Series or None
+    """
+
+    panel: Panel
+    fitted: Fitted
+    options: Options
+    rerun: Callable[[Panel], tuple[float, float]]
+    event: Series | None
+
+
+def subset(panel: Panel, rows: FloatArray) -> Panel:
+    """The panel of the marked rows."""
+
+    def cut(x: object) -> object:
+        return None if x is None else x[rows]  # type: ignore[index]  # every field below is an array by row
+
+    changed = {
+        k: cut(getattr(panel, k))
+        for k in ("y", "on", "start", "unit", "unit_code", "cluster", "weight", "offset", "stack", "other")
+    }
+    changed["cluster"] = np.unique(changed["cluster"], return_inverse=True)[1]  # type: ignore[call-overload]
+    return replace(panel, notes=[], dropped={}, **changed)  # type: ignore[arg-type]
+
+
+def retry(case: Case, panel: Panel) -> str:
+    """The headline on a changed panel, in words; a rerun that cannot be made says why."""
+    try:
+        estimate, se = case.rerun(panel)
+    except GmvCausalError as error:
+        return f"the rerun is not possible ({error.rule})"
+    return f"{estimate:+.4g}" + (f" ({se:.4g})" if math.isfinite(se) else "")
+
+
+def p_text(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
