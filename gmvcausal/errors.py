@@ -26,7 +26,9 @@ class GmvCausalError(ValueError):
     rows : iterable of int, optional
         Positions (0-based) of the bad rows; the first few are shown.
     remedy : str, optional
-        What the user can do, as one plain sentence without a final stop.
+        What the user can do, as one plain sentence without a final stop (a question keeps its mark).
+    counted : bool
+        Whether `rule` says the count already; it is then carried but not printed again.
 
     Examples
     --------
@@ -44,31 +46,33 @@ class GmvCausalError(ValueError):
         count: int | None = None,
         rows: Iterable[int] = (),
         remedy: str | None = None,
+        counted: bool = False,
     ) -> None:
         self.rule = rule
         self.column = column
         self.count = None if count is None else int(count)
         self.rows = tuple(int(r) for r in rows)[:_SHOWN_ROWS]
         self.remedy = remedy
+        self._counted = counted
         super().__init__(self._text())
 
     def _text(self) -> str:
         facts = [self.rule]
         if self.column is not None:
             facts.append(f"column {str(self.column)!r}")
-        if self.count is not None:
+        if self.count is not None and not self._counted:
             facts.append(f"{self.count:,} found")
         if self.rows:
             where = ", ".join(str(r) for r in self.rows)
             facts.append(f"first at row position{'s' if len(self.rows) > 1 else ''} {where}")
         text = "; ".join(facts) + "."
         if self.remedy:
-            text += f" {self.remedy[:1].upper()}{self.remedy[1:]}."
+            text += f" {self.remedy[:1].upper()}{self.remedy[1:]}" + ("" if self.remedy.endswith("?") else ".")
         return text
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only facts must survive pickling: errors cross process borders in long runs.
-        return (_rebuild, (type(self), self.rule, self.column, self.count, self.rows, self.remedy))
+        return (_rebuild, (type(self), self.rule, self.column, self.count, self.rows, self.remedy, self._counted))
 
 
 class InputError(GmvCausalError):
@@ -96,5 +100,6 @@ def _rebuild(
     count: int | None,
     rows: tuple[int, ...],
     remedy: str | None,
+    counted: bool,
 ) -> GmvCausalError:
-    return kind(rule, column=column, count=count, rows=rows, remedy=remedy)
+    return kind(rule, column=column, count=count, rows=rows, remedy=remedy, counted=counted)

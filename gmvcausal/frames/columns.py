@@ -172,11 +172,7 @@ def flags(table: Table, column: str, role: str) -> NDArray[np.bool_]:
     values = numeric(table, column, role, missing="write 0 where the unit was not treated").values
     bad = (values != 0.0) & (values != 1.0)
     if bad.any():
-        example = values[bad][0]
-        raise InputError(
-            f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=int(bad.sum()),
-            rows=first_rows(bad), remedy="recode it: 1 where the tactic is on, 0 where it is off",
-        )  # fmt: skip
+        raise rules.not_flags(column, role, values[bad][0], int(bad.sum()), first_rows(bad))
     return np.asarray(values == 1.0)
 
 
@@ -218,10 +214,7 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
         values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
         bad = (values != np.floor(values)) | (np.abs(values) > 2.0**53)
         if bad.any():
-            raise InputError(
-                f"{role} holds numbers that are not whole, for example {values[bad][0]!r}", column=column,
-                count=int(bad.sum()), rows=first_rows(bad), remedy="use text or whole numbers as ids",
-            )  # fmt: skip
+            raise rules.not_whole(column, role, values[bad][0], int(bad.sum()), first_rows(bad))
         return values.astype(np.int64)
     if dtype in (nw.Datetime, nw.Date):
         return np.array([str(v) for v in series.to_list()], dtype=object)

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Sequence
 from gmvcausal.errors import InputError
 
 
+def nearest(name: object, known: Sequence[object], otherwise: str = "name one of") -> str:
+    """A remedy for a name that is not known: the nearest known one as a question, else the first twenty."""
+    texts = [str(k) for k in known]
+    near = difflib.get_close_matches(str(name), texts, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(repr(t) for t in texts[:20])}"
+
+
 def no_such_column(column: object, available: Sequence[str], role: str, table: str) -> InputError:
     """The named column is not in the table."""
-    near = difflib.get_close_matches(str(column), [str(a) for a in available], n=1)
-    shown = ", ".join(repr(str(a)) for a in list(available)[:20])
-    hint = f"did you mean {near[0]!r}?" if near else f"name one of {shown}"
     return InputError(
-        f"{table} has no column {str(column)!r}, which was named for {role}",
-        remedy=f"{hint} (pass {role}=...)".replace("? (", " (") if near else hint,
+        f"{table} has no column {str(column)!r}, which was named for {role}", remedy=nearest(column, available)
     )
 
 
@@ -42,6 +45,22 @@ def text_number(column: str, role: str, example: str, rows: Iterable[int], count
         column=column, count=count, rows=rows,
         remedy="strip currency signs and thousands separators, then convert, for example "
         "pd.to_numeric(df[col].str.replace(r'[^0-9.-]', '', regex=True))",
+    )  # fmt: skip
+
+
+def not_flags(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
+    """A number other than 0 and 1 where only these have a meaning."""
+    return InputError(
+        f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=count, rows=rows,
+        remedy="recode it: 1 where the tactic is on, 0 where it is off",
+    )  # fmt: skip
+
+
+def not_whole(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
+    """Fractions, or numbers beyond those that a float holds exactly, where ids are needed."""
+    return InputError(
+        f"{role} holds numbers that are not whole, for example {float(example)!r}", column=column, count=count,
+        rows=rows, remedy="use text or whole numbers as ids",
     )  # fmt: skip
 
 
@@ -73,9 +92,14 @@ def mixed_zones(column: str, role: str, detail: str, count: int | None = None, r
 
 def duplicated(what: str, column: str | None, count: int, rows: Iterable[int], remedy: str) -> InputError:
     """Keys that should be unique and are not; `what` names the thing a user can find."""
-    return InputError(f"{count:,} {what} occur more than once", column=column, rows=rows, remedy=remedy)
+    return InputError(
+        f"{count:,} {what} occur more than once", column=column, count=count, rows=rows, remedy=remedy, counted=True
+    )
 
 
 def not_constant(column: str, role: str, within: str, count: int, rows: Iterable[int], remedy: str) -> InputError:
     """An attribute that must be constant within a unit varies."""
-    return InputError(f"{role} varies within {within} for {count:,} of them", column=column, rows=rows, remedy=remedy)
+    return InputError(
+        f"{role} varies within {within} for {count:,} of them", column=column, count=count, rows=rows, remedy=remedy,
+        counted=True,
+    )  # fmt: skip

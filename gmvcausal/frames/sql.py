@@ -81,12 +81,20 @@ def too_large(column: str, label: str) -> InputError:
 
 def first_rows(space: Workspace, source: str, condition: str, name: str) -> list[int]:
     """Positions (0-based, in file order) of the first rows where `condition` holds."""
-    found = space.numpy(
-        f"SELECT position - 1 AS position FROM (SELECT *, row_number() OVER () AS position FROM {source}) "
-        f"WHERE {condition} ORDER BY position LIMIT 5",
+    return first_bad(space, source, condition, name)[0]
+
+
+def first_bad(
+    space: Workspace, source: str, condition: str, name: str, value: str = "NULL"
+) -> tuple[list[int], str | None]:
+    """Positions of the first rows where `condition` holds, and `value` (SQL) of the very first of them as text."""
+    # The condition is computed beside the position, so that a column of the user's called position stays its own.
+    found = space.query(
+        f"SELECT place, example FROM (SELECT row_number() OVER () - 1 AS place, ({condition}) AS bad, "
+        f"CAST({value} AS VARCHAR) AS example FROM {source}) WHERE bad ORDER BY place LIMIT 5",
         name,
-    )
-    return [int(v) for v in found["position"]]
+    ).fetchall()
+    return [int(place) for place, _ in found], found[0][1] if found else None
 
 
 def check_columns(
@@ -120,10 +128,8 @@ def check_columns(
         for condition, build in plan.refuse:
             count = int(next(found))
             if count:
-                example = space.row(
-                    f"SELECT first(CAST({quote(column)} AS VARCHAR)) FILTER (WHERE {condition}) FROM {source}", name
-                )
-                raise build(count, first_rows(space, source, condition, name), str(example[0]))
+                rows, example = first_bad(space, source, condition, name, quote(column))
+                raise build(count, rows, str(example))
         if plan.largest:
             largest = next(found)
             spacing[role] = float(np.spacing(np.float32(largest))) if largest is not None else 0.0
@@ -158,13 +164,7 @@ def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: st
             plan.refuse.append(
                 (
                     f"CAST({q} AS DOUBLE) NOT IN (0, 1)",
-                    lambda count, rows, example: InputError(
-                        f"{label} must hold 0 and 1 only, but holds {example}",
-                        column=column,
-                        count=count,
-                        rows=rows,
-                        remedy="recode it: 1 where the tactic is on, 0 where it is off",
-                    ),
+                    lambda count, rows, example: rules.not_flags(column, label, float(example), count, rows),
                 )
             )
     else:
@@ -187,13 +187,7 @@ def _id(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
         plain = f"CAST({q} AS DOUBLE)"
         fraction = (
             f"NOT isnan({plain}) AND ({plain} <> floor({plain}) OR abs({plain}) > 9007199254740992)",
-            lambda count, rows, example: InputError(
-                f"{label} holds numbers that are not whole, for example {example}",
-                column=column,
-                count=count,
-                rows=rows,
-                remedy="use text or whole numbers as ids",
-            ),
+            lambda count, rows, example: rules.not_whole(column, label, float(example), count, rows),
         )
         return _Plan(f"TRY_CAST({plain} AS BIGINT)", "int", [fraction])
     if base in ("VARCHAR", "UUID", "ENUM", "DATE", *_PLAIN_TIME):

@@ -6,11 +6,11 @@ named column but has one with the role's own name, that one is taken.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
 from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
 from gmvcausal.frames.workspace import Workspace
 
@@ -97,11 +97,9 @@ def _lacking(table: str, role: str, named: str | None, available: list[str]) -> 
 
 
 def _no_such(table: str, role: str, named: str, available: list[str]) -> InputError:
-    near = difflib.get_close_matches(named, available, n=1)
-    shown = ", ".join(repr(a) for a in available[:20])
     return InputError(
         f"{table} has no column {named!r}, which columns= names for the role {role!r}",
-        remedy=f"did you mean {near[0]!r}" if near else f"the columns of {table} are {shown}",
+        remedy=rules.nearest(named, available, f"the columns of {table} are"),
     )
 
 

@@ -139,7 +139,9 @@ def settle(
     if dedupe is None:
         raise InputError(
             f"{identical.count:,} rows of {relation.name} repeat an earlier row ({what})",
+            count=identical.count,
             rows=identical.rows,
+            counted=True,
             remedy="pass dedupe='exact' to keep the first of identical rows, or dedupe='keep' if each of them is real",
         )
     if dedupe == "keep":
@@ -185,6 +187,8 @@ def _conflict(
         )
     return InputError(
         f"{count:,} rows of {relation.name} have the {what} of an earlier row but differ from it",
+        count=count,
         rows=[int(r) for r in rows],
         remedy=remedy,
+        counted=True,
     )

@@ -144,7 +144,7 @@ def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
         return entry("quantisation", "passed", 0.0, PRECISION, "amounts come in a dtype that holds them in full")
     if ratio <= PRECISION:
         return entry("quantisation", "passed", ratio, PRECISION, message)
-    return entry("quantisation", "warned", ratio, PRECISION, message, "store amounts as float64 or Decimal at the source")
+    return entry("quantisation", "warned", ratio, PRECISION, message, "store amounts as float64 or Decimal")
 
 
 def _all_zero(facts: Facts) -> dict[str, Any]:

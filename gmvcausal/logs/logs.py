@@ -261,7 +261,9 @@ class Logs:
                     raise InputError(
                         f"{found.count:,} rows of {name} repeat the id of an earlier row",
                         column=table.roles[role],
+                        count=found.count,
                         rows=found.rows,
+                        counted=True,
                         remedy=f"keep one row per {role}",
                     )
             return table
