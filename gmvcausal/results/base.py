@@ -49,7 +49,7 @@ class Result(ABC):
     @property
     @abstractmethod
     def audit(self) -> Audit:
-        """The checks that bear on the assumption; a result without any would pass unexamined, so every verb has its own."""
+        """The checks that bear on the assumption; every verb has its own, so that no result passes unexamined."""
 
     @property
     def estimate(self) -> float:
