@@ -13,9 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.params import one_of
 from gmvcausal.frames.table import quote
-from gmvcausal.logs.calendar import Freq, Grid, IntArray, parse_date, text
+from gmvcausal.logs.calendar import IntArray, StampArray
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span
 
 _BATCH = 500_000
 
@@ -54,70 +56,6 @@ class Units:
         return np.asarray(np.searchsorted(self.ids, ids), dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Span:
-    """The whole periods of a panel.
-
-    Attributes
-    ----------
-    grid : Grid
-    periods : int
-        Number of whole periods.
-    """
-
-    grid: Grid
-    periods: int
-
-    @property
-    def end(self) -> np.datetime64:
-        """End of the last whole period."""
-        return np.datetime64(self.grid.starts(np.array([self.periods]))[0], "us")
-
-    def where(self, time: str = '"time"') -> str:
-        """SQL condition for times inside the whole periods."""
-        return f"{time} >= TIMESTAMP '{self.grid.origin}' AND {time} < TIMESTAMP '{self.end}'"
-
-
-def make_span(logs: Logs, freq: Freq, origin: Any) -> Span:
-    """Cut the log into whole periods."""
-    lines, facts = logs._lines, logs._facts
-    start = (
-        facts.first.astype("datetime64[D]").astype("datetime64[us]") if origin is None else parse_date("origin", origin)
-    )
-    grid = Grid(freq, start)
-    periods = grid.complete(lines.end)
-    if periods < 1:
-        raise InputError(
-            f"the log from {text(facts.first)} to {text(lines.last)} holds no whole period of freq={freq.text!r} "
-            f"from origin {text(start)}",
-            remedy="take a shorter freq, an earlier origin or a longer log",
-        )
-    return Span(grid, periods)
-
-
-def outside_lines(logs: Logs, span: Span, inside: int | None = None) -> tuple[int, int]:
-    """Order lines before the origin and after the last whole period.
-
-    Parameters
-    ----------
-    logs : Logs
-    span : Span
-    inside : int, optional
-        Lines inside the whole periods, where a sum has counted them already: it spares a scan of the log.
-
-    Returns
-    -------
-    before, after : int
-    """
-    first, source = logs._facts.first, logs._lines.view
-    early = f"SELECT count(*) FROM {source} WHERE \"time\" < TIMESTAMP '{span.grid.origin}'"
-    before = int(logs._space.row(early, "orders")[0]) if first < span.grid.origin else 0
-    if inside is not None:
-        return before, logs._facts.lines - before - inside
-    late = f"SELECT count(*) FROM {source} WHERE \"time\" >= TIMESTAMP '{span.end}'"
-    return before, int(logs._space.row(late, "orders")[0])
-
-
 def find_units(logs: Logs, role: str) -> Units:
     """All units: those of the users (rooms) table, else those seen in orders or exposures.
 
@@ -127,8 +65,7 @@ def find_units(logs: Logs, role: str) -> Units:
         The role is not declared in orders, or orders name units that the table lacks.
     """
     orders = logs.orders
-    if role not in ("user", "room", "product"):
-        raise InputError(f"unit must be one of 'user', 'room', 'product', but is {role!r}")
+    one_of("unit", role, ("user", "room", "product"))
     if role not in orders.kinds:
         raise InputError(
             f"unit={role!r} needs the role {role!r}, which orders do not have",
@@ -182,6 +119,35 @@ def _ids(logs: Logs, query: str) -> NDArray[Any]:
     ids = np.asarray(logs._space.numpy(query)["id"])
     ids.sort()
     return ids
+
+
+def bounds(logs: Logs, units: Units) -> dict[str, StampArray]:
+    """Entry and exit of each unit where its table has them: NaT where a unit has none."""
+    listing = logs.table(units.table) if units.table else None
+    out: dict[str, StampArray] = {}
+    for role in ("entry", "exit"):
+        if listing is None or role not in listing.kinds:
+            continue
+        found = logs._space.numpy(
+            f'SELECT {quote(units.role)} AS id, epoch_us("{role}") AS t FROM {listing.sql} WHERE "{role}" IS NOT NULL',
+            listing.name,
+        )
+        out[role] = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
+        out[role][units.codes(found["id"])] = np.asarray(found["t"]).astype("datetime64[us]")
+    return out
+
+
+def life(logs: Logs, units: Units, span: Span) -> tuple[NDArray[np.bool_], bool]:
+    """Which cells lie inside each unit's life, from the period of its entry to that of its exit; and whether entry is
+    known."""
+    alive = np.ones((units.n, span.periods), dtype=bool)
+    period = np.arange(span.periods)
+    known = bounds(logs, units)
+    for role, stamps in known.items():
+        open_ended = np.isnat(stamps)
+        bound = np.where(open_ended, -1 if role == "entry" else span.periods, span.grid.index(stamps))
+        alive &= period >= bound[:, None] if role == "entry" else period <= bound[:, None]
+    return alive, "entry" in known
 
 
 def unit_key(logs: Logs, units: Units, view: str) -> tuple[str, str]:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.logs.calendar import DAY, Freq, micros, parse_freq, text
-from gmvcausal.logs.cells import Span, Units, outside_lines
+from gmvcausal.logs.cells import Units
 from gmvcausal.logs.facts import entry
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span, outside_lines
 
 _LATE_HOUR = 18
 
@@ -65,10 +66,16 @@ def _thing(logs: Logs, outcome: str) -> str:
 
 
 def outside(logs: Logs, span: Span, notes: list[str], inside: int | None = None) -> dict[str, int]:
-    """Count and note the order lines outside the whole periods; `inside` as in `cells.outside_lines`."""
+    """Count and note the order lines outside the whole periods; `inside` as in `span.outside_lines`."""
     before, after = outside_lines(logs, span, inside)
     dropped: dict[str, int] = {}
-    if before:
+    if span.first_cut:
+        notes.append(
+            f"periods begin at {text(span.grid.origin)}, the first that lies whole inside the log; "
+            f"{before:,} order lines before it were dropped"
+        )
+        dropped |= {"incomplete first period": before} if before else {}
+    elif before:
         dropped["before origin"] = before
         notes.append(f"{before:,} order lines before the origin {text(span.grid.origin)} were dropped")
     if after:
@@ -91,6 +98,17 @@ def outside_life(units: Units, alive: NDArray[np.bool_], orders: NDArray[Any], n
     if gone:
         dropped[f"{units.role}s without a period in the panel"] = gone
     return dropped
+
+
+def outside_stack_life(lost_rows: int, lost_orders: int, notes: list[str]) -> dict[str, int]:
+    """Count and note what of a stack lies outside the lives of its users."""
+    if not lost_rows:
+        return {}
+    notes.append(f"rows outside a user's entry and exit were left out: {lost_rows:,} of the stack")
+    if not lost_orders:
+        return {}
+    notes.append(f"{lost_orders:,} orders outside their user's entry and exit were dropped")
+    return {"orders outside entry and exit": lost_orders}
 
 
 def note_units(units: Units, notes: list[str]) -> None:

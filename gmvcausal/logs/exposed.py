@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.table import quote
 from gmvcausal.logs.calendar import IntArray, StampArray
-from gmvcausal.logs.cells import Span, Units
+from gmvcausal.logs.cells import Units
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read_exposures(logs: Logs, units: Units, labels: Sequence[Any]) -> Exposed:
     )
 
 
-def active(unit: IntArray, first: IntArray, last: IntArray, units: int, periods: int) -> NDArray[np.int16]:
+def active(unit: IntArray, first: IntArray, last: IntArray, units: int, periods: int) -> NDArray[Any]:
     """How many exposures are active in each cell, from period `first` to `last` inclusive.
 
     Parameters
@@ -121,14 +122,16 @@ def active(unit: IntArray, first: IntArray, last: IntArray, units: int, periods:
 
     Returns
     -------
-    ndarray of int16, shape (units, periods)
+    ndarray of int16 (int32 where a unit has more exposures than int16 can count), shape (units, periods)
     """
     inside = (last >= 0) & (first < periods) & (last >= first)
     unit, first, last = unit[inside], np.maximum(first[inside], 0), np.minimum(last[inside], periods - 1)
-    steps = np.zeros((units, periods + 1), dtype=np.int16)
+    most = int(np.bincount(unit).max()) if len(unit) else 0
+    kind = np.int16 if most <= np.iinfo(np.int16).max else np.int32
+    steps = np.zeros((units, periods + 1), dtype=kind)
     np.add.at(steps, (unit, first), 1)
     np.add.at(steps, (unit, last + 1), -1)
-    return np.cumsum(steps[:, :-1], axis=1, dtype=np.int16)
+    return np.cumsum(steps[:, :-1], axis=1, dtype=kind)
 
 
 def periods_of(span: Span, exposed: Exposed) -> tuple[IntArray, IntArray]:

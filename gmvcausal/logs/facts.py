@@ -17,6 +17,43 @@ PRECISION = 1e-6
 
 
 @dataclass(frozen=True)
+class Amounts:
+    """How the amounts of one or more columns can be added exactly.
+
+    Attributes
+    ----------
+    lines : int
+    cents : bool
+        Whether every amount is exactly the number nearest to a whole number of cents.
+    largest : float
+        Largest absolute amount.
+    """
+
+    lines: int
+    cents: bool
+    largest: float
+
+    @property
+    def in_cents(self) -> bool:
+        """Whether sums can be taken in whole cents."""
+        return self.cents and self.largest * 100 < 2.0**53
+
+    def total(self, amount: str) -> str:
+        """SQL for the sum of `amount` as a double, which depends neither on the order of rows nor on threads.
+
+        Sums are taken in whole numbers: cents where all amounts are; otherwise 128-bit multiples of a power of two so
+        small that what is cut off lies some 100 bits below the largest amount.
+        """
+        if self.in_cents:
+            return f"(CAST(sum(CAST(round({amount} * 100) AS BIGINT)) AS DOUBLE) / 100.0)"
+        exponent = math.frexp(self.largest)[1]
+        bits = 126 - exponent - math.ceil(math.log2(self.lines + 1))
+        if bits > 1000:  # amounts too small for the power of two to be a double
+            return f"sum({amount})"
+        return f"(CAST(sum(CAST({amount} * {2.0**bits!r} AS HUGEINT)) AS DOUBLE) / {2.0**bits!r})"
+
+
+@dataclass(frozen=True)
 class Facts:
     """One scan of the orders.
 
@@ -31,10 +68,8 @@ class Facts:
         Lines in the first two hours after local midnight.
     negative : int
         Lines with negative GMV.
-    cents : bool
-        Whether every amount (and refund) is exactly the number nearest to a whole number of cents.
-    largest : float
-        Largest absolute amount.
+    amounts, discounts : Amounts
+        Of gmv (with refund), and of discount where there is one.
     spread : float
         Standard deviation of the amounts.
     """
@@ -45,42 +80,32 @@ class Facts:
     whole_days: bool
     early: int
     negative: int
-    cents: bool
-    largest: float
+    amounts: Amounts
+    discounts: Amounts
     spread: float
 
-    @property
-    def in_cents(self) -> bool:
-        """Whether sums can be taken in whole cents."""
-        return self.cents and self.largest * 100 < 2.0**53
-
     def total(self, gmv: str = '"gmv"') -> str:
-        """SQL for the sum of `gmv` as a double, which depends neither on the order of rows nor on threads.
+        """SQL for the exact sum of `gmv`; see `Amounts.total`."""
+        return self.amounts.total(gmv)
 
-        Sums are taken in whole numbers: cents where all amounts are; otherwise 128-bit multiples of a power of two so
-        small that what is cut off lies some 100 bits below the largest amount.
-        """
-        if self.in_cents:
-            return f"(CAST(sum(CAST(round({gmv} * 100) AS BIGINT)) AS DOUBLE) / 100.0)"
-        exponent = math.frexp(self.largest)[1]
-        bits = 126 - exponent - math.ceil(math.log2(self.lines + 1))
-        if bits > 1000:  # amounts too small for the power of two to be a double
-            return f"sum({gmv})"
-        return f"(CAST(sum(CAST({gmv} * {2.0**bits!r} AS HUGEINT)) AS DOUBLE) / {2.0**bits!r})"
+    def total_discount(self) -> str:
+        """SQL for the exact sum of the discounts that are known."""
+        return f"coalesce({self.discounts.total(quote('discount'))}, 0)"
 
 
 def read_facts(orders: Relation) -> Facts:
     """Scan the orders once."""
     time, gmv = quote("time"), quote("gmv")
     amounts = [gmv] + ([quote("refund")] if "refund" in orders.kinds else [])
-    fractions = " OR ".join(f"{a} <> round({a} * 100) / 100.0" for a in amounts)
+    discount = quote("discount") if "discount" in orders.kinds else "CAST(0 AS DOUBLE)"
     row = orders.space.row(
         f"""SELECT count(*), epoch_us(min({time})), epoch_us(max({time})),
         count(*) FILTER (WHERE epoch_us({time}) % 86400000000 <> 0),
         count(*) FILTER (WHERE hour({time}) < {EARLY_HOURS}),
         count(*) FILTER (WHERE {gmv} < 0),
-        count(*) FILTER (WHERE {fractions}),
-        max(abs({gmv})), stddev_pop({gmv})
+        count(*) FILTER (WHERE {" OR ".join(map(_fraction, amounts))}),
+        max(abs({gmv})), stddev_pop({gmv}),
+        count(*) FILTER (WHERE {_fraction(discount)}), coalesce(max(abs({discount})), 0)
         FROM {orders.sql}""",
         "orders",
     )
@@ -91,10 +116,15 @@ def read_facts(orders: Relation) -> Facts:
         whole_days=int(row[3]) == 0,
         early=int(row[4]),
         negative=int(row[5]),
-        cents=int(row[6]) == 0,
-        largest=float(row[7]),
+        amounts=Amounts(int(row[0]), int(row[6]) == 0, float(row[7])),
+        discounts=Amounts(int(row[0]), int(row[9]) == 0, float(row[10])),
         spread=float(row[8]),
     )
+
+
+def _fraction(amount: str) -> str:
+    """SQL condition: the amount is not the number nearest to a whole number of cents."""
+    return f"{amount} <> round({amount} * 100) / 100.0"
 
 
 def entry(
@@ -148,8 +178,8 @@ def _precision(facts: Facts, spacing: float) -> dict[str, Any]:
 
 
 def _all_zero(facts: Facts) -> dict[str, Any]:
-    if facts.largest > 0:
-        return entry("all_zero", "passed", facts.largest, 0.0, "some amounts differ from zero")
+    if facts.amounts.largest > 0:
+        return entry("all_zero", "passed", facts.amounts.largest, 0.0, "some amounts differ from zero")
     return entry(
         "all_zero", "warned", 0.0, 0.0, "every amount is zero", "check that the right column was named for gmv"
     )

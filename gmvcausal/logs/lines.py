@@ -181,11 +181,13 @@ def make_lines(
 
 
 def _dated_at_order(orders: Relation, keep: list[str]) -> str:
-    """Lines where each negative row takes the time, room and attributes of its order's first line."""
-    moved = ", ".join(
-        f"r.{c}" if c in ('"user"', '"order"', '"product"') else f"coalesce(r.{c}, o.{c}) AS {c}" for c in keep
-    )
-    others = [c for c in keep if c not in ('"user"', '"order"', '"product"')]
+    """Lines where each negative row takes the time, room and attributes of its order's first line.
+
+    A discount is an amount: that of the order stands on the order's own line, and is not given to its refund again.
+    """
+    own = ('"user"', '"order"', '"product"', '"discount"')
+    moved = ", ".join(f"r.{c}" if c in own else f"coalesce(r.{c}, o.{c}) AS {c}" for c in keep)
+    others = [c for c in keep if c not in own]
     firsts = "".join(f', arg_min({c}, "time") AS {c}' for c in others)
     return (
         f'SELECT {", ".join(keep)}, "time", "gmv", true AS is_order FROM {orders.sql} WHERE "gmv" >= 0 '

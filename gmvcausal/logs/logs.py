@@ -138,14 +138,16 @@ class Logs:
         freq : str
             Length of a period: a number of days, weeks or calendar months, for example "D", "W", "4W", "M".
         origin : date, optional
-            Start of period 0; midnight of the first local day by default. Orders before it are dropped and counted.
+            Where periods are counted from; midnight of the first local day by default. Orders before it are dropped
+            and counted. Before the log it only says where periods begin: the panel starts with the first period that
+            begins inside the log.
         outcome : {"gmv", "orders", "buyers"}
             Which column later verbs take as their outcome.
         tactic : label or list of labels, optional
             The tactics that count as treatment; all by default.
         keep : sequence of str
-            Attributes to carry along, from users (rooms) or, where constant within the unit, from orders. ``"discount"``
-            (a role of orders) is summed per period like GMV, for use as a cost.
+            Attributes to carry along, from users (rooms) or, where constant within the unit, from orders.
+            ``"discount"`` (a role of orders) is summed per period like GMV, for use as a cost.
         per : str, optional
             Divide sums by the number of these shorter periods: ``freq="4W", per="W"`` gives weekly means.
 

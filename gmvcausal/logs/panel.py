@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
-from gmvcausal.frames.table import quote
 from gmvcausal.logs import attributes, cells, describe
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, shorter_periods
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span, check_size, make_span
 
 
 def make_panel(
@@ -30,16 +30,17 @@ def make_panel(
     # The discount is an amount of orders: it is summed like GMV, not carried along like an attribute.
     amounts = [name for name in keep if name == "discount" and name in logs.orders.kinds]
     keep = [name for name in keep if name not in amounts]
-    span = cells.make_span(logs, length, origin)
+    span = make_span(logs, length, origin)
+    check_size(f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
     measures = {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)}
     if unit != "user":
         measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'
-    measures |= {name: f"coalesce(sum({quote(name)}), 0)" for name in amounts}
+    measures |= {name: logs._facts.total_discount() for name in amounts}
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.
     inside = int(sums["orders"].sum()) if measures["orders"] == "count(*)" and logs._gmv == "gross" else None
     first, treated = _treatment(logs, units, span, tactic)
-    alive, life_known = _life(logs, units, span)
+    alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
     dropped = {**logs._dropped, **describe.outside(logs, span, notes, inside)}
     describe.note_units(units, notes)
@@ -90,7 +91,7 @@ def make_panel(
 
 
 def _treatment(
-    logs: Logs, units: cells.Units, span: cells.Span, tactic: Any
+    logs: Logs, units: cells.Units, span: Span, tactic: Any
 ) -> tuple[NDArray[np.datetime64], NDArray[np.int8]]:
     """Start of the period of each unit's first exposure (NaT never), and whether one is active in each cell."""
     first = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
@@ -106,23 +107,3 @@ def _treatment(
     first[ever] = span.grid.starts(earliest[ever])
     treated = exposures.active(exposed.unit, start, end, units.n, span.periods) > 0
     return first, treated.view(np.int8)
-
-
-def _life(logs: Logs, units: cells.Units, span: cells.Span) -> tuple[NDArray[np.bool_], bool]:
-    """Which cells lie inside each unit's life: from the period of its entry to the period of its exit."""
-    alive = np.ones((units.n, span.periods), dtype=bool)
-    listing = logs.table(units.table) if units.table else None
-    if listing is None or not {"entry", "exit"} & set(listing.kinds):
-        return alive, False
-    period = np.arange(span.periods)
-    q = f'"{units.role}"'
-    for role in ("entry", "exit"):
-        if role not in listing.kinds:
-            continue
-        found = logs._space.numpy(
-            f'SELECT {q} AS id, epoch_us("{role}") AS t FROM {listing.sql} WHERE "{role}" IS NOT NULL', listing.name
-        )
-        bound = np.full(units.n, -1 if role == "entry" else span.periods, dtype=np.int64)
-        bound[units.codes(found["id"])] = span.grid.index(np.asarray(found["t"]).astype("datetime64[us]"))
-        alive &= period >= bound[:, None] if role == "entry" else period <= bound[:, None]
-    return alive, "entry" in listing.kinds

@@ -17,6 +17,7 @@ from gmvcausal.logs import attributes, cells, describe
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, text
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span, check_size, make_span
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
     labels = exposures.labels_of(logs)
     wanted = exposures.choose(logs, tactic)
     units = cells.find_units(logs, "user")
-    span = cells.make_span(logs, length, origin)
+    span = make_span(logs, length, origin)
     # All exposures are read, because a unit may lie under a campaign that was not asked for.
     exposed = exposures.read_exposures(logs, units, labels)
     start, end = exposures.periods_of(span, exposed)
@@ -77,6 +78,9 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
             + "; ".join(notes[-len(left_out) :]),
             remedy="take a shorter window or a longer log",
         )
+    width = sum(c.length for c in campaigns)
+    check_size(f"{units.n:,} users × {span.periods:,} periods", units.n * span.periods, length)
+    check_size(f"{units.n:,} users × {width:,} periods of {len(campaigns):,} campaigns", units.n * width, length)
     sums = cells.sum_cells(logs, units, span, {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)})
     columns = _rows(units, span, campaigns)
     columns |= {name: _windows(values, campaigns) for name, values in sums.items()}
@@ -84,10 +88,13 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
         columns["gmv_covered"] = _covered(logs, units, span, campaigns)
         rest = columns["gmv"] - columns["gmv_covered"]
         # Whole cents stay whole: a difference of sums would leave dust that looks like spending.
-        columns["gmv_other"] = np.round(rest * 100) / 100 if logs._facts.in_cents else rest
+        columns["gmv_other"] = np.round(rest * 100) / 100 if logs._facts.amounts.in_cents else rest
         _check_covered(logs, campaigns, notes)
     columns |= _exposure_columns(units, span, exposed, start, end, campaigns)
     columns["treated"] = ((columns["sent"] == 1) & (columns["event_time"] >= 0)).astype(np.int8)
+    alive, life_known = cells.life(logs, units, span)
+    if not alive.all():
+        dropped |= _bury(columns, alive, sums["orders"], campaigns, notes)
     order = [
         "stack",
         "unit",
@@ -110,12 +117,30 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
         per=None,
         outcome=outcome,
         keep=[],
-        life_known=False,
+        life_known=life_known,
         notes=notes,
         dropped=dropped,
         checks=list(logs._checks) + describe.last_day(logs, span),
     ) | {"window": [before, after], "campaigns": len(campaigns)}
     return frame
+
+
+def _bury(
+    columns: dict[str, Any],
+    alive: NDArray[np.bool_],
+    orders: NDArray[Any],
+    campaigns: Sequence[Campaign],
+    notes: list[str],
+) -> dict[str, int]:
+    """Leave out (in place) the rows outside the lives of the users, and count what was lost with them."""
+    rows = _windows(alive, campaigns)
+    used = np.zeros(alive.shape[1], dtype=bool)
+    for c in campaigns:
+        used[c.first : c.last + 1] = True
+    for name, values in columns.items():
+        columns[name] = values[rows]
+    lost = int(orders[:, used][~alive[:, used]].sum())
+    return describe.outside_stack_life(int((~rows).sum()), lost, notes)
 
 
 def _window(value: Any) -> tuple[int, int]:
@@ -129,7 +154,7 @@ def _window(value: Any) -> tuple[int, int]:
 
 
 def _place(
-    span: cells.Span,
+    span: Span,
     exposed: exposures.Exposed,
     wanted: Sequence[Any],
     start: NDArray[np.int64],
@@ -167,7 +192,7 @@ def _windows(values: NDArray[Any], campaigns: Sequence[Campaign]) -> NDArray[Any
     return np.concatenate([values[:, c.first : c.last + 1].ravel() for c in campaigns])
 
 
-def _rows(units: cells.Units, span: cells.Span, campaigns: Sequence[Campaign]) -> dict[str, Any]:
+def _rows(units: cells.Units, span: Span, campaigns: Sequence[Campaign]) -> dict[str, Any]:
     """The columns that identify a row."""
     lengths = np.array([c.length for c in campaigns])
     labels = np.array([c.label for c in campaigns], dtype=object if isinstance(campaigns[0].label, str) else None)
@@ -185,7 +210,7 @@ def _rows(units: cells.Units, span: cells.Span, campaigns: Sequence[Campaign]) -
 
 def _exposure_columns(
     units: cells.Units,
-    span: cells.Span,
+    span: Span,
     exposed: exposures.Exposed,
     start: NDArray[np.int64],
     end: NDArray[np.int64],
@@ -205,7 +230,7 @@ def _exposure_columns(
     return {"sent": np.concatenate(sent), "other_tactic": np.concatenate(other)}
 
 
-def _covered(logs: Logs, units: cells.Units, span: cells.Span, campaigns: Sequence[Campaign]) -> NDArray[np.float64]:
+def _covered(logs: Logs, units: cells.Units, span: Span, campaigns: Sequence[Campaign]) -> NDArray[np.float64]:
     """GMV on the products that each campaign covers, inside its window."""
     coverage = logs.need("coverage", "gmv_covered")
     if "product" not in logs.orders.kinds:

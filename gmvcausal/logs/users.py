@@ -19,6 +19,7 @@ from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.rfm import scores
+from gmvcausal.logs.span import first_midnight
 
 NONE = "none"
 
@@ -42,17 +43,11 @@ def make_users(
     keep = _never(units, arm, assigned, anchor, notes)
     _note_others(logs, units, arm, len(labels), notes)
     inside = _inside(logs, assigned, before.micros, after.micros)
-    chosen = keep & inside
-    lost = int((keep & ~inside).sum())
-    if lost and not complete_only:
-        raise InputError(
-            f"the windows of {lost:,} users run past an end of the log, which is known from {text(_first(logs))} to "
-            f"{text(logs._lines.end)}",
-            remedy="shorten pre= or post=, or pass complete_only=True to leave these users out",
-        )
-    if lost:
-        dropped["windows past an end of the log"] = lost
-        notes.append(f"{lost:,} users whose windows run past an end of the log were left out")
+    lives = cells.bounds(logs, units)
+    living = _living(lives, assigned, before.micros, after.micros)
+    chosen = keep & inside & living
+    dropped |= _past_the_log(logs, int((keep & ~inside).sum()), complete_only, notes)
+    dropped |= _past_the_life(int((keep & inside & ~living).sum()), complete_only, notes)
     if not chosen.any():
         raise InputError("no user has whole windows inside the log", remedy="shorten pre= or post=")
     sums = _sum_windows(logs, units, assigned, chosen, before.micros, after.micros, rfm)
@@ -82,7 +77,7 @@ def make_users(
         per=None,
         outcome="gmv",
         keep=wanted,
-        life_known=False,
+        life_known="entry" in lives,
         notes=notes,
         dropped=dropped,
         checks=checks,
@@ -150,14 +145,53 @@ def _note_others(logs: Logs, units: cells.Units, arm: NDArray[np.int64], chosen:
         notes.append(f"{others:,} users of the arm {NONE!r} were exposed to a tactic that was not asked for")
 
 
-def _first(logs: Logs) -> np.datetime64:
-    return np.datetime64(logs._facts.first.astype("datetime64[D]").astype("datetime64[us]"), "us")
-
-
 def _inside(logs: Logs, assigned: StampArray, before: int, after: int) -> NDArray[np.bool_]:
     """Whether both windows lie inside the log."""
     start = assigned.astype(np.int64)
-    return np.asarray((start - before >= micros(_first(logs))) & (start + after <= micros(logs._lines.end)))
+    return np.asarray((start - before >= micros(first_midnight(logs))) & (start + after <= micros(logs._lines.end)))
+
+
+def _living(lives: dict[str, StampArray], assigned: StampArray, before: int, after: int) -> NDArray[np.bool_]:
+    """Whether both windows lie between the day of entry and the day of exit, both included, where these are known."""
+    out = np.ones(len(assigned), dtype=bool)
+    for role, stamps in lives.items():
+        day = stamps.astype("datetime64[D]").astype("datetime64[us]")
+        if role == "entry":
+            out &= np.isnat(stamps) | (assigned - np.timedelta64(before, "us") >= day)
+        else:
+            out &= np.isnat(stamps) | (assigned + np.timedelta64(after - DAY, "us") <= day)
+    return out
+
+
+def _past_the_log(logs: Logs, lost: int, complete_only: bool, notes: list[str]) -> dict[str, int]:
+    """Refuse, or leave out and count, windows that run past an end of the log."""
+    if not lost:
+        return {}
+    if not complete_only:
+        raise InputError(
+            f"the windows of {lost:,} users run past an end of the log, which is known from "
+            f"{text(first_midnight(logs))} to {text(logs._lines.end)}",
+            count=lost,
+            counted=True,
+            remedy="shorten pre= or post=, or pass complete_only=True to leave these users out",
+        )
+    notes.append(f"{lost:,} users whose windows run past an end of the log were left out")
+    return {"windows past an end of the log": lost}
+
+
+def _past_the_life(lost: int, complete_only: bool, notes: list[str]) -> dict[str, int]:
+    """Refuse, or leave out and count, windows in which the user was not there yet or no longer."""
+    if not lost:
+        return {}
+    if not complete_only:
+        raise InputError(
+            f"the windows of {lost:,} users begin before their entry or end after their exit",
+            count=lost,
+            counted=True,
+            remedy="shorten pre= or post=, or pass complete_only=True to leave these users out",
+        )
+    notes.append(f"{lost:,} users whose windows begin before their entry or end after their exit were left out")
+    return {"windows outside entry and exit": lost}
 
 
 def _sum_windows(

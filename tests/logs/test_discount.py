@@ -44,3 +44,37 @@ def test_a_discount_inside_paid_gmv_is_not_taken_off_again():
     gain, cost = gc.did(panel), gc.did(panel, outcome="discount")
     with pytest.raises(gc.InputError, match="already inside paid GMV"):
         gain.incremental_gmv(cost=cost, cost_is="other")
+
+
+def test_a_refund_row_does_not_take_the_discount_of_its_order_again():
+    orders = pd.DataFrame(
+        {
+            "user": [1, 1, 2, 2, 1],
+            "time": pd.to_datetime(["2025-03-03", "2025-03-04", "2025-03-03", "2025-03-05", "2025-03-30"]),
+            "gmv": [100.0, -40.0, 50.0, -50.0, 1.0],
+            "order": [1, 1, 2, 2, 3],
+            "room": ["a", None, "b", None, "a"],
+            "discount": [20.0, None, 5.0, 0.0, 0.0],
+        }
+    )
+    net = gc.Logs(orders=orders, gmv="net", refund_window="7D")
+    panel = net.panel(freq="W", keep=["discount"]).groupby("unit")[["gmv", "discount"]].sum()
+    assert panel["discount"].tolist() == [20.0, 5.0]
+    assert panel["gmv"].tolist() == [60.0, 0.0]
+    # The room is still that of the order.
+    rooms = net.panel(unit="room", freq="W", keep=["discount"]).groupby("unit")[["gmv", "discount"]].sum()
+    assert rooms.to_numpy().tolist() == [[60.0, 20.0], [0.0, 5.0]]
+
+
+@pytest.mark.parametrize("whole_cents", [True, False])
+def test_discounts_add_up_exactly(whole_cents):
+    rng = np.random.default_rng(0)
+    cut = np.array([0.1] * 30 + [0.2] * 10) if whole_cents else rng.lognormal(3, 5, 4000)
+    orders = pd.DataFrame({"user": 1, "time": pd.Timestamp("2025-01-01"), "gmv": 1.0, "discount": cut})
+    orders["order"] = np.arange(len(orders))
+    sums = {
+        gc.Logs(orders=orders.sample(frac=1, random_state=s)).panel(freq="D", keep=["discount"])["discount"].item()
+        for s in range(5)
+    }
+    assert len(sums) == 1
+    assert sums.pop() == (5.0 if whole_cents else pytest.approx(cut.sum(), rel=1e-13))

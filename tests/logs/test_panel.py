@@ -72,11 +72,46 @@ def test_an_origin_of_ones_own():
     assert early.loc[early["unit"] == "u1", "first_treated"].iloc[0] == WEEKS[1]
 
 
+@pytest.mark.parametrize("origin", ["2024-12-30", "2025-03-03", "1999-01-04"])
+def test_an_origin_before_the_log_only_says_where_weeks_begin(origin):
+    # The first local day is a Monday: nothing is cut, and no week before it is made up.
+    panel = Logs(orders=eight_orders()).panel(freq="W", origin=origin)
+    pd.testing.assert_frame_equal(panel, Logs(orders=eight_orders()).panel(freq="W"))
+
+
+def test_a_first_period_that_the_log_does_not_cover_is_cut_and_counted():
+    panel = Logs(orders=eight_orders(), exposures=two_exposures()).panel(freq="W", origin="2025-01-01")
+    assert panel["period"].unique().tolist() == list(pd.to_datetime(["2025-03-05", "2025-03-12"]))
+    about = panel.attrs["gmvcausal"]
+    assert about["dropped"] == {"incomplete first period": 1, "incomplete last period": 2}
+    assert any(note.startswith("periods begin at 2025-03-05") for note in about["notes"])
+
+
+@pytest.mark.parametrize("origin", ["2025-03-25", "2999-01-01"])
+def test_an_origin_after_the_log(origin):
+    with pytest.raises(InputError, match=r"origin .* lies after the end of the log, which is known from 2025-03-03"):
+        Logs(orders=eight_orders()).panel(freq="D", origin=origin)
+
+
+def test_many_exposures_of_one_room():
+    n = 65_536
+    sent = pd.DataFrame({"room": "r1", "tactic": np.arange(n), "start": pd.Timestamp("2025-03-10")})
+    panel = Logs(orders=eight_orders(), exposures=sent).panel(unit="room", freq="W")
+    assert matrix(panel, "treated") == [[0, 1, 1], [0, 0, 0]]
+
+
+def test_a_table_too_large_for_any_machine_is_refused_before_it_is_made():
+    orders = pd.DataFrame({"user": range(1_500), "time": pd.Timestamp("2025-01-01"), "gmv": 1.0})
+    orders.loc[0, "time"] = pd.Timestamp("1025-01-01")
+    with pytest.raises(InputError, match=r"547,866,000 rows \(1,500 users × 365,244 periods of freq='D'\).*freq='W'"):
+        Logs(orders=orders).panel()
+
+
 def test_months_are_calendar_months():
     days = pd.date_range("2025-01-15", "2025-04-20", freq="D")
     orders = pd.DataFrame({"user": 1, "time": days, "gmv": 1.0})
     panel = Logs(orders=orders).panel(freq="M", origin="2025-01-01")
-    assert panel["gmv"].tolist() == [17, 28, 31]
+    assert panel["gmv"].tolist() == [28, 31]
     shifted = Logs(orders=orders).panel(freq="M")
     assert shifted["period"].tolist() == list(pd.to_datetime(["2025-01-15", "2025-02-15", "2025-03-15"]))
     assert shifted["gmv"].tolist() == [31, 28, 31]

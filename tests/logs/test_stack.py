@@ -98,3 +98,29 @@ def test_a_campaign_that_covers_nothing_is_said():
     stack = make(coverage=coverage().query("tactic == 'A'")).stack(window=(-1, 0))
     assert stack.loc[stack["stack"] == "B", "gmv_covered"].eq(0).all()
     assert any("cover no product" in note for note in stack.attrs["gmvcausal"]["notes"])
+
+
+def test_rows_outside_a_life_are_no_rows():
+    users = pd.DataFrame(
+        {
+            "user": ["u1", "u2", "u3"],
+            "entry": pd.to_datetime(["2025-01-01", "2025-03-12", None]),
+            "exit": pd.to_datetime([None, None, "2025-03-16"]),
+        }
+    )
+    stack = make(users=users).stack(window=(-1, 1))
+    a, b = (stack[stack["stack"] == label] for label in "AB")
+    assert a[["unit", "event_time"]].to_numpy().tolist() == [["u1", -1], ["u1", 0], ["u2", 0], ["u3", -1], ["u3", 0]]
+    assert b[["unit", "event_time"]].to_numpy().tolist() == [["u1", -1], ["u1", 0], ["u2", -1], ["u2", 0], ["u3", -1]]
+    assert a["gmv"].tolist() == [15.5, 1.25, 20, 0, 0]
+    about = stack.attrs["gmvcausal"]
+    assert about["life_known"] is True
+    assert about["dropped"]["orders outside entry and exit"] == 2
+    assert "rows outside a user's entry and exit were left out: 2 of the stack" in about["notes"]
+    assert make().stack(window=(-1, 1)).attrs["gmvcausal"]["life_known"] is False
+
+
+def test_a_stack_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr("gmvcausal.logs.span.MOST_CELLS", 10)
+    with pytest.raises(InputError, match=r"12 rows .3 users × 4 periods of 2 campaigns of freq='W'"):
+        make().stack(window=(-1, 1))

@@ -58,6 +58,26 @@ def test_windows_past_the_end_of_the_log():
     assert users.attrs["gmvcausal"]["dropped"] == {"windows past an end of the log": 3}
 
 
+def test_windows_outside_a_life():
+    table = pd.DataFrame(
+        {
+            "user": ["u1", "u2", "u3", "u4"],
+            "entry": [pd.Timestamp("2025-03-04 15:00"), pd.Timestamp("2025-03-11"), None, None],
+            "exit": pd.to_datetime([None, None, "2025-03-16", "2025-03-23"]),
+        }
+    )
+    logs = Logs(orders=eight_orders(), exposures=two_exposures(), users=table)
+    windows = {"pre": "7D", "post": "7D", "anchor": "2025-03-10"}
+    # u1 enters on the first day of its window, u3 and u4 leave on the last of theirs: these days count as whole.
+    with pytest.raises(InputError, match="windows of 1 users begin before their entry or end after their exit"):
+        logs.users(**windows)
+    users = logs.users(**windows, complete_only=True)
+    assert users["user"].tolist() == ["u1", "u3", "u4"]
+    about = users.attrs["gmvcausal"]
+    assert about["life_known"] is True
+    assert about["dropped"] == {"windows outside entry and exit": 1}
+
+
 def test_two_arms_of_one_user():
     both = pd.concat([two_exposures(), two_exposures().head(1).assign(tactic="push")])
     logs = Logs(orders=eight_orders(), exposures=both)
