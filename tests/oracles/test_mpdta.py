@@ -39,7 +39,7 @@ def series(result: Any, parts: aggregate.Aggregates) -> tuple[np.ndarray, np.nda
 def check_cells(result: Any, expected: list[list[float]]) -> None:
     """Every ATT(g, t) and its standard error, withheld or not (cohort 2004 has 20 counties, so none is withheld)."""
     effects, labels = result.fitted.effects, result.panel.grid.values
-    estimate, se = effects.att, np.sqrt(np.diag(result.fitted.detail["cells"]().cov))
+    estimate, se = effects.att, np.sqrt(np.diag(result.fitted.series["cells"]().cov))
     found = {
         (labels[effects.cells.starts[g]], labels[t]): (estimate[k], se[k])
         for k, (g, t) in enumerate(zip(effects.cells.cohort, effects.cells.period, strict=True))

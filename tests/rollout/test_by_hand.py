@@ -169,7 +169,7 @@ def test_many_cells_have_bands_from_variances_alone() -> None:
     })  # fmt: skip
     for options in ({}, {"cluster": "place"}, {"control": "not_yet_treated"}):
         result = gc.did(frame, **options)
-        cells = result.fitted.detail["cells"]()
+        cells = result.fitted.series["cells"]()
         effects = result.fitted.effects
         k = len(effects.att)
         assert k > 1_000 and cells.cov.shape == (k,)

@@ -1,0 +1,121 @@
+"""The default estimator: group-time effects and their aggregates (Callaway and Sant'Anna 2021)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError
+from gmvcausal.rollout import aggregate
+from gmvcausal.rollout.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, IntArray, Options, Series, headline, no_stack
+from gmvcausal.rollout.group_time import FromMoments, FromUnits, cell_variances, group_time, rebase
+from gmvcausal.rollout.panel import Panel
+
+
+def callaway_santanna(panel: Panel, options: Options) -> Fitted:
+    """Group-time effects aggregated with the uncertainty of the cohort shares (Callaway and Sant'Anna 2021)."""
+    no_stack(panel)
+    check_variation(panel.start, "first_treated")
+    control, position, notes = options.control, panel.grid.position, list[str]()
+    if control == "never_treated" and not (panel.start == UNTREATED).any():
+        control = "not_yet_treated"
+        notes.append("no unit is never treated, so the not-yet-treated serve as controls")
+    y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
+    effects = group_time(y, start, cluster, weight, position, control, options.base_period, options.anticipation)
+    if not (effects.cells.event >= 0).any():
+        raise DesignError(
+            "no treated period has both a period before and a control unit, so no effect is identified",
+            remedy="supply earlier periods, later periods or untreated units",
+        )
+    parts = [aggregate.simple(effects)]
+    by_event, by_cohort, by_period = (
+        aggregate.by_event(effects),
+        aggregate.by_cohort(effects),
+        aggregate.by_period(effects),
+    )
+    parts += [
+        aggregate.mean_of(by_event, by_event.at >= 0),
+        aggregate.mean_of_cohorts(by_cohort, effects),
+        aggregate.mean_of(by_period),
+    ]
+    terms = [
+        ("overall", "ATT, post group-time effects weighted by cohort size"),
+        ("event-time average", "ATT, plain mean over event times from 0 on"),
+        ("cohort average", "ATT, mean per cohort weighted by cohort size"),
+        ("period average", "ATT, plain mean over calendar periods"),
+    ]
+    cov = effects.covariance(np.vstack([p.rows for p in parts]))
+    group = effects.group
+    treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
+    # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
+    sides = (parts[0].cohorts, parts[0].controls)
+    clusters = (
+        int(aggregate.cluster_counts(sides[0], group, cluster)[0]),
+        int(aggregate.cluster_counts(sides[1], group, cluster)[0]),
+    )
+    estimate = np.concatenate([p.estimate for p in parts])
+    used = int((group >= 0).sum())
+    cells = int(effects.cell_units[effects.cells.event >= 0].sum())
+
+    def event() -> Series:
+        universal = rebase(effects, position, control, "universal", options.anticipation)
+        return effect_series(universal, aggregate.by_event(universal), cluster, -1 - options.anticipation)
+
+    tables: dict[str, Callable[[], Series]] = {
+        "cohort": lambda: effect_series(effects, by_cohort, cluster),
+        "period": lambda: effect_series(effects, by_period, cluster),
+        "cells": lambda: _cell_series(effects, cluster),
+    }
+    estimates = headline(terms, options.outcome_unit, estimate, cov, used, math.inf, clusters)
+    headline_row = parts[0].rows[0]
+    controls = untreated if untreated.any() else treated
+    return Fitted(
+        estimates,
+        lambda: effects.influence(headline_row),
+        event,
+        treated,
+        controls,
+        clusters,
+        cells,
+        effects,
+        tables,
+        notes=tuple(notes),
+    )
+
+
+def effect_series(
+    effects: FromMoments | FromUnits, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
+) -> Series:
+    """Aggregates with their covariance and the clusters behind each."""
+    return Series(
+        parts.at,
+        parts.estimate,
+        effects.covariance(parts.rows),
+        (parts.cohorts @ effects.n[:-1]).astype(np.int64),
+        _smaller_side(effects, parts.cohorts, parts.controls, cluster),
+        reference,
+    )
+
+
+def _cell_series(effects: FromMoments | FromUnits, cluster: IntArray) -> Series:
+    """Every group-time effect on its own."""
+    k = len(effects.att)
+    cov = cell_variances(effects) if k > MAX_JOINT else effects.covariance(np.eye(k, k + len(effects.shares)))
+    return Series(
+        effects.cells.event,
+        effects.att,
+        cov,
+        effects.n[effects.cells.cohort].astype(np.int64),
+        _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster),
+    )
+
+
+def _smaller_side(
+    effects: FromMoments | FromUnits, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+) -> IntArray:
+    sides = [aggregate.cluster_counts(groups, effects.group, cluster) for groups in (cohorts, controls)]
+    return np.minimum(*sides)

@@ -1,0 +1,187 @@
+"""What every estimator of this room is given, what it returns, and the small helpers they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.results import Estimates
+from gmvcausal.rollout.cohorts import ALWAYS
+from gmvcausal.rollout.group_time import FromMoments, FromUnits
+from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.within import Fit
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
+MIN_CLUSTERS = 10
+# Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances
+# only.
+MAX_JOINT = 1_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """The checked options of one call."""
+
+    estimator: str
+    control: str
+    base_period: str
+    anticipation: int
+    alpha: float
+    bands: str
+    ssc: str
+    seed: int
+    outcome_unit: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """Effects along one axis, with their joint covariance.
+
+    Attributes
+    ----------
+    at : ndarray, shape (a,)
+        Event time, cohort column, or period column.
+    estimate : ndarray, shape (a,)
+    cov : ndarray, shape (a, a), or (a,)
+        Variances only where there are more than `MAX_JOINT` terms.
+    n : ndarray of int, shape (a,)
+        Treated units that contribute.
+    clusters : ndarray of int, shape (a,)
+        Clusters on the smaller side, treated or control; below `MIN_CLUSTERS` no interval is given.
+    reference : int or None
+        The base event time, whose effect is zero by construction (not among `at`).
+    df : float
+    """
+
+    at: IntArray
+    estimate: FloatArray
+    cov: FloatArray
+    n: IntArray
+    clusters: IntArray
+    reference: int | None = None
+    df: float = math.inf
+
+    def withheld(self) -> FloatArray:
+        """`cov` with NaN where too few clusters stand behind a term."""
+        few = self.clusters < MIN_CLUSTERS
+        out = self.cov.copy()
+        out[few] = np.nan
+        if out.ndim == 2:
+            out[:, few] = np.nan
+        return out
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What an estimator hands to the result.
+
+    Attributes
+    ----------
+    estimates : Estimates
+    influence : callable
+        Influence of every panel row on the headline, shape (R,), scaled so that clustered sums of squares give its
+        variance.
+    event : callable
+        Event study on the universal base, or None where the design has no single event time.
+    treated, control : ndarray of bool, shape (R,)
+        Rows that are ever treated, and rows that never are.
+    clusters : (int, int)
+        Treated and control clusters behind the headline.
+    treated_cells : int
+        Unit-periods under treatment in the data used.
+    effects : FromMoments, FromUnits or None
+        Group-time effects, where the design has them.
+    series : mapping of str to callable
+        Further tables of those effects: "cohort", "period", "cells".
+    on : ndarray, shape (R, T), or None
+        The 0/1 treatment that was compared (regressions and the naive comparison).
+    fit : Fit or None
+        The regression behind the headline.
+    block : ndarray of int, shape (R,), or None
+        Campaign of each row in that regression; zeros without campaigns.
+    lost_units : int
+        Treated units that no post comparison reaches.
+    notes : tuple of str
+        What the estimator decided or had to leave out, for the manifest.
+    """
+
+    estimates: Estimates
+    influence: Callable[[], FloatArray]
+    event: Callable[[], Series | None]
+    treated: NDArray[np.bool_]
+    control: NDArray[np.bool_]
+    clusters: tuple[int, int]
+    treated_cells: int
+    effects: FromMoments | FromUnits | None = None
+    series: Mapping[str, Callable[[], Series]] = field(default_factory=dict)
+    on: FloatArray | None = None
+    fit: Fit | None = None
+    block: IntArray | None = None
+    lost_units: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
+    """Number of distinct clusters among the marked rows."""
+    # Counting marks is many times faster than a hash or a sort when every unit is a cluster.
+    seen = np.zeros(int(cluster.max()) + 1, dtype=bool)
+    seen[cluster[rows]] = True
+    return int(np.count_nonzero(seen))
+
+
+def headline(
+    terms: list[tuple[str, str]],
+    unit: str,
+    estimate: FloatArray,
+    cov: FloatArray,
+    n: int,
+    df: float,
+    clusters: tuple[int, int],
+) -> Estimates:
+    """Estimates with the interval withheld where either side has too few clusters."""
+    few = min(clusters) < MIN_CLUSTERS
+    withheld = ""
+    if few:
+        cov = np.full_like(cov, np.nan)
+        withheld = (
+            f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side "
+            "the usual "
+            "standard errors are far too small, so no interval is given"
+        )
+    k = len(terms)
+    return Estimates(
+        tuple(t[0] for t in terms), tuple(t[1] for t in terms), (unit,) * k, estimate, cov, (n,) * k, df, withheld
+    )
+
+
+def no_anticipation(options: Options) -> None:
+    """Refuse `anticipation=` where the estimator has no use for it."""
+    if options.anticipation:
+        raise InputError(
+            f"anticipation= has no meaning for estimator={options.estimator!r}",
+            remedy="use estimator='callaway_santanna', or leave out the rows of the anticipation periods",
+        )
+
+
+def no_stack(panel: Panel) -> None:
+    """Refuse `stack=` where the estimator has no use for it."""
+    if panel.stack is not None:
+        raise InputError("stack= is for estimator='stacked'", remedy="leave it out, or pass estimator='stacked'")
+
+
+def treatment(panel: Panel) -> FloatArray:
+    """The 0/1 treatment of every cell: as given, or from the date of first treatment."""
+    if panel.on is not None:
+        return panel.on
+    column = np.arange(panel.y.shape[1])
+    # Units treated before the data stay on throughout; they carry no variation but belong to the period effects.
+    on = ((panel.start[:, None] >= 0) & (column >= panel.start[:, None])) | (panel.start[:, None] == ALWAYS)
+    return np.where(np.isfinite(panel.y), on.astype(float), np.nan)

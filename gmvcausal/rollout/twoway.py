@@ -1,0 +1,141 @@
+"""Two-way fixed effects, plain and stacked over campaigns, and leads and lags by regression."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.rollout import within
+from gmvcausal.rollout.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.fitted import (
+    Fitted,
+    FloatArray,
+    IntArray,
+    Options,
+    Series,
+    count,
+    headline,
+    no_anticipation,
+    treatment,
+)
+from gmvcausal.rollout.panel import Panel, first_on
+
+
+def twoway(panel: Panel, options: Options) -> Fitted:
+    """Two-way fixed effects: `twfe` with unit and period effects, `stacked` with those of each campaign."""
+    stacked = options.estimator == "stacked"
+    if stacked and panel.stack is None:
+        raise InputError(
+            "estimator='stacked' needs stack=, the column of the campaign",
+            remedy="build the frame with Logs.stack(...), or pass stack=",
+        )
+    if not stacked and panel.stack is not None:
+        raise InputError("stack= is for estimator='stacked'", remedy="pass estimator='stacked', or leave stack= out")
+    no_anticipation(options)
+    if not stacked and panel.cohorts is not None:
+        check_variation(panel.start, "first_treated")
+    block = np.zeros(len(panel.y), dtype=np.int64) if panel.stack is None else panel.stack
+    on = treatment(panel)
+    if not (on == 1).any() or not (on == 0).any():
+        raise DesignError(
+            "the treatment is the same in every row, so there is nothing to compare",
+            remedy="supply treated and untreated rows",
+        )
+    if stacked:
+        _check_stacks(on, block, panel)
+    regressor = np.where(np.isfinite(on), on, 0.0)
+    fit = within.fit(panel.y, [regressor], block, panel.cluster, panel.weight, options.ssc)
+    treated = (on == 1).any(axis=1)
+    control = ~treated
+    # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters; controls
+    # are the rows seen untreated once the treatment has begun somewhere (in their campaign).
+    switching = treated & (on == 0).any(axis=1)
+    begun = np.array([(on[block == b] == 1).any(axis=0).argmax() for b in range(int(block.max()) + 1)])[block]
+    beside = ((on == 0) & (np.arange(on.shape[1]) >= begun[:, None])).any(axis=1)
+    clusters = (count(panel.cluster, switching), count(panel.cluster, beside))
+    what = "campaign" if stacked else "period"
+    estimand = (
+        "ATT, stacked over campaigns, weighted by regression"
+        if stacked
+        else "coefficient of the treatment with unit and period effects (a weighted mix, not always an ATT)"
+    )
+    n_units = len(np.unique(panel.unit_code[np.isfinite(panel.y).any(axis=1)]))
+    estimates = headline(
+        [(f"treated ({what} effects)", estimand)],
+        options.outcome_unit,
+        fit.beta,
+        fit.cov,
+        n_units,
+        fit.n_clusters - 1,
+        clusters,
+    )
+    raw = float((np.bincount(panel.cluster, fit.scores[:, 0]) ** 2).sum())
+    scale = math.sqrt(float(fit.cov[0, 0]) / raw) if raw > 0 else 1.0
+    return Fitted(
+        estimates,
+        lambda: fit.scores[:, 0] * scale,
+        lambda: _event_regression(panel, options, on, block, clusters[1]),
+        treated,
+        control,
+        clusters,
+        int(((on == 1) & np.isfinite(panel.y)).sum()),
+        on=on,
+        fit=fit,
+        block=block,
+    )
+
+
+def _check_stacks(on: FloatArray, block: IntArray, panel: Panel) -> None:
+    """Each campaign needs treated and untreated units, and one common start."""
+    labels = panel.stack_labels
+    assert labels is not None
+    own, column = first_on(on), np.arange(on.shape[1])
+    for b in range(int(block.max()) + 1):
+        inside = block == b
+        ever = inside & (own >= 0)
+        what = f"campaign number {b + 1} of {len(labels)} (in sorted order)"
+        if not ever.any() or not (inside & ~ever).any():
+            side = "untreated" if ever.any() else "treated"
+            raise DesignError(f"{what} has no {side} unit", remedy="leave this campaign out of the stack")
+        start = int(own[ever].min())
+        # A unit seen untreated after the campaign's start began later; one not seen then may have begun with it.
+        late = ever & ((on == 0) & (column >= start) & (column < own[:, None])).any(axis=1)
+        if late.any():
+            raise InputError(
+                f"{what} starts in {len(np.unique(own[late])) + 1} different periods",
+                remedy="stack campaigns by their start, one stack per start",
+            )
+        if start == 0:
+            raise DesignError(
+                f"{what} has no period before its start", remedy="widen the window, or leave this campaign out"
+            )
+
+
+def _event_regression(
+    panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int
+) -> Series | None:
+    """Leads and lags by regression, base -1; None where the treatment switches off, so that event time is undefined."""
+    ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
+    columns = np.arange(on.shape[1])
+    if (ever[:, None] & (on == 0) & (columns > first[:, None])).any():
+        return None
+    position = panel.grid.position if panel.stack is None else columns
+    event = np.where(ever[:, None], position[columns][None, :] - position[first][:, None], -1)
+    present = np.isfinite(panel.y)
+    usable = ever & (first > 0)
+    times = np.unique(event[usable][present[usable]])
+    times = times[times != -1]
+    # Nearest to the event first: where two leads are collinear with the effects, the farther one goes.
+    times = times[np.argsort(np.abs(times + 0.5), kind="stable")]
+    dummies = [(usable[:, None] & (event == e)).astype(float) for e in times]
+    fit = within.fit(panel.y, dummies, block, panel.cluster, panel.weight, options.ssc)
+    kept = times[fit.kept]
+    order = np.argsort(kept)
+    behind = [((event == e) & present).any(axis=1) & usable for e in kept]
+    n = np.array([count(panel.unit_code, rows) for rows in behind])
+    clusters = np.array([min(count(panel.cluster, rows), control_clusters) for rows in behind])
+    return Series(
+        kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], -1, fit.n_clusters - 1
+    )
