@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gmvcausal.errors import GmvCausalError
-from gmvcausal.rollout.estimators import Fitted, FloatArray, Options, Series
+from gmvcausal.rollout.fitted import Fitted, FloatArray, Options, Series
 from gmvcausal.rollout.panel import Panel
 
 

@@ -22,7 +22,7 @@ from gmvcausal.rollout.checks_design import (
 )
 from gmvcausal.rollout.checks_outcome import all_zero, id_reuse, leverage, quantisation, scale_mix
 from gmvcausal.rollout.checks_trend import pre_trend, pre_trend_slope, selection
-from gmvcausal.rollout.estimators import MIN_CLUSTERS
+from gmvcausal.rollout.fitted import MIN_CLUSTERS
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = {

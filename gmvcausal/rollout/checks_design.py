@@ -12,7 +12,7 @@ from gmvcausal.results import Check
 from gmvcausal.rollout.attrition import attrition_bounds
 from gmvcausal.rollout.case import Case, retry, subset
 from gmvcausal.rollout.cohorts import UNTREATED
-from gmvcausal.rollout.estimators import MIN_CLUSTERS
+from gmvcausal.rollout.fitted import MIN_CLUSTERS
 
 _LATE_GAP, _OVERLAP = 0.10, 0.05
 
@@ -148,9 +148,9 @@ def late_entry(case: Case) -> Check | None:
 
 def forbidden_comparisons(case: Case) -> Check | None:
     """Two-way fixed effects use units already treated as controls when starts differ or treatment switches."""
-    if case.options.estimator != "twfe":
+    on = case.fitted.on
+    if case.options.estimator != "twfe" or on is None:
         return None
-    on = case.fitted.detail["on"]
     present = np.isfinite(case.panel.y)
     ever, first = case.panel.start != UNTREATED, np.maximum(case.panel.start, 0)
     n_starts = len(np.unique(first[ever]))
@@ -169,9 +169,9 @@ def forbidden_comparisons(case: Case) -> Check | None:
 def campaign_overlap(case: Case) -> Check | None:
     """In a stack: how many comparison cells lie under another campaign, and does leaving them out change the answer?"""
     panel = case.panel
-    if panel.other is None:
+    on = case.fitted.on
+    if panel.other is None or on is None:
         return None
-    on = case.fitted.detail["on"]
     present = np.isfinite(panel.y)
     comparison = present & (on == 0)
     value = float((panel.other[comparison] == 1).mean())

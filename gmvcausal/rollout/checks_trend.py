@@ -9,7 +9,7 @@ import numpy as np
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, p_text
 from gmvcausal.rollout.cohorts import UNTREATED
-from gmvcausal.rollout.estimators import MIN_CLUSTERS, Series
+from gmvcausal.rollout.fitted import MIN_CLUSTERS, Series
 from gmvcausal.stats.inference import p_value, wald
 
 

@@ -79,11 +79,6 @@ class Panel:
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def complete(self) -> bool:
-        """Whether every unit is observed in every period."""
-        return bool(np.isfinite(self.y.sum()))
-
-    @property
     def n_clusters(self) -> int:
         """Number of clusters."""
         return int(self.cluster.max()) + 1

@@ -13,8 +13,9 @@ from gmvcausal.results import Audit, Manifest, Result
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.checks import run_audit
 from gmvcausal.rollout.checks_trend import lead_slope
-from gmvcausal.rollout.cohorts import UNTREATED
-from gmvcausal.rollout.estimators import ESTIMATORS, Fitted, Options, Series
+from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.estimators import ESTIMATORS
+from gmvcausal.rollout.fitted import Fitted, Options, Series
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.stats.inference import critical_value, root_of_diagonal, sidak, sup_t
 
@@ -117,11 +118,11 @@ class DidResult(Result):
         return self.naive.before
 
     def _on(self) -> Any:
-        if "on" in self.fitted.detail:
-            return self.fitted.detail["on"]
+        if self.fitted.on is not None:
+            return self.fitted.on
         start = self.panel.start[:, None]
         on = (start >= 0) & (np.arange(self.panel.y.shape[1]) >= start)
-        return np.where(start == -2, np.nan, on.astype(float))
+        return np.where(start == ALWAYS, np.nan, on.astype(float))
 
     # --- tables -----------------------------------------------------------------------------------------------------
     def event_study(self) -> pd.DataFrame:
@@ -172,7 +173,7 @@ class DidResult(Result):
                 remedy="use estimator='callaway_santanna'",
             )
         cells, labels = effects.cells, self.panel.grid.labels()
-        frame = self._frame(self.fitted.detail["cells"](), "event_time", cells.event)
+        frame = self._frame(self.fitted.series["cells"](), "event_time", cells.event)
         frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
         frame.insert(1, "period", labels[cells.period])
         return frame
@@ -191,7 +192,7 @@ class DidResult(Result):
                 f"estimator={self.options.estimator!r} has no effects by {name}",
                 remedy="use estimator='callaway_santanna'",
             )
-        series: Series = self.fitted.detail[name]()
+        series = self.fitted.series[name]()
         labels = self.panel.grid.labels()
         columns = self.fitted.effects.cells.starts[series.at] if name == "cohort" else series.at
         return self._frame(series, name, labels[columns])
@@ -208,7 +209,8 @@ class DidResult(Result):
 
         if self.panel.stack is None or self.panel.stack_labels is None:
             raise InputError("there is no stack", remedy="use estimator='stacked' with stack=")
-        fit, on, block = self.fitted.detail["fit"], self.fitted.detail["on"], self.fitted.detail["block"]
+        fit, on, block = self.fitted.fit, self.fitted.on, self.fitted.block
+        assert fit is not None and on is not None and block is not None  # a stack is always fitted by regression
         residual = fit.residual_x[0]
         present = np.isfinite(self.panel.y)
         weight = present.astype(float) if self.panel.weight is None else present * self.panel.weight[:, None]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
-from gmvcausal.rollout.estimators import ESTIMATORS, Options
+from gmvcausal.rollout.estimators import ESTIMATORS
+from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult
 from gmvcausal.stats.inference import SSC_CHOICES
@@ -163,7 +164,7 @@ def did(
     )  # fmt: skip
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(
-        "did", options, options["seed"], panel.rows, panel.columns, dict(panel.dropped), tuple(panel.notes),
+        "did", options, options["seed"], panel.rows, panel.columns, dict(panel.dropped), (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
     )  # fmt: skip
     return DidResult(
