@@ -10,7 +10,16 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from gmvcausal.errors import InputError
+
+
+def said(value: Any) -> str:
+    """A value as it can stand in a sentence: its repr where that is short, else its type."""
+    text = repr(value)
+    return text if len(text) <= 80 and text.isprintable() else f"a {type(value).__name__}"
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -18,7 +27,46 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     if isinstance(value, str) and value in choices:
         return value
     listed = ", ".join(repr(c) for c in choices)
-    raise InputError(f"{name} must be one of {listed}, but is {value!r}", remedy=f"choose {name}= from that list")
+    raise InputError(f"{name} must be one of {listed}, but is {said(value)}", remedy=f"choose {name}= from that list")
+
+
+def _optional(name: str, value: Any, choices: Sequence[str]) -> str | None:
+    if value is None or (isinstance(value, str) and value in choices):
+        return value
+    listed = " or ".join(repr(c) for c in choices)
+    raise InputError(f"{name} must be None, {listed}, but is {said(value)}")
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False, but is {said(value)}")
+    return value
+
+
+def _names(name: str, value: Any) -> list[str]:
+    """Column names without repeats: one name, or a list of them."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Sequence | np.ndarray | pd.Index) or isinstance(value, bytes):
+        raise InputError(f"{name} must list column names, but is {said(value)}", remedy=f"write {name}=['city']")
+    for item in value:
+        if not isinstance(item, str):
+            raise InputError(f"{name} must list column names, but holds {said(item)}")
+    return list(dict.fromkeys(str(item) for item in value))
+
+
+def _window(name: str, value: Any) -> tuple[int, int]:
+    whole = (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in value)
+    )
+    if not whole or value[0] >= 0 or value[1] < 0:
+        raise InputError(
+            f"{name} must be two whole numbers around 0, for example (-6, 5), but is {said(value)}",
+            remedy="the first is the number of periods before the start, as a negative number; the last is 0 or more",
+        )
+    return int(value[0]), int(value[1])
 
 
 def _number(name: str, value: Any, low: float, high: float, *, open_low: bool, open_high: bool) -> float:
@@ -28,13 +76,13 @@ def _number(name: str, value: Any, low: float, high: float, *, open_low: bool, o
         ok = (v > low if open_low else v >= low) and (v < high if open_high else v <= high)
     if not ok:
         left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
-        raise InputError(f"{name} must be a number in {left}{low:g}, {high:g}{right}, but is {value!r}")
+        raise InputError(f"{name} must be a number in {left}{low:g}, {high:g}{right}, but is {said(value)}")
     return float(value)
 
 
 def _whole(name: str, value: Any, low: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < low:
-        raise InputError(f"{name} must be a whole number of at least {low}, but is {value!r}")
+        raise InputError(f"{name} must be a whole number of at least {low}, but is {said(value)}")
     return int(value)
 
 
@@ -44,7 +92,7 @@ def _seed(name: str, value: Any) -> int:
 
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "alpha": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=True),
+    "alpha": lambda n, v: _number(n, v, 0.0, 0.5, open_low=True, open_high=False),  # .95 would be a slip for .05
     "level": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=True),
     "margin": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=False),
     "refunds": lambda n, v: _number(n, v, 0.0, 1.0, open_low=False, open_high=True),
@@ -56,6 +104,11 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "base_period": lambda n, v: one_of(n, v, ("varying", "universal")),
     "bands": lambda n, v: one_of(n, v, ("simultaneous", "pointwise")),
     "missing": lambda n, v: one_of(n, v, ("raise", "zero")),
+    "dedupe": lambda n, v: _optional(n, v, ("exact", "keep")),
+    "keep": _names,
+    "features": lambda n, v: [] if v is None else _names(n, v),
+    "window": _window,
+    "complete_only": _flag,
     "gmv": lambda n, v: one_of(n, v, ("gross", "net")),
     "gmv_is": lambda n, v: one_of(n, v, ("paid", "list")),
     "cost_is": lambda n, v: one_of(n, v, ("discount", "other")),
@@ -91,7 +144,7 @@ def check(name: str, value: Any) -> Any:
     >>> check("alpha", 5)
     Traceback (most recent call last):
     ...
-    gmvcausal.errors.InputError: alpha must be a number in (0, 1), but is 5.
+    gmvcausal.errors.InputError: alpha must be a number in (0, 0.5], but is 5.
     """
     return _CHECKS[name](name, value)
 
@@ -102,5 +155,5 @@ def column_name(name: str, value: Any, *, optional: bool = False) -> str | None:
         return None
     if not isinstance(value, str):
         what = "a column name or None" if optional else "a column name"
-        raise InputError(f"{name} must be {what}, but is {value!r}")
+        raise InputError(f"{name} must be {what}, but is {said(value)}")
     return value

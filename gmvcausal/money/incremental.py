@@ -11,9 +11,11 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check
-from gmvcausal.logs.calendar import parse_freq, shorter_periods
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.stats.inference import critical_value, fieller
+
+# Columns of a panel from Logs that are counts: their total is no GMV.
+_COUNTS = ("orders", "buyers")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -91,6 +93,13 @@ def incremental_gmv(
         raise DesignError(
             "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
         )
+    outcome = str(result.manifest.options.get("outcome"))
+    if outcome in _COUNTS:
+        raise InputError(
+            f"the effect is on {outcome!r}, which counts things and is no money",
+            column=outcome,
+            remedy="run gc.did with outcome= set to a column of GMV",
+        )
     if result.panel.weight is not None:
         raise DesignError(
             "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
@@ -102,7 +111,8 @@ def incremental_gmv(
         raise InputError(
             "GMV is already net of refunds, so refunds= would take them off twice", remedy="leave refunds= out"
         )
-    cells = result.fitted.treated_cells * _per_scale(meta)
+    parts = _parts(result)
+    cells = result.fitted.treated_cells * parts
     gain, var_gain = result.estimate * cells, (result.std_error * cells) ** 2
     spent, var_cost, cov_cost = _cost(result, cost, cost_is, paid, cells)
     kept = margin * (1 - refunds)
@@ -113,7 +123,8 @@ def incremental_gmv(
     cov = linear @ joint @ linear.T
     terms = ["incremental_gmv", "refunds", "cost", "profit"]
     estimands = [
-        f"total over {result.fitted.treated_cells:,} treated unit-periods" + _scale_words(meta),
+        f"total of {outcome} over {result.fitted.treated_cells:,} treated unit-periods"
+        + (f", {parts:g} parts in each" if parts != 1 else ""),
         f"{refunds:.1%} of incremental GMV",
         "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
@@ -143,13 +154,10 @@ def incremental_gmv(
         result.estimates.withheld,
         special,
     )
-    checks = () if paid else (
-        Check("gmv_definition", "warned", "it is not known whether GMV is paid or list price",
-        remedy="pass gmv_is="),)  # fmt: skip
     options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
     manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
     return MoneyResult(
-        "Incremental GMV and profit", result.assumption, estimates, manifest, result.alpha, result, checks
+        "Incremental GMV and profit", result.assumption, estimates, manifest, result.alpha, result, _checks(result, paid)
     )
 
 
@@ -167,15 +175,35 @@ def _gmv_is(meta: dict[str, Any], declared: str | None) -> str | None:
     return str(known) if known else declared
 
 
-def _scale_words(meta: dict[str, Any]) -> str:
-    return f", {_per_scale(meta):g} x {meta['per']} in each" if meta.get("per") else ""
+def _parts(result: Any) -> float:
+    """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times."""
+    panel = result.panel
+    if panel.meta.get("per") and not panel.has_parts:
+        rule = f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"
+        raise InputError(rule, column="parts", remedy="keep the column that Logs.panel wrote")
+    if math.isnan(panel.parts):
+        rule = "parts varies from row to row, so the effect has no total"
+        raise InputError(rule, column="parts", remedy="build the panel with one freq and one per")
+    if panel.parts != 1 and panel.meta.get("changed"):
+        rule = f"the outcome was changed after Logs made it the mean of {panel.parts:g} parts, so a row's content is unknown"
+        raise InputError(rule, column="parts", remedy="set parts to 1 where rows hold sums, or use the unchanged column")
+    return float(panel.parts)
 
 
-def _per_scale(meta: dict[str, Any]) -> float:
-    """Periods of `per` in one period of the panel: an effect per week over 4-week cells counts four times."""
-    if not meta.get("per"):
-        return 1.0
-    return float(shorter_periods(parse_freq("freq", meta["freq"]), meta["per"]))
+def _checks(result: Any, paid: str | None) -> tuple[Check, ...]:
+    """What the total assumes beyond the effect."""
+    found = []
+    if not paid:
+        unknown = "it is not known whether GMV is paid or list price"
+        found.append(Check("gmv_definition", "warned", unknown, remedy="pass gmv_is="))
+    if result.options.estimator in ("twfe", "stacked"):
+        message = (
+            "the coefficient weights units and campaigns by what they can tell, not by size; the total takes it as the "
+            "effect in every treated unit-period"
+        )
+        remedy = "read the total as approximate where effects differ between campaigns"
+        found.append(Check("total_weighting", "warned", message, remedy=remedy))
+    return tuple(found)
 
 
 def _cost(result: Any, cost: Any, cost_is: str | None, paid: str | None, cells: float) -> tuple[float, float, float]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmvcausal.rollout.group_time import FloatArray, FromUnits
 
+_BALANCED = 1e-9
+
 
 def attrition_bounds(effects: Any) -> tuple[float, float] | None:
-    """Bounds on the size-weighted post effect where more units stay on one side than on the other.
+    """Bounds on the size-weighted post effect where more units are seen on one side than on the other.
 
-    For each cell the side of which more units are still seen is trimmed by the excess share from above and from below
-    (of its changes from the base), under the assumption that treatment moves staying in one direction only.
+    In each cell the side of which a larger share of units is seen in both periods is trimmed by the excess, from above
+    and from below of its changes. They hold for units seen either way, if treatment moves being seen in one direction
+    only.
 
     Parameters
     ----------
@@ -23,41 +25,40 @@ def attrition_bounds(effects: Any) -> tuple[float, float] | None:
 
     Returns
     -------
-    low, high : float, or None where nothing is absent
+    low, high : float
+        None where nothing is absent, where units are weighted, or where both sides are seen equally often: the bounds
+        would then be one point, which says nothing of who left.
     """
-    if not isinstance(effects, FromUnits) or np.isfinite(effects.y.sum()):
+    if not isinstance(effects, FromUnits) or np.isfinite(effects.y.sum()) or np.ptp(effects.weight) > 0:
         return None
     cells = effects.cells
-    lows, highs, weights = [], [], []
+    lows, highs, weights, uneven = [], [], [], False
     for k in np.flatnonzero(cells.event >= 0):
         sides = []
         for treated in (True, False):
             pool = effects.group == cells.cohort[k] if treated else np.append(cells.controls[k], False)[effects.group]
-            at_base = pool & np.isfinite(effects.y[:, cells.base[k]])
-            change = (effects.y[:, cells.period[k]] - effects.y[:, cells.base[k]])[at_base]
+            change = (effects.y[:, cells.period[k]] - effects.y[:, cells.base[k]])[pool]
             seen = np.isfinite(change)
-            sides.append((np.sort(change[seen]), float(seen.mean()) if len(seen) else 0.0))
-        (own, stay_own), (other, stay_other) = sides
-        if not len(own) or not len(other):
-            continue
-        excess = stay_own - stay_other
+            sides.append((np.sort(change[seen]), float(seen.mean())))
+        (own, seen_own), (other, seen_other) = sides
+        excess = seen_own - seen_other
+        uneven = uneven or abs(excess) > _BALANCED
         if excess >= 0:
-            low, high = _trimmed_means(own, excess / stay_own)
-            centre = other.mean()
-            lows.append(low - centre)
-            highs.append(high - centre)
+            low, high = _trimmed_means(own, excess / seen_own)
+            lows.append(low - other.mean())
+            highs.append(high - other.mean())
         else:
-            low, high = _trimmed_means(other, -excess / stay_other)
+            low, high = _trimmed_means(other, -excess / seen_other)
             lows.append(own.mean() - high)
             highs.append(own.mean() - low)
         weights.append(effects.shares[cells.cohort[k]])
-    if not weights:
+    if not weights or not uneven:
         return None
     return float(np.average(lows, weights=weights)), float(np.average(highs, weights=weights))
 
 
-def _trimmed_means(values: NDArray[np.float64], share: float) -> tuple[float, float]:
-    """Means after dropping `share` from the top, and from the bottom, of sorted values."""
-    cut = min(int(np.floor(share * len(values))), len(values) - 1)
-    kept: FloatArray = values[: len(values) - cut]
-    return float(kept.mean()), float(values[cut:].mean())
+def _trimmed_means(values: FloatArray, share: float) -> tuple[float, float]:
+    """Means after taking `share` off the top, and off the bottom, of sorted values; the last unit counts in part."""
+    keep = (1 - share) * len(values)
+    weight = np.clip(keep - np.arange(len(values)), 0.0, 1.0)
+    return float(weight @ values / weight.sum()), float(weight @ values[::-1] / weight.sum())

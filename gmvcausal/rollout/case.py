@@ -10,6 +10,7 @@ import numpy as np
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.rollout.fitted import Fitted, FloatArray, Options, Series
+from gmvcausal.rollout.naive_means import Naive
 from gmvcausal.rollout.panel import Panel
 
 
@@ -22,6 +23,8 @@ class Case:
     rerun : callable
         From a changed panel to its headline estimate and standard error.
     event : Series or None
+    naive : Naive
+        Means with and without treatment.
     """
 
     panel: Panel
@@ -29,6 +32,7 @@ class Case:
     options: Options
     rerun: Callable[[Panel], tuple[float, float]]
     event: Series | None
+    naive: Naive
 
 
 def subset(panel: Panel, rows: FloatArray) -> Panel:

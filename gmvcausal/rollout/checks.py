@@ -1,155 +1,48 @@
-"""The audit of a roll-out: one function per check, and the published table of what each is held against.
-
-`credible` means that no check failed. The thresholds live in `TABLE` and nowhere else; `docs/audit.md` prints it.
-"""
+"""The audit of a roll-out: which checks run for which estimator. Their rules are in `rules`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
+from gmvcausal.rollout import checks_design, checks_outcome, checks_trend
 from gmvcausal.rollout.case import Case
-from gmvcausal.rollout.checks_design import (
-    always_treated,
-    attrition,
-    campaign_overlap,
-    cohort_size,
-    few_clusters,
-    forbidden_comparisons,
-    late_entry,
-    never_treated,
-    period_gaps,
-)
-from gmvcausal.rollout.checks_outcome import all_zero, id_reuse, leverage, quantisation, scale_mix
-from gmvcausal.rollout.checks_trend import pre_trend, pre_trend_slope, selection
-from gmvcausal.rollout.fitted import MIN_CLUSTERS
+from gmvcausal.rollout.rules import TABLE
 
-# name: (what is looked at, warned when, failed when)
-TABLE: dict[str, tuple[str, str, str]] = {
-    "selection": (
-        "p-value of the difference, before any treatment, between units that are later treated and units that "
-        "never are (naive only)",
-        "p < .05",
-        "p < .01",
-    ),
-    "pre_trend": (
-        "p-value of the joint test that all leads are zero (universal base)",
-        "p < .05, or one lead period only",
-        "p < .01",
-    ),
-    "pre_trend_slope": (
-        "p-value of the straight line through the leads, and how much of the effect it would give if carried forward",
-        "p < .05",
-        "p < .01 and the line carried forward is at least half the effect",
-    ),
-    "few_clusters": (
-        "clusters on the smaller of the treated and the control side",
-        "< 30",
-        f"< {MIN_CLUSTERS} (no interval is given)",
-    ),
-    "cohort_size": (
-        "units in the smallest cohort",
-        "< 5",
-        "never",
-    ),
-    "always_treated": (
-        "share of units left out because they were treated from the start",
-        "> 0",
-        "> .5",
-    ),
-    "never_treated": (
-        "whether never-treated units exist",
-        "none",
-        "never",
-    ),
-    "period_gaps": (
-        "periods missing for all units",
-        "> 0",
-        "never",
-    ),
-    "attrition": (
-        "share of unit-periods that are absent",
-        "> 0 (bounds are printed)",
-        "never",
-    ),
-    "late_entry": (
-        "difference between treated and untreated units in the share first active after the first thirteenth "
-        "of the panel",
-        "> .10 (rerun on units seen early)",
-        "never",
-    ),
-    "leverage": (
-        "share of the variance that comes from the largest unit",
-        "> .10 (rerun with winsorised outcome)",
-        "never",
-    ),
-    "scale_mix": (
-        "share of units whose level is a hundred times the median, apart from the rest",
-        "> .005",
-        "never",
-    ),
-    "id_reuse": (
-        "units that occur under more than one room, city, store or region",
-        "> 0",
-        "never",
-    ),
-    "all_zero": (
-        "share of outcomes that are exactly zero",
-        "= 1",
-        "never",
-    ),
-    "quantisation": (
-        "spacing of the numbers in their source type over their standard deviation",
-        "> 1e-6",
-        "never",
-    ),
-    "forbidden_comparisons": (
-        "whether units already treated serve as controls",
-        "never",
-        "they do (staggered or switching treatment)",
-    ),
-    "campaign_overlap": (
-        "share of comparison unit-periods under another campaign",
-        "> .05 (rerun without them)",
-        "the rerun lies more than 2 standard errors away and changes the conclusion",
-    ),
-    "spillover": (
-        "whether treated units can affect others: not testable from these columns",
-        "never",
-        "never",
-    ),
-}
+__all__ = ["TABLE", "run_audit"]
+
+_DESIGN: tuple[Callable[[Case], Check | None], ...] = (
+    checks_trend.pre_trend,
+    checks_trend.pre_trend_slope,
+    checks_design.cohort_size,
+    checks_design.always_treated,
+    checks_design.never_treated,
+    checks_design.lost_units,
+    checks_design.late_entry,
+    checks_design.forbidden_comparisons,
+    checks_design.campaign_overlap,
+)
+_NAIVE: tuple[Callable[[Case], Check | None], ...] = (checks_trend.no_design, checks_trend.selection)
+_ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
+    checks_design.few_clusters,
+    checks_design.cluster_level,
+    checks_design.period_gaps,
+    checks_design.attrition,
+    checks_design.id_reuse,
+    checks_design.spillover,
+    checks_outcome.leverage,
+    checks_outcome.scale_mix,
+    checks_outcome.all_zero,
+    checks_outcome.quantisation,
+)
 
 
 def run_audit(case: Case) -> Audit:
-    """Run every check that applies to the estimator."""
-    found: list[Check] = []
-    design: tuple[Callable[[Case], Check | None], ...] = (
-        pre_trend, pre_trend_slope, cohort_size, always_treated, never_treated, late_entry, forbidden_comparisons,
-        campaign_overlap,
-    )  # fmt: skip
-    if case.options.estimator == "naive":
-        design = (selection,)
-    for function in (
-        *design,
-        few_clusters,
-        period_gaps,
-        attrition,
-        leverage,
-        scale_mix,
-        id_reuse,
-        all_zero,
-        quantisation,
-    ):
-        check = function(case)
-        if check is not None:
-            found.append(check)
-    found.append(
-        Check("spillover", "not_run",
-        "the data name no links between units; the estimate assumes that one unit's treatment leaves "
-              "the others alone", remedy="compare with units that cannot be reached, for example in other cities")
-    )  # fmt: skip
-    found += [_from_meta(c) for c in case.panel.meta.get("checks", [])]
+    """Run every check that applies to the estimator; checks that `Logs` made follow, unless the name is taken."""
+    own = _NAIVE if case.options.estimator == "naive" else _DESIGN
+    found = [check for function in (*own, *_ALWAYS) if (check := function(case)) is not None]
+    names = {check.name for check in found}
+    found += [check for facts in case.panel.meta.get("checks", []) if (check := _from_meta(facts)).name not in names]
     return Audit(tuple(found))
 
 

@@ -12,20 +12,18 @@ from gmvcausal.results import Check
 from gmvcausal.rollout.attrition import attrition_bounds
 from gmvcausal.rollout.case import Case, retry, subset
 from gmvcausal.rollout.cohorts import UNTREATED
-from gmvcausal.rollout.fitted import MIN_CLUSTERS
-
-_LATE_GAP, _OVERLAP = 0.10, 0.05
+from gmvcausal.rollout.rules import bound, judge
 
 
 def few_clusters(case: Case) -> Check:
     """Are there enough clusters on both sides for the usual standard errors?"""
     treated, control = case.fitted.clusters
     least = min(treated, control)
-    status = "failed" if least < MIN_CLUSTERS else "warned" if least < 30 else "passed"
+    status = judge("few_clusters", least)
     message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
     remedy = "collect more treated units, or read the estimate without an interval" if status == "failed" else (
         "read intervals near the margin with care" if status == "warned" else "")  # fmt: skip
-    return Check("few_clusters", status, message, float(least), float(MIN_CLUSTERS), remedy)
+    return Check("few_clusters", status, message, float(least), bound("few_clusters"), remedy)
 
 
 def cohort_size(case: Case) -> Check | None:
@@ -50,11 +48,11 @@ def always_treated(case: Case) -> Check | None:
     if cohorts is None or case.options.estimator == "twfe":
         return None
     share = cohorts.always / len(cohorts.start)
-    status = "failed" if share > 0.5 else "warned" if share > 0 else "passed"
+    status = judge("always_treated", share)
     message = f"{cohorts.always:,} of {len(cohorts.start):,} units were treated from the start"
     message += " and are left out" if cohorts.always else ""
     remedy = "supply earlier periods if the effect on these units matters" if share else ""
-    return Check("always_treated", status, message, share, 0.5, remedy)
+    return Check("always_treated", status, message, share, bound("always_treated"), remedy)
 
 
 def never_treated(case: Case) -> Check | None:
@@ -71,9 +69,42 @@ def never_treated(case: Case) -> Check | None:
     )  # fmt: skip
 
 
+def lost_units(case: Case) -> Check | None:
+    """Treated units that no comparison reaches, because rows are absent at their base or for all controls."""
+    lost = case.fitted.lost_units
+    if not lost:
+        return None
+    return Check(
+        "lost_units", "warned", f"{lost:,} treated units enter no comparison, because they or all controls are absent in "
+        "the base period", float(lost), bound("lost_units"),
+        "the effect and its total do not cover them: supply the missing rows, or say so beside the number",
+    )  # fmt: skip
+
+
+def cluster_level(case: Case) -> Check | None:
+    """Is there a column, not used as the cluster, within which treatment does not vary?"""
+    if not case.panel.coarser:
+        return None
+    names = ", ".join(repr(name) for name in case.panel.coarser)
+    return Check(
+        "cluster_level", "warned", f"treatment does not vary within {names}, but standard errors are clustered by "
+        f"{case.panel.cluster_name}", float(len(case.panel.coarser)), bound("cluster_level"),
+        f"if the tactic was assigned there, pass cluster={case.panel.coarser[0]!r}: shocks common to it are otherwise "
+        "read as effects",
+    )  # fmt: skip
+
+
+def spillover(case: Case) -> Check:
+    """What no column here can tell."""
+    return Check(
+        "spillover", "not_run", "the data name no links between units; the estimate assumes that one unit's treatment "
+        "leaves the others alone", remedy="compare with units that cannot be reached, for example in other cities",
+    )  # fmt: skip
+
+
 def period_gaps(case: Case) -> Check:
     """Are periods missing for everyone?"""
-    gaps = case.panel.grid.gaps
+    gaps = case.panel.grid.gaps if case.panel.stack is None else 0  # between the windows of a stack gaps are by design
     if not gaps:
         return Check("period_gaps", "passed", "no period is missing between the first and the last", 0.0, 0.0)
     return Check(
@@ -104,43 +135,45 @@ def attrition(case: Case) -> Check:
     bounds = attrition_bounds(case.fitted.effects)
     if bounds is not None:
         message += (
-            f"; if those who left differ in the worst way, the effect lies between {bounds[0]:+.4g} "
-            f"and {bounds[1]:+.4g} (Lee 2009)"
+            f"; if treatment moves leaving in one direction only, the effect on units seen either way lies between "
+            f"{bounds[0]:+.4g} and {bounds[1]:+.4g} (Lee 2009)"
         )
-    return Check(
-        "attrition", "warned", message, float(absent), 0.0,
-        "a shopper who left has GMV 0: zero-fill inside each unit's life, for example with gc.Logs(...).panel",
-    )  # fmt: skip
+    remedy = (
+        "the rows outside each unit's life are absent by your entry and exit dates: read the effect as one on units alive"
+        if panel.meta.get("life_known")
+        else "a shopper who left has GMV 0: zero-fill inside each unit's life, for example with gc.Logs(...).panel"
+    )
+    return Check("attrition", judge("attrition", float(absent)), message, float(absent), bound("attrition"), remedy)
 
 
-def late_entry(case: Case) -> Check | None:
+def late_entry(case: Case) -> Check:
     """Do units that appear late fall unevenly on the two sides?"""
     panel = case.panel
     if panel.meta.get("life_known"):
-        return None
+        return Check("late_entry", "passed", "entry dates are known, so zeros lie inside each unit's life only")
+    if panel.stack is not None:
+        return Check("late_entry", "not_run", "a stack follows each unit through one window only")
     active = np.isfinite(panel.y) & (panel.y != 0)
-    cutoff = max(1, round(panel.y.shape[1] / 13)) if panel.stack is None else None
-    if cutoff is None or active.all():
-        return None
-    early = active[:, :cutoff].any(axis=1)
+    cutoff = max(1, round(panel.y.shape[1] / 13))
+    early = active[:, : cutoff + 1].any(axis=1)
     used = panel.start >= UNTREATED
     sides = [~early[used & side] for side in (case.fitted.treated, ~case.fitted.treated)]
     if not all(len(s) for s in sides):
-        return None
+        return Check("late_entry", "not_run", "there are no units on one side")
     shares = [float(s.mean()) for s in sides]
     gap = abs(shares[0] - shares[1])
     message = (
-        f"{shares[1]:.0%} of untreated units are first active after period {cutoff}, against "
+        f"{shares[1]:.0%} of untreated units are first active after the first {cutoff + 1} periods, against "
         f"{shares[0]:.0%} of treated units"
     )
-    if gap <= _LATE_GAP:
-        return Check("late_entry", "passed", message, gap, _LATE_GAP)
+    if judge("late_entry", gap) == "passed":
+        return Check("late_entry", "passed", message, gap, bound("late_entry"))
     message += (
-        f"; on the units active by then the estimate is {retry(case, subset(panel, early))} against "
+        f"; on the units active by then: {retry(case, subset(panel, early))}, against "
         f"{case.fitted.estimates.estimate[0]:+.4g}"
     )
     return Check(
-        "late_entry", "warned", message, gap, _LATE_GAP,
+        "late_entry", "warned", message, gap, bound("late_entry"),
         "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), "
         "or read the rerun",
     )  # fmt: skip
@@ -169,26 +202,46 @@ def forbidden_comparisons(case: Case) -> Check | None:
 def campaign_overlap(case: Case) -> Check | None:
     """In a stack: how many comparison cells lie under another campaign, and does leaving them out change the answer?"""
     panel = case.panel
+    if panel.other is None:
+        if panel.stack is None:
+            return None
+        return Check(
+            "campaign_overlap", "not_run", "the stack has no column other_tactic, so overlapping campaigns are not known",
+            remedy="build the frame with Logs.stack",
+        )  # fmt: skip
     on = case.fitted.on
-    if panel.other is None or on is None:
-        return None
+    assert on is not None  # a stack is always fitted by regression
     present = np.isfinite(panel.y)
     comparison = present & (on == 0)
     value = float((panel.other[comparison] == 1).mean())
     message = f"{value:.1%} of control and pre-period cells lie under another campaign"
-    if value <= _OVERLAP:
-        return Check("campaign_overlap", "passed", message, value, _OVERLAP)
+    threshold = bound("campaign_overlap")
+    if judge("campaign_overlap", value) == "passed":
+        return Check("campaign_overlap", "passed", message, value, threshold)
     clean = replace(panel, y=np.where(comparison & (panel.other == 1), np.nan, panel.y), notes=[], dropped={})
     try:
         estimate, se = case.rerun(clean)
     except GmvCausalError as error:
         return Check(
-            "campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, _OVERLAP
+            "campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, threshold
         )
     first, first_se = float(case.fitted.estimates.estimate[0]), float(case.fitted.estimates.std_error[0])
     changed = abs(estimate - first) > 2 * first_se and (abs(estimate) > 1.96 * se) != (abs(first) > 1.96 * first_se)
     message += f"; without them the estimate is {estimate:+.4g} ({se:.4g}) against {first:+.4g} ({first_se:.4g})"
     return Check(
-        "campaign_overlap", "failed" if changed else "warned", message, value, _OVERLAP,
+        "campaign_overlap", "failed" if changed else "warned", message, value, threshold,
         "the effect is that of this campaign on top of the usual campaign mix; read the rerun beside it",
+    )  # fmt: skip
+
+
+def id_reuse(case: Case) -> Check | None:
+    """Does one id stand for units in several places?"""
+    moving = case.panel.moving
+    if not moving:
+        return None
+    count = max(moving.values())
+    where = ", ".join(f"{n:,} units under more than one {column!r}" for column, n in moving.items())
+    return Check(
+        "id_reuse", "warned", f"there are {where}", float(count), 0.0,
+        "if each place numbers its own units, join place and id into one unit column",
     )  # fmt: skip

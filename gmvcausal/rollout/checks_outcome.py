@@ -8,8 +8,8 @@ import numpy as np
 
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, retry
-
-_LEVERAGE, _SCALE = 0.10, 0.005
+from gmvcausal.rollout.fitted import FloatArray
+from gmvcausal.rollout.rules import bound, judge
 
 
 def leverage(case: Case) -> Check | None:
@@ -18,11 +18,12 @@ def leverage(case: Case) -> Check | None:
     by_unit = np.bincount(panel.unit_code, case.fitted.influence())
     total = float(by_unit @ by_unit)
     if total <= 0:
-        return None
+        return Check("leverage", "not_run", "the estimate has no variance")
     value = float((by_unit**2).max() / total)
     message = f"the largest unit carries {value:.1%} of the variance of the estimate"
-    if value <= _LEVERAGE:
-        return Check("leverage", "passed", message, value, _LEVERAGE)
+    threshold = bound("leverage")
+    if judge("leverage", value) == "passed":
+        return Check("leverage", "passed", message, value, threshold)
     size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
     cap = float(np.quantile(size, 0.99))
     message += (
@@ -34,7 +35,7 @@ def leverage(case: Case) -> Check | None:
         "warned",
         message,
         value,
-        _LEVERAGE,
+        threshold,
         "look at this unit; report the capped estimate beside the plain one",
     )
 
@@ -44,32 +45,38 @@ def scale_mix(case: Case) -> Check | None:
     y = case.panel.y
     active = np.isfinite(y) & (y != 0)
     count = active.sum(axis=1)
-    level = np.where(active, np.abs(y), 0.0).sum(axis=1)[count > 0] / count[count > 0]
+    sums = np.where(active, np.abs(y), 0.0).sum(axis=1)[count > 0]
+    level = np.sort(np.log10(sums / count[count > 0]))
     if len(level) < 20:
-        return None
-    ratio = level / np.median(level)
-    high, between = float((ratio >= 50).mean()), float(((ratio >= 20) & (ratio < 50)).mean())
-    # A heavy tail thins out steadily; another currency is a second hump with little between.
-    if high > _SCALE and between < high / 2:
+        return Check("scale_mix", "not_run", "fewer than 20 units have any outcome")
+    share, apart = _two_humps(level)
+    threshold = bound("scale_mix")
+    if apart and judge("scale_mix", share) != "passed":
         return Check(
             "scale_mix", "warned",
-            f"{high:.1%} of units lie about a hundred times above the median level, with few between", high, _SCALE,
-            "check whether these units are recorded in cents or in another currency",
+            f"the levels of the units form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} of units on the "
+            "smaller one", share, threshold, "check whether these units are recorded in cents or in another currency",
         )  # fmt: skip
-    return Check("scale_mix", "passed", "no group of units lies apart by a factor of a hundred", high, _SCALE)
+    return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
 
 
-def id_reuse(case: Case) -> Check | None:
-    """Does one id stand for units in several places?"""
-    moving = case.panel.moving
-    if not moving:
-        return None
-    count = max(moving.values())
-    where = ", ".join(f"{n:,} units under more than one {column!r}" for column, n in moving.items())
-    return Check(
-        "id_reuse", "warned", f"there are {where}", float(count), 0.0,
-        "if each place numbers its own units, join place and id into one unit column",
-    )  # fmt: skip
+def _two_humps(level: FloatArray) -> tuple[float, float]:
+    """Share of the smaller of two humps and their distance in powers of ten; 0, 0 where there is one hump.
+
+    The split with the largest between-variance (Otsu 1979). One hump, however wide, splits into halves that lie less
+    than three of their own spreads apart; another currency lies farther.
+    """
+    n = len(level)
+    size = np.arange(1, n)
+    left = np.cumsum(level)[:-1]
+    square = np.cumsum(level**2)
+    mean = np.array([left / size, (level.sum() - left) / (n - size)])
+    cut = int(np.argmax(size * (n - size) * (mean[1] - mean[0]) ** 2))
+    low, high = size[cut], n - size[cut]
+    within = square[-1] - low * mean[0, cut] ** 2 - high * mean[1, cut] ** 2
+    spread = float(np.sqrt(max(within, 0.0) / n))
+    apart = float(mean[1, cut] - mean[0, cut])
+    return (min(low, high) / n, apart) if apart > 1.5 and apart > 4 * spread else (0.0, 0.0)
 
 
 def all_zero(case: Case) -> Check | None:
@@ -93,8 +100,8 @@ def quantisation(case: Case) -> Check | None:
         return None
     y = case.panel.y[np.isfinite(case.panel.y)]
     value = case.panel.spacing / max(float(y.std()), 1e-300)
-    status = "warned" if value > 1e-6 else "passed"
+    status = judge("quantisation", value)
     remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
     return Check(
-        "quantisation", status, f"float32 outcomes are {case.panel.spacing:.2g} apart at the top", value, 1e-6, remedy
+        "quantisation", status, f"float32 outcomes are {case.panel.spacing:.2g} apart at the top", value, bound("quantisation"), remedy
     )

@@ -9,7 +9,8 @@ import numpy as np
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, p_text
 from gmvcausal.rollout.cohorts import UNTREATED
-from gmvcausal.rollout.fitted import MIN_CLUSTERS, Series
+from gmvcausal.rollout.fitted import Series
+from gmvcausal.rollout.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.stats.inference import p_value, wald
 
 
@@ -61,7 +62,7 @@ def pre_trend(case: Case) -> Check:
     _, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
     if math.isnan(p):
         return Check("pre_trend", "not_run", "there are more leads than clusters, so they cannot be tested together")
-    status = "failed" if p < 0.01 else "warned" if p < 0.05 else "passed"
+    status = judge("pre_trend", p)
     largest = int(np.argmax(np.abs(leads.estimate)))
     message = (
         f"joint test of {rank} leads: p = {p_text(p)}; the largest is {leads.estimate[largest]:+.4g} at "
@@ -72,7 +73,7 @@ def pre_trend(case: Case) -> Check:
         "products or areas, "
         "or randomise the next campaign; if the tactic was announced earlier, say so with anticipation="
     )
-    return Check("pre_trend", status, message, p, 0.01, "" if status == "passed" else remedy)
+    return Check("pre_trend", status, message, p, bound("pre_trend"), "" if status == "passed" else remedy)
 
 
 def _main_leads(leads: Series) -> Series:
@@ -122,48 +123,61 @@ def pre_trend_slope(case: Case) -> Check:
     p = float(p_value(np.array([b]), np.array([se]), leads.df)[0]) if se > 0 else math.nan
     if math.isnan(p):
         return Check("pre_trend_slope", "not_run", "the leads have no variance")
-    explains = abs(drift) >= 0.5 * abs(effect) and drift * effect > 0
-    status = "failed" if p < 0.01 and (explains or abs(drift) >= abs(effect)) else "warned" if p < 0.05 else "passed"
+    continues = drift * effect > 0
+    status = judge("pre_trend_slope", p)
+    if status == "failed" and abs(drift) < (0.5 if continues else 1.0) * abs(effect):
+        status = "warned"
     message = (
-        f"the leads lie on a line of {b:+.4g} a period (p = {p_text(p)}); carried forward it gives {drift:+.4g} of the "
-        f"{effect:+.4g} "
-        f"found after the start, and leaves {effect - drift:+.4g}"
+        f"the leads lie on a line of {b:+.4g} a period (p = {p_text(p)}); carried forward it gives {drift:+.4g} beside the "
+        f"{effect:+.4g} found after the start, and leaves {effect - drift:+.4g}"
     )
-    remedy = "the effect continues a trend that was there before the tactic: do not read it as caused by the tactic"
-    return Check("pre_trend_slope", status, message, p, 0.01, "" if status == "passed" else remedy)
+    remedy = (
+        "the effect continues a trend that was there before the tactic: do not read it as caused by the tactic"
+        if continues
+        else "the groups drifted the other way before the tactic: read the effect with the drift taken off beside it"
+    )
+    return Check("pre_trend_slope", status, message, p, bound("pre_trend_slope"), "" if status == "passed" else remedy)
+
+
+def no_design(case: Case) -> Check:
+    """A comparison of levels over whoever was treated whenever has no control for either."""
+    return Check(
+        "no_design", "failed",
+        "a difference of means with and without the tactic compares other units at other times; it is shown, not believed",
+        remedy="use an estimator that compares changes with those of a control group",
+    )  # fmt: skip
 
 
 def selection(case: Case) -> Check:
-    """Did the units that were treated differ before anyone was?"""
-    y = case.panel.y
-    start = case.panel.start
+    """Did units not yet treated differ from units never treated, in the same periods?"""
+    y, start, cluster = case.panel.y, case.panel.start, case.panel.cluster
     ever = start != UNTREATED
     first = np.where(ever, np.maximum(start, 0), y.shape[1])
-    # The same calendar periods on both sides: those before the first treatment of each treated unit, and all of the
-    # others'.
-    before = np.isfinite(y) & (np.arange(y.shape[1]) < first[:, None])
-    levels = []
-    for side in (ever, ~ever):
-        rows = side & before.any(axis=1)
-        if rows.sum() < 2:
-            return Check(
-                "selection", "not_run", "no treated unit is seen before its treatment, or no unit is never treated"
-            )
-        mean = np.where(before[rows], y[rows], 0.0).sum(axis=1) / before[rows].sum(axis=1)
-        levels.append((float(mean.mean()), float(mean.var(ddof=1) / len(mean))))
-    (later, v1), (never, v0) = levels
-    se = math.sqrt(v1 + v0)
-    p = float(p_value(np.array([later - never]), np.array([se]))[0]) if se > 0 else math.nan
-    status = "failed" if p < 0.01 else "warned" if p < 0.05 else "passed"
-    rest, seen = y[~ever], before[~ever]
-    by_period = [float(rest[seen[:, t], t].mean()) for t in range(y.shape[1]) if seen[:, t].any()]
+    seen = np.isfinite(y)
+    later = seen & ever[:, None] & (np.arange(y.shape[1]) < first[:, None])
+    never = seen & ~ever[:, None]
+    count = np.array([later.sum(axis=0), never.sum(axis=0)], dtype=float)
+    use = (count > 0).all(axis=0)
+    if not use.any() or case.panel.stack is not None:
+        return Check("selection", "not_run", "no period holds both units not yet treated and units never treated")
+    # Period by period, weighted by the units not yet treated: a season common to all drops out.
+    weight = np.where(use, count[0], 0.0) / count[0][use].sum()
+    clean = np.where(seen, y, 0.0)
+    sums = np.array([np.where(side, clean, 0.0).sum(axis=0) for side in (later, never)])
+    mean = np.divide(sums, count, out=np.zeros_like(sums), where=count > 0)
+    gap = float(weight @ (mean[0] - mean[1]))
+    load = np.divide(weight, count, out=np.zeros_like(count), where=count > 0)
+    influence = (later * (clean - mean[0])) @ load[0] - (never * (clean - mean[1])) @ load[1]
+    se = float(np.sqrt((np.bincount(cluster, influence) ** 2).sum()))
+    p = float(p_value(np.array([gap]), np.array([se]))[0]) if se > 0 else math.nan
+    if math.isnan(p):
+        return Check("selection", "not_run", "the outcome does not vary before the treatment")
+    status = judge("selection", p)
+    naive = case.naive
     message = (
-        f"before any treatment, units treated later average {later:.4g}; units never treated average {never:.4g} "
-        f"({min(by_period):.4g} to {max(by_period):.4g} by period; p = {p_text(p)})"
+        f"in the same periods, units not yet treated stand {gap:+.4g} from units never treated (p = {p_text(p)}); before "
+        f"their treatment they average {naive.before:.4g}, the never treated {naive.never_low:.4g} to "
+        f"{naive.never_high:.4g} by period"
     )
-    remedy = (
-        ""
-        if status == "passed"
-        else "the groups differed to begin with: compare changes, not levels, and audit the trends"
-    )
-    return Check("selection", status, message, p, 0.01, remedy)
+    remedy = "the groups differed to begin with: compare changes, not levels, and audit the trends"
+    return Check("selection", status, message, p, bound("selection"), "" if status == "passed" else remedy)

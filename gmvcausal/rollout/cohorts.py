@@ -105,9 +105,11 @@ def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: 
     """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
     first, last = int(grid.values[0]), int(grid.values[-1])
     before = np.unique(value[~gone & (value < first)])
-    lone_negative = not grid.is_date and first >= 0 and len(before) == 1 and before[0] < 0
+    # One value alone before the periods, negative or farther away than the periods are long, is a code (-1, 1900-01-01).
+    negative = not grid.is_date and first >= 0
+    lone = len(before) == 1 and ((negative and before[0] < 0) or first - before[0] > last - first)
     far = ~gone & (value > last + (last - first))
-    suspect = far | (~gone & (value == before[0]) if lone_negative else False)
+    suspect = far | (~gone & (value == before[0]) if lone else False)
     if suspect.any():
         code = value[np.flatnonzero(suspect)[0]]
         shown = grid.label(code)

@@ -143,7 +143,10 @@ def lay_out(
             column=time, remedy="sum to days or weeks first, for example with gc.Logs(...).panel(freq='W')",
         )  # fmt: skip
     cell = row * width + column
-    cell, keep = _unique_cells(cell, (n_rows, width), dedupe, compare, stack is not None)
+    hint = ""
+    if stack is None and "stack" in table.columns:
+        hint = "the frame holds several campaigns: pass estimator='stacked', stack='stack', treated='treated'"
+    cell, keep = _unique_cells(cell, (n_rows, width), dedupe, compare, stack is not None, hint)
     return Layout(cell, (n_rows, width), labels, unit_code, stack_of, stack_labels, grid, offset, keep)
 
 
@@ -189,7 +192,7 @@ def _distinct_times(values: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _unique_cells(
-    cell: IntArray, shape: tuple[int, int], dedupe: str | None, compare: list[NDArray[Any]], stacked: bool
+    cell: IntArray, shape: tuple[int, int], dedupe: str | None, compare: list[NDArray[Any]], stacked: bool, hint: str
 ) -> tuple[IntArray, IntArray | None]:
     seen = np.zeros(shape[0] * shape[1], dtype=bool)
     seen[cell] = True
@@ -217,6 +220,8 @@ def _unique_cells(
             if conflict.any()
             else "if a file was appended twice, read it once; dedupe='exact' keeps one of identical rows"
         )
+        if hint:
+            remedy = hint
         raise rules.duplicated(f"{what} ({kind})", None, n_bad, np.flatnonzero(~is_first)[:5], remedy)
     if conflict.any():
         bad = np.unique(cell[conflict])

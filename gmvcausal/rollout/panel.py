@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Columns that are clusters by their very name, where treatment does not vary within them.
-COARSER = ("room", "city", "store", "region")
+COARSER = (
+    "room", "city", "store", "region", "host", "shop", "province",
+    "直播间", "房间", "城市", "门店", "店铺", "地区", "省份", "主播",
+)  # fmt: skip
+_SAMPLE = 2_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class Panel:
         1 where another campaign is active (from a column ``other_tactic`` of a stacked frame).
     rows, columns : int
         Shape of the data as they came.
+    coarser : tuple of str
+        Unused columns within which treatment does not vary, though they are coarser than the cluster.
+    parts : float
+        Shorter periods averaged in each row (a column ``parts`` that `Logs.panel` writes with ``per=``), 1 without;
+        NaN where rows differ.
+    has_parts : bool
+        Whether the frame has that column.
     moving : dict of str to int
         Columns that name a place (`COARSER`) -> units that occur under more than one: one id for two units, perhaps.
     notes : list of str
@@ -74,6 +86,9 @@ class Panel:
     columns: int
     spacing: float
     moving: dict[str, int] = field(default_factory=dict)
+    coarser: tuple[str, ...] = ()
+    parts: float = 1.0
+    has_parts: bool = False
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -92,8 +107,8 @@ def read_panel(
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
     named = [outcome, unit, time, treated or first_treated, stack, cluster, weights]
     needed = list(dict.fromkeys(c for c in named if c is not None))
-    table = open_table(data, needed=needed, optional=(*COARSER, "other_tactic"))
-    meta = _meta(data)
+    table = open_table(data, needed=needed, optional=(*COARSER, "other_tactic", "parts"))
+    meta = frame_facts(data)
     if table.n == 1:
         raise InputError("data has a single row", remedy="supply one row per unit and period")
     if len({outcome, unit, time}) < 3:
@@ -107,6 +122,7 @@ def read_panel(
     )
     read = numeric(table, outcome, "outcome", missing=remedy if missing == "raise" else None)
     y_rows = read.values
+    _forget_unit(meta, outcome, y_rows, notes)
     if missing == "zero":
         gaps = np.isnan(y_rows)
         if gaps.any():
@@ -160,6 +176,7 @@ def read_panel(
         raise InputError(
             "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
         )
+    coarser = _unused_coarser(table, layout, {*needed, name}, start) if name == unit and stack is None else ()
     weight = None
     if weight_rows is not None:
         weight, varies = layout.per_row(weight_rows)
@@ -176,17 +193,74 @@ def read_panel(
     if stack is not None and "other_tactic" in table.columns:
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
     return Panel(
-        y, on, start, layout.unit, layout.unit_code, cluster_code, name, weight, layout.grid, layout.offset,
-        layout.stack,
-        layout.stack_labels, other, found, table.n, len(table.columns), read.spacing, moving, notes, dropped, meta,
+        y=y, on=on, start=start, unit=layout.unit, unit_code=layout.unit_code, cluster=cluster_code, cluster_name=name,
+        weight=weight, grid=layout.grid, offset=layout.offset, stack=layout.stack, stack_labels=layout.stack_labels,
+        other=other, cohorts=found, rows=table.n, columns=len(table.columns), spacing=read.spacing, moving=moving,
+        coarser=coarser, parts=_parts(table), has_parts="parts" in table.columns, notes=notes, dropped=dropped, meta=meta,
     )  # fmt: skip
 
 
-def _meta(data: Any) -> dict[str, Any]:
+def frame_facts(data: Any) -> dict[str, Any]:
     """What `Logs` wrote about the frame; empty for any other frame."""
     attrs = getattr(data, "attrs", None)
     found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _forget_unit(meta: dict[str, Any], outcome: str, values: FloatArray, notes: list[str]) -> None:
+    """Where the values have changed since `Logs` made the frame, what it said of their unit no longer holds."""
+    sums = meta.get("sums")
+    known = sums.get(outcome) if isinstance(sums, dict) else None
+    if known is None or meta.get("rows") != len(values):
+        return
+    total = float(np.nansum(values))
+    if abs(total - float(known)) > 1e-9 * max(abs(total), abs(float(known)), 1.0):
+        meta.pop("outcome_unit", None)
+        meta["changed"] = True
+        notes.append(f"{outcome!r} has changed since Logs made the frame, so its unit is not known any more")
+
+
+def _parts(table: Table) -> float:
+    """Shorter periods averaged in each row; NaN where rows differ, so that no total can be formed."""
+    if "parts" not in table.columns:
+        return 1.0
+    values = numeric(table, "parts", "parts", missing="write 1 where a row holds a sum").values
+    return float(values[0]) if (values == values[0]).all() else np.nan
+
+
+def _unused_coarser(table: Table, layout: Layout, used: set[str | None], start: IntArray) -> tuple[str, ...]:
+    """Columns that nobody named, coarser than the unit, within which treatment does not vary.
+
+    Units treated one by one almost never agree within every level of a column, so such a column is where the tactic was
+    assigned. Looked for on a sample of units first, which settles nearly every column.
+    """
+    rows = np.arange(min(table.n, _SAMPLE * layout.shape[1]))
+    if layout.cell is not None and layout.keep is None:
+        rows = np.flatnonzero(layout.cell < _SAMPLE * layout.shape[1])
+    elif layout.cell is not None:
+        return ()
+    own = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
+    columns = [c for c in table.columns if c not in used and c not in own and c not in COARSER]
+    if not columns:
+        return ()
+    sample = Table(table.frame[rows.tolist()], table.name, len(rows))
+    found = []
+    for column in columns:
+        dtype = table.frame[column].dtype
+        if not (dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum)):
+            continue
+        try:
+            codes = identifiers(sample, column, "cluster").codes
+        except InputError:
+            continue
+        unit = (rows if layout.cell is None else layout.cell[rows]) // layout.shape[1]
+        order = np.argsort(unit, kind="stable")
+        same_unit = unit[order][1:] == unit[order][:-1]
+        if (codes[order][1:] != codes[order][:-1])[same_unit].any() or codes.max() == 0:
+            continue
+        if _coarser(table, layout, column, start, {}) is not None:
+            found.append(column)
+    return tuple(found)
 
 
 def _same_clock(calendar: Times, when: Times, time: str, first_treated: str) -> None:

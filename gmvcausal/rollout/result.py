@@ -16,6 +16,7 @@ from gmvcausal.rollout.checks_trend import lead_slope
 from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import Fitted, Options, Series
+from gmvcausal.rollout.naive_means import Naive, naive_means
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.stats.inference import critical_value, root_of_diagonal, sidak, sup_t
 
@@ -23,32 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.money import MoneyResult
-
-
-@dataclass(frozen=True)
-class Naive:
-    """The comparison that the texts make: mean outcome under treatment less mean outcome without.
-
-    Attributes
-    ----------
-    treated, untreated : float
-        Means over unit-periods.
-    difference : float
-    before : float
-        Mean outcome of an average treated unit before its treatment (mean over units of their own means).
-    never : float
-        Mean outcome of the never treated; NaN where there are none.
-    never_low, never_high : float
-        Lowest and highest period mean of the never treated.
-    """
-
-    treated: float
-    untreated: float
-    difference: float
-    before: float
-    never: float
-    never_low: float
-    never_high: float
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -78,7 +53,7 @@ class DidResult(Result):
     @cached_property
     def audit(self) -> Audit:
         """The checks that bear on the assumption; made when first asked for."""
-        return run_audit(Case(self.panel, self.fitted, self.options, self._rerun, self._event))
+        return run_audit(Case(self.panel, self.fitted, self.options, self._rerun, self._event, self.naive))
 
     def _rerun(self, panel: Panel) -> tuple[float, float]:
         again = ESTIMATORS[self.options.estimator](panel, self.options)
@@ -101,16 +76,7 @@ class DidResult(Result):
     @cached_property
     def naive(self) -> Naive:
         """Means with and without treatment; see `Naive`."""
-        on, y, panel = self._on(), self.panel.y, self.panel
-        present = np.isfinite(y)
-        hit = present & (on == 1)
-        ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
-        before = present & ever[:, None] & (np.arange(y.shape[1]) < first[:, None])
-        never = present & ~ever[:, None]
-        with_, without = _mean(y, hit), _mean(y, present & (on == 0))
-        by_period = [_mean(y[:, t], never[:, t]) for t in range(y.shape[1]) if never[:, t].any()]
-        low, high = (min(by_period), max(by_period)) if by_period and panel.stack is None else (np.nan, np.nan)
-        return Naive(with_, without, with_ - without, _mean_unit(y, before), _mean(y, never), low, high)
+        return naive_means(self.panel, self._on())
 
     @property
     def baseline(self) -> float:
@@ -296,15 +262,3 @@ class DidResult(Result):
 def _again(title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options) -> DidResult:
     fitted = ESTIMATORS[options.estimator](panel, options)
     return DidResult(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)
-
-
-def _mean(y: Any, inside: Any) -> float:
-    count = int(inside.sum())
-    return float(y[inside].mean()) if count else float("nan")
-
-
-def _mean_unit(y: Any, inside: Any) -> float:
-    """Mean over units of each unit's own mean, so that a long wait before treatment does not count more."""
-    seen = inside.sum(axis=1)
-    rows = seen > 0
-    return float((np.where(inside, y, 0.0)[rows].sum(axis=1) / seen[rows]).mean()) if rows.any() else float("nan")

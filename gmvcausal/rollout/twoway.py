@@ -9,6 +9,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.rollout import within
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.event_regression import event_fit, group_rows
 from gmvcausal.rollout.fitted import (
     Fitted,
     FloatArray,
@@ -116,26 +117,28 @@ def _check_stacks(on: FloatArray, block: IntArray, panel: Panel) -> None:
 def _event_regression(
     panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int
 ) -> Series | None:
-    """Leads and lags by regression, base -1; None where the treatment switches off, so that event time is undefined."""
+    """Leads and lags by regression on the last column before; None where the treatment switches off again."""
     ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
     columns = np.arange(on.shape[1])
     if (ever[:, None] & (on == 0) & (columns > first[:, None])).any():
         return None
     position = panel.grid.position if panel.stack is None else columns
-    event = np.where(ever[:, None], position[columns][None, :] - position[first][:, None], -1)
-    present = np.isfinite(panel.y)
-    usable = ever & (first > 0)
-    times = np.unique(event[usable][present[usable]])
-    times = times[times != -1]
+    start = np.where(ever & (first > 0), first, UNTREATED)
+    groups = group_rows(np.isfinite(panel.y), start, block)
+    event, inside = groups.events(position)
+    # One step before the start; where that period is missing for everyone, the nearest event time that is there.
+    own = np.unique(start[start > 0])
+    base = int((position[own - 1] - position[own]).max()) if len(own) else -1
+    times = np.unique(event[inside])
+    times = times[times != base]
     # Nearest to the event first: where two leads are collinear with the effects, the farther one goes.
     times = times[np.argsort(np.abs(times + 0.5), kind="stable")]
-    dummies = [(usable[:, None] & (event == e)).astype(float) for e in times]
-    fit = within.fit(panel.y, dummies, block, panel.cluster, panel.weight, options.ssc)
+    fit = event_fit(panel.y, groups, times, position, panel.cluster, panel.weight, options.ssc)
     kept = times[fit.kept]
     order = np.argsort(kept)
-    behind = [((event == e) & present).any(axis=1) & usable for e in kept]
+    behind = [((event == e) & inside).any(axis=1)[groups.of_row] for e in kept]
     n = np.array([count(panel.unit_code, rows) for rows in behind])
     clusters = np.array([min(count(panel.cluster, rows), control_clusters) for rows in behind])
     return Series(
-        kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], -1, fit.n_clusters - 1
+        kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], base, fit.n_clusters - 1
     )

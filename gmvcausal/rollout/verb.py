@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import Options
-from gmvcausal.rollout.panel import Panel, read_panel
+from gmvcausal.rollout.panel import Panel, frame_facts, read_panel
 from gmvcausal.rollout.result import DidResult
 from gmvcausal.stats.inference import SSC_CHOICES
 
@@ -38,7 +39,7 @@ _ABSORBING = ("callaway_santanna", "two_by_two")
 def did(
     data: Any,
     *,
-    outcome: str = "gmv",
+    outcome: str | None = None,
     unit: str = "unit",
     time: str = "period",
     first_treated: str = "first_treated",
@@ -47,6 +48,7 @@ def did(
     never: Any = None,
     estimator: str = "callaway_santanna",
     control: str = "never_treated",
+    covariates: Sequence[str] = (),
     cluster: str | None = None,
     weights: str | None = None,
     anticipation: int = 0,
@@ -64,9 +66,11 @@ def did(
     ----------
     data : frame, parquet path or DuckDB relation
         One row per unit and period (with `stack`: per campaign, unit and period), in any order. Not changed.
-    outcome, unit, time : str
-        Columns: the outcome per unit-period (numbers; zero where nothing was bought), the unit (text or whole numbers),
-        the period (whole numbers, dates, or ISO text).
+    outcome : str, optional
+        Column of the outcome per unit-period (numbers; zero where nothing was bought). Default: what ``Logs.panel`` or
+        ``Logs.stack`` made the outcome of the frame, else ``"gmv"``.
+    unit, time : str
+        Columns: the unit (text or whole numbers), the period (whole numbers, dates, or ISO text).
     first_treated : str
         Column of the period in which the unit was first treated, constant within the unit. Never treated is NaN, NaT,
         None or infinity, or 0 where 0 is no period and no other date lies before the first period.
@@ -83,6 +87,8 @@ def did(
         means that claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
+    covariates : sequence of str
+        Must be empty: covariates are not in this version.
     cluster : str, optional
         Column of the clusters, constant within units. Default: the unit; or a column named room, city, store or region
         (or kept by ``Logs.panel``) within which treatment does not vary, with a warning.
@@ -136,6 +142,8 @@ def did(
     >>> round(result.estimate, 6)
     3.0
     """
+    if outcome is None:
+        outcome = str(frame_facts(data).get("outcome", "gmv"))
     options: dict[str, Any] = {
         "outcome": column_name("outcome", outcome), "unit": column_name("unit", unit), "time": column_name("time",
         time),
@@ -147,8 +155,9 @@ def did(
         optional=True),
         "anticipation": check("anticipation", anticipation), "base_period": check("base_period", base_period),
         "bands": check("bands", bands), "alpha": check("alpha", alpha), "ssc": one_of("ssc", ssc, SSC_CHOICES),
-        "missing": check("missing", missing), "dedupe": dedupe, "seed": check("seed", seed),
+        "missing": check("missing", missing), "covariates": [], "dedupe": dedupe, "seed": check("seed", seed),
     }  # fmt: skip
+    _refuse_unused(options, covariates)
     if estimator == "stacked" and treated is None:
         raise InputError("estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
                          remedy="pass treated='treated'")  # fmt: skip
@@ -170,6 +179,22 @@ def did(
     return DidResult(
         _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked
     )
+
+
+def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
+    """An option that the estimator would ignore is refused: whoever gave it expects it to matter."""
+    if len(covariates if isinstance(covariates, Sequence) else [covariates]):
+        raise InputError("covariates= is not in this version", remedy="leave it out, or compare within strata")
+    estimator = options["estimator"]
+    if estimator != "callaway_santanna":
+        for name, default in (("control", "never_treated"), ("base_period", "varying")):
+            if options[name] != default:
+                raise InputError(
+                    f"{name}= has no meaning for estimator={estimator!r}",
+                    remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
+                )
+    if options["never"] is not None and options["treated"] is not None:
+        raise InputError("never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out")
 
 
 def _analysed(panel: Panel) -> list[NDArray[Any]]:

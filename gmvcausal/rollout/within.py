@@ -36,7 +36,7 @@ class Fit:
         Regressors after both effects were taken out.
     kept : ndarray of bool, shape (all regressors,)
         False where a regressor is a combination of the effects and earlier regressors.
-    n_obs, n_clusters : int
+    n_clusters : int
     """
 
     beta: FloatArray
@@ -44,7 +44,6 @@ class Fit:
     scores: FloatArray
     residual_x: list[FloatArray]
     kept: NDArray[np.bool_]
-    n_obs: int
     n_clusters: int
 
 
@@ -95,9 +94,13 @@ def _take_out_block(x: FloatArray, w: FloatArray) -> FloatArray:
 
 
 def fit(
-    y: FloatArray, regressors: list[FloatArray], block: IntArray, cluster: IntArray, weight: FloatArray | None,
-    ssc: str, alive: NDArray[np.bool_] | None = None,
-) -> Fit:  # fmt: skip
+    y: FloatArray,
+    regressors: list[FloatArray],
+    block: IntArray,
+    cluster: IntArray,
+    weight: FloatArray | None,
+    ssc: str,
+) -> Fit:
     """Least squares of `y` on `regressors` with row and block-by-column effects, clustered.
 
     Parameters
@@ -105,20 +108,19 @@ def fit(
     y : ndarray, shape (R, T)
         NaN where absent.
     regressors : list of ndarray, shape (R, T)
+        A handful; leads and lags, of which there are many, have a way of their own in `event_regression`.
     block, cluster : ndarray of int, shape (R,)
         Rows are nested in clusters.
     weight : ndarray, shape (R,), or None
     ssc : str
         See `stats.inference.small_sample_factor`.
-    alive : ndarray of bool, shape (R, T), optional
-        Cells to use; default all that are present.
 
     Raises
     ------
     DesignError
         If no regressor varies within the effects.
     """
-    present = np.isfinite(y) if alive is None else np.isfinite(y) & alive
+    present = np.isfinite(y)
     w = present.astype(float)
     if weight is not None:
         w *= weight[:, None]
@@ -126,33 +128,36 @@ def fit(
     y_res = take_out(clean, w, block)
     x_res = [take_out(np.where(present, x, 0.0), w, block) for x in regressors]
     gram = np.array([[float((w * a * b).sum()) for b in x_res] for a in x_res])
-    scale = np.array([float((w * x * x).sum()) for x in regressors])
-    kept = _independent(gram, scale)
-    if not kept.any():
-        raise DesignError(
-            "the treatment does not vary within units and periods, so its effect cannot be told from theirs",
-            remedy="supply untreated units and periods before the treatment",
-        )
+    kept = independent(gram, np.array([float((w * x * x).sum()) for x in regressors]))
     x_res = [x for x, k in zip(x_res, kept, strict=True) if k]
     gram = gram[np.ix_(kept, kept)]
     right = np.array([float((w * x * y_res).sum()) for x in x_res])
     beta = np.linalg.solve(gram, right)
     error = y_res - sum(b * x for b, x in zip(beta, x_res, strict=True))
-    by_row = np.column_stack([(w * x * error).sum(axis=1) for x in x_res])
-    influence = by_row @ np.linalg.inv(gram)
-    _, code = np.unique(cluster[present.any(axis=1)], return_inverse=True)
-    used = influence[present.any(axis=1)]
-    scores = np.column_stack([np.bincount(code, used[:, j]) for j in range(used.shape[1])])
-    n_clusters = len(scores)
-    n_obs = int(present.sum())
-    outside = sum(int(present[block == b].any(axis=0).sum()) for b in range(int(block.max()) + 1))
-    nested = int(present.any(axis=1).sum()) - (int(block.max()) + 1)  # one effect per block is redundant
-    factor = small_sample_factor(ssc, n_obs, len(beta), outside, nested, n_clusters)
-    return Fit(beta, factor * scores.T @ scores, influence, x_res, kept, n_obs, n_clusters)
+    influence = np.column_stack([(w * x * error).sum(axis=1) for x in x_res]) @ np.linalg.inv(gram)
+    seen = present.any(axis=1)
+    _, code = np.unique(cluster[seen], return_inverse=True)
+    scores = np.column_stack([np.bincount(code, influence[seen, j]) for j in range(len(beta))])
+    factor = correction(ssc, present, block, len(beta), len(scores))
+    return Fit(beta, factor * scores.T @ scores, influence, x_res, kept, len(scores))
 
 
-def _independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
-    """Which regressors add something to the effects and to the regressors before them (pivots of the Gram matrix)."""
+def correction(ssc: str, present: NDArray[np.bool_], block: IntArray, regressors: int, clusters: int) -> float:
+    """Small-sample factor of a regression with row and block-by-column effects on the cells `present`."""
+    blocks = int(block.max()) + 1
+    outside = sum(int(present[block == b].any(axis=0).sum()) for b in range(blocks))
+    nested = int(present.any(axis=1).sum()) - blocks  # one effect per block is redundant
+    return small_sample_factor(ssc, int(present.sum()), regressors, outside, nested, clusters)
+
+
+def independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
+    """Which regressors add something to the effects and to the regressors before them (pivots of the Gram matrix).
+
+    Raises
+    ------
+    DesignError
+        If none does.
+    """
     kept = np.zeros(len(gram), dtype=bool)
     for j in range(len(gram)):
         if scale[j] <= 0 or gram[j, j] <= _COLLINEAR * scale[j]:
@@ -162,4 +167,9 @@ def _independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
             cross = gram[j, kept]
             rest = rest - cross @ np.linalg.solve(gram[np.ix_(kept, kept)], cross)
         kept[j] = rest > _COLLINEAR * scale[j]
+    if not kept.any():
+        raise DesignError(
+            "the treatment does not vary within units and periods, so its effect cannot be told from theirs",
+            remedy="supply untreated units and periods before the treatment",
+        )
     return kept

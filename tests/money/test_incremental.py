@@ -117,7 +117,7 @@ def test_few_clusters_have_money_without_an_interval() -> None:
 
 def test_weeks_in_four_week_periods() -> None:
     """An effect per week over cells of four weeks counts four times."""
-    frame = forty()
+    frame = forty().assign(parts=4)
     frame.attrs["gmvcausal"] = {"freq": "4W", "per": "W", "gmv_is": "paid", "gmv": "gross"}
     assert gc.did(frame).incremental_gmv().estimate == pytest.approx(240, **EXACT)
 

@@ -61,7 +61,7 @@ def test_event_study_of_the_rollout(answers):
 
 
 def test_audits(answers):
-    assert [c.name for c in answers[NAIVE].audit.failed] == ["selection"]
+    assert [c.name for c in answers[NAIVE].audit.failed] == ["no_design", "selection"]
     assert [c.name for c in answers[TWFE].audit.failed] == ["forbidden_comparisons"]
     assert {c.name for c in answers[ROLLOUT].audit.failed} == {"pre_trend", "pre_trend_slope"}
     assert answers[STACKED].audit.credible

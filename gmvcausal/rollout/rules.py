@@ -1,0 +1,118 @@
+"""The published rules of the audit: what each check looks at, and from where on it warns or fails.
+
+`credible` means that no check failed. The thresholds live here and nowhere else: checks ask `judge`, `docs/audit.md`
+prints `TABLE`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
+MIN_CLUSTERS = 10
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check's rule.
+
+    Attributes
+    ----------
+    look : str
+        What is looked at.
+    warn, fail : float or None
+        Thresholds; None where the number alone never warns (fails).
+    small_is_bad : bool
+        Whether values below the threshold are the bad ones (p-values, counts); else values above it.
+    more_warn, more_fail : str
+        What belongs to the condition besides the number.
+    """
+
+    look: str
+    warn: float | None = None
+    fail: float | None = None
+    small_is_bad: bool = False
+    more_warn: str = ""
+    more_fail: str = ""
+
+    def status(self, value: float) -> str:
+        """"passed", "warned" or "failed" by the number alone."""
+        for name, bound in (("failed", self.fail), ("warned", self.warn)):
+            if bound is not None and (value < bound if self.small_is_bad else value > bound):
+                return name
+        return "passed"
+
+    def words(self, bound: float | None, more: str) -> str:
+        """The condition as text."""
+        if bound is None:
+            return more or "never"
+        return f"{'<' if self.small_is_bad else '>'} {bound:g}{more}"
+
+
+RULES: dict[str, Rule] = {
+    "no_design": Rule(
+        "whether the estimate compares changes with a control group (naive only)", more_fail="always: it does not"
+    ),
+    "selection": Rule(
+        "p-value of the difference between units not yet treated and units never treated, in the same periods "
+        "(naive only)", 0.05, 0.01, small_is_bad=True,
+    ),
+    "pre_trend": Rule(
+        "p-value of the joint test that all leads are zero (universal base)", 0.05, 0.01, small_is_bad=True,
+        more_warn=", or no lead to test",
+    ),
+    "pre_trend_slope": Rule(
+        "p-value of the straight line through the leads", 0.05, 0.01, small_is_bad=True,
+        more_fail=", and the line carried forward gives at least half of the effect, or outweighs it in the other "
+        "direction",
+    ),
+    "few_clusters": Rule(
+        "clusters on the smaller of the treated and the control side", 30, MIN_CLUSTERS, small_is_bad=True,
+        more_fail=" (no interval is given)",
+    ),
+    "cohort_size": Rule("units in the smallest cohort", 5, small_is_bad=True),
+    "always_treated": Rule("share of units left out because they were treated from the start", 0, 0.5),
+    "never_treated": Rule("number of never-treated units", 1, small_is_bad=True),
+    "lost_units": Rule("treated units that no comparison reaches, because rows are absent", 0),
+    "period_gaps": Rule("periods missing for all units", 0),
+    "attrition": Rule("share of unit-periods that are absent", 0, more_warn=" (bounds are printed where they say something)"),
+    "late_entry": Rule(
+        "difference between treated and untreated units in the share first active after the first thirteenth of the "
+        "panel", 0.10, more_warn=" (rerun on units seen early)",
+    ),
+    "leverage": Rule(
+        "share of the variance that comes from the largest unit", 0.10, more_warn=" (rerun with capped outcomes)"
+    ),
+    "scale_mix": Rule(
+        "share of units on the smaller hump, where the units' levels form two humps a factor of 30 or more apart",
+        0.005,
+    ),
+    "id_reuse": Rule("units that occur under more than one room, city, store or region", 0),
+    "cluster_level": Rule("unused columns within which treatment does not vary", 0),
+    "all_zero": Rule("share of outcomes that are exactly zero", more_warn="= 1"),
+    "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
+    "forbidden_comparisons": Rule(
+        "whether units already treated serve as controls", more_fail="they do (staggered or switching treatment)"
+    ),
+    "campaign_overlap": Rule(
+        "share of comparison unit-periods under another campaign", 0.05, more_warn=" (rerun without them)",
+        more_fail="the rerun lies more than 2 standard errors away and changes the conclusion",
+    ),
+    "spillover": Rule("whether treated units can affect others: not testable from these columns"),
+}  # fmt: skip
+
+# name: (what is looked at, warned when, failed when)
+TABLE: dict[str, tuple[str, str, str]] = {
+    name: (r.look, r.words(r.warn, r.more_warn), r.words(r.fail, r.more_fail)) for name, r in RULES.items()
+}
+
+
+def judge(name: str, value: float) -> str:
+    """Status of the check `name` at `value`."""
+    return RULES[name].status(value)
+
+
+def bound(name: str) -> float | None:
+    """The threshold to print beside the value: that of failing, else that of warning."""
+    rule = RULES[name]
+    return rule.fail if rule.fail is not None else rule.warn
