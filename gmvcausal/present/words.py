@@ -78,7 +78,8 @@ def verdict(result: Result) -> str:
     if not result.audit.credible:
         return "refused"
     low, high = result.conf_int()
-    if math.isnan(low) or math.isnan(high):
+    # An interval of no length knows nothing of chance: the outcome did not vary.
+    if math.isnan(low) or math.isnan(high) or low == high:
         return "no_interval"
     return "gain" if low > 0 else "loss" if high < 0 else "no_effect"
 
@@ -108,18 +109,19 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         lines = [check_words(c) for c in result.audit.failed]
         return (*lines, *next_steps([result]))
     if found == "no_interval":
-        why = inline(result.estimates.withheld) or "the standard error could not be estimated"
+        flat = "the outcome leaves no variation from which to tell an effect from chance"
+        why = inline(result.estimates.withheld) or (flat if result.std_error == 0 else "the standard error is not known")
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
     mean = f"the {base_text} that treated units had before"
     if found == "no_effect":
-        seen = float(getattr(result, "detectable", 2.8 * result.std_error))
+        seen = result.detectable
         below = "" if result.estimate >= 0 else "the estimate is below zero, but "
         lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
         if seen > 0:
             least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
-            lines.append(f"The smallest effect it could have seen is about {least} (2.8 standard errors){share}.")
+            lines.append(f"The smallest effect it could have seen is about {least} ({number(result.detectable_errors, 2)} standard errors){share}.")
         return tuple(lines)
     return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
 

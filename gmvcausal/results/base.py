@@ -11,6 +11,7 @@ from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.manifest import Manifest
+from gmvcausal.stats.inference import power_factor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,16 @@ class Result(ABC):
     def n(self) -> int:
         """Number of units behind the headline."""
         return self.estimates.n[0]
+
+    @property
+    def detectable_errors(self) -> float:
+        """Standard errors that an effect must have to be found with 80 % power at `alpha`: about 2.8 at 5 %."""
+        return power_factor(1 - self.alpha, self.estimates.df)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest effect that could have been found with 80 % power at `alpha`."""
+        return self.detectable_errors * self.std_error
 
     def conf_int(self, level: float | None = None) -> tuple[float, float]:
         """Confidence interval of the headline.

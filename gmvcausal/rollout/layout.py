@@ -214,15 +214,12 @@ def _unique_cells(
         conflict |= ~same
     if dedupe is None:
         n_bad = int((counts > 1).sum())
-        kind = "they disagree" if conflict.any() else "the repeats are identical"
-        remedy = (
-            "the rows conflict: find out which is right, or sum them if they are parts of one period"
+        remedy = hint or (
+            "the repeats disagree: find out which row is right, or sum them if they are parts of one period"
             if conflict.any()
-            else "if a file was appended twice, read it once; dedupe='exact' keeps one of identical rows"
+            else "the repeats are identical: read an appended file once, or pass dedupe='exact' to keep one of each"
         )
-        if hint:
-            remedy = hint
-        raise rules.duplicated(f"{what} ({kind})", None, n_bad, np.flatnonzero(~is_first)[:5], remedy)
+        raise rules.duplicated(what, None, n_bad, np.flatnonzero(~is_first)[:5], remedy)
     if conflict.any():
         bad = np.unique(cell[conflict])
         raise InputError(

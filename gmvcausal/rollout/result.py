@@ -38,8 +38,6 @@ class DidResult(Result):
         The before-after and with-without means that a careless reading would report.
     baseline : float
         Mean outcome of the treated units before their treatment: what the effect is a percentage of.
-    detectable : float
-        Smallest effect the design could have found: 2.8 standard errors (80 % power at 5 %).
     """
 
     panel: Panel
@@ -67,11 +65,6 @@ class DidResult(Result):
     def lead_slope(self) -> float:
         """Slope per period of the line through the leads, as the audit draws it; NaN without leads."""
         return lead_slope(self._event)
-
-    @property
-    def detectable(self) -> float:
-        """2.8 standard errors."""
-        return 2.8 * self.std_error
 
     @cached_property
     def naive(self) -> Naive:

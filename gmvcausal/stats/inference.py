@@ -30,6 +30,13 @@ def root_of_diagonal(cov: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.where(variance < 0, 0.0, variance)), dtype=float)
 
 
+def power_factor(level: float, df: float = math.inf, power: float = 0.8) -> float:
+    """How many standard errors an effect must have to be found with `power`: about 2.8 at 95 % and 80 %."""
+    from scipy import stats
+
+    return critical_value(level, df) + float(stats.norm.ppf(power))
+
+
 def p_value(estimate: FloatArray, std_error: FloatArray, df: float = math.inf) -> FloatArray:
     """Two-sided p-values of estimate / std_error = 0; NaN where the standard error is missing or zero."""
     from scipy import stats
