@@ -65,7 +65,7 @@ class Groups:
     @cached_property
     def count(self) -> FloatArray:
         """Cells present in each row of a group; 1 where there are none, to divide by."""
-        return np.maximum(self.present.sum(axis=1), 1.0)
+        return np.asarray(np.maximum(self.present.sum(axis=1), 1.0))
 
     @cached_property
     def single(self) -> bool:
@@ -137,7 +137,7 @@ def event_fit(
     inverse = np.linalg.inv(gram[np.ix_(kept, kept)])
     beta = np.linalg.solve(gram[np.ix_(kept, kept)], right[kept])
     seen = groups.present[groups.of_row]
-    scores = _Scores(cluster, seen.any(axis=1), len(beta))
+    scores = _Scores(cluster, np.asarray(seen.any(axis=1)), len(beta))
     for rows, at in _row_pieces(groups, order, dummies):
         x = _residual(dummies.raw(at), groups, at, columns[:, :k])[:, kept]
         error = np.where(groups.present[at], y[rows] - columns[groups.block[at], k], 0.0)
@@ -146,8 +146,8 @@ def event_fit(
         by_row = error @ x[0].T if len(at) == 1 else np.einsum("rt,rkt->rk", error, x)
         scores.add(cluster[rows], by_row * w[rows, None])
     factor = correction(ssc, seen, groups.block[groups.of_row], len(beta), scores.clusters)
-    cov = np.asarray(factor * inverse @ scores.products() @ inverse, dtype=float)
-    return EventFit(kept, beta, cov, scores.clusters)
+    cov = factor * inverse @ scores.products() @ inverse
+    return EventFit(kept, np.asarray(beta, dtype=float), np.asarray(cov, dtype=float), scores.clusters)
 
 
 def _group_sums(y: FloatArray, w: FloatArray, groups: Groups, order: IntArray) -> FloatArray:
@@ -187,7 +187,7 @@ class _Dummies:
 
     def raw(self, at: IntArray) -> FloatArray:
         """0/1, shape (groups of the piece, k, T)."""
-        return (self.which[at][:, None, :] == np.arange(self.k)[:, None]).astype(float)
+        return np.asarray(self.which[at][:, None, :] == np.arange(self.k)[:, None], dtype=float)
 
 
 def _column_effects(groups: Groups, size: FloatArray, dummies: _Dummies, sums: FloatArray) -> FloatArray:

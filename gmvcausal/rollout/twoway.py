@@ -46,8 +46,7 @@ def twoway(panel: Panel, options: Options) -> Fitted:
         )
     if stacked:
         _check_stacks(on, block, panel)
-    regressor = np.where(np.isfinite(on), on, 0.0)
-    fit = within.fit(panel.y, [regressor], block, panel.cluster, panel.weight, options.ssc)
+    fit = within.fit(panel.y, [np.nan_to_num(on)], block, panel.cluster, panel.weight, options.ssc)
     treated = (on == 1).any(axis=1)
     control = ~treated
     # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters; controls

@@ -64,9 +64,11 @@ def take_out(x: FloatArray, weight: FloatArray, block: IntArray) -> FloatArray:
     ndarray, shape (R, T)
         0 where the cell is absent.
     """
+    if not block.any():
+        return _take_out_block(x, weight)
     out = np.empty_like(x)
     for b in range(int(block.max()) + 1):
-        rows = block == b if block.any() or b else slice(None)
+        rows = block == b
         out[rows] = _take_out_block(x[rows], weight[rows])
     return out
 
@@ -77,8 +79,9 @@ def _take_out_block(x: FloatArray, w: FloatArray) -> FloatArray:
     if (w == w[0, 0]).all() and w[0, 0] > 0:
         # Complete and unweighted: the double difference from the means is exact. Centring first keeps the digits.
         x = x - x.mean()
-        x = x - x.mean(axis=1, keepdims=True)
-        return np.asarray(x - x.mean(axis=0))
+        x -= x.mean(axis=1, keepdims=True)
+        x -= x.mean(axis=0)
+        return x
     live = w.sum(axis=0) > 0
     centre = (w * x).sum() / w.sum()
     x = x - centre
@@ -121,19 +124,19 @@ def fit(
         If no regressor varies within the effects.
     """
     present = np.isfinite(y)
-    w = present.astype(float)
-    if weight is not None:
-        w *= weight[:, None]
-    clean = np.where(present, y, 0.0) if not present.all() else y
-    y_res = take_out(clean, w, block)
-    x_res = [take_out(np.where(present, x, 0.0), w, block) for x in regressors]
-    gram = np.array([[float((w * a * b).sum()) for b in x_res] for a in x_res])
-    kept = independent(gram, np.array([float((w * x * x).sum()) for x in regressors]))
+    heavy = np.ones((len(y), 1)) if weight is None else weight[:, None]
+    # A view where nothing is absent: the matrices here are as large as the panel, so each one less counts.
+    w = np.broadcast_to(heavy, y.shape) if present.all() else present * heavy
+    y_res = take_out(y if present.all() else np.where(present, y, 0.0), w, block)
+    x_res = [take_out(x if present.all() else np.where(present, x, 0.0), w, block) for x in regressors]
+    products = np.array([[np.vdot(weighted, b) for b in (*x_res, y_res)] for weighted in (w * a for a in x_res)])
+    kept = independent(products[:, :-1], np.array([float((w * x * x).sum()) for x in regressors]))
     x_res = [x for x, k in zip(x_res, kept, strict=True) if k]
-    gram = gram[np.ix_(kept, kept)]
-    right = np.array([float((w * x * y_res).sum()) for x in x_res])
-    beta = np.linalg.solve(gram, right)
-    error = y_res - sum(b * x for b, x in zip(beta, x_res, strict=True))
+    gram = products[np.ix_(kept, np.r_[kept, False])]
+    beta = np.linalg.solve(gram, products[kept, -1])
+    error = y_res
+    for b, x in zip(beta, x_res, strict=True):
+        error -= b * x
     influence = np.column_stack([(w * x * error).sum(axis=1) for x in x_res]) @ np.linalg.inv(gram)
     seen = present.any(axis=1)
     _, code = np.unique(cluster[seen], return_inverse=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from panels import campaigns, rollout, thinned
 
 import gmvcausal as gc
 from gmvcausal.rollout.event_regression import event_fit, group_rows
 from gmvcausal.rollout.within import fit
-
-from panels import campaigns, rollout, thinned
 
 EXACT = {"rtol": 1e-10, "atol": 1e-11}
 
