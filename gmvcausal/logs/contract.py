@@ -143,6 +143,7 @@ def open_tables(space: Workspace, tables: Mapping[str, Any], columns: Any, timez
         extra = [c for c in names[name] if c not in roles.values()] if whole else []
         opened[name] = open_relation(space, data, name, spec, timezone=timezone, extra=extra)
     _same_kinds(opened)
+    _check_lives(opened)
     return opened
 
 
@@ -154,6 +155,24 @@ def _same_kinds(opened: Mapping[str, Relation]) -> None:
             words = {"int": "whole numbers", "text": "text"}
             detail = ", ".join(f"{words[kind]} in {name}" for name, kind in kinds.items())
             raise InputError(f"the ids of {role} are of different kinds: {detail}", remedy="convert them to one kind")
+
+
+def _check_lives(opened: Mapping[str, Relation]) -> None:
+    """Refuse units that leave before the day on which they enter."""
+    for name in ("users", "rooms"):
+        listing = opened.get(name)
+        if listing is None or not {"entry", "exit"} <= set(listing.kinds):
+            continue
+        wrong = 'CAST("exit" AS DATE) < CAST("entry" AS DATE)'
+        count = int(listing.space.row(f"SELECT count(*) FILTER (WHERE {wrong}) FROM {listing.sql}", name)[0])
+        if count:
+            raise InputError(
+                f"exit lies before entry in {name}",
+                column=listing.roles["exit"],
+                count=count,
+                rows=listing.first_rows(wrong),
+                remedy="correct these rows, or leave exit empty where it is not known",
+            )
 
 
 def check_zones(opened: Mapping[str, Relation], timezone: str | None) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
+from gmvcausal.logs import refunds
 from gmvcausal.logs.calendar import DAY, Freq, text
 
 
@@ -99,6 +100,7 @@ def check_refund_rows(orders: Relation) -> None:
         "order",
         "correct the order ids, or take the log from earlier on",
     )
+    refunds.check_dates(orders)
     refunded = f'SELECT "order" FROM {orders.sql} WHERE "gmv" < 0'
     summary = (
         f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) GROUP BY "order" '

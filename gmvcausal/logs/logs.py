@@ -13,7 +13,7 @@ from gmvcausal.frames import params
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
 from gmvcausal.frames.workspace import Workspace
-from gmvcausal.logs import contract, duplicates, facts
+from gmvcausal.logs import contract, duplicates, facts, refunds
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
 
@@ -98,6 +98,8 @@ class Logs:
         roles = self.orders.kinds
         self._row_is_order = "order" not in roles or ("product" not in roles and dedupe != "keep")
         self._checks = facts.checks(self._facts, self.orders.spacing.get("gmv", 0.0), self._timezone)
+        if self._refund_window is not None and self._facts.negative:
+            self._checks += refunds.late_refunds(self.orders, self._refund_window)
         self._cache: dict[str, Any] = {}
 
     # --- what the rest of the room reads ----------------------------------------------------------------------------
@@ -149,13 +151,15 @@ class Logs:
             Attributes to carry along, from users (rooms) or, where constant within the unit, from orders.
             ``"discount"`` (a role of orders) is summed per period like GMV, for use as a cost.
         per : str, optional
-            Divide sums by the number of these shorter periods: ``freq="4W", per="W"`` gives weekly means.
+            Divide sums by the number of these shorter periods: ``freq="4W", per="W"`` gives weekly means, and the
+            number (4) stands in the column ``parts``.
 
         Returns
         -------
         pandas.DataFrame
             unit, period (its start), gmv, orders, buyers, first_treated (start of the period of the first exposure,
-            NaT never), treated (1 from the period of an exposure's start to that of its end), and `keep`.
+            NaT never), treated (1 from the period of an exposure's start to that of its end), with `per` the column
+            parts, and `keep`.
             ``frame.attrs["gmvcausal"]`` says what the numbers mean and what was dropped.
         """
         from gmvcausal.logs.panel import make_panel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
-from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, shorter_periods
 from gmvcausal.logs.logs import Logs
@@ -39,9 +39,10 @@ def make_panel(
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.
     inside = int(sums["orders"].sum()) if measures["orders"] == "count(*)" and logs._gmv == "gross" else None
-    first, treated = _treatment(logs, units, span, tactic)
+    first, treated, exposed = _treatment(logs, units, span, tactic)
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
+    checks += signs.of_panel(logs, units, span, sums["orders"], exposed, tactic, notes)
     dropped = {**logs._dropped, **describe.outside(logs, span, notes, inside)}
     describe.note_units(units, notes)
     if not alive.all():
@@ -66,6 +67,8 @@ def make_panel(
             columns[name] = columns[name] / parts
     columns["first_treated"] = np.repeat(first, counts)
     columns["treated"] = flat(treated)
+    if per is not None:
+        columns["parts"] = np.full(len(orders), parts, dtype=np.int16)
     for name in keep:
         if name in columns:
             raise InputError(f"keep names {name!r}, which is a column of every panel", remedy="rename the attribute")
@@ -87,18 +90,20 @@ def make_panel(
         dropped=dropped,
         checks=checks,
     )
+    signs.seal(frame)
     return frame
 
 
 def _treatment(
     logs: Logs, units: cells.Units, span: Span, tactic: Any
-) -> tuple[NDArray[np.datetime64], NDArray[np.int8]]:
-    """Start of the period of each unit's first exposure (NaT never), and whether one is active in each cell."""
+) -> tuple[NDArray[np.datetime64], NDArray[np.int8], exposures.Exposed | None]:
+    """Start of the period of each unit's first exposure (NaT never), whether one is active in each cell, and the
+    exposures (None where there are none)."""
     first = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
     if logs.table("exposures") is None:
         if tactic is not None:
             logs.need("exposures", f"tactic={tactic!r}")
-        return first, np.zeros((units.n, span.periods), dtype=np.int8)
+        return first, np.zeros((units.n, span.periods), dtype=np.int8), None
     exposed = exposures.read_exposures(logs, units, exposures.choose(logs, tactic))
     start, end = exposures.periods_of(span, exposed)
     earliest = np.full(units.n, np.iinfo(np.int64).max)
@@ -106,4 +111,4 @@ def _treatment(
     ever = earliest < np.iinfo(np.int64).max
     first[ever] = span.grid.starts(earliest[ever])
     treated = exposures.active(exposed.unit, start, end, units.n, span.periods) > 0
-    return first, treated.view(np.int8)
+    return first, treated.view(np.int8), exposed

@@ -1,0 +1,267 @@
+"""Signs that something is wrong with the logs, which show only once units and periods are known.
+
+Each check is a plain dict in the shape of `facts.entry`; none of them changes a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gmvcausal.frames.table import quote
+from gmvcausal.logs import exposed as exposures
+from gmvcausal.logs.calendar import DAY, Freq, StampArray, text
+from gmvcausal.logs.cells import Units
+from gmvcausal.logs.facts import entry
+from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import Span
+
+Entry = dict[str, Any]
+BoolArray = NDArray[np.bool_]
+
+WITHOUT_WARNED = 0.2
+WITHOUT_FAILED = 0.5
+LEAST_EXPOSED = 5
+LATE_SHARE = 0.1
+# So few order lines on one side of a gap, and so small a share of the log, are taken for wrong dates.
+_ALONE = 5
+_ALONE_SHARE = 0.01
+
+
+def of_panel(
+    logs: Logs,
+    units: Units,
+    span: Span,
+    orders: NDArray[Any],
+    exposed: exposures.Exposed | None,
+    tactic: Any,
+    notes: list[str],
+) -> list[Entry]:
+    """Checks of a panel; a note on exposures late in their period is added to `notes`.
+
+    Parameters
+    ----------
+    orders : ndarray, shape (units, periods)
+        Number of orders in each cell.
+    exposed : Exposed or None
+        Exposures to the chosen tactics, None where there are no exposures.
+    tactic : label, list of labels or None
+        As the user gave it; None is all tactics.
+    """
+    found = [empty_periods(logs, span, orders)]
+    if exposed is None:
+        return found
+    if tactic is not None:
+        found.append(other_tactics(logs, units, span, exposed))
+    found.append(exposed_without_orders(logs, units, exposed.unit, np.asarray(orders.any(axis=1))))
+    notes += late_in_period(span, _first_starts(exposed, units.n))
+    return found
+
+
+def of_stack(
+    logs: Logs,
+    units: Units,
+    span: Span,
+    orders: NDArray[Any],
+    exposed: exposures.Exposed,
+    campaigns: Sequence[int],
+    notes: list[str],
+) -> list[Entry]:
+    """Checks of a stack of `campaigns` (indices of tactics); as `of_panel`."""
+    own = np.isin(exposed.tactic, campaigns)
+    notes += late_in_period(span, exposed.start[own])
+    return [
+        empty_periods(logs, span, orders),
+        exposed_without_orders(logs, units, exposed.unit[own], np.asarray(orders.any(axis=1))),
+    ]
+
+
+def seal(frame: pd.DataFrame) -> None:
+    """Write (in place) the rows and the sums of a table into its attrs, so that a later change of it can be seen."""
+    names = ("gmv", "gmv_covered", "gmv_other", "orders", "buyers", "discount")
+    sums = {name: float(frame[name].to_numpy().sum()) for name in names if name in frame}
+    frame.attrs["gmvcausal"] |= {"rows": len(frame), "sums": sums}
+
+
+# --- periods --------------------------------------------------------------------------------------------------------
+def empty_periods(logs: Logs, span: Span, orders: NDArray[Any]) -> Entry:
+    """Whole periods inside the log in which nobody ordered anything."""
+    bought = orders.any(axis=0)
+    empty = np.flatnonzero(~bought)
+    if not len(empty):
+        message = f"orders were placed in each of the {_periods(span.grid.freq, span.periods)}"
+        return entry("empty_periods", "passed", 0.0, 0.0, message)
+    first = text(span.grid.starts(empty[:1])[0])
+    message = (
+        f"nobody ordered anything in {len(empty):,} of the {_periods(span.grid.freq, span.periods)} inside the log; "
+        f"the first of them begins at {first}"
+    )
+    alone, what = _alone(logs, span, empty)
+    if alone:
+        message += f"; {what}"
+        remedy = (
+            "correct these dates at their source if they are wrong: the log is taken to reach from its first order to "
+            "its last, and everything between counts as zero"
+        )
+    else:
+        remedy = (
+            "look for a lost file or a failed export of that time, or for an order with a wrong date; "
+            "where nothing was for sale the zeros are right"
+        )
+    return entry("empty_periods", "warned", float(len(empty)), 0.0, message, remedy)
+
+
+def _alone(logs: Logs, span: Span, empty: NDArray[np.int64]) -> tuple[int, str]:
+    """The few order lines on one side of the longest gap, in words with their row positions; 0 where many lie there."""
+    runs = np.split(empty, np.flatnonzero(np.diff(empty) > 1) + 1)
+    gap = max(runs, key=len)
+    begin, end = span.grid.starts(gap[0]), span.grid.starts(gap[-1] + 1)
+    sides = {"before": f"\"time\" < TIMESTAMP '{begin}'", "after": f"\"time\" >= TIMESTAMP '{end}'"}
+    raw = logs._raw_orders
+    counted = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in sides.values())
+    row = logs._space.row(f"SELECT {counted} FROM {raw.sql}", "orders")
+    lines, side = min((int(n), side) for n, side in zip(row, sides, strict=True))
+    if not 0 < lines <= _ALONE or (lines > 1 and lines > _ALONE_SHARE * logs._facts.lines):
+        return 0, ""
+    rows = ", ".join(str(r) for r in raw.first_rows(sides[side]))
+    longest = _periods(span.grid.freq, len(gap))
+    which = f"a single order line lies {side}" if lines == 1 else f"only {lines:,} order lines lie {side}"
+    return lines, f"{which} the longest gap of {longest}, at row position{'s' if lines > 1 else ''} {rows} of orders"
+
+
+def _periods(freq: Freq, n: int) -> str:
+    """How many periods, in words: "1 week", "52 weeks", "13 periods of 4 weeks"."""
+    if freq.count == 1:
+        return f"{n:,} {freq.word}{'' if n == 1 else 's'}"
+    return f"{n:,} period{'' if n == 1 else 's'} of {freq.word}"
+
+
+def late_in_period(span: Span, starts: StampArray) -> list[str]:
+    """A note on how far into their period exposures start, where that is more than a tenth of it."""
+    grid = span.grid
+    index = grid.index(starts)
+    inside = (index >= 0) & (index < span.periods)
+    if not inside.any():
+        return []
+    begin = grid.starts(index[inside])
+    into = (starts[inside] - begin).astype(np.int64)
+    length = (grid.starts(index[inside] + 1) - begin).astype(np.int64)
+    if float(np.mean(into / length)) <= LATE_SHARE:
+        return []
+    days = float(into.mean()) / DAY
+    amount = f"{days:.1f} days" if length.mean() > DAY else f"{24 * days:.1f} hours"
+    word, period = (grid.freq.word,) * 2 if grid.freq.count == 1 else (f"period of {grid.freq.word}", "period")
+    return [
+        f"exposures start on average {amount} into their {word}, so the first treated {period} is treated only in part"
+    ]
+
+
+def _first_starts(exposed: exposures.Exposed, units: int) -> StampArray:
+    """First exposure of each exposed unit."""
+    first = np.full(units, np.iinfo(np.int64).max)
+    np.minimum.at(first, exposed.unit, exposed.start.astype(np.int64))
+    return first[first < np.iinfo(np.int64).max].astype("datetime64[us]")
+
+
+# --- exposures ------------------------------------------------------------------------------------------------------
+def other_tactics(logs: Logs, units: Units, span: Span, exposed: exposures.Exposed) -> Entry:
+    """Units that the chosen tactics never reached, but others did while the panel ran."""
+    name, role = "other_tactics", f"{units.role}s"
+    others = [label for label in exposures.labels_of(logs) if label not in exposed.labels]
+    if not others:
+        return entry(name, "passed", 0.0, 0.0, "exposures hold no other tactic than the chosen")
+    never = np.ones(units.n, dtype=bool)
+    never[exposed.unit] = False
+    if not never.any():
+        return entry(name, "not_run", None, 0.0, f"all {role} were exposed to the chosen tactics")
+    also = exposures.read_exposures(logs, units, others)
+    first, last = exposures.periods_of(span, also)
+    touched = np.zeros(units.n, dtype=bool)
+    touched[also.unit[(last >= 0) & (first < span.periods)]] = True
+    count, total = int((never & touched).sum()), int(never.sum())
+    share = count / total
+    what = f"{count:,} of the {total:,} {role} never exposed to the chosen tactics ({share:.1%})"
+    if not count:
+        message = f"none of the {total:,} {role} never exposed to the chosen tactics was exposed to another"
+        return entry(name, "passed", 0.0, 0.0, message)
+    return entry(
+        name,
+        "warned",
+        share,
+        0.0,
+        f"{what} were exposed to other tactics inside the panel, and count as untreated",
+        f"leave these {role} out of the comparison, or count every tactic as treatment with tactic=None",
+    )
+
+
+def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64], bought: BoolArray | None) -> Entry:
+    """Share of the exposed units that never ordered: large where ids of exposures and orders do not meet.
+
+    Parameters
+    ----------
+    exposed : ndarray of int64
+        Units exposed; repeated units count once.
+    bought : ndarray of bool, shape (units,), optional
+        Units known to have ordered; the rest is looked up in the whole log where that could matter.
+    """
+    name, role = "exposed_without_orders", f"{units.role}s"
+    sent = np.zeros(units.n, dtype=bool)
+    sent[exposed] = True
+    total = int(sent.sum())
+    if total < LEAST_EXPOSED:
+        message = f"{total:,} exposed {role} are too few for a share of those without orders"
+        return entry(name, "not_run", None, WITHOUT_WARNED, message)
+    without = np.ones(units.n, dtype=bool) if bought is None else ~bought
+    alike = 0
+    if (without & sent).sum() >= WITHOUT_WARNED * total:
+        without, alike = _never_ordered(logs, units, without, sent)
+    share = float((without & sent).sum() / total)
+    message = f"{share:.1%} of the {total:,} exposed {role} never ordered"
+    if share < WITHOUT_WARNED:
+        return entry(name, "passed", share, WITHOUT_WARNED, message)
+    rest = int((~sent).sum())
+    if rest and units.table is not None:
+        message += f", against {(without & ~sent).sum() / rest:.1%} of the {rest:,} never exposed"
+    if alike:
+        message += f"; {alike:,} of them would meet an order but for capitals, spaces or leading zeros in the id"
+        remedy = "spell the ids of exposures and orders in the same way, for example with .str.strip().str.lower()"
+    else:
+        remedy = (
+            "check that exposures and orders spell ids in the same way ('U12' and 'u12', a trailing space, leading "
+            f"zeros make different ids) and cover the same {role}; only if they do, these {role} really bought nothing"
+        )
+    failed = share >= WITHOUT_FAILED
+    return entry(
+        name, "failed" if failed else "warned", share, WITHOUT_FAILED if failed else WITHOUT_WARNED, message, remedy
+    )
+
+
+def _never_ordered(logs: Logs, units: Units, candidates: BoolArray, sent: BoolArray) -> tuple[BoolArray, int]:
+    """Which of the candidates have no order line in the whole log, and how many of those sent have one under an id
+    that differs only in spelling."""
+    space, q = logs._space, quote(units.role)
+    words = units.ids.dtype.kind != "i"
+    codes = np.flatnonzero(candidates)
+    ids = pa.array(units.ids[codes], type=pa.string()) if words else units.ids[codes]
+    listed = quote(space.new_name("candidates"))
+    space.connection.register(listed.strip('"'), pa.table({"id": ids, "code": codes, "sent": sent[codes]}))
+    seen = f"SELECT DISTINCT {q} AS id FROM {logs.orders.sql} WHERE {q} IS NOT NULL"
+    alone = f"SELECT * FROM {listed} WHERE id NOT IN ({seen})"
+    without = np.zeros(units.n, dtype=bool)
+    without[space.numpy(f"SELECT code FROM ({alone})", "orders")["code"]] = True
+    if not words:
+        return without, 0
+    plain = f"SELECT {_plain('id')} FROM ({seen})"
+    row = space.row(f"SELECT count(*) FROM ({alone}) WHERE sent AND {_plain('id')} IN ({plain})", "orders")
+    return without, int(row[0])
+
+
+def _plain(text_id: str) -> str:
+    """SQL for an id without capitals, spaces, and zeros in front of its numbers."""
+    small = f"regexp_replace(lower({text_id}), '\\s+', '', 'g')"
+    return f"regexp_replace({small}, '(^|[^0-9])0+([0-9])', '\\1\\2', 'g')"
