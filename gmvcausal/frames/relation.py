@@ -21,8 +21,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from gmvcausal.errors import InputError
 from gmvcausal.frames import columns, rules, sql
 from gmvcausal.frames.table import Table, check_path, duck_errors, is_path, is_relation, open_table, quote, quote_text
+from gmvcausal.frames.texts import printable, safe
 from gmvcausal.frames.workspace import Workspace
 
 Spec = dict[str, tuple[str, str]]
@@ -147,6 +149,13 @@ def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation
 
 # --- frames in memory ---------------------------------------------------------------------------------------------
 def _open_table(space: Workspace, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]) -> Relation:
+    for column in table.columns:
+        if str(column) != printable(column):
+            raise InputError(
+                f"{table.name} has a column whose name is no text",
+                column=printable(column),
+                remedy="rename it: the name holds half of a surrogate pair",
+            )
     arrays: dict[str, Any] = {}
     kinds: dict[str, str] = {}
     zones: dict[str, str] = {}
@@ -210,7 +219,14 @@ def _arrow_ids(values: np.ndarray[Any, Any], column: str, label: str) -> tuple[A
         if values.dtype.kind == "u" and len(values) and int(values.max()) > np.iinfo(np.int64).max:
             raise sql.too_large(column, label)
         return pa.array(values.astype(np.int64, copy=False)), "int"
-    return pa.array(values, type=pa.string()), "text"
+    return _texts(values.tolist()), "text"
+
+
+def _texts(values: list[str | None]) -> Any:
+    try:
+        return pa.array(values, type=pa.string())
+    except UnicodeEncodeError:
+        return pa.array([None if v is None else safe(v) for v in values], type=pa.string())
 
 
 def _as_it_is(table: Table, column: str) -> Any:
@@ -218,13 +234,13 @@ def _as_it_is(table: Table, column: str) -> Any:
     series = table.series(column, "a further column")
     try:
         return series.to_arrow()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
-        return pa.array([None if v is None else str(v) for v in series.to_list()], type=pa.string())
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return _texts([None if v is None else str(v) for v in series.to_list()])
 
 
 def _register(relation: Relation, select: dict[str, str]) -> Relation:
     source = relation.space.new_name("memory")
-    relation.space.connection.register(source, relation.arrow)
+    relation.space.register(source, relation.arrow, relation.name)
     return _create(replace(relation, source=quote(source), select={**relation.select, **select}))
 
 

@@ -82,6 +82,13 @@ class Workspace:
         except duckdb.Error as error:
             raise duck_errors(error, name) from None
 
+    def register(self, view: str, table: Any, name: str = "the data") -> None:
+        """Make an Arrow table known to DuckDB as `view`."""
+        try:
+            self.connection.register(view, table)
+        except duckdb.Error as error:
+            raise duck_errors(error, name) from None
+
     def close(self) -> None:
         """Close the connection and remove the temporary files."""
         self._finalizer()

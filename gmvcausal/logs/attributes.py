@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
-from gmvcausal.frames import rules
+from gmvcausal.frames import rules, texts
 from gmvcausal.frames.relation import with_extra
 from gmvcausal.frames.table import quote
 from gmvcausal.logs.cells import Units
@@ -17,18 +16,9 @@ from gmvcausal.logs.facts import entry
 from gmvcausal.logs.logs import Logs
 
 
-def check_keep(keep: Any) -> list[str]:
-    """Read ``keep=`` as a list of column names."""
-    names = [keep] if isinstance(keep, str) else list(keep)
-    for name in names:
-        if not isinstance(name, str):
-            raise InputError(f"keep must list column names, but holds {name!r}")
-    return list(dict.fromkeys(names))
-
-
 def repeated(values: NDArray[Any], counts: NDArray[Any]) -> Any:
-    """Each value `counts` times; texts take pandas' own dtype for text, in which repeating them is cheap."""
-    return np.repeat(values, counts) if values.dtype != object else pd.Series(values).array.repeat(counts)
+    """Each value `counts` times."""
+    return texts.compact(texts.originals(values)).repeat(counts)
 
 
 def of_units(logs: Logs, units: Units, name: str) -> tuple[NDArray[Any], dict[str, Any] | None]:
@@ -83,7 +73,7 @@ def _scatter(units: Units, ids: NDArray[Any], values: Any) -> NDArray[Any]:
     if isinstance(values, pd.Categorical):
         values = np.asarray(values, dtype=object)
     hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(len(values), dtype=bool)
-    plain = np.asarray(np.ma.getdata(values) if isinstance(values, np.ma.MaskedArray) else values)
+    plain = texts.originals(np.asarray(np.ma.getdata(values) if isinstance(values, np.ma.MaskedArray) else values))
     if len(codes) == units.n and not hidden.any():
         out = np.empty(units.n, dtype=plain.dtype)
     elif plain.dtype.kind in "iufb":

@@ -6,6 +6,7 @@ months are calendar months counted from the origin's day.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.params import said
 
 IntArray = NDArray[np.int64]
 StampArray = NDArray[np.datetime64]
 
 DAY = 86_400_000_000  # microseconds
 _FREQ = re.compile(r"^([1-9][0-9]*)?([DWM])$")
+_CENTURY = {"D": 36_600, "W": 5_230, "M": 1_200}
 _WORDS = {"D": "day", "W": "week", "M": "month"}
 
 
@@ -59,26 +62,31 @@ def parse_freq(name: str, value: Any, *, months: bool = True) -> Freq:
     if found is None or (found[2] == "M" and not months):
         letters = "D (days), W (weeks) or M (calendar months)" if months else "D (days) or W (weeks)"
         raise InputError(
-            f"{name} must be a number of {letters}, for example '7D' or '4W', but is {value!r}",
+            f"{name} must be a number of {letters}, for example '7D' or '4W', but is {said(value)}",
             remedy=f"write {name}='W' for weeks",
         )
+    # The number of digits first: Python refuses to read numbers of thousands of them.
+    if len(found[1] or "") > 5 or int(found[1] or 1) > _CENTURY[found[2]]:
+        raise InputError(f"{name}={said(value)} is longer than a century", remedy=f"write {name}='W' for weeks")
     return Freq(value, int(found[1] or 1), found[2])
 
 
 def parse_date(name: str, value: Any) -> np.datetime64:
     """Read a date or time without a zone as datetime64[us]."""
     try:
-        stamp = pd.Timestamp(value) if isinstance(value, str | np.datetime64) or hasattr(value, "year") else None
+        stamp = pd.Timestamp(value) if isinstance(value, str | np.datetime64 | dt.date) else None
+        known = stamp is not None and not pd.isna(stamp)
+        plain = np.datetime64(stamp.to_pydatetime(warn=False).replace(tzinfo=None), "us") if stamp and known else None
     except (ValueError, TypeError, OverflowError):
-        stamp = None
-    if stamp is None or pd.isna(stamp):
-        raise InputError(f"{name} must be a date such as '2025-11-01', but is {value!r}")
+        stamp = plain = None
+    if stamp is None or plain is None:
+        raise InputError(f"{name} must be a date such as '2025-11-01', but is {said(value)}")
     if stamp.tzinfo is not None:
         raise InputError(
             f"{name} carries the time zone {stamp.tzinfo}, while periods are cut in local time",
             remedy=f"write {name}= as a local date without a zone",
         )
-    return np.datetime64(stamp.to_pydatetime(warn=False), "us")
+    return plain
 
 
 def micros(stamp: np.datetime64) -> int:

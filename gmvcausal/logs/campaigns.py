@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.texts import original
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import text
 from gmvcausal.logs.span import Span
@@ -42,16 +43,6 @@ class Campaign:
         return self.last - self.first + 1
 
 
-def read_window(value: Any) -> tuple[int, int]:
-    ok = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(v, int | np.integer) for v in value)
-    if not ok or value[0] >= 0 or value[1] < 0:
-        raise InputError(
-            f"window must be two whole numbers around 0, for example (-6, 5), but is {value!r}",
-            remedy="the first is the number of periods before the start, as a negative number; the last is 0 or more",
-        )
-    return int(value[0]), int(value[1])
-
-
 def place(
     span: Span,
     exposed: exposures.Exposed,
@@ -72,7 +63,7 @@ def place(
         stamps = np.unique(exposed.start[own])
         if start[own].min() != start[own].max():
             raise InputError(
-                f"campaign {label!r} starts at {len(stamps):,} different times, from {text(stamps[0])} to "
+                f"campaign {original(label)!r} starts at {len(stamps):,} different times, from {text(stamps[0])} to "
                 f"{text(stamps[-1])}, so its users share no event time",
                 remedy="use panel() for a roll-out that starts unit by unit, or a freq= whose "
                 "periods hold all starts of a campaign",

@@ -11,6 +11,7 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.params import said
 from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
 from gmvcausal.frames.workspace import Workspace
 
@@ -53,12 +54,12 @@ def check_mapping(columns: Any) -> dict[str, str]:
             remedy="write columns={'user': 'uid', 'time': 'paid_at', 'gmv': 'amount'}",
         )
     for role, column in columns.items():
-        if role not in _ALL:
+        if not isinstance(role, str) or role not in _ALL:
             raise InputError(
-                f"columns names the role {role!r}, which does not exist", remedy=f"the roles are {', '.join(_ALL)}"
+                f"columns names the role {said(role)}, which does not exist", remedy=f"the roles are {', '.join(_ALL)}"
             )
         if not isinstance(column, str):
-            raise InputError(f"columns[{role!r}] must be a column name, but is {column!r}")
+            raise InputError(f"columns[{role!r}] must be a column name, but is {said(column)}")
     return dict(columns)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.texts import printable
 from gmvcausal.logs import cells
 from gmvcausal.logs.campaigns import Campaign
 from gmvcausal.logs.facts import entry
@@ -39,7 +40,7 @@ def covered(logs: Logs, units: cells.Units, span: Span, campaigns: Sequence[Camp
         }
     )
     name = space.new_name("campaigns")
-    space.connection.register(name, listed)
+    space.register(name, listed)
     source, key = cells.unit_key(logs, units, logs._lines.view)
     period = span.grid.sql('"time"')
     out = np.zeros(int(offsets[-1]))
@@ -103,4 +104,4 @@ def coverage_match(
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(printable, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")

@@ -53,7 +53,7 @@ def repeated_hashes(relation: Relation, columns: Sequence[str]) -> str | None:
     if not len(twice):
         return None
     name = relation.space.new_name("repeated")
-    relation.space.connection.register(name, pa.table({"h": np.unique(twice)}))
+    relation.space.register(name, pa.table({"h": np.unique(twice)}))
     return quote(name)
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames import texts
+from gmvcausal.frames.params import said
 from gmvcausal.frames.table import quote
 from gmvcausal.logs.calendar import IntArray, StampArray
 from gmvcausal.logs.cells import Units
@@ -51,17 +53,19 @@ def choose(logs: Logs, tactic: Any) -> list[Any]:
     known = labels_of(logs)
     if tactic is None:
         return known
-    wanted = list(tactic) if isinstance(tactic, list | tuple | set | frozenset | np.ndarray) else [tactic]
+    several = isinstance(tactic, list | tuple | set | frozenset | np.ndarray | pd.Series | pd.Index)
+    wanted = list(tactic) if several else [tactic]
     if not wanted:
         raise InputError("tactic is an empty list", remedy="name at least one tactic, or leave tactic out for all")
     by_text = {str(label): label for label in known}
     out: list[Any] = []
     for label in wanted:
         plain = label.item() if isinstance(label, np.generic) else label
-        if str(plain) not in by_text:
-            shown = ", ".join(repr(k) for k in known[:20])
-            raise InputError(f"tactic {plain!r} does not occur in exposures", remedy=f"the tactics are {shown}")
-        out.append(by_text[str(plain)])
+        text = texts.safe(str(plain))
+        if text not in by_text:
+            shown = ", ".join(repr(texts.original(k)) for k in known[:20])
+            raise InputError(f"tactic {said(plain)} does not occur in exposures", remedy=f"the tactics are {shown}")
+        out.append(by_text[text])
     return list(dict.fromkeys(out))
 
 

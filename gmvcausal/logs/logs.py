@@ -17,8 +17,6 @@ from gmvcausal.logs import contract, duplicates, facts, refunds
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
 
-_DEDUPE = (None, "exact", "keep")
-
 
 class Logs:
     """Raw logs: who paid what and when, and who was exposed to which tactic.
@@ -81,8 +79,7 @@ class Logs:
         self._gmv = str(params.check("gmv", gmv))
         self._gmv_is = str(params.check("gmv_is", gmv_is))
         self._timezone = _zone(timezone)
-        if dedupe not in _DEDUPE:
-            raise InputError(f"dedupe must be None, 'exact' or 'keep', but is {dedupe!r}")
+        dedupe = params.check("dedupe", dedupe)
         self._refund_window = _window(self._gmv, refund_window)
         self._space = Workspace()
         given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}
@@ -161,6 +158,22 @@ class Logs:
             NaT never), treated (1 from the period of an exposure's start to that of its end), with `per` the column
             parts, and `keep`.
             ``frame.attrs["gmvcausal"]`` says what the numbers mean and what was dropped.
+
+        Raises
+        ------
+        InputError
+            An option that has no meaning for these logs, no whole period, ids missing in a table, or a table too large
+            for this machine.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> orders = pd.DataFrame({"user": [1, 1, 2], "time": ["2025-03-03", "2025-03-11", "2025-03-16"],
+        ...                        "gmv": [10.0, 20.0, 5.0]})
+        >>> sent = pd.DataFrame({"user": [1], "tactic": ["coupon"], "start": ["2025-03-10"]})
+        >>> panel = Logs(orders=orders, exposures=sent).panel(freq="W")
+        >>> panel[["unit", "gmv", "treated"]].values.tolist()
+        [[1.0, 10.0, 0.0], [1.0, 20.0, 1.0], [2.0, 0.0, 0.0], [2.0, 5.0, 0.0]]
         """
         from gmvcausal.logs.panel import make_panel
 
@@ -182,8 +195,11 @@ class Logs:
         tactic : label or list of labels, optional
             The campaigns; all by default. Those that do not fit into the log are left out, named and counted.
         window : tuple of int
-            First and last period relative to the start, for example ``(-6, 5)``; a campaign's own end cuts it shorter.
+            First and last period relative to the period of the start, counted in periods of `freq`: with weeks
+            ``(-6, 5)`` is six weeks before it, the week of the start and five after. A campaign's own end cuts it
+            shorter.
         freq : str
+            Length of a period, as in `panel`.
         outcome : {"gmv", "gmv_covered", "gmv_other", "orders"}, optional
             Which column later verbs take; gmv_covered where `coverage` was given, else gmv.
         origin : date, optional
@@ -194,6 +210,22 @@ class Logs:
         pandas.DataFrame
             stack (the campaign), unit, period, event_time, gmv, with coverage gmv_covered and gmv_other, orders,
             sent, treated (sent and at or after the start), other_tactic (another campaign was active for the unit).
+
+        Raises
+        ------
+        InputError
+            No exposures, no campaign that fits, a campaign that starts at several times, or a table too large for this
+            machine.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> orders = pd.DataFrame({"user": [1, 1, 2], "time": ["2025-03-03", "2025-03-11", "2025-03-16"],
+        ...                        "gmv": [10.0, 20.0, 5.0]})
+        >>> sent = pd.DataFrame({"user": [1], "tactic": ["coupon"], "start": ["2025-03-10"]})
+        >>> stack = Logs(orders=orders, exposures=sent).stack(window=(-1, 0))
+        >>> stack[["unit", "event_time", "gmv", "treated"]].values.tolist()
+        [[1.0, -1.0, 10.0, 0.0], [1.0, 0.0, 20.0, 1.0], [2.0, -1.0, 0.0, 0.0], [2.0, 0.0, 5.0, 0.0]]
         """
         from gmvcausal.logs.stack import make_stack
 
@@ -216,19 +248,35 @@ class Logs:
         tactic : label or list of labels, optional
             The arms; all tactics by default.
         pre, post : str
-            Lengths of the windows before and from assignment.
+            Lengths of the windows before and from assignment: a number of days or weeks, for example "28D", "4W".
         anchor : date, optional
             The moment that stands in for assignment of users never exposed; without it only exposed users can be asked
             for, and never-exposed users are refused.
         features : {None, "rfm"} or list
             "rfm" adds recency, frequency, monetary and their quintile scores; names add attributes from users.
         complete_only : bool
-            Leave out and count users whose windows run past an end of the log, instead of refusing.
+            Leave out and count users whose windows run past an end of the log or of their own life (entry to exit),
+            instead of refusing.
 
         Returns
         -------
         pandas.DataFrame
             user, arm, assigned, gmv, orders, gmv_pre, orders_pre, and the features.
+
+        Raises
+        ------
+        InputError
+            No exposures, a user in two arms, users never exposed without `anchor`, windows outside what is known.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> orders = pd.DataFrame({"user": [1, 1, 2], "time": ["2025-03-03", "2025-03-11", "2025-03-16"],
+        ...                        "gmv": [10.0, 20.0, 5.0]})
+        >>> sent = pd.DataFrame({"user": [1], "tactic": ["coupon"], "start": ["2025-03-10"]})
+        >>> users = Logs(orders=orders, exposures=sent).users(pre="7D", post="7D", anchor="2025-03-10")
+        >>> users[["user", "arm", "gmv_pre", "gmv"]].values.tolist()
+        [[1, 'coupon', 10.0, 20.0], [2, 'none', 0.0, 5.0]]
         """
         from gmvcausal.logs.users import make_users
 
@@ -315,12 +363,14 @@ def _zone(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        known = isinstance(value, str) and bool(zoneinfo.ZoneInfo(value).key)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = False
+    if not known:
         raise InputError(
-            f"timezone={value!r} is no known time zone",
+            f"timezone={params.said(value)} is no known time zone",
             remedy="use a name such as 'Asia/Shanghai', 'America/New_York' or 'UTC'",
-        ) from None
+        )
     return str(value)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import one_of
+from gmvcausal.frames.params import check, one_of
+from gmvcausal.frames.texts import data_frame
 from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq, shorter_periods
@@ -26,7 +27,7 @@ def make_panel(
     one_of("outcome", outcome, ("gmv", "orders", "buyers"))
     parts = 1 if per is None else shorter_periods(length, per)
     units = cells.find_units(logs, unit)
-    keep = attributes.check_keep(keep)
+    keep = check("keep", keep)
     # The discount is an amount of orders: it is summed like GMV, not carried along like an attribute.
     amounts = [name for name in keep if name == "discount" and name in logs.orders.kinds]
     keep = [name for name in keep if name not in amounts]
@@ -72,11 +73,11 @@ def make_panel(
     for name in keep:
         if name in columns:
             raise InputError(f"keep names {name!r}, which is a column of every panel", remedy="rename the attribute")
-        values, check = attributes.of_units(logs, units, name)
+        values, constant = attributes.of_units(logs, units, name)
         columns[name] = attributes.repeated(values, counts)
-        checks += [check] if check else []
+        checks += [constant] if constant else []
     checks += describe.last_day(logs, span)
-    frame = pd.DataFrame(columns, copy=False)
+    frame = data_frame(columns)
     frame.attrs["gmvcausal"] = describe.about(
         logs,
         table="panel",

@@ -249,7 +249,7 @@ def _never_ordered(logs: Logs, units: Units, candidates: BoolArray, sent: BoolAr
     codes = np.flatnonzero(candidates)
     ids = pa.array(units.ids[codes], type=pa.string()) if words else units.ids[codes]
     listed = quote(space.new_name("candidates"))
-    space.connection.register(listed.strip('"'), pa.table({"id": ids, "code": codes, "sent": sent[codes]}))
+    space.register(listed.strip('"'), pa.table({"id": ids, "code": codes, "sent": sent[codes]}))
     seen = f"SELECT DISTINCT {q} AS id FROM {logs.orders.sql} WHERE {q} IS NOT NULL"
     alone = f"SELECT * FROM {listed} WHERE id NOT IN ({seen})"
     without = np.zeros(units.n, dtype=bool)

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import one_of
+from gmvcausal.frames import texts
+from gmvcausal.frames.params import check, one_of
 from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import parse_freq
-from gmvcausal.logs.campaigns import Campaign, place, read_window
+from gmvcausal.logs.campaigns import Campaign, place
 from gmvcausal.logs.covered import coverage_match, covered
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span, check_size, make_span
@@ -22,7 +23,7 @@ from gmvcausal.logs.span import Span, check_size, make_span
 
 def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | None, origin: Any) -> pd.DataFrame:
     """See `Logs.stack`."""
-    before, after = read_window(window)
+    before, after = check("window", window)
     length = parse_freq("freq", freq)
     coverage = logs.table("coverage")
     choices = ("gmv", "orders") + (("gmv_covered", "gmv_other") if coverage is not None else ())
@@ -41,11 +42,11 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
     dropped = {**logs._dropped, **describe.outside(logs, span, notes)}
     for reason, names in left_out.items():
         dropped[f"campaigns: {reason}"] = len(names)
-        shown = ", ".join(str(n) for n in names)
+        shown = ", ".join(texts.printable(n) for n in names)
         what = "campaign was" if len(names) == 1 else "campaigns were"
         notes.append(f"{len(names):,} {what} left out (start {reason}): {shown}")
     if shared:
-        shown = ", ".join(str(label) for label in shared)
+        shown = ", ".join(texts.printable(label) for label in shared)
         notes.append(
             f"{len(shared):,} campaigns start at different times within one period, which is event time 0 for all of "
             f"their users: {shown}"
@@ -90,7 +91,7 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
         "treated",
         "other_tactic",
     ]
-    frame = pd.DataFrame({name: columns[name] for name in order if name in columns}, copy=False)
+    frame = texts.data_frame({name: columns[name] for name in order if name in columns})
     frame.attrs["gmvcausal"] = describe.about(
         logs,
         table="stack",
@@ -138,7 +139,7 @@ def _rows(units: cells.Units, span: Span, campaigns: Sequence[Campaign]) -> dict
     periods = [span.grid.starts(np.arange(c.first, c.last + 1)) for c in campaigns]
     events = [np.arange(c.first - c.start, c.last - c.start + 1) for c in campaigns]
     pieces = [np.repeat(np.arange(units.n), k) for k in lengths]
-    ids: Any = units.ids if units.ids.dtype != object else pd.Series(units.ids).array
+    ids = texts.compact(texts.originals(units.ids))
     return {
         "stack": attributes.repeated(labels, lengths * units.n),
         "unit": ids.take(np.concatenate(pieces)),

@@ -14,6 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames import texts
+from gmvcausal.frames.params import check
 from gmvcausal.logs import attributes, cells, describe
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
@@ -29,9 +31,11 @@ def make_users(
 ) -> pd.DataFrame:
     """See `Logs.users`."""
     before, after = parse_freq("pre", pre, months=False), parse_freq("post", post, months=False)
-    wanted, rfm = _features(features)
+    asked = check("features", features)
+    wanted, rfm = [name for name in asked if name != "rfm"], "rfm" in asked
+    check("complete_only", complete_only)
     labels = exposures.choose(logs, tactic)
-    names = [str(label) for label in labels]
+    names = [str(texts.original(label)) for label in labels]
     if NONE in names:
         raise InputError(
             f"a tactic is called {NONE!r}, which is the arm of users never exposed", remedy="rename the tactic"
@@ -52,7 +56,7 @@ def make_users(
         raise InputError("no user has whole windows inside the log", remedy="shorten pre= or post=")
     sums = _sum_windows(logs, units, assigned, chosen, before.micros, after.micros, rfm)
     columns: dict[str, Any] = {
-        "user": units.ids[chosen],
+        "user": texts.originals(units.ids[chosen]),
         "arm": np.array([NONE, *names], dtype=object)[arm[chosen] + 1],
         "assigned": assigned[chosen],
     }
@@ -65,10 +69,10 @@ def make_users(
             raise InputError(
                 f"features names {name!r}, which is a column of every users table", remedy="rename the attribute"
             )
-        values, check = attributes.of_units(logs, units, name)
+        values, constant = attributes.of_units(logs, units, name)
         columns[name] = values[chosen]
-        checks += [check] if check else []
-    frame = pd.DataFrame(columns)
+        checks += [constant] if constant else []
+    frame = texts.data_frame(columns)
     about = describe.about(
         logs,
         table="users",
@@ -85,13 +89,6 @@ def make_users(
     about["outcome_unit"] += f" in the {after.word} from assignment"
     frame.attrs["gmvcausal"] = about | {"pre": pre, "post": post, "arms": names}
     return frame
-
-
-def _features(features: Any) -> tuple[list[str], bool]:
-    if features is None:
-        return [], False
-    names = attributes.check_keep(features)
-    return [n for n in names if n != "rfm"], "rfm" in names
 
 
 def _assign(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.int64], StampArray]:
@@ -207,7 +204,7 @@ def _sum_windows(
         }
     )
     name = space.new_name("windows")
-    space.connection.register(name, windows)
+    space.register(name, windows)
     pieces = {
         "": f'l."time" >= w.at AND l."time" < w.at + to_microseconds({after})',
         "_pre": f'l."time" < w.at AND l."time" >= w.at - to_microseconds({before})',

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
 from gmvcausal.frames.table import check_path, duck_errors, is_path, quote
 from gmvcausal.moments.core import ClusterCells, Moments, add
 
@@ -34,12 +35,16 @@ def from_relation(data: Any, group: str, values: Sequence[str], cluster: str | N
     Raises
     ------
     InputError
-        A missing column, missing values, or a file that DuckDB cannot read.
+        A missing column, missing or infinite values, or a file that DuckDB cannot read.
     """
     import duckdb
 
     try:
         relation = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data
+        available = list(relation.columns)
+        for role, column in (("group", group), *(("values", v) for v in values), ("cluster", cluster)):
+            if column is not None and column not in available:
+                raise rules.no_such_column(column, available, role, "data")
         return _scan(relation, group, list(values), cluster)
     except duckdb.Error as error:
         raise duck_errors(error, "data") from None
@@ -51,7 +56,7 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
     if cluster is not None:
         columns.append(f"{quote(cluster)} AS c")
     source = relation.project(", ".join(columns))
-    _refuse_gaps(source, group, values)
+    _refuse_gaps(source, [*values, group] + ([cluster] if cluster is not None else []), p)
     # First scan: each group's own mean, to floating error. Second: sums about it, which therefore keep their digits
     # under any offset; what the first scan's rounding left is corrected exactly.
     means = ", ".join(f"avg(x{j}) AS a{j}" for j in range(p))
@@ -60,10 +65,10 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
     pairs = [(i, j) for i in range(p) for j in range(i, p)]
     products = [f"sum({centred[i]} * {centred[j]})" for i, j in pairs]
     shifts = [f"any_value(a{j})" for j in range(p)]
-    by_group = f"WITH m AS (SELECT g, {means} FROM src GROUP BY g)"
-    joined = by_group + " SELECT {} FROM src JOIN m USING (g) GROUP BY {} ORDER BY {}"
+    # Relations are joined without a name: any name could be that of a table of the user's own.
+    joined = source.set_alias("rows").join(source.aggregate(f"g, {means}", "g").set_alias("means"), "g")
     wanted = ", ".join(["g", "count(*)", *shifts, *sums, *products])
-    rows = source.query("src", joined.format(wanted, "g", "g")).fetchall()
+    rows = joined.aggregate(wanted, "g").order("g").fetchall()
     n = np.array([r[1] for r in rows], dtype=float)
     numbers = np.array([r[2:] for r in rows], dtype=float).reshape(len(rows), 2 * p + len(pairs))
     shift, total = numbers[:, :p], numbers[:, p : 2 * p]
@@ -74,7 +79,7 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
     cells = None
     if cluster is not None:
         wanted = ", ".join(["g", "c", "count(*)", *shifts, *sums])
-        found = source.query("src", joined.format(wanted, "g, c", "g, c")).fetchall()
+        found = joined.aggregate(wanted, "g, c").order("g, c").fetchall()
         place = {key: i for i, key in enumerate(keys)}
         size = np.array([r[2] for r in found], dtype=float)
         body = np.array([r[3:] for r in found], dtype=float).reshape(len(found), 2 * p)
@@ -86,12 +91,15 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
     return Moments(keys, n, mean, cross, rest, cells)
 
 
-def _refuse_gaps(source: Any, group: str, values: list[str]) -> None:
-    """Missing or infinite values would silently change which rows are counted, so they are refused."""
-    p = len(values)
-    tests = [f"count(*) FILTER (WHERE x{j} IS NULL OR NOT isfinite(x{j}))" for j in range(p)]
-    counts = source.aggregate(", ".join([*tests, "count(*) FILTER (WHERE g IS NULL)"])).fetchall()[0]
-    for column, count in zip([*values, group], counts, strict=True):
+def _refuse_gaps(source: Any, columns: list[str], numbers: int) -> None:
+    """Missing or infinite values would silently change which rows are counted, so they are refused.
+
+    The first `numbers` of `columns` are the values; then follow the group and, where there is one, the cluster.
+    """
+    tests = [f"x{j} IS NULL OR NOT isfinite(x{j})" for j in range(numbers)]
+    tests += ["g IS NULL", "c IS NULL"][: len(columns) - numbers]
+    counts = source.aggregate(", ".join(f"count(*) FILTER (WHERE {t})" for t in tests)).fetchall()[0]
+    for column, count in zip(columns, counts, strict=True):
         if count:
             raise InputError(
                 "moments need complete, finite columns", column=column, count=count,
