@@ -53,10 +53,11 @@ def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
 
 
 def unit_words(unit: str, currency: str = "") -> str:
-    """The unit as it follows a number; with a currency symbol only what is *per* what, for the symbol says the rest."""
+    """The unit as it follows a number; with a currency symbol what is *per* what, and on which part of GMV if on a part."""
     before, per, after = clean(unit).rpartition(" per ")
     if currency:
-        return f"per {after}" if per else "" if unit == "money" else after
+        _, on, part = before.partition(" on ")
+        return f"{on.lstrip()}{part} per {after}".strip() if per else "" if unit == "money" else after
     return f"{before}{per}{after}" if unit != "money" else "in money"
 
 
