@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames import texts
 from gmvcausal.frames.params import check
-from gmvcausal.logs import attributes, cells, describe
+from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
 from gmvcausal.logs.logs import Logs
@@ -63,7 +63,7 @@ def make_users(
     columns |= {name: sums[name][chosen] for name in ("gmv", "orders", "gmv_pre", "orders_pre")}
     if rfm:
         columns |= _rfm_columns(sums, assigned, chosen)
-    checks = list(logs._checks)
+    checks = [*logs._checks, signs.exposed_without_orders(logs, units, exposed.unit, None)]
     for name in wanted:
         if name in columns:
             raise InputError(

@@ -170,6 +170,14 @@ def test_whole_numbers_and_a_handful():
     assert (few["status"], few["value"]) == ("not_run", None)
 
 
+def test_a_users_table_says_it_too():
+    strangers = Logs(orders=orders(), exposures=sent([u.upper() for u in USERS[:9]]))
+    check = sign(strangers.users(pre="7D", post="7D", anchor=MONDAY + pd.Timedelta(weeks=5)), "exposed_without_orders")
+    assert (check["status"], check["value"]) == ("failed", 1.0)
+    sound = Logs(orders=orders(), exposures=sent()).users(pre="7D", post="7D", anchor=MONDAY + pd.Timedelta(weeks=5))
+    assert sign(sound, "exposed_without_orders")["status"] == "passed"
+
+
 # --- coverage -------------------------------------------------------------------------------------------------------
 def covered(products: dict[str, str], outcome: str | None = None) -> dict:
     exposures = pd.concat([sent(), sent(USERS[10:30], "b")])
