@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.rollout.group_time import FloatArray, FromMoments, FromUnits, IntArray
+from gmvcausal.rollout.group_time import Effects, FloatArray, IntArray
 
-Effects = FromMoments | FromUnits
+_NUMBERS = 4_000_000  # of one piece of the counts of clusters
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,16 @@ Part = tuple[float, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]
 
 def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> Part:
     """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls."""
-    k, cohort, shares = len(effects.att), effects.cells.cohort, effects.shares
-    weight = np.where(inside, shares[cohort], 0.0)
+    k, shares, at = len(effects.att), effects.shares, np.flatnonzero(inside)
+    att, cohort = effects.att[at], effects.cells.cohort[at]
+    weight = shares[cohort]
     total = weight.sum()
-    estimate = float(weight @ effects.att / total)
+    estimate = float(weight @ att / total)
     row = np.zeros(k + len(shares))
-    row[:k] = weight / total
-    np.add.at(row, k + cohort[inside], (effects.att[inside] - estimate) / total)
-    cohorts = np.bincount(cohort[inside], minlength=len(shares)) > 0
-    return estimate, row, cohorts, np.asarray(effects.cells.controls[inside].any(axis=0))
+    row[at] = weight / total
+    row[k:] = np.bincount(cohort, (att - estimate) / total, minlength=len(shares))
+    cohorts = np.bincount(cohort, minlength=len(shares)) > 0
+    return estimate, row, cohorts, np.asarray(effects.cells.controls[at].any(axis=0))
 
 
 def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregates:
@@ -135,4 +136,12 @@ def cluster_counts(groups: NDArray[np.bool_], group: IntArray, cluster: IntArray
         return np.asarray(groups @ size, dtype=np.int64)
     holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)
     holds[group[inside], cluster[inside]] = True
-    return np.array([int(holds[row].any(axis=0).sum()) for row in groups], dtype=np.int64)
+    marks = holds.astype(np.float32)
+    step = max(1, _NUMBERS // marks.shape[1])
+    return np.concatenate(
+        [
+            np.count_nonzero(groups[low : low + step].astype(np.float32) @ marks, axis=1)
+            for low in range(0, len(groups), step)
+        ]
+        or [np.zeros(0, dtype=np.int64)]
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.rollout.group_time import FloatArray, FromUnits
+from gmvcausal.rollout.from_units import FloatArray, FromUnits
 
 _BALANCED = 1e-9
 

@@ -12,7 +12,8 @@ from gmvcausal.errors import DesignError
 from gmvcausal.rollout import aggregate
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, IntArray, Options, Series, headline, no_stack
-from gmvcausal.rollout.group_time import FromMoments, FromUnits, cell_variances, group_time, rebase
+from gmvcausal.rollout.from_units import FromUnits
+from gmvcausal.rollout.group_time import Effects, group_time, rebase
 from gmvcausal.rollout.panel import Panel
 
 
@@ -31,6 +32,8 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
             "no treated period has both a period before and a control unit, so no effect is identified",
             remedy="supply earlier periods, later periods or untreated units",
         )
+    lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
+    notes += _lost_cohorts(panel, lost)
     parts = [aggregate.simple(effects)]
     by_event, by_cohort, by_period = (
         aggregate.by_event(effects),
@@ -63,7 +66,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
 
     def event() -> Series:
         universal = rebase(effects, position, control, "universal", options.anticipation)
-        return effect_series(universal, aggregate.by_event(universal), cluster, -1 - options.anticipation)
+        return effect_series(universal, aggregate.by_event(universal), cluster, universal.cells.reference(position))
 
     tables: dict[str, Callable[[], Series]] = {
         "cohort": lambda: effect_series(effects, by_cohort, cluster),
@@ -83,12 +86,33 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         cells,
         effects,
         tables,
+        lost_units=int(lost.sum()),
         notes=tuple(notes),
     )
 
 
+def _lost_cohorts(panel: Panel, lost: NDArray[np.bool_]) -> list[str]:
+    """Say which treated units no comparison reaches: a cohort must not vanish from the answer in silence."""
+    if not lost.any():
+        return []
+    out, start = [], panel.start
+    treated = np.bincount(start[start >= 0])
+    gone = np.bincount(start[lost], minlength=len(treated))
+    for column in np.flatnonzero((gone > 0) & (gone == treated)):
+        out.append(
+            f"the {gone[column]:,} units first treated in {panel.grid.text(panel.grid.values[column])} enter no "
+            "comparison, because they or all their control units are absent in the base period or ever after"
+        )
+    some = int(gone[gone < treated].sum())
+    if some:
+        out.append(
+            f"{some:,} treated units enter no comparison, because they are absent in the base period or ever after"
+        )
+    return out
+
+
 def effect_series(
-    effects: FromMoments | FromUnits, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
+    effects: Effects, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
 ) -> Series:
     """Aggregates with their covariance and the clusters behind each."""
     return Series(
@@ -101,10 +125,10 @@ def effect_series(
     )
 
 
-def _cell_series(effects: FromMoments | FromUnits, cluster: IntArray) -> Series:
+def _cell_series(effects: Effects, cluster: IntArray) -> Series:
     """Every group-time effect on its own."""
     k = len(effects.att)
-    cov = cell_variances(effects) if k > MAX_JOINT else effects.covariance(np.eye(k, k + len(effects.shares)))
+    cov = effects.variances() if k > MAX_JOINT else effects.covariance(np.eye(k, k + len(effects.shares)))
     return Series(
         effects.cells.event,
         effects.att,
@@ -115,7 +139,7 @@ def _cell_series(effects: FromMoments | FromUnits, cluster: IntArray) -> Series:
 
 
 def _smaller_side(
-    effects: FromMoments | FromUnits, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+    effects: Effects, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
 ) -> IntArray:
     sides = [aggregate.cluster_counts(groups, effects.group, cluster) for groups in (cohorts, controls)]
     return np.minimum(*sides)

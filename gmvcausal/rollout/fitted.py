@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.cohorts import ALWAYS
-from gmvcausal.rollout.group_time import FromMoments, FromUnits
+from gmvcausal.rollout.group_time import Effects
 from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.rules import MIN_CLUSTERS
 from gmvcausal.rollout.within import Fit
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
-MIN_CLUSTERS = 10
 # Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances
 # only.
 MAX_JOINT = 1_000
@@ -120,7 +119,7 @@ class Fitted:
     control: NDArray[np.bool_]
     clusters: tuple[int, int]
     treated_cells: int
-    effects: FromMoments | FromUnits | None = None
+    effects: Effects | None = None
     series: Mapping[str, Callable[[], Series]] = field(default_factory=dict)
     on: FloatArray | None = None
     fit: Fit | None = None

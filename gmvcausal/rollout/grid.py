@@ -56,6 +56,10 @@ class Grid:
         """Periods as the user knows them: whole numbers or timestamps."""
         return self.values.view("datetime64[us]") if self.is_date else self.values
 
+    def text(self, value: int) -> str:
+        """One time value in words: a day where the time of day is midnight."""
+        return str(self.label(value)).removesuffix(" 00:00:00")
+
     def label(self, value: int) -> Any:
         """One time value as the user knows it."""
         return pd.Timestamp(int(value), unit="us") if self.is_date else int(value)

@@ -98,7 +98,9 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
         effects = group_time(
             panel.y, panel.start, panel.cluster, panel.weight, panel.grid.position, "never_treated", "universal", 0
         )
-        return effect_series(effects, aggregate.by_event(effects), panel.cluster, -1)
+        return effect_series(
+            effects, aggregate.by_event(effects), panel.cluster, effects.cells.reference(panel.grid.position)
+        )
 
     cells = int(np.isfinite(panel.y[treated][:, after]).sum())
     return Fitted(estimates, influence, event, treated, control, clusters, cells)

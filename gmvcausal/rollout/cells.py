@@ -1,0 +1,82 @@
+"""Which cohorts, periods and bases are compared, and with whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The (cohort, period, base) comparisons.
+
+    Attributes
+    ----------
+    cohort : ndarray, shape (K,)
+        Position in `starts`.
+    period, base : ndarray, shape (K,)
+        Columns of the grid.
+    controls : ndarray of bool, shape (K, H)
+        Which groups are pooled as controls; H is the cohorts and, last, the untreated.
+    event : ndarray, shape (K,)
+        Event time in steps of the grid.
+    starts : ndarray, shape (G,)
+        Column of first treatment of each cohort.
+    """
+
+    cohort: IntArray
+    period: IntArray
+    base: IntArray
+    controls: BoolArray
+    event: IntArray
+    starts: IntArray
+
+    def keep(self, mask: BoolArray) -> Cells:
+        """The marked comparisons."""
+        cut = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "starts"}
+        return Cells(**cut, starts=self.starts)
+
+    def reference(self, position: IntArray) -> int | None:
+        """Event time of the base of post cells: that nearest to the start, where gaps make cohorts differ."""
+        post = self.event >= 0
+        if not post.any():
+            return None
+        return int((position[self.base[post]] - position[self.starts[self.cohort[post]]]).max())
+
+
+def make_cells(
+    starts: IntArray, position: IntArray, has_never: bool, control: str, base_period: str, anticipation: int
+) -> Cells:
+    """List the comparisons that the data allow.
+
+    Parameters
+    ----------
+    starts : ndarray, shape (G,)
+        Columns of first treatment, sorted.
+    position : ndarray, shape (T,)
+        Steps of the periods, see `Grid`.
+    control : {"never_treated", "not_yet_treated"}
+    base_period : {"varying", "universal"}
+        The base of pre-period cells: the period before, or the last period before treatment (and anticipation).
+    """
+    n_cohorts, n_periods = len(starts), len(position)
+    cohort = np.repeat(np.arange(n_cohorts), n_periods)
+    period = np.tile(np.arange(n_periods), n_cohorts)
+    is_pre = position[period] < position[starts[cohort]] - anticipation
+    base = (is_pre.reshape(n_cohorts, n_periods).sum(axis=1) - 1)[cohort]
+    if base_period == "varying":
+        base = np.where(is_pre, period - 1, base)
+    pool = np.zeros((len(cohort), n_cohorts + 1), dtype=bool)
+    pool[:, n_cohorts] = has_never
+    if control == "not_yet_treated":
+        horizon = position[np.maximum(period, base)] + anticipation
+        pool[:, :n_cohorts] = position[starts] > horizon[:, None]
+        pool[np.arange(len(cohort)), cohort] = False
+    event = position[period] - position[starts[cohort]]
+    listed = (base >= 0) & (base != period) & pool.any(axis=1)
+    return Cells(cohort, period, base, pool, event, starts).keep(listed)
