@@ -104,7 +104,7 @@ def _event_study(result: Result) -> Figure:
     assert frame is not None
     figure, axes = style.drawing(7.4, 4.2)
     x, y = frame["event_time"].to_numpy(float), frame["estimate"].to_numpy(float)
-    base = -1.0 - float(result.manifest.options.get("anticipation") or 0)
+    base = float(getattr(result, "event_base", None) or -1)
     at_base = x == base
     band = [np.where(at_base, 0.0, frame[c].to_numpy(float)) for c in ("band_low", "band_high")]
     point = [frame[c].to_numpy(float) for c in ("conf_low", "conf_high")]

@@ -37,6 +37,7 @@ class Grid:
     is_date: bool
     step: int = 1
     monthly: bool = False
+    note: str = ""
 
     @property
     def gaps(self) -> int:
@@ -47,8 +48,7 @@ class Grid:
         """Whole steps (rounded up) from the last period to later time values."""
         ahead = value - self.values[-1]
         if self.monthly:
-            month = value.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
-            last = self.values[-1:].view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+            month, last = (_month_number(v, self.is_date) for v in (value, self.values[-1:]))
             return np.asarray(-(-(month - last) // self.step))
         return np.asarray(-(-ahead // self.step))
 
@@ -68,8 +68,9 @@ class Grid:
 def make_grid(values: IntArray, is_date: bool, column: str) -> Grid:
     """Build the grid from the sorted distinct time values.
 
-    Steps are months where every date falls on the same day of the month at the same time, else the greatest common
-    divisor of the distances (weeks for weekly dates, 4 weeks for 4-weekly ones, 1 for 1, 2, 3).
+    Steps are months where every date falls on the same day of the month (or on its last day, where the month is
+    shorter) at the same time, and where whole numbers read as YYYYMM; else the greatest common divisor of the
+    distances (weeks for weekly dates, 4 weeks for 4-weekly ones, 1 for 1, 2, 3).
 
     Raises
     ------
@@ -82,22 +83,48 @@ def make_grid(values: IntArray, is_date: bool, column: str) -> Grid:
             column=column,
             remedy="supply at least two periods",
         )
-    months = _months(values) if is_date else None
-    steps = values - values[0] if months is None else months - months[0]
+    monthly = _dates_are_months(values) if is_date else _numbers_are_months(values)
+    at = _month_number(values, is_date) if monthly else values
+    steps = at - at[0]
     step = int(np.gcd.reduce(np.diff(steps)))
-    return Grid(values, steps // step, is_date, step, months is not None)
+    return Grid(values, steps // step, is_date, step, monthly, _note(values, is_date, column) if monthly else "")
 
 
-def _months(values: IntArray) -> IntArray | None:
-    """Month numbers, where all dates are the same day and time of their months; else None."""
+def _month_number(values: IntArray, is_date: bool) -> IntArray:
+    """Months since some fixed month."""
+    if is_date:
+        return values.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    return values // 100 * 12 + values % 100
+
+
+def _dates_are_months(values: IntArray) -> bool:
+    """Whether each date stands for its month: one day of the month throughout, cut to the length of shorter months."""
     stamps = values.view("datetime64[us]")
     months = stamps.astype("datetime64[M]")
-    within = (stamps - months).astype(np.int64)
-    return (
-        months.astype(np.int64) if (within == within[0]).all() and len(values) > 1 and _spans_months(values) else None
+    days = stamps.astype("datetime64[D]")
+    clock = (stamps - days).astype(np.int64)
+    day = (days - months.astype("datetime64[D]")).astype(np.int64)
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    # Two dates four weeks apart may also lie on the same day of February and March; three cannot for long.
+    return bool(
+        (clock == clock[0]).all()
+        and (day == np.minimum(day.max(), length - 1)).all()
+        and np.diff(values).min() >= 28 * _DAY
     )
 
 
-def _spans_months(values: IntArray) -> bool:
-    # Two dates exactly four weeks apart may also lie on the same day of February and March; three cannot for long.
-    return bool(np.diff(values).min() >= 28 * _DAY)
+def _numbers_are_months(values: IntArray) -> bool:
+    """Whether whole numbers are months written YYYYMM; within one year the two readings agree."""
+    month = values % 100
+    inside = (values[0] >= 190_001) and (values[-1] <= 210_012) and bool(((month >= 1) & (month <= 12)).all())
+    return inside and int(values[0] // 100) != int(values[-1] // 100)
+
+
+def _note(values: IntArray, is_date: bool, column: str) -> str:
+    """Say it where months are not what the values plainly are."""
+    if not is_date:
+        return f"{column!r} was read as months (YYYYMM), so that {values[0]} to {values[-1]} has no gap at a new year"
+    days = values.view("datetime64[us]").astype("datetime64[D]")
+    if len(np.unique(days - days.astype("datetime64[M]").astype("datetime64[D]"))) > 1:
+        return f"{column!r} holds the last days of months, so a step is one month"
+    return ""

@@ -184,6 +184,8 @@ def read_panel(
             raise rules.not_constant(
                 str(weights), "weights", "units", int(varies.sum()), first_rows(varies), "give each unit one weight"
             )
+    if layout.grid.note:
+        notes.append(layout.grid.note)
     if layout.grid.gaps:
         notes.append(
             f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time "

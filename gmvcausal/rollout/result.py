@@ -61,6 +61,11 @@ class DidResult(Result):
     def _event(self) -> Series | None:
         return self.fitted.event()
 
+    @property
+    def event_base(self) -> int | None:
+        """Event time of the base: -1, or earlier where effects are anticipated or that period is missing for all."""
+        return None if self._event is None else self._event.reference
+
     @cached_property
     def lead_slope(self) -> float:
         """Slope per period of the line through the leads, as the audit draws it; NaN without leads."""

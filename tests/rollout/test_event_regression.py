@@ -59,15 +59,6 @@ def test_a_large_offset_costs_no_digits() -> None:
     np.testing.assert_allclose(moved.beta, plain.beta, rtol=0, atol=1e-6)
 
 
-def test_the_base_is_the_last_period_there_is() -> None:
-    """Period 3, just before the only start, is missing for everyone: the base is event time -2, not -1."""
-    frame = rollout(cohorts=(4,), periods=7)
-    study = gc.did(frame[frame["period"] != 3], estimator="twfe").event_study()
-    base = study[study["std_error"].isna()]
-    assert base["event_time"].tolist() == [-2] and base["estimate"].tolist() == [0.0]
-    assert study["event_time"].tolist() == [-3, -2, 0, 1, 2, 3]
-
-
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     from gmvcausal.rollout import event_regression
 
