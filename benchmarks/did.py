@@ -33,10 +33,14 @@ def make(units: int, periods: int, shuffled: bool) -> pd.DataFrame:
     on = (first[:, None] > 0) & (time_ >= first[:, None])
     y = rng.normal(20, 5, (units, 1)) + 0.3 * time_ + rng.normal(0, 8, (units, periods))
     y = np.where(rng.random((units, periods)) < 0.4, 0.0, np.maximum(y, 0)) + on * (1 + 0.1 * (time_ - first[:, None]))
-    frame = pd.DataFrame({
-        "unit": np.repeat(np.arange(units), periods), "period": np.tile(time_, units), "gmv": y.ravel(),
-        "first_treated": np.repeat(first, periods),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(units), periods),
+            "period": np.tile(time_, units),
+            "gmv": y.ravel(),
+            "first_treated": np.repeat(first, periods),
+        }
+    )
     return frame.iloc[rng.permutation(len(frame))].reset_index(drop=True) if shuffled else frame
 
 
@@ -127,13 +131,28 @@ def main() -> None:
         names += ["diff_diff"] + (["diff_diff_draws"] if a.draws else [])
     else:
         print("diff-diff is not installed here: its rows are left out")
-    print(f"{a.units:,} units x {a.periods} periods\n{'':24}{'seconds':>10}{'MB above':>10}{'x one pass':>12}{'x ours':>10}")
+    print(
+        f"{a.units:,} units x {a.periods} periods\n"
+        f"{'':24}{'seconds':>10}{'MB above':>10}{'x one pass':>12}{'x ours':>10}"
+    )
     for order in ("sorted", "shuffled"):
         found = {}
         for name in names:
             python = a.peer_python if name.startswith("diff") else sys.executable
             repeat = 1 if name == "diff_diff_draws" else a.repeat
-            command = [python, __file__, "--one", name, order, "--units", a.units, "--periods", a.periods, "--repeat", repeat]
+            command = [
+                python,
+                __file__,
+                "--one",
+                name,
+                order,
+                "--units",
+                a.units,
+                "--periods",
+                a.periods,
+                "--repeat",
+                repeat,
+            ]
             out = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
             found[name] = json.loads(out.stdout.splitlines()[-1])
         for name, row in found.items():

@@ -30,8 +30,17 @@ _LAZY: dict[str, tuple[str, str | None]] = {
 }
 
 __all__ = [
-    "DesignError", "GmvCausalError", "GmvCausalWarning", "InputError", "Logs", "datasets", "did", "report", "run_study", "table",
-]  # fmt: skip
+    "DesignError",
+    "GmvCausalError",
+    "GmvCausalWarning",
+    "InputError",
+    "Logs",
+    "datasets",
+    "did",
+    "report",
+    "run_study",
+    "table",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames import columns, rules, sql
+from gmvcausal.frames import columns, rules, sql, times
 from gmvcausal.frames.table import Table, check_path, duck_errors, is_path, is_relation, open_table, quote, quote_text
 from gmvcausal.frames.texts import printable, safe
 from gmvcausal.frames.workspace import Workspace
@@ -173,13 +173,13 @@ def _open_table(space: Workspace, table: Table, spec: Spec, timezone: str | None
         elif kind == "flag":
             arrays[role], kinds[role] = pa.array(columns.flags(table, column, label)), "flag"
         else:
-            times = columns.times(table, column, label, timezone=timezone, allow_missing=optional)
-            if not times.is_date and not times.missing.all():
+            read = times.times(table, column, label, timezone=timezone, allow_missing=optional)
+            if not read.is_date and not read.missing.all():
                 raise sql.not_a_date(column, label)
-            arrays[role] = pa.array(times.values.view("datetime64[us]"), mask=times.missing)
+            arrays[role] = pa.array(read.values.view("datetime64[us]"), mask=read.missing)
             kinds[role] = "time"
-            if times.zone is not None:
-                zones[role] = times.zone
+            if read.zone is not None:
+                zones[role] = read.zone
     for column in extra:
         arrays[f"={column}"] = _as_it_is(table, column)
     relation = Relation(

@@ -33,35 +33,46 @@ def missing(column: str, role: str, count: int, rows: Iterable[int], remedy: str
 def infinite(column: str, role: str, count: int, rows: Iterable[int]) -> InputError:
     """Plus or minus infinity in a numeric column."""
     return InputError(
-        f"{role} holds infinite values", column=column, count=count, rows=rows,
+        f"{role} holds infinite values",
+        column=column,
+        count=count,
+        rows=rows,
         remedy="correct these rows at their source; no finite answer exists with them",
-    )  # fmt: skip
+    )
 
 
 def text_number(column: str, role: str, example: str, rows: Iterable[int], count: int | None = None) -> InputError:
     """Text such as "¥1,234.50" where a number is needed."""
     return InputError(
         f"{role} holds text, for example {example!r}, where numbers are needed",
-        column=column, count=count, rows=rows,
+        column=column,
+        count=count,
+        rows=rows,
         remedy="strip currency signs and thousands separators, then convert, for example "
         "pd.to_numeric(df[col].str.replace(r'[^0-9.-]', '', regex=True))",
-    )  # fmt: skip
+    )
 
 
 def not_flags(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
     """A number other than 0 and 1 where only these have a meaning."""
     return InputError(
-        f"{role} must hold 0 and 1 only, but holds {example:g}", column=column, count=count, rows=rows,
+        f"{role} must hold 0 and 1 only, but holds {example:g}",
+        column=column,
+        count=count,
+        rows=rows,
         remedy="recode it: 1 where the tactic is on, 0 where it is off",
-    )  # fmt: skip
+    )
 
 
 def not_whole(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
     """Fractions, or numbers beyond those that a float holds exactly, where ids are needed."""
     return InputError(
-        f"{role} holds numbers that are not whole, for example {float(example)!r}", column=column, count=count,
-        rows=rows, remedy="use text or whole numbers as ids",
-    )  # fmt: skip
+        f"{role} holds numbers that are not whole, for example {float(example)!r}",
+        column=column,
+        count=count,
+        rows=rows,
+        remedy="use text or whole numbers as ids",
+    )
 
 
 def not_a_kind(column: str, role: str, dtype: str, wanted: str) -> InputError:
@@ -76,18 +87,23 @@ def not_a_kind(column: str, role: str, dtype: str, wanted: str) -> InputError:
 def bad_time(column: str, role: str, example: str, count: int, rows: Iterable[int]) -> InputError:
     """Text that is not an ISO date or time."""
     return InputError(
-        f"{role} holds text that is not an ISO date, for example {example!r}", column=column, count=count, rows=rows,
+        f"{role} holds text that is not an ISO date, for example {example!r}",
+        column=column,
+        count=count,
+        rows=rows,
         remedy="write dates as 2025-11-01 or 2025-11-01 20:30:00",
-    )  # fmt: skip
+    )
 
 
 def mixed_zones(column: str, role: str, detail: str, count: int | None = None, rows: Iterable[int] = ()) -> InputError:
     """Several time zones, or zoned and zoneless values, in one column."""
     return InputError(
         f"{role} mixes time zones ({detail}), so the day of an event is not defined",
-        column=column, count=count, rows=rows,
+        column=column,
+        count=count,
+        rows=rows,
         remedy="convert to one zone, or say which days you mean with timezone='Asia/Shanghai' where the verb takes it",
-    )  # fmt: skip
+    )
 
 
 def duplicated(what: str, column: str | None, count: int, rows: Iterable[int], remedy: str) -> InputError:
@@ -100,6 +116,10 @@ def duplicated(what: str, column: str | None, count: int, rows: Iterable[int], r
 def not_constant(column: str, role: str, within: str, count: int, rows: Iterable[int], remedy: str) -> InputError:
     """An attribute that must be constant within a unit varies."""
     return InputError(
-        f"{role} varies within {within} for {count:,} of them", column=column, count=count, rows=rows, remedy=remedy,
+        f"{role} varies within {within} for {count:,} of them",
+        column=column,
+        count=count,
+        rows=rows,
+        remedy=remedy,
         counted=True,
-    )  # fmt: skip
+    )

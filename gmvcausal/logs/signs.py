@@ -235,7 +235,7 @@ def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64],
             "check that exposures and orders spell ids in the same way ('U12' and 'u12', a trailing space, leading "
             f"zeros make different ids) and cover the same {role}; only if they do, these {role} really bought nothing"
         )
-    # Cold customers of a win-back may rightly not have bought; ids that differ in spelling, or none that meet, are errors.
+    # Cold customers of a win-back may not have bought; ids that differ in spelling, or none that meet, are errors.
     failed = share >= WITHOUT_FAILED and (alike > 0 or share == 1.0)
     return entry(
         name, "failed" if failed else "warned", share, WITHOUT_FAILED if failed else WITHOUT_WARNED, message, remedy

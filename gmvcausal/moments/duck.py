@@ -84,9 +84,11 @@ def _scan(relation: Any, group: str, values: list[str], cluster: str | None) -> 
         size = np.array([r[2] for r in found], dtype=float)
         body = np.array([r[3:] for r in found], dtype=float).reshape(len(found), 2 * p)
         cells = ClusterCells(
-            np.array([place[r[0]] for r in found], dtype=np.int64), np.array([r[1] for r in found]), size,
+            np.array([place[r[0]] for r in found], dtype=np.int64),
+            np.array([r[1] for r in found]),
+            size,
             body[:, :p] + body[:, p:] / size[:, None],
-        )  # fmt: skip
+        )
     mean, rest = add(shift, total / n[:, None])
     return Moments(keys, n, mean, cross, rest, cells)
 
@@ -102,6 +104,8 @@ def _refuse_gaps(source: Any, columns: list[str], numbers: int) -> None:
     for column, count in zip(columns, counts, strict=True):
         if count:
             raise InputError(
-                "moments need complete, finite columns", column=column, count=count,
+                "moments need complete, finite columns",
+                column=column,
+                count=count,
                 remedy="leave these rows out or fill them deliberately first",
-            )  # fmt: skip
+            )

@@ -42,9 +42,14 @@ class MoneyResult(Result):
 
 
 def incremental_gmv(
-    result: Any, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+    result: Any,
+    *,
+    cost: Any = 0.0,
+    cost_is: str | None = None,
+    margin: float = 1.0,
+    refunds: float = 0.0,
     gmv_is: str | None = None,
-) -> MoneyResult:  # fmt: skip
+) -> MoneyResult:
     """Total incremental GMV of a roll-out over its treated unit-periods, and the profit it leaves.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
@@ -128,7 +133,7 @@ def incremental_gmv(
         f"{refunds:.1%} of incremental GMV",
         "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
-    ]  # fmt: skip
+    ]
     estimate = np.array([gain, refunds * gain, spent, profit])
     if not spent and margin == 1 and not refunds:  # profit would be GMV under another name
         terms, estimands, estimate, cov = terms[:3], estimands[:3], estimate[:3], cov[:3, :3]
@@ -157,7 +162,13 @@ def incremental_gmv(
     options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
     manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
     return MoneyResult(
-        "Incremental GMV and profit", result.assumption, estimates, manifest, result.alpha, result, _checks(result, paid)
+        "Incremental GMV and profit",
+        result.assumption,
+        estimates,
+        manifest,
+        result.alpha,
+        result,
+        _checks(result, paid),
     )
 
 
@@ -179,14 +190,18 @@ def _parts(result: Any) -> float:
     """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times."""
     panel = result.panel
     if panel.meta.get("per") and not panel.has_parts:
-        rule = f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"
+        rule = (
+            f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"
+        )
         raise InputError(rule, column="parts", remedy="keep the column that Logs.panel wrote")
     if math.isnan(panel.parts):
         rule = "parts varies from row to row, so the effect has no total"
         raise InputError(rule, column="parts", remedy="build the panel with one freq and one per")
     if panel.parts != 1 and panel.meta.get("changed"):
-        rule = f"the outcome was changed after Logs made it the mean of {panel.parts:g} parts, so a row's content is unknown"
-        raise InputError(rule, column="parts", remedy="set parts to 1 where rows hold sums, or use the unchanged column")
+        rule = f"the outcome has changed since Logs made it the mean of {panel.parts:g} parts, so it has no total"
+        raise InputError(
+            rule, column="parts", remedy="set parts to 1 where rows hold sums, or use the unchanged column"
+        )
     return float(panel.parts)
 
 

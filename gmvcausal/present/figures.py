@@ -273,5 +273,8 @@ def _wrapped(text: str, width: int) -> str:
 
 
 _KINDS: dict[str, Callable[[Any], Figure]] = {
-    "event_study": _event_study, "estimates": _estimates, "trends": _trends, "stacks": _stacks,
-}  # fmt: skip
+    "event_study": _event_study,
+    "estimates": _estimates,
+    "trends": _trends,
+    "stacks": _stacks,
+}

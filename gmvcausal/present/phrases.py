@@ -53,7 +53,7 @@ def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
 
 
 def unit_words(unit: str, currency: str = "") -> str:
-    """The unit as it follows a number; with a currency symbol what is *per* what, and on which part of GMV if on a part."""
+    """The unit as it follows a number; with a currency symbol what is *per* what, and on which part of GMV."""
     before, per, after = clean(unit).rpartition(" per ")
     if currency:
         _, on, part = before.partition(" on ")

@@ -22,7 +22,7 @@ from gmvcausal.present.phrases import (
     named,
     sentence,
     unit_words,
-)  # fmt: skip
+)
 from gmvcausal.results import Result
 
 VERDICTS = {
@@ -110,7 +110,9 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         return (*lines, *next_steps([result]))
     if found == "no_interval":
         flat = "the outcome leaves no variation from which to tell an effect from chance"
-        why = inline(result.estimates.withheld) or (flat if result.std_error == 0 else "the standard error is not known")
+        why = inline(result.estimates.withheld) or (
+            flat if result.std_error == 0 else "the standard error is not known"
+        )
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
     mean = f"the {base_text} that treated units had before"
@@ -121,7 +123,10 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         if seen > 0:
             least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
-            lines.append(f"The smallest effect it could have seen is about {least} ({number(result.detectable_errors, 2)} standard errors){share}.")
+            lines.append(
+                f"The smallest effect it could have seen is about {least} "
+                f"({number(result.detectable_errors, 2)} standard errors){share}."
+            )
         return tuple(lines)
     return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
 

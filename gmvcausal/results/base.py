@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMMON_COLUMNS = (
-    "term", "estimand", "unit", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "n",
-)  # fmt: skip
+    "term",
+    "estimand",
+    "unit",
+    "estimate",
+    "std_error",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "n",
+)
 
 
 # Results are compared by identity: comparing the arrays inside them has no single answer.

@@ -50,8 +50,10 @@ def _from_meta(facts: dict[str, object]) -> Check:
     """A check that `Logs` made when it built the frame."""
     value, threshold = facts.get("value"), facts.get("threshold")
     return Check(
-        str(facts["name"]), str(facts["status"]), str(facts["message"]),
+        str(facts["name"]),
+        str(facts["status"]),
+        str(facts["message"]),
         None if value is None else float(value),  # type: ignore[arg-type]  # JSON numbers by contract of Logs
         None if threshold is None else float(threshold),  # type: ignore[arg-type]
         str(facts.get("remedy", "")),
-    )  # fmt: skip
+    )

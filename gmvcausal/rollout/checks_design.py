@@ -21,8 +21,11 @@ def few_clusters(case: Case) -> Check:
     least = min(treated, control)
     status = judge("few_clusters", least)
     message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
-    remedy = "collect more treated units, or read the estimate without an interval" if status == "failed" else (
-        "read intervals near the margin with care" if status == "warned" else "")  # fmt: skip
+    remedy = (
+        "collect more treated units, or read the estimate without an interval"
+        if status == "failed"
+        else ("read intervals near the margin with care" if status == "warned" else "")
+    )
     return Check("few_clusters", status, message, float(least), bound("few_clusters"), remedy)
 
 
@@ -36,10 +39,13 @@ def cohort_size(case: Case) -> Check | None:
     if not small:
         return Check("cohort_size", "passed", f"the smallest cohort has {least:,} units", float(least), 5.0)
     return Check(
-        "cohort_size", "warned",
+        "cohort_size",
+        "warned",
         f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units, the smallest {least}",
-        float(least), 5.0, "read effects of single cohorts with care, or use longer periods so that cohorts merge",
-    )  # fmt: skip
+        float(least),
+        5.0,
+        "read effects of single cohorts with care, or use longer periods so that cohorts merge",
+    )
 
 
 def always_treated(case: Case) -> Check | None:
@@ -63,10 +69,13 @@ def never_treated(case: Case) -> Check | None:
     if count:
         return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
     return Check(
-        "never_treated", "warned",
-        "no unit is untreated throughout; units treated later serve as controls, and the last cohort is "
-        "only a control", 0.0, 1.0, "keep a hold-out group in the next roll-out",
-    )  # fmt: skip
+        "never_treated",
+        "warned",
+        "no unit is untreated throughout; units treated later serve as controls, and the last cohort is only a control",
+        0.0,
+        1.0,
+        "keep a hold-out group in the next roll-out",
+    )
 
 
 def lost_units(case: Case) -> Check | None:
@@ -75,10 +84,13 @@ def lost_units(case: Case) -> Check | None:
     if not lost:
         return None
     return Check(
-        "lost_units", "warned", f"{lost:,} treated units enter no comparison, because they or all controls are absent in "
-        "the base period", float(lost), bound("lost_units"),
+        "lost_units",
+        "warned",
+        f"{lost:,} treated units enter no comparison, because they or all controls are absent in the base period",
+        float(lost),
+        bound("lost_units"),
         "the effect and its total do not cover them: supply the missing rows, or say so beside the number",
-    )  # fmt: skip
+    )
 
 
 def cluster_level(case: Case) -> Check | None:
@@ -87,19 +99,24 @@ def cluster_level(case: Case) -> Check | None:
         return None
     names = ", ".join(repr(name) for name in case.panel.coarser)
     return Check(
-        "cluster_level", "warned", f"treatment does not vary within {names}, but standard errors are clustered by "
-        f"{case.panel.cluster_name}", float(len(case.panel.coarser)), bound("cluster_level"),
+        "cluster_level",
+        "warned",
+        f"treatment does not vary within {names}, but standard errors are clustered by {case.panel.cluster_name}",
+        float(len(case.panel.coarser)),
+        bound("cluster_level"),
         f"if the tactic was assigned there, pass cluster={case.panel.coarser[0]!r}: shocks common to it are otherwise "
         "read as effects",
-    )  # fmt: skip
+    )
 
 
 def spillover(case: Case) -> Check:
     """What no column here can tell."""
     return Check(
-        "spillover", "not_run", "the data name no links between units; the estimate assumes that one unit's treatment "
-        "leaves the others alone", remedy="compare with units that cannot be reached, for example in other cities",
-    )  # fmt: skip
+        "spillover",
+        "not_run",
+        "the data name no links between units; the estimate assumes that one unit's treatment leaves the others alone",
+        remedy="compare with units that cannot be reached, for example in other cities",
+    )
 
 
 def period_gaps(case: Case) -> Check:
@@ -108,10 +125,13 @@ def period_gaps(case: Case) -> Check:
     if not gaps:
         return Check("period_gaps", "passed", "no period is missing between the first and the last", 0.0, 0.0)
     return Check(
-        "period_gaps", "warned", f"{gaps:,} periods between the first and the last are missing for every unit",
-        float(gaps), 0.0,
+        "period_gaps",
+        "warned",
+        f"{gaps:,} periods between the first and the last are missing for every unit",
+        float(gaps),
+        0.0,
         "check whether these periods were lost or had no sales at all (then they are zeros)",
-    )  # fmt: skip
+    )
 
 
 def attrition(case: Case) -> Check:
@@ -139,7 +159,7 @@ def attrition(case: Case) -> Check:
             f"{bounds[0]:+.4g} and {bounds[1]:+.4g} (Lee 2009)"
         )
     remedy = (
-        "the rows outside each unit's life are absent by your entry and exit dates: read the effect as one on units alive"
+        "rows outside each unit's life are absent by your entry and exit dates: the effect is one on units alive"
         if panel.meta.get("life_known")
         else "a shopper who left has GMV 0: zero-fill inside each unit's life, for example with gc.Logs(...).panel"
     )
@@ -173,10 +193,14 @@ def late_entry(case: Case) -> Check:
         f"{case.fitted.estimates.estimate[0]:+.4g}"
     )
     return Check(
-        "late_entry", "warned", message, gap, bound("late_entry"),
+        "late_entry",
+        "warned",
+        message,
+        gap,
+        bound("late_entry"),
         "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), "
         "or read the rerun",
-    )  # fmt: skip
+    )
 
 
 def forbidden_comparisons(case: Case) -> Check | None:
@@ -192,11 +216,14 @@ def forbidden_comparisons(case: Case) -> Check | None:
         return Check("forbidden_comparisons", "passed", "all treated units start together and stay treated", 1.0, 1.0)
     what = f"treatment starts in {n_starts} different periods" + (" and switches off again" if off else "")
     return Check(
-        "forbidden_comparisons", "failed",
+        "forbidden_comparisons",
+        "failed",
         f"{what}, so units already treated serve as controls and effects that grow are read with the "
-        "wrong weight or sign (Goodman-Bacon 2021)", float(n_starts), 1.0,
+        "wrong weight or sign (Goodman-Bacon 2021)",
+        float(n_starts),
+        1.0,
         "use estimator='callaway_santanna', or 'stacked' for campaigns",
-    )  # fmt: skip
+    )
 
 
 def campaign_overlap(case: Case) -> Check | None:
@@ -206,9 +233,11 @@ def campaign_overlap(case: Case) -> Check | None:
         if panel.stack is None:
             return None
         return Check(
-            "campaign_overlap", "not_run", "the stack has no column other_tactic, so overlapping campaigns are not known",
+            "campaign_overlap",
+            "not_run",
+            "the stack has no column other_tactic, so overlapping campaigns are not known",
             remedy="build the frame with Logs.stack",
-        )  # fmt: skip
+        )
     on = case.fitted.on
     assert on is not None  # a stack is always fitted by regression
     present = np.isfinite(panel.y)
@@ -229,9 +258,13 @@ def campaign_overlap(case: Case) -> Check | None:
     changed = abs(estimate - first) > 2 * first_se and (abs(estimate) > 1.96 * se) != (abs(first) > 1.96 * first_se)
     message += f"; without them the estimate is {estimate:+.4g} ({se:.4g}) against {first:+.4g} ({first_se:.4g})"
     return Check(
-        "campaign_overlap", "failed" if changed else "warned", message, value, threshold,
+        "campaign_overlap",
+        "failed" if changed else "warned",
+        message,
+        value,
+        threshold,
         "the effect is that of this campaign on top of the usual campaign mix; read the rerun beside it",
-    )  # fmt: skip
+    )
 
 
 def id_reuse(case: Case) -> Check | None:
@@ -242,6 +275,10 @@ def id_reuse(case: Case) -> Check | None:
     count = max(moving.values())
     where = ", ".join(f"{n:,} units under more than one {column!r}" for column, n in moving.items())
     return Check(
-        "id_reuse", "warned", f"there are {where}", float(count), 0.0,
+        "id_reuse",
+        "warned",
+        f"there are {where}",
+        float(count),
+        0.0,
         "if each place numbers its own units, join place and id into one unit column",
-    )  # fmt: skip
+    )

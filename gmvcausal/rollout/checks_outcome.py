@@ -53,10 +53,14 @@ def scale_mix(case: Case) -> Check | None:
     threshold = bound("scale_mix")
     if apart and judge("scale_mix", share) != "passed":
         return Check(
-            "scale_mix", "warned",
-            f"the levels of the units form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} of units on the "
-            "smaller one", share, threshold, "check whether these units are recorded in cents or in another currency",
-        )  # fmt: skip
+            "scale_mix",
+            "warned",
+            f"the levels of the units form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} on the "
+            "smaller one",
+            share,
+            threshold,
+            "check whether these units are recorded in cents or in another currency",
+        )
     return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
 
 
@@ -103,5 +107,10 @@ def quantisation(case: Case) -> Check | None:
     status = judge("quantisation", value)
     remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
     return Check(
-        "quantisation", status, f"float32 outcomes are {case.panel.spacing:.2g} apart at the top", value, bound("quantisation"), remedy
+        "quantisation",
+        status,
+        f"float32 outcomes are {case.panel.spacing:.2g} apart at the top",
+        value,
+        bound("quantisation"),
+        remedy,
     )

@@ -41,9 +41,11 @@ def _no_leads(case: Case, name: str) -> Check | None:
     leads = _leads(case.event)
     if leads is None or not len(leads.at):
         return Check(
-            name, "warned", "only one period lies before the treatment, so parallel trends cannot be tested",
+            name,
+            "warned",
+            "only one period lies before the treatment, so parallel trends cannot be tested",
             remedy="supply earlier periods, or argue for parallel trends from outside the data",
-        )  # fmt: skip
+        )
     if int(leads.clusters.max()) < MIN_CLUSTERS:
         return Check(
             name,
@@ -128,8 +130,8 @@ def pre_trend_slope(case: Case) -> Check:
     if status == "failed" and abs(drift) < (0.5 if continues else 1.0) * abs(effect):
         status = "warned"
     message = (
-        f"the leads lie on a line of {b:+.4g} a period (p = {p_text(p)}); carried forward it gives {drift:+.4g} beside the "
-        f"{effect:+.4g} found after the start, and leaves {effect - drift:+.4g}"
+        f"the leads lie on a line of {b:+.4g} a period (p = {p_text(p)}); carried forward it gives {drift:+.4g} beside "
+        f"the {effect:+.4g} found after the start, and leaves {effect - drift:+.4g}"
     )
     remedy = (
         "the effect continues a trend that was there before the tactic: do not read it as caused by the tactic"
@@ -142,10 +144,11 @@ def pre_trend_slope(case: Case) -> Check:
 def no_design(case: Case) -> Check:
     """A comparison of levels over whoever was treated whenever has no control for either."""
     return Check(
-        "no_design", "failed",
-        "a difference of means with and without the tactic compares other units at other times; it is shown, not believed",
+        "no_design",
+        "failed",
+        "a difference of means compares other units at other times; it is shown, not believed",
         remedy="use an estimator that compares changes with those of a control group",
-    )  # fmt: skip
+    )
 
 
 def selection(case: Case) -> Check:
@@ -175,8 +178,8 @@ def selection(case: Case) -> Check:
     status = judge("selection", p)
     naive = case.naive
     message = (
-        f"in the same periods, units not yet treated stand {gap:+.4g} from units never treated (p = {p_text(p)}); before "
-        f"their treatment they average {naive.before:.4g}, the never treated {naive.never_low:.4g} to "
+        f"in the same periods, units not yet treated stand {gap:+.4g} from units never treated (p = {p_text(p)}); "
+        f"before their treatment they average {naive.before:.4g}, the never treated {naive.never_low:.4g} to "
         f"{naive.never_high:.4g} by period"
     )
     remedy = "the groups differed to begin with: compare changes, not levels, and audit the trends"

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
-from gmvcausal.frames.columns import IntArray, Times
+from gmvcausal.frames.columns import IntArray
+from gmvcausal.frames.times import Times
 from gmvcausal.rollout.grid import Grid
 
 UNTREATED = -1
@@ -82,9 +83,10 @@ def from_first_treated(
         raise InputError(
             f"first_treated lies between two periods for {int(off.sum()):,} units, for example {example}, so it "
             "matches none",
-            column=column, rows=rows(off),
+            column=column,
+            rows=rows(off),
             remedy="move it to the start of the period that holds it, on the same grid as the time column",
-        )  # fmt: skip
+        )
     start = np.full(len(value), UNTREATED, dtype=np.int64)
     start[inside] = place[inside]
     # A unit needs an untreated, unanticipated period before its treatment.
@@ -105,7 +107,7 @@ def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: 
     """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
     first, last = int(grid.values[0]), int(grid.values[-1])
     before = np.unique(value[~gone & (value < first)])
-    # One value alone before the periods, negative or farther away than the periods are long, is a code (-1, 1900-01-01).
+    # A lone value before the periods, negative or farther off than the periods are long, is a code (-1, 1900-01-01).
     negative = not grid.is_date and first >= 0
     lone = len(before) == 1 and ((negative and before[0] < 0) or first - before[0] > last - first)
     far = ~gone & (value > last + (last - first))
@@ -116,9 +118,11 @@ def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: 
         raise InputError(
             f"first_treated holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
             f"which looks like a code for 'never treated'",
-            column=column, count=int((value[suspect] == code).sum()), rows=rows(suspect),
+            column=column,
+            count=int((value[suspect] == code).sum()),
+            rows=rows(suspect),
             remedy=f"pass never={shown!r} if it means never, or correct the date",
-        )  # fmt: skip
+        )
 
 
 def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, column: str, rows: Any) -> Cohorts:
@@ -136,9 +140,10 @@ def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, colu
     if off_again.any():
         raise InputError(
             f"treatment switches off again for {int(off_again.sum()):,} units, which this estimator does not allow",
-            column=column, rows=rows(off_again),
+            column=column,
+            rows=rows(off_again),
             remedy="use estimator='twfe' or 'stacked' with treated=, or define first_treated as the first start",
-        )  # fmt: skip
+        )
     missing = ~ever
     return from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows)
 
@@ -150,16 +155,18 @@ def check_variation(start: IntArray, column: str) -> None:
         if always:
             raise DesignError(
                 f"all {always:,} treated units are treated from the first period on, so no period before is observed",
-                column=column, remedy="supply earlier periods",
-            )  # fmt: skip
+                column=column,
+                remedy="supply earlier periods",
+            )
         raise DesignError(
             "no unit is treated within the periods observed", column=column, remedy="check the treatment column"
         )
     if not (start == UNTREATED).any() and len(np.unique(start[treated])) == 1:
         raise DesignError(
-            "every unit is treated in the same period, so there is no control unit", column=column,
+            "every unit is treated in the same period, so there is no control unit",
+            column=column,
             remedy="supply untreated units; a before-after comparison alone does not identify the effect",
-        )  # fmt: skip
+        )
 
 
 def parse_never(never: Any, when: Times) -> int | None:

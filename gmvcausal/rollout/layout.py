@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import Codes, Times, identifiers
+from gmvcausal.frames.columns import Codes, identifiers
 from gmvcausal.frames.table import Table
+from gmvcausal.frames.times import Times
 from gmvcausal.rollout.grid import Grid, make_grid
 
 FloatArray = NDArray[np.float64]
@@ -140,8 +141,9 @@ def lay_out(
     if n_rows * width > _EMPTY_CELLS and table.n < _EMPTY_SHARE * n_rows * width:
         raise InputError(
             f"time has {len(distinct):,} distinct values for {table.n:,} rows, so it looks like moments, not periods",
-            column=time, remedy="sum to days or weeks first, for example with gc.Logs(...).panel(freq='W')",
-        )  # fmt: skip
+            column=time,
+            remedy="sum to days or weeks first, for example with gc.Logs(...).panel(freq='W')",
+        )
     cell = row * width + column
     hint = ""
     if stack is None and "stack" in table.columns:
@@ -224,7 +226,8 @@ def _unique_cells(
         bad = np.unique(cell[conflict])
         raise InputError(
             f"{len(bad):,} {what} occur more than once with different values, which dedupe='exact' cannot settle",
-            rows=np.flatnonzero(conflict)[:5], remedy="find out which row is right, or sum the parts of one period",
-        )  # fmt: skip
+            rows=np.flatnonzero(conflict)[:5],
+            remedy="find out which row is right, or sum the parts of one period",
+        )
     keep = np.flatnonzero(is_first)
     return cell[keep], keep

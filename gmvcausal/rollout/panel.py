@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import Times, first_rows, flags, identifiers, numeric, times
+from gmvcausal.frames.columns import first_rows, flags, identifiers, numeric
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout import cohorts as cohort_rules
-from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED, Cohorts
+from gmvcausal.rollout.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.grid import Grid
 from gmvcausal.rollout.layout import Layout, lay_out
+from gmvcausal.rollout.levels import COARSER, clusters, units_touched, unused_coarser
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# Columns that are clusters by their very name, where treatment does not vary within them.
-COARSER = (
-    "room", "city", "store", "region", "host", "shop", "province",
-    "直播间", "房间", "城市", "门店", "店铺", "地区", "省份", "主播",
-)  # fmt: skip
-_SAMPLE = 2_000
 
 
 @dataclass(frozen=True)
@@ -100,10 +93,22 @@ class Panel:
 
 
 def read_panel(
-    data: Any, *, outcome: str, unit: str, time: str, first_treated: str, treated: str | None, stack: str | None,
+    data: Any,
+    *,
+    outcome: str,
+    unit: str,
+    time: str,
+    first_treated: str,
+    treated: str | None,
+    stack: str | None,
     never: Any,
-    cluster: str | None, weights: str | None, anticipation: int, missing: str, dedupe: str | None, absorbing: bool,
-) -> Panel:  # fmt: skip
+    cluster: str | None,
+    weights: str | None,
+    anticipation: int,
+    missing: str,
+    dedupe: str | None,
+    absorbing: bool,
+) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
     named = [outcome, unit, time, treated or first_treated, stack, cluster, weights]
     needed = list(dict.fromkeys(c for c in named if c is not None))
@@ -171,12 +176,12 @@ def read_panel(
     if found is not None:
         _tell(found, notes, dropped, first_treated if treated is None else treated)
     moving: dict[str, int] = {}
-    name, cluster_code = _clusters(table, layout, cluster, unit, start, meta, moving)
+    name, cluster_code = clusters(table, layout, cluster, unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
         raise InputError(
             "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
         )
-    coarser = _unused_coarser(table, layout, {*needed, name}, start) if name == unit and stack is None else ()
+    coarser = unused_coarser(table, layout, {*needed, name}, start) if name == unit and stack is None else ()
     weight = None
     if weight_rows is not None:
         weight, varies = layout.per_row(weight_rows)
@@ -195,11 +200,31 @@ def read_panel(
     if stack is not None and "other_tactic" in table.columns:
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
     return Panel(
-        y=y, on=on, start=start, unit=layout.unit, unit_code=layout.unit_code, cluster=cluster_code, cluster_name=name,
-        weight=weight, grid=layout.grid, offset=layout.offset, stack=layout.stack, stack_labels=layout.stack_labels,
-        other=other, cohorts=found, rows=table.n, columns=len(table.columns), spacing=read.spacing, moving=moving,
-        coarser=coarser, parts=_parts(table), has_parts="parts" in table.columns, notes=notes, dropped=dropped, meta=meta,
-    )  # fmt: skip
+        y=y,
+        on=on,
+        start=start,
+        unit=layout.unit,
+        unit_code=layout.unit_code,
+        cluster=cluster_code,
+        cluster_name=name,
+        weight=weight,
+        grid=layout.grid,
+        offset=layout.offset,
+        stack=layout.stack,
+        stack_labels=layout.stack_labels,
+        other=other,
+        cohorts=found,
+        rows=table.n,
+        columns=len(table.columns),
+        spacing=read.spacing,
+        moving=moving,
+        coarser=coarser,
+        parts=_parts(table),
+        has_parts="parts" in table.columns,
+        notes=notes,
+        dropped=dropped,
+        meta=meta,
+    )
 
 
 def frame_facts(data: Any) -> dict[str, Any]:
@@ -230,41 +255,6 @@ def _parts(table: Table) -> float:
     return float(values[0]) if (values == values[0]).all() else np.nan
 
 
-def _unused_coarser(table: Table, layout: Layout, used: set[str | None], start: IntArray) -> tuple[str, ...]:
-    """Columns that nobody named, coarser than the unit, within which treatment does not vary.
-
-    Units treated one by one almost never agree within every level of a column, so such a column is where the tactic was
-    assigned. Looked for on a sample of units first, which settles nearly every column.
-    """
-    rows = np.arange(min(table.n, _SAMPLE * layout.shape[1]))
-    if layout.cell is not None and layout.keep is None:
-        rows = np.flatnonzero(layout.cell < _SAMPLE * layout.shape[1])
-    elif layout.cell is not None:
-        return ()
-    own = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
-    columns = [c for c in table.columns if c not in used and c not in own and c not in COARSER]
-    if not columns:
-        return ()
-    sample = Table(table.frame[rows.tolist()], table.name, len(rows))
-    found = []
-    for column in columns:
-        dtype = table.frame[column].dtype
-        if not (dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum)):
-            continue
-        try:
-            codes = identifiers(sample, column, "cluster").codes
-        except InputError:
-            continue
-        unit = (rows if layout.cell is None else layout.cell[rows]) // layout.shape[1]
-        order = np.argsort(unit, kind="stable")
-        same_unit = unit[order][1:] == unit[order][:-1]
-        if (codes[order][1:] != codes[order][:-1])[same_unit].any() or codes.max() == 0:
-            continue
-        if _coarser(table, layout, column, start, {}) is not None:
-            found.append(column)
-    return tuple(found)
-
-
 def _same_clock(calendar: Times, when: Times, time: str, first_treated: str) -> None:
     """Dates of treatment and periods are compared as dates, which needs one kind and one time zone."""
     if when.missing.all():
@@ -273,14 +263,16 @@ def _same_clock(calendar: Times, when: Times, time: str, first_treated: str) -> 
         kinds = ("dates", "whole numbers")
         raise InputError(
             f"time holds {kinds[not calendar.is_date]} but first_treated holds {kinds[not when.is_date]}",
-            column=first_treated, remedy=f"write {first_treated!r} in the same way as {time!r}",
-        )  # fmt: skip
+            column=first_treated,
+            remedy=f"write {first_treated!r} in the same way as {time!r}",
+        )
     if calendar.zone != when.zone:
         zones = [f"{c!r} {z or 'no zone'}" for c, z in ((time, calendar.zone), (first_treated, when.zone))]
         raise InputError(
             f"the times of one call lie in different time zones ({', '.join(zones)}), so their days may differ",
-            column=first_treated, remedy="convert both columns to one zone, or drop the zone from both",
-        )  # fmt: skip
+            column=first_treated,
+            remedy="convert both columns to one zone, or drop the zone from both",
+        )
 
 
 def _weights(table: Table, column: str | None) -> FloatArray | None:
@@ -290,9 +282,12 @@ def _weights(table: Table, column: str | None) -> FloatArray | None:
     bad = values <= 0
     if bad.any():
         raise InputError(
-            "weights must be positive", column=column, count=int(bad.sum()), rows=first_rows(bad),
+            "weights must be positive",
+            column=column,
+            count=int(bad.sum()),
+            rows=first_rows(bad),
             remedy="leave out units that should not count, instead of weighting them with zero",
-        )  # fmt: skip
+        )
     return values
 
 
@@ -308,23 +303,17 @@ def _cohorts(
     value, varies = layout.per_row(np.where(when.missing, blank, when.values))
     if varies.any():
         raise rules.not_constant(
-            column, "first_treated", "units", _units_touched(layout, varies), first_rows(varies),
+            column,
+            "first_treated",
+            "units",
+            units_touched(layout, varies),
+            first_rows(varies),
             "a unit has one date of first treatment: correct it, or give each unit its own id (is an id used twice?)",
-        )  # fmt: skip
+        )
     code = cohort_rules.parse_never(never, calendar)
     return cohort_rules.from_first_treated(
         value, value == blank, layout.grid, anticipation, code, column, layout.rows_of
     )
-
-
-def _units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
-    """How many units the marked table rows belong to."""
-    rows = np.flatnonzero(row_mask)
-    if layout.cell is None:
-        return len(np.unique(rows // layout.shape[1]))
-    if layout.keep is not None:
-        rows = np.searchsorted(layout.keep, rows)
-    return len(np.unique(layout.cell[rows] // layout.shape[1]))
 
 
 def first_on(on: FloatArray) -> IntArray:
@@ -357,62 +346,3 @@ def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str
         dropped["already treated at the start"] = found.always
     if found.excluded:
         dropped["treated after the data but within the anticipation window"] = found.excluded
-
-
-def _clusters(
-    table: Table,
-    layout: Layout,
-    cluster: str | None,
-    unit: str,
-    start: IntArray,
-    meta: dict[str, Any],
-    moving: dict[str, int],
-) -> tuple[str, IntArray]:
-    """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
-    if cluster is None and layout.stack is None:
-        for column in [*meta.get("keep", []), *COARSER]:
-            if column == unit or column not in table.columns:
-                continue
-            codes = _coarser(table, layout, column, start, moving)
-            if codes is not None:
-                warnings.warn(
-                    f"treatment does not vary within {column!r}, so standard errors are clustered there; "
-                    f"pass cluster={unit!r} to cluster by unit",
-                    GmvCausalWarning,
-                    stacklevel=4,
-                )
-                return column, codes
-    if cluster is None or cluster == unit:
-        return unit, layout.unit_code.astype(np.int64)
-    ids = identifiers(table, cluster, "cluster")
-    codes, varies = layout.per_row(ids.codes)
-    if layout.stack is not None:
-        by_unit = np.full(int(layout.unit_code.max()) + 1, -1, dtype=np.int64)
-        by_unit[layout.unit_code] = codes
-        varies = varies | (by_unit[layout.unit_code] != codes).any()
-    if varies.any():
-        raise rules.not_constant(
-            cluster, "cluster", "units", _units_touched(layout, varies), first_rows(varies),
-            "clusters must hold whole units: is a unit id used in several clusters?",
-        )  # fmt: skip
-    return cluster, np.unique(codes, return_inverse=True)[1].astype(np.int64)
-
-
-def _coarser(table: Table, layout: Layout, column: str, start: IntArray, moving: dict[str, int]) -> IntArray | None:
-    """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
-    try:
-        ids = identifiers(table, column, "cluster")
-    except InputError:
-        return None  # nobody asked for this column: one that holds no ids is simply no cluster
-    codes, varies = layout.per_row(ids.codes)
-    if varies.any():
-        moving[column] = _units_touched(layout, varies)
-        return None
-    codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
-    levels = int(codes.max()) + 1
-    first = np.empty(levels, dtype=np.int64)
-    first[codes] = start
-    n_cohorts = len(np.unique(start[start != ALWAYS]))
-    if levels >= len(codes) or levels <= n_cohorts or not (first[codes] == start).all():
-        return None
-    return codes

@@ -182,11 +182,15 @@ class DidResult(Result):
         product = np.bincount(block, (weight * residual * np.where(present, self.panel.y, 0.0)).sum(axis=1))
         treated = np.bincount(block, (on == 1).any(axis=1))
         periods = [int(present[block == b].any(axis=0).sum()) for b in range(len(information))]
-        return pd.DataFrame({
-            "stack": self.panel.stack_labels, "estimate": product / information,
-            "weight": information / information.sum(),
-            "treated": treated.astype(int), "periods": periods,
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                "stack": self.panel.stack_labels,
+                "estimate": product / information,
+                "weight": information / information.sum(),
+                "treated": treated.astype(int),
+                "periods": periods,
+            }
+        )
 
     def trends(self) -> pd.DataFrame:
         """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
@@ -213,11 +217,15 @@ class DidResult(Result):
                 mean = np.bincount((at - first)[seen], y[seen]) / np.maximum(count, 1)
                 when = first + np.arange(len(count))
                 rows.append(
-                    pd.DataFrame({
-                        "cohort": name, "period": when if panel.stack is not None else labels[when],
-                        "mean": np.where(count > 0, mean, np.nan), "n": count,
-                    })
-                )  # fmt: skip
+                    pd.DataFrame(
+                        {
+                            "cohort": name,
+                            "period": when if panel.stack is not None else labels[when],
+                            "mean": np.where(count > 0, mean, np.nan),
+                            "n": count,
+                        }
+                    )
+                )
         return pd.concat(rows, ignore_index=True)
 
     def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:
@@ -234,16 +242,29 @@ class DidResult(Result):
             else:
                 band = sidak(level, int(live.sum()), series.df) * se
         e = series.estimate
-        return pd.DataFrame({
-            name: at, "estimate": e, "std_error": se, "conf_low": e - point, "conf_high": e + point,
-            "band_low": e - band, "band_high": e + band, "n": series.n,
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                name: at,
+                "estimate": e,
+                "std_error": se,
+                "conf_low": e - point,
+                "conf_high": e + point,
+                "band_low": e - band,
+                "band_high": e + band,
+                "n": series.n,
+            }
+        )
 
     # --- money ------------------------------------------------------------------------------------------------------
     def incremental_gmv(
-        self, *, cost: float | DidResult = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        self,
+        *,
+        cost: float | DidResult = 0.0,
+        cost_is: str | None = None,
+        margin: float = 1.0,
+        refunds: float = 0.0,
         gmv_is: str | None = None,
-    ) -> MoneyResult:  # fmt: skip
+    ) -> MoneyResult:
         """Total incremental GMV over the treated unit-periods, less refunds and cost: profit and return.
 
         See `gmvcausal.money.incremental_gmv` for the parameters.

@@ -36,7 +36,7 @@ class Rule:
     more_fail: str = ""
 
     def status(self, value: float) -> str:
-        """"passed", "warned" or "failed" by the number alone."""
+        """ "passed", "warned" or "failed" by the number alone."""
         for name, bound in (("failed", self.fail), ("warned", self.warn)):
             if bound is not None and (value < bound if self.small_is_bad else value > bound):
                 return name
@@ -55,19 +55,31 @@ RULES: dict[str, Rule] = {
     ),
     "selection": Rule(
         "p-value of the difference between units not yet treated and units never treated, in the same periods "
-        "(naive only)", 0.05, 0.01, small_is_bad=True,
+        "(naive only)",
+        0.05,
+        0.01,
+        small_is_bad=True,
     ),
     "pre_trend": Rule(
-        "p-value of the joint test that all leads are zero (universal base)", 0.05, 0.01, small_is_bad=True,
+        "p-value of the joint test that all leads are zero (universal base)",
+        0.05,
+        0.01,
+        small_is_bad=True,
         more_warn=", or no lead to test",
     ),
     "pre_trend_slope": Rule(
-        "p-value of the straight line through the leads", 0.05, 0.01, small_is_bad=True,
+        "p-value of the straight line through the leads",
+        0.05,
+        0.01,
+        small_is_bad=True,
         more_fail=", and the line carried forward gives at least half of the effect, or outweighs it in the other "
         "direction",
     ),
     "few_clusters": Rule(
-        "clusters on the smaller of the treated and the control side", 30, MIN_CLUSTERS, small_is_bad=True,
+        "clusters on the smaller of the treated and the control side",
+        30,
+        MIN_CLUSTERS,
+        small_is_bad=True,
         more_fail=" (no interval is given)",
     ),
     "cohort_size": Rule("units in the smallest cohort", 5, small_is_bad=True),
@@ -75,10 +87,14 @@ RULES: dict[str, Rule] = {
     "never_treated": Rule("number of never-treated units", 1, small_is_bad=True),
     "lost_units": Rule("treated units that no comparison reaches, because rows are absent", 0),
     "period_gaps": Rule("periods missing for all units", 0),
-    "attrition": Rule("share of unit-periods that are absent", 0, more_warn=" (bounds are printed where they say something)"),
+    "attrition": Rule(
+        "share of unit-periods that are absent", 0, more_warn=" (bounds are printed where they say something)"
+    ),
     "late_entry": Rule(
         "difference between treated and untreated units in the share first active after the first thirteenth of the "
-        "panel", 0.10, more_warn=" (rerun on units seen early)",
+        "panel",
+        0.10,
+        more_warn=" (rerun on units seen early)",
     ),
     "leverage": Rule(
         "share of the variance that comes from the largest unit", 0.10, more_warn=" (rerun with capped outcomes)"
@@ -95,11 +111,13 @@ RULES: dict[str, Rule] = {
         "whether units already treated serve as controls", more_fail="they do (staggered or switching treatment)"
     ),
     "campaign_overlap": Rule(
-        "share of comparison unit-periods under another campaign", 0.05, more_warn=" (rerun without them)",
+        "share of comparison unit-periods under another campaign",
+        0.05,
+        more_warn=" (rerun without them)",
         more_fail="the rerun lies more than 2 standard errors away and changes the conclusion",
     ),
     "spillover": Rule("whether treated units can affect others: not testable from these columns"),
-}  # fmt: skip
+}
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = {

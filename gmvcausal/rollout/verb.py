@@ -145,37 +145,71 @@ def did(
     if outcome is None:
         outcome = str(frame_facts(data).get("outcome", "gmv"))
     options: dict[str, Any] = {
-        "outcome": column_name("outcome", outcome), "unit": column_name("unit", unit), "time": column_name("time",
-        time),
-        "first_treated": column_name("first_treated", first_treated), "treated": column_name("treated", treated,
-        optional=True),
-        "stack": column_name("stack", stack, optional=True), "never": never,
-        "estimator": one_of("estimator", estimator, tuple(ESTIMATORS)), "control": check("control", control),
-        "cluster": column_name("cluster", cluster, optional=True), "weights": column_name("weights", weights,
-        optional=True),
-        "anticipation": check("anticipation", anticipation), "base_period": check("base_period", base_period),
-        "bands": check("bands", bands), "alpha": check("alpha", alpha), "ssc": one_of("ssc", ssc, SSC_CHOICES),
-        "missing": check("missing", missing), "covariates": [], "dedupe": dedupe, "seed": check("seed", seed),
-    }  # fmt: skip
+        "outcome": column_name("outcome", outcome),
+        "unit": column_name("unit", unit),
+        "time": column_name("time", time),
+        "first_treated": column_name("first_treated", first_treated),
+        "treated": column_name("treated", treated, optional=True),
+        "stack": column_name("stack", stack, optional=True),
+        "never": never,
+        "estimator": one_of("estimator", estimator, tuple(ESTIMATORS)),
+        "control": check("control", control),
+        "cluster": column_name("cluster", cluster, optional=True),
+        "weights": column_name("weights", weights, optional=True),
+        "anticipation": check("anticipation", anticipation),
+        "base_period": check("base_period", base_period),
+        "bands": check("bands", bands),
+        "alpha": check("alpha", alpha),
+        "ssc": one_of("ssc", ssc, SSC_CHOICES),
+        "missing": check("missing", missing),
+        "covariates": [],
+        "dedupe": dedupe,
+        "seed": check("seed", seed),
+    }
     _refuse_unused(options, covariates)
     if estimator == "stacked" and treated is None:
-        raise InputError("estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
-                         remedy="pass treated='treated'")  # fmt: skip
+        raise InputError(
+            "estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
+            remedy="pass treated='treated'",
+        )
     panel = read_panel(
-        data, outcome=outcome, unit=unit, time=time, first_treated=first_treated, treated=treated, stack=stack,
+        data,
+        outcome=outcome,
+        unit=unit,
+        time=time,
+        first_treated=first_treated,
+        treated=treated,
+        stack=stack,
         never=never,
-        cluster=cluster, weights=weights, anticipation=options["anticipation"], missing=missing, dedupe=dedupe,
+        cluster=cluster,
+        weights=weights,
+        anticipation=options["anticipation"],
+        missing=missing,
+        dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
-    )  # fmt: skip
+    )
     checked = Options(
-        estimator, control, base_period, options["anticipation"], options["alpha"], bands, ssc, options["seed"],
+        estimator,
+        control,
+        base_period,
+        options["anticipation"],
+        options["alpha"],
+        bands,
+        ssc,
+        options["seed"],
         _outcome_unit(panel.meta, outcome, unit, time),
-    )  # fmt: skip
+    )
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(
-        "did", options, options["seed"], panel.rows, panel.columns, dict(panel.dropped), (*panel.notes, *fitted.notes),
+        "did",
+        options,
+        options["seed"],
+        panel.rows,
+        panel.columns,
+        dict(panel.dropped),
+        (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
-    )  # fmt: skip
+    )
     return DidResult(
         _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked
     )
@@ -194,7 +228,9 @@ def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
                     remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
                 )
     if options["never"] is not None and options["treated"] is not None:
-        raise InputError("never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out")
+        raise InputError(
+            "never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out"
+        )
 
 
 def _analysed(panel: Panel) -> list[NDArray[Any]]:

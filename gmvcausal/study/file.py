@@ -93,9 +93,15 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         raise InputError("two answers have the same name", remedy="give each its own")
     about = _section(raw, "study")
     return Study(
-        str(about.get("title", file.stem)), str(about.get("question", "")), str(about.get("currency", "")),
-        data, _section(raw, "columns"), _section(raw, "logs"), tuple(answers), file.parent,
-    )  # fmt: skip
+        str(about.get("title", file.stem)),
+        str(about.get("question", "")),
+        str(about.get("currency", "")),
+        data,
+        _section(raw, "columns"),
+        _section(raw, "logs"),
+        tuple(answers),
+        file.parent,
+    )
 
 
 def _check_answer(answer: Mapping[str, Any]) -> None:

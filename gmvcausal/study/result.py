@@ -91,11 +91,20 @@ class StudyResult:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"the folder {str(out)!r} cannot be made: {error.strerror}", remedy="name another with --out") from None
+            raise InputError(
+                f"the folder {str(out)!r} cannot be made: {error.strerror}", remedy="name another with --out"
+            ) from None
         page = out / "report.html"
         marks: dict[str, Any] = {"benchmarks": self.benchmarks, "currency": self.study.currency}
-        about = {"title": self.study.title, "question": self.study.question or None}
-        report(self.answers, page, beside=self._beside(), extra=self._evidence(), **about, **marks)
+        report(
+            self.answers,
+            page,
+            beside=self._beside(),
+            extra=self._evidence(),
+            title=self.study.title,
+            question=self.study.question or None,
+            **marks,
+        )
         picture = io.BytesIO()
         figures.compare(self.answers, **marks).savefig(picture, format="png", dpi=150, bbox_inches="tight")
         files.write(out / "answers.png", picture.getvalue())

@@ -41,7 +41,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     >>> import tempfile, pathlib, pandas as pd, gmvcausal as gc
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> pd.DataFrame([
-    ...     dict(unit=u, period=t, gmv=10 + u % 7 + t + (3 if u < 15 and t >= 3 else 0), first_treated=3 if u < 15 else None)
+    ...     dict(unit=u, period=t, gmv=10 + u % 7 + t + 3 * (u < 15 and t >= 3), first_treated=3 if u < 15 else None)
     ...     for u in range(40) for t in range(1, 5)]).to_parquet(folder / "panel.parquet")
     >>> _ = (folder / "study.toml").write_text('[data]\\nframe = "panel.parquet"\\n[[answer]]\\nname = "roll-out"\\n')
     >>> study = gc.run_study(folder / "study.toml", progress=False)
@@ -61,14 +61,21 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
         try:
             result, frame = _answer(source, answer, made)
             answers[name] = result
-            extra = {outcome: _estimate(frame, {**answer.get("did", {}), "outcome": outcome}) for outcome in answer.get("also", [])}
+            extra = {
+                outcome: _estimate(frame, {**answer.get("did", {}), "outcome": outcome})
+                for outcome in answer.get("also", [])
+            }
             if extra:
                 also[name] = extra
             if "money" in answer:
                 money[name] = _call(result.incremental_gmv, answer["money"], "money")
         except GmvCausalError as error:
             raise type(error)(
-                f"answer {name!r}: {error.rule}", column=error.column, count=error.count, rows=error.rows, remedy=error.remedy
+                f"answer {name!r}: {error.rule}",
+                column=error.column,
+                count=error.count,
+                rows=error.rows,
+                remedy=error.remedy,
             ) from None
     return StudyResult(study, answers, also, money)
 
@@ -83,7 +90,9 @@ def _open(study: Study) -> Any:
         return _file(study, data["frame"])
     if "dataset" in data:
         if data["dataset"] not in DATASETS:
-            raise InputError(f"there is no dataset {data['dataset']!r}", remedy=f"name one of {', '.join(DATASETS)}, or files")
+            raise InputError(
+                f"there is no dataset {data['dataset']!r}", remedy=f"name one of {', '.join(DATASETS)}, or files"
+            )
         inputs = getattr(datasets, data["dataset"])()
     else:
         inputs = {name: _file(study, data[name]) for name in TABLES if name in data}
@@ -103,7 +112,9 @@ def _file(study: Study, name: Any) -> Any:
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"the file {name!r} cannot be read: {error}", remedy="check the path and that it is CSV") from None
+        raise InputError(
+            f"the file {name!r} cannot be read: {error}", remedy="check the path and that it is CSV"
+        ) from None
 
 
 def _answer(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:

@@ -51,9 +51,18 @@ def test_four_answers(answers, which, estimate, std_error, n, places):
 def test_event_study_of_the_rollout(answers):
     found = answers[ROLLOUT].event_study().set_index("event_time")
     expected = {
-        -5: (7.63, 2.24), -4: (3.80, 1.20), -3: (1.93, 1.13), -2: (0.88, 1.02), 0: (-0.22, 0.93), 1: (0.29, None),
-        2: (-1.74, None), 3: (-2.60, None), 4: (-3.14, None), 5: (-5.61, None), 6: (-6.58, 1.36),
-    }  # fmt: skip
+        -5: (7.63, 2.24),
+        -4: (3.80, 1.20),
+        -3: (1.93, 1.13),
+        -2: (0.88, 1.02),
+        0: (-0.22, 0.93),
+        1: (0.29, None),
+        2: (-1.74, None),
+        3: (-2.60, None),
+        4: (-3.14, None),
+        5: (-5.61, None),
+        6: (-6.58, 1.36),
+    }
     for event_time, (estimate, std_error) in expected.items():
         assert round(found.loc[event_time, "estimate"], 2) == estimate
         assert std_error is None or round(found.loc[event_time, "std_error"], 2) == std_error

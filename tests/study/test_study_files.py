@@ -30,9 +30,14 @@ def folder(tmp_path):
     orders = pd.concat([orders, last], ignore_index=True)
     orders.to_parquet(tmp_path / "orders.parquet")
     orders.to_csv(tmp_path / "orders.csv", index=False)
-    pd.DataFrame({
-        "uid": np.arange(40), "tactic": "save-10", "kind": "coupon", "start": pd.Timestamp("2025-03-31"),
-    }).to_parquet(tmp_path / "exposures.parquet")  # fmt: skip
+    pd.DataFrame(
+        {
+            "uid": np.arange(40),
+            "tactic": "save-10",
+            "kind": "coupon",
+            "start": pd.Timestamp("2025-03-31"),
+        }
+    ).to_parquet(tmp_path / "exposures.parquet")
     return tmp_path
 
 
@@ -79,17 +84,32 @@ WRONG = {
     "missing file": ('[data]\nframe = "gone.parquet"\n[[answer]]\nname = "a"\n', "does not exist"),
     "missing csv": ('[data]\norders = "gone.csv"\n[[answer]]\nname = "a"\npanel = {}\n', "gone.csv"),
     "unknown dataset": ('[data]\ndataset = "../../etc/passwd"\n[[answer]]\nname = "a"\npanel = {}\n', "no dataset"),
-    "unknown option": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = { estimater = "twfe" }\n', "estimater"),
-    "wrong estimator": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = { estimator = "ols" }\n', "answer 'a'"),
+    "unknown option": (
+        '[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = { estimater = "twfe" }\n',
+        "estimater",
+    ),
+    "wrong estimator": (
+        '[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = { estimator = "ols" }\n',
+        "answer 'a'",
+    ),
     "same name": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\n[[answer]]\nname = "a"\n', "same name"),
     "no tactic": (FROM_LOGS.replace('"coupon"', '"raffle"'), "matches no tactic"),
     "answer is no list": ('answer = 3\n[data]\nframe = "panel.parquet"\n', "[[answer]]"),
     "did is no table": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = 3\n', "did must be"),
-    "two sources": ('[data]\nframe = "panel.parquet"\ndataset = "complete_journey"\n[[answer]]\nname = "a"\n', "exactly one source"),
-    "logs beside a frame": ('[data]\nframe = "panel.parquet"\n[logs]\ngmv = "net"\n[[answer]]\nname = "a"\n', "ready frame"),
-    "where beside a frame": ('[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\nwhere = { a = 1 }\n', "ready frame"),
+    "two sources": (
+        '[data]\nframe = "panel.parquet"\ndataset = "complete_journey"\n[[answer]]\nname = "a"\n',
+        "exactly one source",
+    ),
+    "logs beside a frame": (
+        '[data]\nframe = "panel.parquet"\n[logs]\ngmv = "net"\n[[answer]]\nname = "a"\n',
+        "ready frame",
+    ),
+    "where beside a frame": (
+        '[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\nwhere = { a = 1 }\n',
+        "ready frame",
+    ),
     "data is no section": ('data = 3\n[[answer]]\nname = "a"\n', "data"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -102,7 +122,11 @@ def test_wrong_study_files_are_refused_in_words(folder, case):
 
 def command(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "gmvcausal", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-m", "gmvcausal", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 

@@ -1,0 +1,189 @@
+"""Time columns: whole numbers or dates in, int64 on one clock out, or an error that names the rows."""
+
+from __future__ import annotations
+
+import decimal
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import FloatArray, IntArray, first_rows
+from gmvcausal.frames.table import Table
+
+_MICRO = "datetime64[us]"
+_LARGEST = 1e100
+
+
+@dataclass(frozen=True)
+class Times:
+    """A time column as int64: the whole numbers themselves, or microseconds since 1970 (wall clock).
+
+    Attributes
+    ----------
+    values : ndarray of int64, shape (n,); undefined where `missing`
+    missing : ndarray of bool, shape (n,)
+    is_date : bool
+    zone : str or None
+        The time zone (or offset) the column carried, None where it carried none.
+    """
+
+    values: IntArray
+    missing: NDArray[np.bool_]
+    is_date: bool
+    zone: str | None = None
+
+
+def times(table: Table, column: str, role: str, *, timezone: str | None = None, allow_missing: bool = False) -> Times:
+    """Read a time column: whole numbers or dates.
+
+    Parameters
+    ----------
+    timezone : str, optional
+        Convert zoned values to this zone's wall clock. Without it a single zone keeps its own wall clock.
+    allow_missing : bool
+        Whether missing values are allowed (a date of first treatment, where missing means never).
+
+    Raises
+    ------
+    InputError
+        Missing values where not allowed, text that is no ISO date, several zones without `timezone`, fractions.
+    """
+    series = table.series(column, role)
+    dtype = series.dtype
+    native = getattr(series.to_native(), "dtype", None)
+    if isinstance(native, pd.DatetimeTZDtype):
+        # Not every zone of a pandas column is known to narwhals by its name (America/New_York was not).
+        out = _zoned_pandas(series.to_native(), timezone or str(native.tz))
+    elif dtype.is_integer() or dtype == nw.Boolean:
+        missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+        filled = series.fill_null(0) if missing.any() else series
+        if dtype == nw.UInt64:
+            far = np.asarray(filled.to_numpy(), dtype=np.uint64) > 2**53
+            if far.any():
+                raise _too_far(column, role, far)
+        out = Times(np.asarray(filled.to_numpy(), dtype=np.int64), missing, False)
+    elif dtype.is_float() or dtype.is_decimal():
+        out = _whole_times(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), column, role)
+    elif dtype == nw.Datetime or dtype == nw.Date:
+        out = _date_times(series, timezone)
+    else:
+        out = _object_times(series, column, role, timezone)
+    if not allow_missing and out.missing.any():
+        raise rules.missing(
+            column, role, int(out.missing.sum()), first_rows(out.missing), "remove these rows or give them a time"
+        )
+    return out
+
+
+def _whole_times(values: FloatArray, column: str, role: str) -> Times:
+    # Infinity is a common code for "never"; it is missing here and refused where missing is.
+    missing = ~np.isfinite(values)
+    fraction = ~missing & (values != np.floor(values))
+    if fraction.any():
+        raise InputError(
+            f"{role} holds fractions, for example {values[fraction][0]:g}",
+            column=column,
+            count=int(fraction.sum()),
+            rows=first_rows(fraction),
+            remedy="number the periods 0, 1, 2, ... or use dates",
+        )
+    far = ~missing & (np.abs(values) > 2.0**53)
+    if far.any():
+        raise _too_far(column, role, far)
+    return Times(np.where(missing, 0, values).astype(np.int64), missing, False)
+
+
+def _too_far(column: str, role: str, far: NDArray[np.bool_]) -> InputError:
+    return InputError(
+        f"{role} holds whole numbers too large to be periods",
+        column=column,
+        count=int(far.sum()),
+        rows=first_rows(far),
+        remedy="number the periods 0, 1, 2, ... or use dates",
+    )
+
+
+def _zoned_pandas(stamps: pd.Series[Any], zone: str) -> Times:
+    local = stamps.dt.tz_convert(zone).dt.tz_localize(None).to_numpy().astype(_MICRO)
+    return Times(local.view(np.int64), np.isnat(local), True, str(stamps.dt.tz))
+
+
+def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
+    dtype = series.dtype
+    seen: str | None = getattr(dtype, "time_zone", None) if dtype == nw.Datetime else None
+    if seen is not None:
+        zone = timezone or seen
+        series = series.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+    stamps = np.asarray(series.to_numpy()).astype(_MICRO)
+    return Times(stamps.view(np.int64), missing, True, seen)
+
+
+def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None) -> Times:
+    """Text, Python dates, pandas periods: every distinct value is parsed once."""
+    dtype = series.dtype
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        items = np.array([v if v is None or isinstance(v, float) else str(v) for v in series.to_list()], dtype=object)
+    elif dtype == nw.Object or dtype == nw.Unknown:
+        items = np.empty(len(series), dtype=object)  # filled below: lists must not become a second axis
+        items[:] = series.to_list()
+    else:
+        raise rules.not_a_kind(column, role, str(dtype), "dates or whole numbers")
+    missing = np.asarray(pd.isna(items), dtype=bool)
+    present = items[~missing]
+    if len(present) and all(isinstance(v, numbers.Real | decimal.Decimal) for v in present):
+        floats = np.full(len(items), np.nan)
+        floats[~missing] = [float(v) for v in present]
+        return _whole_times(floats, column, role)
+    try:
+        codes, distinct = pd.factorize(present)
+    except TypeError:  # lists and the like cannot be compared
+        raise rules.not_a_kind(column, role, "object", "dates or whole numbers") from None
+    stamps = np.empty(len(distinct), dtype=_MICRO)
+    zones = set()
+    zone: str | None = None
+    bad: list[int] = []
+    for i, item in enumerate(distinct):
+        stamp = _one_stamp(item)
+        if stamp is None:
+            bad.append(i)
+            continue
+        zones.add(None if stamp.tzinfo is None else str(stamp.utcoffset()) if timezone is None else "zoned")
+        if stamp.tzinfo is not None:
+            zone = str(stamp.tzinfo)
+            stamp = stamp.tz_convert(timezone) if timezone else stamp
+            stamp = stamp.tz_localize(None)
+        stamps[i] = stamp.to_datetime64()
+    if bad:
+        wrong = np.zeros(len(items), dtype=bool)
+        wrong[~missing] = np.isin(codes, bad)
+        raise rules.bad_time(column, role, str(distinct[bad[0]]), int(wrong.sum()), first_rows(wrong))
+    if len(zones) > 1:
+        detail = ", ".join(sorted("none" if z is None else f"offset {z}" for z in zones))
+        raise rules.mixed_zones(column, role, detail)
+    values = np.zeros(len(items), dtype=np.int64)
+    values[~missing] = stamps[codes].view(np.int64) if len(present) else 0
+    return Times(values, missing, True, zone)
+
+
+def _one_stamp(item: Any) -> pd.Timestamp | None:
+    """One ISO text, Python date or pandas period as a timestamp, or None where it is neither."""
+    try:
+        if isinstance(item, str):
+            stamp = pd.to_datetime(item, format="ISO8601")
+        elif isinstance(item, pd.Period):
+            stamp = item.to_timestamp()
+        elif isinstance(item, numbers.Number):
+            return None  # a number among dates has no single meaning
+        else:
+            stamp = pd.Timestamp(item)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return stamp if stamp == stamp else None  # NaT differs from itself
