@@ -12,7 +12,9 @@ from gmvcausal.rollout.rules import RULES, judge
 
 def panel(units: int = 200, periods: int = 12, start: int = 7, effect: float = 0.0, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"unit": np.repeat(np.arange(units), periods), "period": np.tile(np.arange(1, periods + 1), units)})
+    frame = pd.DataFrame(
+        {"unit": np.repeat(np.arange(units), periods), "period": np.tile(np.arange(1, periods + 1), units)}
+    )
     frame["first_treated"] = np.where(frame["unit"] < units // 2, float(start), np.nan)
     frame["gmv"] = rng.gamma(16, 2, len(frame)) + effect * (frame["period"] >= frame["first_treated"])
     return frame
