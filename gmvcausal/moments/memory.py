@@ -37,9 +37,11 @@ def from_arrays(
     n, mean, cross, rest = np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p)), np.zeros((k, p))
     # A pilot mean per column: close enough to every value for centred sums to keep their digits.
     shift = values[:: max(1, len(values) // 4096)].mean(axis=0) if len(values) else np.zeros(p)
-    order = np.argsort(group, kind="stable") if k > 1 or (group < 0).any() else None
-    counts = np.bincount(group[group >= 0], minlength=k)
-    start = int((group < 0).sum())
+    # Short integers are sorted by their digits, several times faster than by comparison.
+    code = np.maximum(group, -1).astype(np.int16 if k < 2**15 else np.int64)
+    sizes = np.bincount(code + 1, minlength=k + 1)
+    start, counts = int(sizes[0]), sizes[1:]
+    order = np.argsort(code, kind="stable") if k > 1 or start else None
     for g in range(k):
         stop = start + int(counts[g])
         total, product = np.zeros(p), np.zeros((p, p))

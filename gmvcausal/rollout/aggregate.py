@@ -127,13 +127,12 @@ def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
     return out
 
 
-def cluster_counts(groups: NDArray[np.bool_], group: IntArray, cluster: IntArray) -> IntArray:
+def cluster_counts(groups: NDArray[np.bool_], effects: Effects, cluster: IntArray) -> IntArray:
     """Number of distinct clusters among the units of the groups marked in each row, shape (a,)."""
-    n_groups = groups.shape[1]
-    inside = (group >= 0) & (group < n_groups)
+    n_groups, group = groups.shape[1], effects.group
     if int(cluster.max()) + 1 == len(cluster):
-        size = np.bincount(group[inside], minlength=n_groups)
-        return np.asarray(groups @ size, dtype=np.int64)
+        return np.asarray(groups @ effects.n[:n_groups], dtype=np.int64)
+    inside = (group >= 0) & (group < n_groups)
     holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)
     holds[group[inside], cluster[inside]] = True
     marks = holds.astype(np.float32)

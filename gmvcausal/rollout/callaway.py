@@ -57,8 +57,8 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
     sides = (parts[0].cohorts, parts[0].controls)
     clusters = (
-        int(aggregate.cluster_counts(sides[0], group, cluster)[0]),
-        int(aggregate.cluster_counts(sides[1], group, cluster)[0]),
+        int(aggregate.cluster_counts(sides[0], effects, cluster)[0]),
+        int(aggregate.cluster_counts(sides[1], effects, cluster)[0]),
     )
     estimate = np.concatenate([p.estimate for p in parts])
     used = int((group >= 0).sum())
@@ -141,5 +141,5 @@ def _cell_series(effects: Effects, cluster: IntArray) -> Series:
 def _smaller_side(
     effects: Effects, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
 ) -> IntArray:
-    sides = [aggregate.cluster_counts(groups, effects.group, cluster) for groups in (cohorts, controls)]
+    sides = [aggregate.cluster_counts(groups, effects, cluster) for groups in (cohorts, controls)]
     return np.minimum(*sides)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.moments import from_arrays
 from gmvcausal.rollout.cells import make_cells
-from gmvcausal.rollout.cohorts import UNTREATED
+from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.from_moments import FromMoments
 from gmvcausal.rollout.from_units import FromUnits
 
@@ -20,12 +20,13 @@ Effects = FromMoments | FromUnits
 
 def _groups(start: IntArray) -> tuple[IntArray, IntArray]:
     """Cohort starts, and each unit's group: its cohort, the untreated last, negative where left out."""
-    starts = np.unique(start[start >= 0])
-    group = np.full(len(start), -1, dtype=np.int64)
-    treated = start >= 0
-    group[treated] = np.searchsorted(starts, start[treated])
-    group[start == UNTREATED] = len(starts)
-    return starts, group
+    # Counting and a look-up instead of sorting: starts are columns or one of two negative codes.
+    lowest = min(ALWAYS, UNTREATED)
+    starts = np.flatnonzero(np.bincount(start - lowest)[-lowest:])
+    place = np.full(-lowest + int(start.max(initial=0)) + 1, -1, dtype=np.int64)
+    place[starts - lowest] = np.arange(len(starts))
+    place[UNTREATED - lowest] = len(starts)
+    return starts, place[start - lowest]
 
 
 def group_time(

@@ -169,3 +169,14 @@ def test_unlike_moments_do_not_merge() -> None:
         merge(one, from_arrays(np.ones((2, 1)), np.zeros(2, int), ("a",), np.zeros(2, int)))
     with pytest.raises(InputError, match="could not be read"):
         from_relation(duckdb.connect().sql("SELECT 1 AS g, 'a' AS x"), "g", ["x"])
+
+
+def test_more_groups_than_a_short_integer_counts() -> None:
+    k = 2**15 + 3
+    group = np.random.default_rng(1).permutation(np.r_[np.arange(k), np.arange(k), [-1, -1]])
+    values = np.random.default_rng(2).normal(size=(len(group), 1))
+    found = from_arrays(values, group, tuple(range(k)))
+    inside = group >= 0
+    np.testing.assert_array_equal(found.n, 2.0)
+    sums = np.bincount(group[inside], values[inside, 0])
+    np.testing.assert_allclose(found.mean[:, 0], sums / 2, rtol=1e-12, atol=1e-15)
