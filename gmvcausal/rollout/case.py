@@ -37,16 +37,21 @@ class Case:
 
 def subset(panel: Panel, rows: FloatArray) -> Panel:
     """The panel of the marked rows."""
-
-    def cut(x: object) -> object:
-        return None if x is None else x[rows]  # type: ignore[index]  # every field below is an array by row
-
-    changed = {
-        k: cut(getattr(panel, k))
-        for k in ("y", "on", "start", "unit", "unit_code", "cluster", "weight", "offset", "stack", "other")
-    }
-    changed["cluster"] = np.unique(changed["cluster"], return_inverse=True)[1]  # type: ignore[call-overload]
-    return replace(panel, notes=[], dropped={}, **changed)  # type: ignore[arg-type]
+    return replace(
+        panel,
+        y=panel.y[rows],
+        on=None if panel.on is None else panel.on[rows],
+        start=panel.start[rows],
+        unit=panel.unit[rows],
+        unit_code=panel.unit_code[rows],
+        cluster=np.unique(panel.cluster[rows], return_inverse=True)[1],
+        weight=None if panel.weight is None else panel.weight[rows],
+        offset=None if panel.offset is None else panel.offset[rows],
+        stack=None if panel.stack is None else panel.stack[rows],
+        other=None if panel.other is None else panel.other[rows],
+        notes=[],
+        dropped={},
+    )
 
 
 def retry(case: Case, panel: Panel) -> str:

@@ -48,12 +48,15 @@ def run_audit(case: Case) -> Audit:
 
 def _from_meta(facts: dict[str, object]) -> Check:
     """A check that `Logs` made when it built the frame."""
-    value, threshold = facts.get("value"), facts.get("threshold")
     return Check(
         str(facts["name"]),
         str(facts["status"]),
         str(facts["message"]),
-        None if value is None else float(value),  # type: ignore[arg-type]  # JSON numbers by contract of Logs
-        None if threshold is None else float(threshold),  # type: ignore[arg-type]
+        _number(facts.get("value")),
+        _number(facts.get("threshold")),
         str(facts.get("remedy", "")),
     )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

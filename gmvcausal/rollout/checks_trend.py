@@ -21,15 +21,7 @@ def _leads(event: Series | None) -> Series | None:
     use = (event.at < event.reference) & (event.clusters >= MIN_CLUSTERS)
     if not use.any():
         use = event.at < event.reference
-    return Series(
-        event.at[use],
-        event.estimate[use],
-        event.cov[np.ix_(use, use)],
-        event.n[use],
-        event.clusters[use],
-        event.reference,
-        event.df,
-    )
+    return event.take(use)
 
 
 def _no_leads(case: Case, name: str) -> Check | None:
@@ -84,15 +76,7 @@ def _main_leads(leads: Series) -> Series:
     use = leads.n >= 0.5 * top
     if use.sum() < 2:
         use = leads.n >= 0.2 * top
-    return Series(
-        leads.at[use],
-        leads.estimate[use],
-        leads.cov[np.ix_(use, use)],
-        leads.n[use],
-        leads.clusters[use],
-        leads.reference,
-        leads.df,
-    )
+    return leads.take(use)
 
 
 def slope(leads: Series) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,13 @@ class Series:
     clusters: IntArray
     reference: int | None = None
     df: float = math.inf
+
+    def take(self, use: NDArray[np.bool_]) -> Series:
+        """The terms marked by `use`."""
+        cov = self.cov[np.ix_(use, use)] if self.cov.ndim == 2 else self.cov[use]
+        return replace(
+            self, at=self.at[use], estimate=self.estimate[use], cov=cov, n=self.n[use], clusters=self.clusters[use]
+        )
 
     def withheld(self) -> FloatArray:
         """`cov` with NaN where too few clusters stand behind a term."""
