@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault(
-    "MPLBACKEND", "Agg"
-)  # a machine without a screen; the programs that tests start inherit it
+os.environ.setdefault("MPLBACKEND", "Agg")  # a machine without a screen; the programs that tests start inherit it
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +24,5 @@ def data_dir() -> Path:
     named = os.environ.get("GMVCAUSAL_DATA")
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(
-            f"no data folder at {folder}: set GMVCAUSAL_DATA to the folder that holds mpdta.csv and its like"
-        )
+        pytest.skip(f"no data folder at {folder}: set GMVCAUSAL_DATA to the folder that holds mpdta.csv and its like")
     return folder

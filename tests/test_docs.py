@@ -43,9 +43,7 @@ def blocks(page: str) -> list[Block]:
             at += 1
         assert at < len(lines), f"the fence on line {start} is never closed"
         language, _, options = opening["info"].strip().partition(" ")
-        found.append(
-            Block(language.lower(), options.strip(), textwrap.dedent("\n".join(lines[start:at])), start + 1)
-        )
+        found.append(Block(language.lower(), options.strip(), textwrap.dedent("\n".join(lines[start:at])), start + 1))
         at += 1
     return found
 
@@ -99,8 +97,6 @@ def test_local_links_lead_somewhere(page: Path) -> None:
         prose = prose.replace(block.text, "") if block.text.strip() else prose
     targets = [match["target"].partition("#")[0] for match in LINK.finditer(prose)]
     missing = [
-        t
-        for t in targets
-        if t and "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()
+        t for t in targets if t and "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()
     ]
     assert not missing, f"{name(page)} links to {missing}, which do not exist"

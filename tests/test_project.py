@@ -212,9 +212,7 @@ def test_the_rule_itself(module: str, source: str, wrong: bool) -> None:
 
 def modules() -> list[tuple[Path, str]]:
     files = sorted(PACKAGE.rglob("*.py"))
-    names = [
-        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files
-    ]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
     return list(zip(files, names, strict=True))
 
 
@@ -250,9 +248,7 @@ def test_one_version_everywhere() -> None:
     citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     changes = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
     assert citation and changes
-    assert gc.__version__ == importlib.metadata.version("gmvcausal"), (
-        "installed from elsewhere? run: pip install -e ."
-    )
+    assert gc.__version__ == importlib.metadata.version("gmvcausal"), "installed from elsewhere? run: pip install -e ."
     assert {gc.__version__, citation[1], changes[1]} == {project["version"]}
 
 
@@ -263,9 +259,7 @@ def test_the_package_is_typed() -> None:
 def tracked_files() -> list[Path]:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: which files are the project's own cannot be told")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [file for name in listed.split("\0") if name and (file := ROOT / name).is_file()]
 
 
