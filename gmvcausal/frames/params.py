@@ -86,13 +86,20 @@ def _whole(name: str, value: Any, low: int) -> int:
     return int(value)
 
 
+def _alpha(name: str, value: Any) -> float:
+    try:
+        return _number(name, value, 0.0, 0.5, open_low=True, open_high=False)
+    except InputError as error:
+        raise InputError(error.rule, remedy="pass 0.05 for a 95 % interval") from None
+
+
 def _seed(name: str, value: Any) -> int:
     # None would make two runs of one script differ, and the manifest could not say why.
     return _whole(name, value, 0)
 
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "alpha": lambda n, v: _number(n, v, 0.0, 0.5, open_low=True, open_high=False),  # .95 would be a slip for .05
+    "alpha": _alpha,
     "level": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=True),
     "margin": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=False),
     "refunds": lambda n, v: _number(n, v, 0.0, 1.0, open_low=False, open_high=True),
@@ -144,7 +151,7 @@ def check(name: str, value: Any) -> Any:
     >>> check("alpha", 5)
     Traceback (most recent call last):
     ...
-    gmvcausal.errors.InputError: alpha must be a number in (0, 0.5], but is 5.
+    gmvcausal.errors.InputError: alpha must be a number in (0, 0.5], but is 5. Pass 0.05 for a 95 % interval.
     """
     return _CHECKS[name](name, value)
 

@@ -25,7 +25,8 @@ Entry = dict[str, Any]
 BoolArray = NDArray[np.bool_]
 
 WITHOUT_WARNED = 0.2
-WITHOUT_FAILED = 0.5
+ALIKE_FAILED = 0.1  # share of the exposed whose id meets an order but for spelling
+EMPTY_FAILED = 0.25  # share of the periods
 LEAST_EXPOSED = 5
 LATE_SHARE = 0.1
 # So few order lines on one side of a gap, and so small a share of the log, are taken for wrong dates.
@@ -113,7 +114,9 @@ def empty_periods(logs: Logs, span: Span, orders: NDArray[Any]) -> Entry:
             "look for a lost file or a failed export of that time, or for an order with a wrong date; "
             "where nothing was for sale the zeros are right"
         )
-    return entry("empty_periods", "warned", float(len(empty)), 0.0, message, remedy)
+    # One wrong year makes most of the panel zeros that nobody lived through; no estimate from it is worth reading.
+    failed = alone or len(empty) > EMPTY_FAILED * span.periods
+    return entry("empty_periods", "failed" if failed else "warned", float(len(empty)), 0.0, message, remedy)
 
 
 def _alone(logs: Logs, span: Span, empty: NDArray[np.int64]) -> tuple[int, str]:
@@ -218,11 +221,11 @@ def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64],
         return entry(name, "not_run", None, WITHOUT_WARNED, message)
     without = np.ones(units.n, dtype=bool) if bought is None else ~bought
     alike = 0
-    if (without & sent).sum() >= WITHOUT_WARNED * total:
+    if (without & sent).any():
         without, alike = _never_ordered(logs, units, without, sent)
     share = float((without & sent).sum() / total)
     message = f"{share:.1%} of the {total:,} exposed {role} never ordered"
-    if share < WITHOUT_WARNED:
+    if share < WITHOUT_WARNED and not alike:
         return entry(name, "passed", share, WITHOUT_WARNED, message)
     rest = int((~sent).sum())
     if rest and units.table is not None:
@@ -236,10 +239,8 @@ def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64],
             f"zeros make different ids) and cover the same {role}; only if they do, these {role} really bought nothing"
         )
     # Cold customers of a win-back may not have bought; ids that differ in spelling, or none that meet, are errors.
-    failed = share >= WITHOUT_FAILED and (alike > 0 or share == 1.0)
-    return entry(
-        name, "failed" if failed else "warned", share, WITHOUT_FAILED if failed else WITHOUT_WARNED, message, remedy
-    )
+    failed = alike >= ALIKE_FAILED * total or share == 1.0
+    return entry(name, "failed" if failed else "warned", share, WITHOUT_WARNED, message, remedy)
 
 
 def _never_ordered(logs: Logs, units: Units, candidates: BoolArray, sent: BoolArray) -> tuple[BoolArray, int]:

@@ -25,6 +25,7 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
 _NAIVE: tuple[Callable[[Case], Check | None], ...] = (checks_trend.no_design, checks_trend.selection)
 _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.few_clusters,
+    checks_design.log_facts,
     checks_design.cluster_level,
     checks_design.period_gaps,
     checks_design.attrition,

@@ -83,14 +83,24 @@ def lost_units(case: Case) -> Check | None:
     lost = case.fitted.lost_units
     if not lost:
         return None
-    return Check(
-        "lost_units",
-        "warned",
-        f"{lost:,} treated units enter no comparison, because they or all controls are absent in the base period",
-        float(lost),
-        bound("lost_units"),
-        "the effect and its total do not cover them: supply the missing rows, or say so beside the number",
+    share = lost / max(int(case.fitted.treated.sum()), lost)
+    message = (
+        f"{lost:,} treated units ({share:.0%}) enter no comparison: they or all controls are absent in the base period"
     )
+    remedy = "the effect and its total do not cover them: supply the missing rows, or say so beside the number"
+    return Check("lost_units", judge("lost_units", share), message, share, bound("lost_units"), remedy)
+
+
+def log_facts(case: Case) -> Check | None:
+    """Does what `Logs` wrote about the frame still hold, and did it come along?"""
+    meta = case.panel.meta
+    if meta.get("changed"):
+        message = "the outcome has changed since Logs made the frame, so its unit and its checks may not hold any more"
+        return Check("log_facts", "warned", message, remedy="change the logs instead, and make the frame again")
+    if meta or not case.panel.from_logs:
+        return None
+    message = "the frame has the columns of Logs but not its facts: its checks on the log are not repeated here"
+    return Check("log_facts", "warned", message, remedy="pass the frame as Logs made it, or read the checks there")
 
 
 def cluster_level(case: Case) -> Check | None:

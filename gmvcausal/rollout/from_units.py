@@ -62,9 +62,10 @@ class FromUnits:
 
     @property
     def cell_units(self) -> FloatArray:
-        """Treated units seen in the period of every cell, shape (K,)."""
-        seen = np.array([np.isfinite(self.y[units]).sum(axis=0) for units in self._members], dtype=float)
-        return np.asarray(seen[self.cells.cohort, self.cells.period])
+        """Treated units seen in both periods of every cell, shape (K,): those that it compares."""
+        seen = [np.isfinite(self.y[units]).astype(float) for units in self._members]
+        both = np.array([s.T @ s for s in seen])
+        return np.asarray(both[self.cells.cohort, self.cells.period, self.cells.base])
 
     @cached_property
     def shares(self) -> FloatArray:

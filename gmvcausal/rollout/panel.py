@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, flags, identifiers, numeric
-from gmvcausal.frames.table import Table, open_table
+from gmvcausal.frames.table import Table, is_path, open_table
 from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout import cohorts as cohort_rules
 from gmvcausal.rollout.cohorts import UNTREATED, Cohorts
@@ -21,6 +22,9 @@ from gmvcausal.rollout.levels import COARSER, clusters, units_touched, unused_co
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+_LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}
+_LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Panel:
         NaN where rows differ.
     has_parts : bool
         Whether the frame has that column.
+    from_logs : bool
+        Whether the frame has the very columns that `Logs` writes.
     moving : dict of str to int
         Columns that name a place (`COARSER`) -> units that occur under more than one: one id for two units, perhaps.
     notes : list of str
@@ -82,6 +88,7 @@ class Panel:
     coarser: tuple[str, ...] = ()
     parts: float = 1.0
     has_parts: bool = False
+    from_logs: bool = False
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -221,6 +228,7 @@ def read_panel(
         coarser=coarser,
         parts=_parts(table),
         has_parts="parts" in table.columns,
+        from_logs=set(table.columns) >= _LOGS_PANEL or set(table.columns) >= _LOGS_STACK,
         notes=notes,
         dropped=dropped,
         meta=meta,
@@ -228,9 +236,23 @@ def read_panel(
 
 
 def frame_facts(data: Any) -> dict[str, Any]:
-    """What `Logs` wrote about the frame; empty for any other frame."""
+    """What `Logs` wrote about the frame, also where pandas carried it into a parquet file; else empty."""
+    if is_path(data):
+        return _facts_in_file(data)
     attrs = getattr(data, "attrs", None)
     found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _facts_in_file(path: Any) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
+        found = json.loads(stored).get("attributes", {}).get("gmvcausal")
+    except (OSError, pa.ArrowException, ValueError, AttributeError):
+        return {}  # a glob, or no file at all: the reader of the columns says what is wrong with it
     return dict(found) if isinstance(found, dict) else {}
 
 

@@ -124,7 +124,7 @@ class StudyResult:
             return []
         result = self.answers[name]
         audit = result.audit
-        facts = [audit[c].message for c in ("pre_trend", "campaign_overlap") if c in audit]
+        facts = [audit[c].message for c in ("pre_trend", "pre_trend_slope", "campaign_overlap") if c in audit]
         if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
             weight = result.by_stack()["weight"]
             span = f"{digits.percent(float(weight.min()))} to {digits.percent(float(weight.max()))}"

@@ -57,7 +57,7 @@ def test_one_order_with_a_wrong_year(kind, tmp_path):
     wrong = orders()
     wrong.loc[7, "time"] += pd.Timedelta(weeks=60)
     check = sign(Logs(orders=as_kind(wrong, kind, tmp_path)).panel(freq="W"), "empty_periods")
-    assert (check["status"], check["value"], check["threshold"]) == ("warned", 57.0, 0.0)
+    assert (check["status"], check["value"], check["threshold"]) == ("failed", 57.0, 0.0)
     assert (
         "nobody ordered anything in 57 of the 67 weeks inside the log; the first of them begins at 2025-05-12"
         in (check["message"])
@@ -131,7 +131,7 @@ def test_ids_spelled_in_two_ways(spell, kind, tmp_path):
     logs = Logs(orders=as_kind(orders(), kind, tmp_path), exposures=other)
     for frame in (logs.panel(freq="W"), logs.stack(window=(-2, 2))):
         check = sign(frame, "exposed_without_orders")
-        assert (check["status"], check["value"], check["threshold"]) == ("failed", 1.0, 0.5)
+        assert (check["status"], check["value"], check["threshold"]) == ("failed", 1.0, 0.2)
         assert "9 of them would meet an order but for capitals, spaces or leading zeros" in check["message"]
         assert "in the same way" in check["remedy"]
     assert not gc.did(logs.panel(freq="W")).audit.credible

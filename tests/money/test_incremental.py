@@ -100,7 +100,9 @@ def test_covariance_of_gain_and_cost_against_simulation(estimator: str) -> None:
 def test_absent_unit_periods_have_no_money() -> None:
     frame = thinned(rollout(n=150, seed=4))
     result = gc.did(frame)
-    seen = ((frame["period"] >= frame["first_treated"]) & frame["gmv"].notna()).sum()
+    # Only unit-periods that a comparison reaches count: the unit is seen then and in the period before its start.
+    based = set(frame.loc[frame["period"] == frame["first_treated"] - 1, "unit"])
+    seen = ((frame["period"] >= frame["first_treated"]) & frame["unit"].isin(based)).sum()
     assert result.fitted.treated_cells == seen
     assert result.incremental_gmv().estimate == pytest.approx(result.estimate * seen, **EXACT)
 

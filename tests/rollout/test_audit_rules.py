@@ -145,3 +145,20 @@ def test_the_scale_of_means_survives_a_round_trip(tmp_path) -> None:
     assert gc.did(merged).incremental_gmv().estimate == pytest.approx(total, rel=1e-9)
     with pytest.raises(gc.InputError, match="parts"):
         gc.did(means.drop(columns="parts")).incremental_gmv()
+
+
+def test_what_logs_knew_comes_along_or_is_missed(tmp_path) -> None:
+    orders = pd.DataFrame({"user": [f"u{k}" for k in np.repeat(np.arange(40), 8)], "gmv": 10.0 + np.arange(320) % 7})
+    orders["time"] = pd.Timestamp("2025-03-03 12:00") + pd.to_timedelta(7 * np.tile(np.arange(8), 40), unit="D")
+    orders = pd.concat([orders, orders.tail(1).assign(time=pd.Timestamp("2025-04-28 01:00"))])
+    sent = pd.DataFrame({"user": [f"U{k}" for k in range(20)], "tactic": "c", "start": pd.Timestamp("2025-03-31")})
+    made = gc.Logs(orders=orders, exposures=sent).panel(freq="W")
+    assert gc.did(made).audit["exposed_without_orders"].status == "failed"
+    made.to_parquet(tmp_path / "panel.parquet")
+    assert gc.did(tmp_path / "panel.parquet").audit["exposed_without_orders"].status == "failed"
+    bare = made.copy()
+    bare.attrs = {}
+    assert gc.did(bare).audit["log_facts"].status == "warned"
+    changed = made.copy()
+    changed["gmv"] *= 2
+    assert gc.did(changed).audit["log_facts"].status == "warned"

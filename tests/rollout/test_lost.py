@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from panels import rollout
 
 import gmvcausal as gc
@@ -17,7 +18,8 @@ def test_a_cohort_whose_controls_are_absent_at_its_base_is_named() -> None:
     assert result.fitted.lost_units == units
     note = next(n for n in result.manifest.notes if "enter no comparison" in n)
     assert note.startswith(f"the {units} units first treated in 3 ")
-    assert result.audit["lost_units"].value == units
+    treated = frame.loc[frame["first_treated"].notna(), "unit"].nunique()
+    assert result.audit["lost_units"].value == pytest.approx(units / treated)
     alone = gc.did(frame[frame["first_treated"] != 3])
     assert np.isclose(result.estimate, alone.estimate)
 
