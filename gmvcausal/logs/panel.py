@@ -18,6 +18,8 @@ from gmvcausal.logs.calendar import parse_freq, shorter_periods
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span, check_size, make_span
 
+_MOSTLY_ON = 0.9
+
 
 def make_panel(
     logs: Logs, unit: str, freq: str, origin: Any, outcome: str, tactic: Any, keep: Sequence[str], per: str | None
@@ -44,6 +46,7 @@ def make_panel(
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
     checks += signs.of_panel(logs, units, span, sums["orders"], exposed, tactic, notes)
+    notes += _ended(treated)
     dropped = {**logs._dropped, **describe.outside(logs, span, notes, inside)}
     describe.note_units(units, notes)
     if not alive.all():
@@ -93,6 +96,20 @@ def make_panel(
     )
     signs.seal(frame)
     return frame
+
+
+def _ended(treated: NDArray[np.int8]) -> list[str]:
+    """A note where the tactic is off again in much of the time that a date of first treatment counts as treated."""
+    since = np.maximum.accumulate(treated, axis=1) > 0
+    if not since.any():
+        return []
+    share = float(treated[since].mean())
+    if share >= _MOSTLY_ON:
+        return []
+    return [
+        f"from its first start on the tactic is active in {share:.0%} of unit-periods; estimators that take "
+        "first_treated count all of them as treated"
+    ]
 
 
 def _treatment(

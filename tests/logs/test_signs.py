@@ -321,3 +321,13 @@ def test_no_id_of_a_person_is_shown():
     found = signs(Logs(orders=wrong, exposures=sent([u.upper() for u in USERS[:9]])).panel(freq="W"))
     words = " ".join(check["message"] for check in found.values())
     assert not re.search(r"\bu\d\d\b", words, flags=re.I)
+
+
+def test_a_tactic_that_ends_is_said():
+    until = sent(USERS[:10]).assign(end=lambda f: f["start"] + pd.Timedelta(days=6))
+    said = "count all of them as treated"
+    assert any(
+        said in note for note in Logs(orders=orders(), exposures=until).panel(freq="W").attrs["gmvcausal"]["notes"]
+    )
+    on = Logs(orders=orders(), exposures=sent(USERS[:10])).panel(freq="W").attrs["gmvcausal"]["notes"]
+    assert not any(said in note for note in on)
