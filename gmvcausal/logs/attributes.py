@@ -79,7 +79,7 @@ def _scatter(units: Units, ids: NDArray[Any], values: Any) -> NDArray[Any]:
     elif plain.dtype.kind in "iufb":
         out = np.full(units.n, np.nan)
     elif plain.dtype.kind == "M":
-        out = np.full(units.n, np.datetime64("NaT"), dtype=plain.dtype)
+        out = np.full(units.n, np.datetime64("NaT", "us"), dtype=plain.dtype)
     else:
         out = np.full(units.n, None, dtype=object)
     out[codes[~hidden]] = plain[~hidden]

@@ -132,7 +132,7 @@ def bounds(logs: Logs, units: Units) -> dict[str, StampArray]:
             f'SELECT {quote(units.role)} AS id, epoch_us("{role}") AS t FROM {listing.sql} WHERE "{role}" IS NOT NULL',
             listing.name,
         )
-        out[role] = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
+        out[role] = np.full(units.n, np.datetime64("NaT", "us"), dtype="datetime64[us]")
         out[role][units.codes(found["id"])] = np.asarray(found["t"]).astype("datetime64[us]")
     return out
 

@@ -117,7 +117,7 @@ def _treatment(
 ) -> tuple[NDArray[np.datetime64], NDArray[np.int8], exposures.Exposed | None]:
     """Start of the period of each unit's first exposure (NaT never), whether one is active in each cell, and the
     exposures (None where there are none)."""
-    first = np.full(units.n, np.datetime64("NaT"), dtype="datetime64[us]")
+    first = np.full(units.n, np.datetime64("NaT", "us"), dtype="datetime64[us]")
     if logs.table("exposures") is None:
         if tactic is not None:
             logs.need("exposures", f"tactic={tactic!r}")

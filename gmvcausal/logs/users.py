@@ -106,7 +106,7 @@ def _assign(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.
     start = np.full(units.n, np.iinfo(np.int64).max)
     np.minimum.at(start, exposed.unit, exposed.start.astype("datetime64[us]").astype(np.int64))
     assigned = start.astype("datetime64[us]")
-    assigned[high < 0] = np.datetime64("NaT")
+    assigned[high < 0] = np.datetime64("NaT", "us")
     return high, assigned
 
 

@@ -104,7 +104,9 @@ def _dates_are_months(values: IntArray) -> bool:
     days = stamps.astype("datetime64[D]")
     clock = (stamps - days).astype(np.int64)
     day = (days - months.astype("datetime64[D]")).astype(np.int64)
-    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    length = ((months + np.timedelta64(1, "M")).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(
+        np.int64
+    )
     # Two dates four weeks apart may also lie on the same day of February and March; three cannot for long.
     return bool(
         (clock == clock[0]).all()
