@@ -54,11 +54,11 @@ def panel(path: str) -> dict[str, float]:
 
     def timed(*args: object) -> object:
         start = time.perf_counter()
-        found = search(*args)  # type: ignore[arg-type]
+        found = search(*args)
         spent["duplicates"] += time.perf_counter() - start
         return found
 
-    duplicates.repeated_hashes = timed  # type: ignore[assignment]
+    duplicates.repeated_hashes = timed
     start = time.perf_counter()
     logs = Logs(orders=path)
     opened = time.perf_counter() - start

@@ -418,7 +418,7 @@ ODD_COLUMNS: dict[str, Callable[[], Any]] = {
 def quiet(call: Callable[[], Any]) -> Any:
     """The result, or the error of our own; a warning of another library fails the test (all are errors here)."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gc.GmvCausalWarning)
+        warnings.simplefilter("ignore", gc.GmvCausalWarning)  # ours may be said; the call is about errors
         try:
             result = call()
         except gc.GmvCausalError as error:

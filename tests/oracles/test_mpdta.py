@@ -24,7 +24,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-13}
 def mpdta(data_dir: Path) -> pd.DataFrame:
     file = data_dir / "mpdta.csv"
     if not file.is_file():
-        pytest.skip(f"no {file.name} in {data_dir}")
+        pytest.skip(f"no {file.name} in {data_dir}")  # the file may not be shipped with the project
     return pd.read_csv(file)
 
 

@@ -85,4 +85,4 @@ def test_svg_is_the_same_each_time_and_keeps_chinese_as_text(results: dict[str, 
     drawn = style.svg(figures.compare({"优惠券": results["gain"]}))
     if not style.drawable("优惠券"):
         assert "优惠券" in drawn
-    results["gain"].plot()._repr_png_()  # type: ignore[attr-defined]
+    results["gain"].plot()._repr_png_()

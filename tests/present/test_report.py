@@ -113,9 +113,9 @@ def test_what_cannot_be_shown_is_refused(results: dict[str, Any], tmp_path: Path
     with pytest.raises(gc.InputError, match="language"):
         gc.report([gain], tmp_path / "a.html", language="zh")
     with pytest.raises(gc.InputError, match="not a result"):
-        gc.report({"a": "text"}, tmp_path / "a.html")  # type: ignore[dict-item]
+        gc.report({"a": "text"}, tmp_path / "a.html")
     with pytest.raises(gc.InputError, match="extra cannot show int"):
         gc.report([gain], tmp_path / "a.html", extra=[("a", [1])])
     with pytest.raises(gc.InputError, match="pairs"):
-        gc.report([gain], tmp_path / "a.html", extra=["a"])  # type: ignore[list-item]
+        gc.report([gain], tmp_path / "a.html", extra=["a"])
     assert list(tmp_path.iterdir()) == []

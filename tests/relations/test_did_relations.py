@@ -278,7 +278,7 @@ def test_the_user_s_frame_and_the_random_state_are_left_alone(case: tuple[pd.Dat
     kept = numbers(result)
     result.audit.to_frame()
     assert fingerprint(frame) == before
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002  # as above
     # What was read was copied: changing the frame afterwards changes nothing, not even tables made later.
     frame["gmv"] *= -3
     frame.loc[:, "unit"] = 0
