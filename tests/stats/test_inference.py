@@ -23,7 +23,7 @@ from gmvcausal.stats.inference import (
 
 def test_critical_values() -> None:
     assert critical_value(0.95) == pytest.approx(1.959963984540054, rel=1e-14)
-    # The exact value, by high-precision inversion of the incomplete beta; SciPy 1.15 is 9.6e-12 below it, 1.18 meets it.
+    # The exact value, by high-precision inversion of the incomplete beta; SciPy 1.15 is 9.6e-12 below, 1.18 meets it.
     assert critical_value(0.95, 10) == pytest.approx(2.228138851986274748, rel=1e-11)
     assert critical_value(0.9, 1e9) == pytest.approx(critical_value(0.9), rel=1e-6)
 
