@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
 
 if TYPE_CHECKING:
-    from gmvcausal import datasets
+    from gmvcausal import datasets, simulate, trust
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -26,7 +26,9 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "did": ("gmvcausal.rollout.verb", "did"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
+    "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
+    "trust": ("gmvcausal.trust", None),
 }
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "did",
     "report",
     "run_study",
+    "simulate",
     "table",
+    "trust",
 ]
 
 

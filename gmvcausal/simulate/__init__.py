@@ -1,0 +1,7 @@
+"""A livestream market whose true effects are known: raw logs as a shop has them, and the truth beside them."""
+
+from __future__ import annotations
+
+from gmvcausal.simulate.market import Market, MarketLogs, Truth
+
+__all__ = ["Market", "MarketLogs", "Truth"]
