@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gmvcausal.simulate.market import Market, MarketLogs, Truth
+from gmvcausal.simulate.worlds.registry import WORLDS, world
 
-__all__ = ["Market", "MarketLogs", "Truth"]
+__all__ = ["WORLDS", "Market", "MarketLogs", "Truth", "world"]

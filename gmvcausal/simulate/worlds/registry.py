@@ -1,0 +1,62 @@
+"""The named worlds by their names, and the one door to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.params import check
+from gmvcausal.simulate.market import Market
+from gmvcausal.simulate.worlds import rollout_worlds
+from gmvcausal.simulate.worlds.dials import check_dials
+
+WORLDS: dict[str, Callable[..., Market]] = {
+    "D5": rollout_worlds.d5,
+    "D6": rollout_worlds.d6,
+    "D7": rollout_worlds.d7,
+    "D8": rollout_worlds.d8,
+}
+
+
+def world(name: str, *, n: int | None = None, seed: int = 0, **dials: Any) -> Market:
+    """One of the named worlds at a given size.
+
+    Parameters
+    ----------
+    name : str
+        "D1" to "D18"; the page "The worlds" says what each is for.
+    n : int, optional
+        Number of units (users or rooms); each world has a default.
+    seed : int
+        The same name, n, seed and dials give the same market to the last bit.
+    **dials
+        What the world lets one turn, for example ``effect=0.0``; the page lists them with their defaults.
+
+    Returns
+    -------
+    Market
+        ``market.table()`` is the table for ``market.design.verb``, called with ``**market.design.call``;
+        ``market.truth.value`` is what it should find.
+
+    Raises
+    ------
+    InputError
+        An unknown world or dial (the nearest is named), or a value out of bounds.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc
+    >>> market = gc.simulate.world("D5", n=40, seed=1)
+    >>> market.truth.value
+    200.0
+    >>> result = gc.did(market.table(), **market.design.call)
+    >>> low, high = result.conf_int()
+    >>> low < market.truth.value < high
+    True
+    """
+    if name not in WORLDS:
+        raise InputError(f"there is no world {name!r}", remedy=rules.nearest(name, list(WORLDS), "the worlds are"))
+    seed = int(check("seed", seed))
+    return WORLDS[name](n, seed, **check_dials(name, WORLDS[name], dials))
