@@ -102,6 +102,8 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "pretrend": _between(-math.inf, math.inf),
     "strength": _between(0.0, 1.0),
     "retention": _between(0.0, 1.0),
+    "stay": _between(0.0, 1.0),
+    "contrast": _between(0.0, 1.0),
 }
 
 

@@ -60,7 +60,7 @@ def room_orders(gmv: FloatArray, draws: np.random.Generator, lines: int = 3) -> 
     --------
     >>> from gmvcausal.simulate.draws import stream
     >>> orders = room_orders(np.array([[10.0, 20.0]]), stream(1, "orders"))
-    >>> float(orders["gmv"].sum()), len(orders), str(orders["time"].iloc[0].date())
+    >>> round(float(orders["gmv"].sum()), 2), len(orders), str(orders["time"].iloc[0].date())
     (30.0, 6, '2026-03-02')
     """
     rooms, weeks = gmv.shape

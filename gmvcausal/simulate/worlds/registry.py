@@ -9,7 +9,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.params import check
 from gmvcausal.simulate.market import Market
-from gmvcausal.simulate.worlds import rollout_worlds
+from gmvcausal.simulate.worlds import rollout_violations, rollout_worlds
 from gmvcausal.simulate.worlds.dials import check_dials
 
 WORLDS: dict[str, Callable[..., Market]] = {
@@ -17,6 +17,8 @@ WORLDS: dict[str, Callable[..., Market]] = {
     "D6": rollout_worlds.d6,
     "D7": rollout_worlds.d7,
     "D8": rollout_worlds.d8,
+    "D9": rollout_violations.d9,
+    "D10": rollout_violations.d10,
 }
 
 
