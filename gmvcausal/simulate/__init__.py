@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gmvcausal.simulate.livestream import livestream
 from gmvcausal.simulate.market import Market, MarketLogs, Truth
 from gmvcausal.simulate.worlds.registry import WORLDS, world
 
-__all__ = ["WORLDS", "Market", "MarketLogs", "Truth", "world"]
+__all__ = ["WORLDS", "Market", "MarketLogs", "Truth", "livestream", "world"]
