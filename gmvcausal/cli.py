@@ -1,7 +1,7 @@
-"""The command line: ``gmvcausal demo``, ``gmvcausal run STUDY.toml``.
+"""The command line: ``gmvcausal demo``, ``gmvcausal run STUDY.toml``, ``gmvcausal trust``.
 
-Exit codes: 0 on an answer, 2 on a bad input (the message, no traceback), 3 where the audit refuses a headline and
-``--strict`` was given.
+Exit codes: 0 on an answer, 1 where a gate of ``trust`` fails, 2 on a bad input (the message, no traceback), 3 where the
+audit refuses a headline and ``--strict`` was given.
 """
 
 from __future__ import annotations
@@ -46,6 +46,29 @@ def demo(out: Path | None, strict: bool, quiet: bool) -> None:
 def run(study: Path, out: Path | None, strict: bool, quiet: bool) -> None:
     """Run the study file STUDY (TOML) and write its report."""
     _run(study, out or Path(study.stem + "-report"), strict, quiet)
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="The plan that takes under three minutes on two cores.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("gmvcausal-out/trust"),
+    show_default=True,
+    help="Folder for one JSON per cell; what is there is not run again.",
+)
+@click.option("--workers", type=int, default=None, help="Processes; one per core by default.")
+@click.option("--only", default="", help="Cells whose name holds this text or matches this pattern.")
+@click.option("--reps", type=int, default=None, help="Replicates of every cell, in place of the plan's.")
+@_QUIET
+def trust(quick: bool, out: Path, workers: int | None, only: str, reps: int | None, quiet: bool) -> None:
+    """Judge the estimators in simulated worlds; exit with 1 where a gate fails."""
+    from gmvcausal.trust import chosen, run
+
+    report = run(chosen(quick=quick, only=only, reps=reps), out=out, workers=workers, progress=not quiet)
+    click.echo(report.summary())
+    if report.failed:
+        sys.exit(1)
 
 
 def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:

@@ -1,0 +1,210 @@
+"""The plans: which estimators are asked in which worlds, and what is expected of them.
+
+`HEADLINE` cells get 2,000 replicates in the full plan, the others 500; the quick plan asks the same kinds of questions
+of the worlds in which a mistake shows first, 100 times each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from gmvcausal.trust.cells import Cell, select
+
+HEADLINE, OTHER, QUICK = 2000, 500, 100
+TREATED = (1, 2, 5, 10, 30)
+# Effects that a test of D5 and D6 finds with 80 % power: 2.8 standard deviations of the estimator in that world.
+MDE = {"D5/room": 90.0, "D5/user": 3.3, "D6/room": 82.0}
+_KNOWN_REFUSAL = ("runs", "coverage", "se")
+_BY_DESIGN = "Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant"
+
+
+def _ask(estimator: str, **call: Any) -> dict[str, Any]:
+    return {"estimator": estimator, **call}
+
+
+def _two_by_two() -> Iterator[Cell]:
+    """D5: one start; rooms, and users who mostly buy nothing."""
+    for unit, n in (("room", 200), ("user", 4000)):
+        dials: dict[str, Any] = {"unit": unit}
+        for estimator in ("two_by_two", "callaway_santanna", "twfe"):
+            reps = HEADLINE if estimator == "two_by_two" or unit == "room" else OTHER
+            yield Cell(f"D5/{unit}/{estimator}", "D5", n=n, dials=dials, call=_ask(estimator), reps=reps)
+        null = {**dials, "effect": 0.0}
+        for estimator in ("two_by_two", "callaway_santanna"):
+            yield Cell(
+                f"D5/{unit}/no-effect/{estimator}", "D5", "size", n=n, dials=null, call=_ask(estimator), null=True
+            )
+        mde = MDE[f"D5/{unit}"]
+        dials = {**dials, "effect": mde}
+        for estimator in ("two_by_two", "callaway_santanna"):
+            yield Cell(f"D5/{unit}/power/{estimator}", "D5", "power", n=n, dials=dials, call=_ask(estimator), mde=mde)
+    stack = {"method": "stack", "tactic": "rollout", "window": [-4, 3], "freq": "W", "origin": "2026-03-02"}
+    yield Cell(
+        "D5/user/stacked",
+        "D5",
+        n=4000,
+        dials={"unit": "user"},
+        table=stack,
+        call={"estimator": "stacked", "treated": "treated", "stack": "stack"},
+        gates=("runs", "coverage", "se", "refused_valid"),
+    )
+
+
+def _staggered() -> Iterator[Cell]:
+    """D6 and D7: staggered starts, constant and growing effects."""
+    for unit, n in (("room", 200), ("user", 4000)):
+        dials, room = {"unit": unit}, unit == "room"
+        for control in ("never_treated", "not_yet_treated"):
+            if control == "not_yet_treated" and not room:
+                continue
+            name = "callaway_santanna" + ("" if control == "never_treated" else "-not-yet")
+            call = _ask("callaway_santanna", control=control)
+            reps = HEADLINE if room and control == "never_treated" else OTHER
+            yield Cell(f"D6/{unit}/{name}", "D6", n=n, dials=dials, call=call, reps=reps)
+            yield Cell(f"D7/{unit}/{name}", "D7", n=n, dials=dials, call=call, reps=reps)
+        yield Cell(
+            f"D6/{unit}/twfe", "D6", n=n, dials=dials, call=_ask("twfe"), gates=_KNOWN_REFUSAL, explanation=_BY_DESIGN
+        )
+        yield Cell(
+            f"D7/{unit}/twfe",
+            "D7",
+            "fails on purpose",
+            n=n,
+            dials=dials,
+            call=_ask("twfe"),
+            check="forbidden_comparisons",
+            clean=f"D5/{unit}/twfe",
+            gates=("runs", "seen_failing", "refused_violation", "fires"),
+        )
+    yield Cell(
+        "D6/room/no-effect/callaway_santanna",
+        "D6",
+        "size",
+        n=200,
+        dials={"unit": "room", "effect": 0.0},
+        call=_ask("callaway_santanna"),
+        null=True,
+    )
+    mde = MDE["D6/room"]
+    yield Cell(
+        "D6/room/power/callaway_santanna",
+        "D6",
+        "power",
+        n=200,
+        dials={"unit": "room", "effect": mde},
+        call=_ask("callaway_santanna"),
+        mde=mde,
+    )
+
+
+def _few_rooms() -> Iterator[Cell]:
+    """D8: 1 to 30 of 60 rooms treated, lasting shocks, no effect."""
+    for sizes, visible in (("equal", True), ("proportional", True), ("proportional", False)):
+        name = sizes if sizes == "equal" else f"proportional-{'visible' if visible else 'hidden'}"
+        for treated in TREATED:
+            dials: dict[str, Any] = {"treated": treated, "sizes": sizes}
+            if sizes != "equal":
+                dials["visible"] = visible
+            gates = ("runs", "size", "interval") if treated == max(TREATED) else None
+            for estimator in ("callaway_santanna", "two_by_two"):
+                yield Cell(
+                    f"D8/{name}/{treated:02d}/{estimator}",
+                    "D8",
+                    "size",
+                    n=60,
+                    dials=dials,
+                    call=_ask(estimator),
+                    null=True,
+                    reps=HEADLINE if visible else OTHER,
+                    check="few_clusters" if treated < 10 else "",
+                    clean=f"D8/{name}/{max(TREATED)}/{estimator}" if treated < 10 else "",
+                    gates=gates,
+                )
+
+
+def _violations() -> Iterator[Cell]:
+    """Worlds that break an assumption, each beside the world without the violation."""
+    for unit, n, drift in (("room", 200, 40.0), ("user", 4000, 2.0)):
+        for check in ("pre_trend", "pre_trend_slope"):
+            yield Cell(
+                f"D6/{unit}/drift/{check}",
+                "D6",
+                "audit violation",
+                n=n,
+                dials={"unit": unit, "pretrend": drift},
+                call=_ask("callaway_santanna"),
+                check=check,
+                clean=f"D6/{unit}/callaway_santanna",
+                gates=("runs", "refused_violation", "fires"),
+            )
+
+
+def _waiting() -> Iterator[Cell]:
+    """D9: buyers wait for an announced tactic; the design says so, or the audit must."""
+    yield Cell("D9/declared/callaway_santanna", "D9", n=200, call=_ask("callaway_santanna"))
+    for check in ("pre_trend", "pre_trend_slope"):
+        yield Cell(
+            f"D9/undeclared/{check}",
+            "D9",
+            "audit violation",
+            n=200,
+            call=_ask("callaway_santanna", anticipation=None),
+            check=check,
+            clean="D9/declared/callaway_santanna",
+            gates=("runs", "seen_failing", "refused_violation", "fires") if check == "pre_trend" else ("runs",),
+        )
+
+
+def _leaving() -> Iterator[Cell]:
+    """D10: users who stop buying leave, unless the tactic keeps them."""
+    for estimator in ("callaway_santanna", "two_by_two"):
+        nobody = f"D10/nobody-leaves/{estimator}"
+        yield Cell(nobody, "D10", n=4000, dials={"strength": 0.0}, call=_ask(estimator))
+        if estimator == "callaway_santanna":
+            yield Cell(
+                f"D10/leaving/{estimator}",
+                "D10",
+                "audit violation",
+                n=4000,
+                call=_ask(estimator),
+                check="attrition",
+                clean=nobody,
+                gates=("runs", "seen_failing", "refused_violation", "fires"),
+            )
+
+
+def plan(*, quick: bool = False) -> tuple[Cell, ...]:
+    """The cells of the full plan, or of the quick one.
+
+    Examples
+    --------
+    >>> len(plan(quick=True)) < len(plan())
+    True
+    """
+    cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_leaving()]
+    if not quick:
+        return tuple(cells)
+    return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))
+
+
+def _first(cell: Cell) -> bool:
+    """Whether the quick plan has the cell."""
+    if cell.world == "D8":
+        return cell.dials.get("visible", True) and cell.dials["treated"] in (1, 5, 10, 30)
+    return "/power/" not in cell.id
+
+
+def chosen(*, quick: bool = False, only: str = "", reps: int | None = None) -> tuple[Cell, ...]:
+    """A part of a plan, with another number of replicates if given.
+
+    Examples
+    --------
+    >>> [cell.id for cell in chosen(only="D9/declared", reps=10)]
+    ['D9/declared/callaway_santanna']
+    """
+    cells = plan(quick=quick)
+    if only:
+        cells = select(cells, only)
+    return cells if reps is None else tuple(replace(cell, reps=reps) for cell in cells)

@@ -1,0 +1,77 @@
+"""What the page says around its tables."""
+
+INTRO = """\
+# How right we are
+
+Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
+market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
+held against the truth. This page shows what came out, failures included. Numbers behind ± are Monte Carlo errors: what
+chance alone does to a number from so many runs.
+
+**{verdict}** {counts}
+"""
+COVERAGE = """\
+## How often does the 95 % interval hold the truth?
+
+It should 95 times in 100. "Below" counts intervals that lie wholly below the truth (the effect was understated),
+"above" those wholly above it; each should be near 2.5 %. "SE/sd" is the mean standard error over the true spread of
+the estimates: below 1, the estimator believes itself too much. "Length" is that of the interval over that of the best
+known estimator in the same world. "If credible" is the coverage among the runs that the audit let pass.
+"""
+SIZE = """\
+## How often is an effect found where there is none?
+
+At the 5 % level 4 to 6.5 % are allowed, or no interval with the reason said. In D8 few of 60 rooms are treated and
+shocks last from week to week, which is where clustered standard errors of the textbook reject far too often. In its
+*proportional* worlds the variance of a room grows with its squared size and the largest rooms are treated; *hidden*
+means that no column shows the size.
+"""
+POWER = """\
+## What would be found?
+
+An effect of the stated size should be found 80 times in 100. "Said" is the effect that the result itself says it could
+have found with 80 % power (`result.detectable`), on average.
+"""
+BANDS = """\
+## Does the band hold the whole path of the event study?
+
+The simultaneous 95 % band is to hold the true effect at *every* event time at once, before and after the start, in 95
+of 100 runs.
+"""
+AUDIT = """\
+## What does the audit fire on?
+
+For each violation: how often the check made for it warned or failed, on the violating data and on the same world
+without the violation; and how often the audit as a whole refused the answer. A valid world may be refused 10 % of the
+time, a violation of the stated size should be refused at least 80 %.
+"""
+PURPOSE = """\
+## Where it fails, on purpose
+
+These cells break an assumption of the estimator. They are here because a study in which nothing fails proves nothing:
+they must be seen failing.
+"""
+MADE = """\
+## How it was made
+
+{cells} cells, {markets:,} simulated markets, {calls:,} answers, {minutes:.0f} minutes of computing on one core; seed
+{seed}; {versions}. Cells of the same world, size and dials were asked about the same markets, so their errors move
+together. The draws of a market depend on the seed, the world and the number of the run alone: any number of processes
+gives the same numbers to the last bit.
+
+Monte Carlo errors: of a share, √(q(1−q)/n) with q = (hits + 2)/(n + 4); of SE/sd, by the delta method, the standard
+deviation over √n of (SEᵢ − m)/s − m((eᵢ − ē)² − s²)/(2s³), where m is the mean standard error, s the standard
+deviation of the errors e and ē their mean; it takes heavy tails as they are.
+
+```text
+gmvcausal trust --out DIR
+python -m gmvcausal.trust.page
+```
+"""
+GATES = """\
+## Gates
+
+A run fails where a gate does not hold and no reason is recorded beside the cell. Coverage of the 95 % interval may lie
+three Monte Carlo errors from 95 %, SE/sd in .95 to 1.05, and the size at 5 % in 4 to 6.5 %, with the same allowance.
+`gmvcausal trust --quick` asks a part of the questions in under three minutes.
+"""
