@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.simulate.livestream import livestream
+from gmvcausal.simulate.make import livestream
 from gmvcausal.simulate.market import Market, MarketLogs, Truth
+from gmvcausal.simulate.parquet import write_livestream
 from gmvcausal.simulate.worlds.registry import WORLDS, world
 
-__all__ = ["WORLDS", "Market", "MarketLogs", "Truth", "livestream", "world"]
+__all__ = ["WORLDS", "Market", "MarketLogs", "Truth", "livestream", "world", "write_livestream"]

@@ -79,10 +79,10 @@ def livestream(
     parts: dict[str, list[pd.DataFrame]] = {}
     workers = check_workers(workers)
     for made in each_block(plan, workers=workers, progress=progress):
-        for name, table in made.items():
+        for name, table in rename(plan, made).items():
             parts.setdefault(name, []).append(table)
-    found = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    logs = MarketLogs(arrange(stage, found), COLUMNS)
+    found = {name: together(frames) for name, frames in parts.items()}
+    logs = MarketLogs(_in_order(found | room_side(stage)), COLUMNS)
     note = f"{plan.users:,} users, {plan.rooms:,} rooms, {plan.days} days under {', '.join(plan.tactics)}"
     return Market("livestream", logs, make_design(plan), partial(make_truth, plan, workers=workers), note)
 
@@ -138,21 +138,31 @@ def each_block(plan: Plan, *, workers: int, progress: bool) -> Iterator[dict[str
     yield from in_order(partial(_one_block, plan), plan.blocks, workers=workers, progress=progress, what="users")
 
 
-def arrange(stage: Stage, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Put the rooms' tables beside the users'; exposures are those of the first tactic's unit."""
-    every = {**found, **tables.room_tables(stage)}
-    rooms = tables.room_assignments(stage)
-    first = stage.plan.units[stage.plan.tactics[0]]
-    if rooms and "exposures" not in every:
-        every |= {"assignments": rooms["room_assignments"], "exposures": rooms["room_exposures"]}
-    elif rooms and first == "room":
-        every |= {"user_assignments": every["assignments"], "user_exposures": every["exposures"]}
-        every |= {"assignments": rooms["room_assignments"], "exposures": rooms["room_exposures"]}
-    elif rooms:
-        every |= rooms
+def rename(plan: Plan, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Exposures and assignments without a prefix are those of the first tactic's unit, the one that `Logs` reads."""
+    if plan.units[plan.tactics[0]] == "user":
+        return found
+    theirs = ("assignments", "exposures")
+    return {f"user_{name}" if name in theirs else name: table for name, table in found.items()}
+
+
+def room_side(stage: Stage) -> dict[str, pd.DataFrame]:
+    """The tables of rooms."""
+    found = tables.room_assignments(stage)
+    if stage.plan.units[stage.plan.tactics[0]] == "room":
+        found = {name.removeprefix("room_"): table for name, table in found.items()}
+    return tables.room_tables(stage) | found
+
+
+def _in_order(found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     order = ("users", "rooms", "sessions", "visits", "orders", "refunds", "coupons", "pushes", "memberships", "edges")
-    names = [name for name in order if name in every] + [name for name in every if name not in order]
-    return {name: every[name] for name in names}
+    names = [name for name in order if name in found] + [name for name in found if name not in order]
+    return {name: found[name] for name in names}
+
+
+def together(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Blocks of one table in their order; empty ones would only blur the types of columns."""
+    return pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True)
 
 
 def make_design(plan: Plan) -> Design:
