@@ -1,4 +1,4 @@
-"""The command line: ``gmvcausal demo``, ``gmvcausal run STUDY.toml``, ``gmvcausal trust``.
+"""The command line: ``gmvcausal`` with ``demo``, ``run STUDY.toml``, ``simulate --out DIR`` and ``trust``.
 
 Exit codes: 0 on an answer, 1 where a gate of ``trust`` fails, 2 on a bad input (the message, no traceback), 3 where the
 audit refuses a headline and ``--strict`` was given.
@@ -6,14 +6,16 @@ audit refuses a headline and ``--strict`` was given.
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gmvcausal import __version__
-from gmvcausal.errors import GmvCausalError
+from gmvcausal.errors import GmvCausalError, InputError
 
 _OUT = click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder for the report and the tables."
@@ -69,6 +71,49 @@ def trust(quick: bool, out: Path, workers: int | None, only: str, reps: int | No
     click.echo(report.summary())
     if report.failed:
         sys.exit(1)
+
+
+@cli.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for one parquet file per table.")
+@click.option("--users", type=int, default=None, help="Users; 2,000 by default. With --world, its units.")
+@click.option("--rooms", type=int, default=20, show_default=True, help="Rooms.")
+@click.option("--days", type=int, default=60, show_default=True, help="Days of the log.")
+@click.option("--tactics", default="coupon", show_default=True, help="Tactics, separated by commas.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same market.")
+@click.option("--dial", multiple=True, metavar="NAME=VALUE", help="Turn a dial; may be given several times.")
+@click.option("--world", default=None, help="A named world (D1 to D18) in place of rooms, days and tactics.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
+@click.option("--truth/--no-truth", default=True, show_default=True, help="Whether to work out the truth.")
+@_QUIET
+def simulate(
+    out: Path, users: int | None, rooms: int, days: int, tactics: str, seed: int, dial: tuple[str, ...],
+    world: str | None, workers: int, truth: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Simulate a livestream market whose true effects are known, and write it as parquet files."""
+    from gmvcausal import simulate as market
+
+    dials = dict(_dial(text) for text in dial)
+    if world is not None:
+        paths = market.world(world, n=users, seed=seed, **dials).write(out)
+    else:
+        names = tuple(name.strip() for name in tactics.split(",") if name.strip())
+        paths = market.write_livestream(
+            out, users=2000 if users is None else users, rooms=rooms, days=days, tactics=names, seed=seed,
+            workers=workers, truth=truth, progress=not quiet, **dials,
+        )  # fmt: skip
+    for path in paths:
+        click.echo(path)
+
+
+def _dial(text: str) -> tuple[str, Any]:
+    """A dial as it is written on the command line: ``conversion=0.05``, ``adopt=[20,34]``, ``targeting=lot``."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--dial {text!r} gives no value", remedy="write --dial conversion=0.05")
+    try:
+        return name.strip(), json.loads(value)
+    except json.JSONDecodeError:
+        return name.strip(), value.strip()
 
 
 def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:
