@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gmvcausal.errors import InputError
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -86,6 +88,8 @@ def user_orders(bought: NDArray[np.bool_], basket: FloatArray, draws: np.random.
     >>> orders["gmv"].tolist(), sorted(orders["user"])
     ([9.5, 9.5, 9.5], [0, 0, 1])
     """
+    if not bought[:, 0].any() or not bought[:, -1].any():
+        raise InputError("nobody buys in the first or in the last week", remedy="raise n= or buying=")
     user, week = np.nonzero(bought)
     seconds = clock(week * 7 + draws.integers(0, 7, len(user)), draws)
     cents = np.maximum(np.rint(basket[bought] * 100), 1).astype(np.int64)

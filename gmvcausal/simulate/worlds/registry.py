@@ -9,16 +9,34 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.params import check
 from gmvcausal.simulate.market import Market
-from gmvcausal.simulate.worlds import rollout_violations, rollout_worlds
+from gmvcausal.simulate.worlds import (
+    observational_worlds,
+    rollout_violations,
+    rollout_worlds,
+    targeting_worlds,
+    trial_worlds,
+)
 from gmvcausal.simulate.worlds.dials import check_dials
 
 WORLDS: dict[str, Callable[..., Market]] = {
+    "D1": trial_worlds.d1,
+    "D2": trial_worlds.d2,
+    "D3": trial_worlds.d3,
+    "D4": trial_worlds.d4,
     "D5": rollout_worlds.d5,
     "D6": rollout_worlds.d6,
     "D7": rollout_worlds.d7,
     "D8": rollout_worlds.d8,
     "D9": rollout_violations.d9,
     "D10": rollout_violations.d10,
+    "D11": targeting_worlds.d11,
+    "D12": targeting_worlds.d12,
+    "D13": targeting_worlds.d13,
+    "D14": targeting_worlds.d14,
+    "D15": observational_worlds.d15,
+    "D16": observational_worlds.d16,
+    "D17": observational_worlds.d17,
+    "D18": observational_worlds.d18,
 }
 
 
