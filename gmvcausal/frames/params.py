@@ -110,6 +110,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "control": lambda n, v: one_of(n, v, ("never_treated", "not_yet_treated")),
     "base_period": lambda n, v: one_of(n, v, ("varying", "universal")),
     "bands": lambda n, v: one_of(n, v, ("simultaneous", "pointwise")),
+    "assignment": lambda n, v: _optional(n, v, ("random",)),
     "missing": lambda n, v: one_of(n, v, ("raise", "zero")),
     "dedupe": lambda n, v: _optional(n, v, ("exact", "keep")),
     "keep": _names,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.stats.inference import critical_value, fieller
+from gmvcausal.stats.small_sample import Spread
 
 # Columns of a panel from Logs that are counts: their total is no GMV.
 _COUNTS = ("orders", "buyers")
@@ -137,9 +139,10 @@ def incremental_gmv(
     estimate = np.array([gain, refunds * gain, spent, profit])
     if not spent and margin == 1 and not refunds:  # profit would be GMV under another name
         terms, estimands, estimate, cov = terms[:3], estimands[:3], estimate[:3], cov[:3, :3]
-    special = {}
+    special: dict[int, Callable[[float], tuple[float, float]]] = {}
     units = ["money"] * len(terms)
-    df = result.estimates.df
+    t = result.estimates.t
+    df, factor = float(t.df[0]), float(t.factor[0])
     if spent:
         terms.append("roi")
         estimands.append("profit / cost, interval by Fieller")
@@ -147,7 +150,19 @@ def incremental_gmv(
         estimate = np.append(estimate, profit / spent)
         cov = np.pad(cov, (0, 1), constant_values=np.nan)
         var_profit, cov_profit = float(cov[3, 3]), float(cov[2, 3])
-        special[4] = partial(_return_interval, (profit, spent, var_profit, var_cost, cov_profit), df)
+        parts_of_return = (profit, spent, *(v * factor**2 for v in (var_profit, var_cost, cov_profit)))
+        special[4] = partial(_return_interval, parts_of_return, df)
+    special_p: dict[int, float] = {}
+    withheld = result.estimates.withheld
+    effect = result.estimates.special.get(0)
+    if effect is not None and isinstance(cost, Result):
+        special, withheld = {}, "few clusters are treated, and placebo runs do not cover gain and cost together"
+    elif effect is not None:
+        # A known cost leaves every term a straight line in the effect, so its limits follow from those of the effect.
+        slopes = [cells, refunds * cells, 0.0, kept * cells, kept * cells / spent if spent else 0.0]
+        shifts = [0.0, 0.0, spent, -spent, -1.0]
+        special = {k: partial(_line, effect, slopes[k], shifts[k]) for k in range(len(terms))}
+        special_p = {k: result.p_value for k in (0, 1) if slopes[k]}
     estimates = Estimates(
         tuple(terms),
         tuple(estimands),
@@ -155,9 +170,11 @@ def incremental_gmv(
         estimate,
         cov,
         (result.n,) * len(terms),
-        df,
-        result.estimates.withheld,
+        Spread(np.full(len(terms), df), np.full(len(terms), factor)),
+        withheld,
         special,
+        special_p,
+        result.estimates.method,
     )
     options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
     manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
@@ -170,6 +187,14 @@ def incremental_gmv(
         result,
         _checks(result, paid),
     )
+
+
+def _line(
+    effect: Callable[[float], tuple[float, float]], slope: float, shift: float, level: float
+) -> tuple[float, float]:
+    """Limits of ``slope x effect + shift``; the slope is not negative."""
+    low, high = effect(level)
+    return (slope * low + shift, slope * high + shift) if slope else (shift, shift)
 
 
 def _return_interval(parts: tuple[float, float, float, float, float], df: float, level: float) -> tuple[float, float]:

@@ -123,10 +123,8 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         if seen > 0:
             least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
-            lines.append(
-                f"The smallest effect it could have seen is about {least} "
-                f"({number(result.detectable_errors, 2)} standard errors){share}."
-            )
+            errors = f" ({number(result.detectable_errors, 2)} standard errors)" if result.std_error > 0 else ""
+            lines.append(f"The smallest effect it could have seen is about {least}{errors}{share}.")
         return tuple(lines)
     return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
 

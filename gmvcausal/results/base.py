@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.manifest import Manifest
-from gmvcausal.stats.inference import power_factor
+from gmvcausal.stats.inference import critical_value, power_factor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +95,17 @@ class Result(ABC):
     @property
     def detectable_errors(self) -> float:
         """Standard errors that an effect must have to be found with 80 % power at `alpha`: about 2.8 at 5 %."""
-        return power_factor(1 - self.alpha, self.estimates.df)
+        t = self.estimates.t
+        return power_factor(1 - self.alpha, float(t.df[0])) * float(t.factor[0])
 
     @property
     def detectable(self) -> float:
         """The smallest effect that could have been found with 80 % power at `alpha`."""
-        return self.detectable_errors * self.std_error
+        if not math.isnan(self.std_error):
+            return self.detectable_errors * self.std_error
+        # Without a standard error the interval says how far chance reaches: its half-length stands for 1.96 of them.
+        low, high = self.conf_int()
+        return power_factor(1 - self.alpha) / critical_value(1 - self.alpha) * (high - low) / 2
 
     def conf_int(self, level: float | None = None) -> tuple[float, float]:
         """Confidence interval of the headline.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gmvcausal.stats.inference import FloatArray, critical_value, p_value, root_of_diagonal
+from gmvcausal.stats.inference import FloatArray, critical_values, p_value, root_of_diagonal
+from gmvcausal.stats.small_sample import Spread, normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +21,17 @@ class Estimates:
     cov : ndarray, shape (k, k)
         NaN rows where the interval is withheld.
     n : tuple of int, length k
-    df : float
-        Degrees of freedom of the t distribution; ``inf`` for the normal.
+    spread : Spread, optional
+        Degrees of freedom of each term's t distribution, and the factor on its standard error; normal without.
     withheld : str
         Why intervals are missing, where they are; empty otherwise.
     special : mapping of int to callable
-        Terms whose interval is not estimate +- critical value x standard error (a ratio): level -> (low, high).
+        Terms whose interval is not estimate +- critical value x standard error (a ratio, placebo runs): level ->
+        (low, high).
+    special_p : mapping of int to float
+        Their p-values, where they do not follow from estimate and standard error.
+    method : str
+        How the headline's interval is made.
     """
 
     term: tuple[str, ...]
@@ -35,9 +40,11 @@ class Estimates:
     estimate: FloatArray
     cov: FloatArray
     n: tuple[int, ...]
-    df: float = math.inf
+    spread: Spread | None = None
     withheld: str = ""
     special: Mapping[int, Callable[[float], tuple[float, float]]] = field(default_factory=dict)
+    special_p: Mapping[int, float] = field(default_factory=dict)
+    method: str = ""
 
     @property
     def std_error(self) -> FloatArray:
@@ -47,11 +54,21 @@ class Estimates:
     @property
     def p_value(self) -> FloatArray:
         """Two-sided p-values against zero."""
-        return p_value(self.estimate, self.std_error, self.df)
+        t = self.t
+        p = p_value(self.estimate, self.std_error * t.factor, t.df)
+        for term, value in self.special_p.items():
+            p[term] = value
+        return p
+
+    @property
+    def t(self) -> Spread:
+        """`spread`, or the normal distribution for every term."""
+        return normal(len(self.term)) if self.spread is None else self.spread
 
     def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper confidence limits at `level`."""
-        half = critical_value(level, self.df) * self.std_error
+        t = self.t
+        half = critical_values(level, t.df) * t.factor * self.std_error
         low, high = self.estimate - half, self.estimate + half
         for term, limits in self.special.items():
             low[term], high[term] = limits(level)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +14,8 @@ from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, IntArray, Options, Serie
 from gmvcausal.rollout.from_units import FromUnits
 from gmvcausal.rollout.group_time import Effects, group_time, rebase
 from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.placebo import placebo
+from gmvcausal.stats.small_sample import normal
 
 
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
@@ -51,7 +52,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         ("cohort average", "ATT, mean per cohort weighted by cohort size"),
         ("period average", "ATT, plain mean over calendar periods"),
     ]
-    cov = effects.covariance(np.vstack([p.rows for p in parts]))
+    cov, spread = effects.uncertainty(np.vstack([p.rows for p in parts]))
     group = effects.group
     treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
@@ -73,7 +74,16 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         "period": lambda: effect_series(effects, by_period, cluster),
         "cells": lambda: _cell_series(effects, cluster),
     }
-    estimates = headline(terms, options.outcome_unit, estimate, cov, used, math.inf, clusters)
+    estimates = headline(
+        terms,
+        options.outcome_unit,
+        estimate,
+        cov,
+        used,
+        spread,
+        clusters,
+        lambda: placebo(panel, options, float(estimate[0]), "last"),
+    )
     headline_row = parts[0].rows[0]
     controls = untreated if untreated.any() else treated
     return Fitted(
@@ -115,12 +125,14 @@ def effect_series(
     effects: Effects, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
 ) -> Series:
     """Aggregates with their covariance and the clusters behind each."""
+    cov, spread = effects.uncertainty(parts.rows)
     return Series(
         parts.at,
         parts.estimate,
-        effects.covariance(parts.rows),
+        cov,
         (parts.cohorts @ effects.n[:-1]).astype(np.int64),
         _smaller_side(effects, parts.cohorts, parts.controls, cluster),
+        spread,
         reference,
     )
 
@@ -128,13 +140,17 @@ def effect_series(
 def _cell_series(effects: Effects, cluster: IntArray) -> Series:
     """Every group-time effect on its own."""
     k = len(effects.att)
-    cov = effects.variances() if k > MAX_JOINT else effects.covariance(np.eye(k, k + len(effects.shares)))
+    if k > MAX_JOINT:
+        cov, spread = effects.variances(), normal(k)
+    else:
+        cov, spread = effects.uncertainty(np.eye(k, k + len(effects.shares)))
     return Series(
         effects.cells.event,
         effects.att,
         cov,
         effects.n[effects.cells.cohort].astype(np.int64),
         _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster),
+        spread,
     )
 
 

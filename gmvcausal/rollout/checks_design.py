@@ -21,8 +21,12 @@ def few_clusters(case: Case) -> Check:
     least = min(treated, control)
     status = judge("few_clusters", least)
     message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
+    if status == "failed" and case.fitted.estimates.special:
+        # Chance is learnt from the controls, so few treated clusters cost power, not honesty.
+        status = "warned"
+        message += f"; no standard error can be had from so few, so the interval is by {case.fitted.estimates.method}"
     remedy = (
-        "collect more treated units, or read the estimate without an interval"
+        "collect more treated units (placebo runs need 20 control clusters), or read the estimate without an interval"
         if status == "failed"
         else ("read intervals near the margin with care" if status == "warned" else "")
     )

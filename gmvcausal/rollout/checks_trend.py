@@ -10,6 +10,7 @@ from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, p_text
 from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.fitted import Series
+from gmvcausal.rollout.placebo import placebo_slope
 from gmvcausal.rollout.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.stats.inference import p_value, wald
 
@@ -39,12 +40,12 @@ def _no_leads(case: Case, name: str) -> Check | None:
             remedy="supply earlier periods, or argue for parallel trends from outside the data",
         )
     if int(leads.clusters.max()) < MIN_CLUSTERS:
-        return Check(
-            name,
-            "not_run",
-            f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on",
-        )
+        return Check(name, "not_run", _too_few())
     return None
+
+
+def _too_few() -> str:
+    return f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on"
 
 
 def pre_trend(case: Case) -> Check:
@@ -99,6 +100,9 @@ def pre_trend_slope(case: Case) -> Check:
     """Does the effect merely continue the line that was there before?"""
     bad = _no_leads(case, "pre_trend_slope")
     leads = _leads(case.event)
+    few = leads is not None and len(leads.at) > 0 and int(leads.clusters.max()) < MIN_CLUSTERS
+    if few:
+        bad = None
     if bad is not None or leads is None or case.event is None or leads.reference is None:
         return bad or Check("pre_trend_slope", "not_run", "there are no leads")
     b, se = slope(leads)
@@ -106,7 +110,15 @@ def pre_trend_slope(case: Case) -> Check:
     weight = case.event.n[after] / case.event.n[after].sum()
     effect = float(weight @ case.event.estimate[after])
     drift = b * float(weight @ (case.event.at[after] - leads.reference))
-    p = float(p_value(np.array([b]), np.array([se]), leads.df)[0]) if se > 0 else math.nan
+    if few:
+        found = placebo_slope(case.panel, case.options)
+        if found is None:
+            return Check("pre_trend_slope", "not_run", _too_few())
+        p = found
+    else:
+        # The line mixes leads; the least certain of them sets its degrees of freedom.
+        t = _main_leads(leads).spread
+        p = float(p_value(np.array([b]), np.array([float(t.factor.max()) * se]), float(t.df.min()))[0])
     if math.isnan(p):
         return Check("pre_trend_slope", "not_run", "the leads have no variance")
     continues = drift * effect > 0

@@ -40,12 +40,33 @@ def cluster_sums(pieces: Iterable[tuple[FloatArray, IntArray]]) -> Iterator[Floa
         yield carried
 
 
-def products(sums: Iterable[FloatArray], terms: int) -> FloatArray:
-    """Their outer products added up, shape (terms, terms): the cluster-robust covariance."""
-    out = np.zeros((terms, terms))
+def products(
+    sums: Iterable[FloatArray], terms: int, group: IntArray, n_groups: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Their outer products added up: the cluster-robust covariance, and what each group of clusters brings to it.
+
+    Parameters
+    ----------
+    sums : iterable of ndarray, shape (terms, clusters)
+    group : ndarray of int, shape (all clusters,)
+        Group of each cluster, in the order in which they come.
+
+    Returns
+    -------
+    cov : ndarray, shape (terms, terms)
+    variance : ndarray, shape (terms, n_groups)
+    clusters : ndarray, shape (n_groups,)
+    """
+    out, variance = np.zeros((terms, terms)), np.zeros((terms, n_groups))
+    done = 0
     for block in sums:
         out += block @ block.T
-    return out
+        of = group[done : done + block.shape[1]]
+        done += block.shape[1]
+        for g in np.unique(of):
+            inside = block[:, of == g]
+            variance[:, g] += np.einsum("ac,ac->a", inside, inside)
+    return out, variance, np.bincount(group, minlength=n_groups).astype(float)
 
 
 def squares(sums: Iterable[FloatArray], terms: int) -> FloatArray:

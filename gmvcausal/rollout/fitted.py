@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +15,7 @@ from gmvcausal.rollout.group_time import Effects
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.rules import MIN_CLUSTERS
 from gmvcausal.rollout.within import Fit
+from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,6 +38,7 @@ class Options:
     ssc: str
     seed: int
     outcome_unit: str
+    assignment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Series:
         Clusters on the smaller side, treated or control; below `MIN_CLUSTERS` no interval is given.
     reference : int or None
         The base event time, whose effect is zero by construction (not among `at`).
-    df : float
+    spread : Spread
+        How each term's interval is made from its standard error.
     """
 
     at: IntArray
@@ -65,14 +67,20 @@ class Series:
     cov: FloatArray
     n: IntArray
     clusters: IntArray
+    spread: Spread
     reference: int | None = None
-    df: float = math.inf
 
     def take(self, use: NDArray[np.bool_]) -> Series:
         """The terms marked by `use`."""
         cov = self.cov[np.ix_(use, use)] if self.cov.ndim == 2 else self.cov[use]
         return replace(
-            self, at=self.at[use], estimate=self.estimate[use], cov=cov, n=self.n[use], clusters=self.clusters[use]
+            self,
+            at=self.at[use],
+            estimate=self.estimate[use],
+            cov=cov,
+            n=self.n[use],
+            clusters=self.clusters[use],
+            spread=self.spread.take(use),
         )
 
     def withheld(self) -> FloatArray:
@@ -149,23 +157,71 @@ def headline(
     estimate: FloatArray,
     cov: FloatArray,
     n: int,
-    df: float,
+    spread: Spread,
     clusters: tuple[int, int],
+    runs: Callable[[], Runs] | None = None,
 ) -> Estimates:
-    """Estimates with the interval withheld where either side has too few clusters."""
-    few = min(clusters) < MIN_CLUSTERS
-    withheld = ""
-    if few:
-        cov = np.full_like(cov, np.nan)
-        withheld = (
-            f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side "
-            "the usual "
-            "standard errors are far too small, so no interval is given"
-        )
+    """Estimates, with placebo runs in place of the standard error where either side has too few clusters for one.
+
+    Parameters
+    ----------
+    runs : callable
+        Makes the placebo runs of the headline, or says why there can be none.
+    """
     k = len(terms)
-    return Estimates(
-        tuple(t[0] for t in terms), tuple(t[1] for t in terms), (unit,) * k, estimate, cov, (n,) * k, df, withheld
+    out = Estimates(
+        tuple(t[0] for t in terms),
+        tuple(t[1] for t in terms),
+        (unit,) * k,
+        estimate,
+        cov,
+        (n,) * k,
+        spread,
+        method="t distribution with Welch's degrees of freedom",
     )
+    if min(clusters) >= MIN_CLUSTERS:
+        return out
+    found = None if runs is None else runs()
+    why = "" if found is None else found.why
+    few = (
+        f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side the usual "
+        "standard errors are far too small, so "
+    )
+    out = replace(out, cov=np.full_like(cov, np.nan))
+    if found is None or found.limits is None:
+        return replace(out, withheld=few + "no interval is given" + (f" ({why})" if why else ""), method="")
+    terms_told = range(k if found.whole else 1)
+    return replace(
+        out,
+        special=dict.fromkeys(terms_told, found.limits),
+        special_p=dict.fromkeys(terms_told, found.p_value),
+        method=found.method,
+        withheld="" if len(terms_told) == k else few + "only the headline, from placebo runs, has an interval",
+    )
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What few treated clusters allow.
+
+    Attributes
+    ----------
+    limits : callable or None
+        level -> (low, high); None where nothing holds.
+    p_value : float
+    method : str
+        How the interval is made.
+    why : str
+        Why there is none.
+    whole : bool
+        Whether every aggregate is the same number, so that the interval is that of all.
+    """
+
+    limits: Callable[[float], tuple[float, float]] | None = None
+    p_value: float = float("nan")
+    method: str = ""
+    why: str = ""
+    whole: bool = False
 
 
 def no_anticipation(options: Options) -> None:

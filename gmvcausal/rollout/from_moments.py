@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gmvcausal.moments import Moments
 from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.clustered import cluster_sums, products, squares
+from gmvcausal.stats.small_sample import Spread, groups_of_clusters, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -112,13 +113,38 @@ class FromMoments:
 
     def covariance(self, rows: FloatArray) -> FloatArray:
         """Covariance of ``rows @ [att, shares]``, shape (a, a); by clusters where they are above the unit."""
+        return self.uncertainty(rows)[0]
+
+    def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
+        """Covariance of ``rows @ [att, shares]`` by clusters, shape (a, a), and how intervals are made from it."""
         maps, shift = self._maps(rows)
         if self.moments.cells is not None:
-            return products(cluster_sums(self._scores(maps, shift)), len(rows))
+            code = self._by_cluster[1][self._loaded(maps, shift)]
+            n_groups = len(self.n) + 1
+            sums = cluster_sums(self._scores(maps, shift))
+            out, variance, clusters = products(sums, len(rows), self._group_of_cluster[np.unique(code)], n_groups)
+            return out, welch(variance, clusters)
         out = (shift * self.n) @ shift.T
+        variance = self.n * shift**2
+        clusters = self.n.copy()
+        donor = int(np.argmax(self.n))
         for h, loading in enumerate(maps):
-            out += loading @ self.moments.cross[h] @ loading.T
-        return np.asarray(out)
+            part = loading @ self.moments.cross[h]
+            out += part @ loading.T
+            variance[:, h] += np.einsum("at,at->a", part, loading)
+            if self.n[h] == 1:
+                # One unit has no spread of its own: it is lent that of the largest group.
+                lent = np.einsum("at,ts,as->a", loading, self.moments.cross[donor], loading)
+                variance[:, h] += lent / max(self.n[donor] - 1, 1)
+                clusters[h] = self.n[donor]
+        return np.asarray(out), welch(variance, clusters, np.diag(out))
+
+    @cached_property
+    def _group_of_cluster(self) -> IntArray:
+        """Group of every cluster in the order of their codes; one more for those that hold several."""
+        order, code = self._by_cluster
+        assert self.moments.cells is not None
+        return groups_of_clusters(self.moments.cells.group[order], code, len(self.n))
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, for designs with thousands of cells; shape (K,)."""
@@ -146,13 +172,18 @@ class FromMoments:
         order = np.argsort(code, kind="stable")
         return order, code[order]
 
+    def _loaded(self, maps: list[FloatArray], shift: FloatArray) -> NDArray[np.bool_]:
+        """Which (group, cluster) cells, in the order of clusters, bear on any of the rows."""
+        assert self.moments.cells is not None
+        loaded = np.array([m.any() for m in maps]) | shift.any(axis=0)
+        return np.asarray(loaded[self.moments.cells.group[self._by_cluster[0]]])
+
     def _scores(self, maps: list[FloatArray], shift: FloatArray) -> Iterator[tuple[FloatArray, IntArray]]:
         """Scores of the (group, cluster) cells in pieces, and their clusters."""
         cells = self.moments.cells
         assert cells is not None
         order, code = self._by_cluster
-        loaded = np.array([m.any() for m in maps]) | shift.any(axis=0)
-        inside = loaded[cells.group[order]]
+        inside = self._loaded(maps, shift)
         order, code = order[inside], code[inside]
         step = max(1, _NUMBERS // len(shift))
         for low in range(0, len(order), step):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.clustered import cluster_sums, products, squares
+from gmvcausal.stats.small_sample import Spread, groups_of_clusters, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -180,8 +181,18 @@ class FromUnits:
         return out
 
     def covariance(self, rows: FloatArray) -> FloatArray:
-        """Covariance of ``rows @ [att, shares]``, clustered."""
-        return products(self._by_cluster(rows), len(rows))
+        """Covariance of ``rows @ [att, shares]``, shape (a, a); by clusters where they are above the unit."""
+        return self.uncertainty(rows)[0]
+
+    def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
+        """Covariance of ``rows @ [att, shares]``, clustered, and how intervals are made from it."""
+        maps = self._maps(rows)
+        loaded = np.array([len(m[0]) > 0 or m[3].any() for m in maps])
+        used = np.where(self.group >= 0, np.append(loaded, False)[self.group], False)
+        of_cluster = groups_of_clusters(np.where(used, self.group, -1), self.cluster, len(self.n))
+        sums = self._by_cluster(rows)
+        out, variance, clusters = products(sums, len(rows), of_cluster[of_cluster >= 0], len(self.n) + 1)
+        return out, welch(variance, clusters)
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""

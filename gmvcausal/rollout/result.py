@@ -18,7 +18,8 @@ from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import Fitted, Options, Series
 from gmvcausal.rollout.naive_means import Naive, naive_means
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.stats.inference import critical_value, root_of_diagonal, sidak, sup_t
+from gmvcausal.stats.inference import band as joint_values
+from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,14 +234,16 @@ class DidResult(Result):
 
         cov, level = series.withheld(), 1 - self.alpha
         se = root_of_diagonal(cov)
-        point = critical_value(level, series.df) * se
+        df, factor = series.spread
+        point = critical_values(level, df) * factor * se
         band = point
         live = np.isfinite(se) & (se > 0)
         if self.options.bands == "simultaneous" and live.any():
             if cov.ndim == 2:
-                band = sup_t(cov[np.ix_(live, live)], level, self.options.seed, series.df) * se
+                joint = sup_t(cov[np.ix_(live, live)], level, self.options.seed)
             else:
-                band = sidak(level, int(live.sum()), series.df) * se
+                joint = sidak(level, int(live.sum()))
+            band = joint_values(joint, df) * factor * se
         e = series.estimate
         return pd.DataFrame(
             {

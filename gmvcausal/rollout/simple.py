@@ -23,6 +23,8 @@ from gmvcausal.rollout.fitted import (
 )
 from gmvcausal.rollout.group_time import group_time
 from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.placebo import placebo
+from gmvcausal.stats.small_sample import by_cluster
 
 
 def naive(panel: Panel, options: Options) -> Fitted:
@@ -48,13 +50,14 @@ def naive(panel: Panel, options: Options) -> Fitted:
     control = ~treated if (~treated).any() else treated
     clusters = (count(panel.cluster, treated), count(panel.cluster, without))
     scores = np.bincount(panel.cluster, influence)
+    variance = np.array([[float(scores @ scores)]])
     estimates = headline(
         [("with less without", "difference of means with and without the tactic (not an effect)")],
         options.outcome_unit,
         np.array([means[0] - means[1]]),
-        np.array([[float(scores @ scores)]]),
+        variance,
         len(np.unique(panel.unit_code)),
-        len(np.unique(panel.cluster)) - 1,
+        by_cluster(influence[:, None], panel.cluster, treated.astype(np.int64), variance[0]),
         clusters,
     )
     return Fitted(estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), on=on)
@@ -77,14 +80,16 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
     weight = None if panel.weight is None else panel.weight[used]
     table = two_by_two.four_means(panel.y[used], treated[used], after, panel.cluster[used], weight, options.ssc)
     clusters = (count(panel.cluster, treated), count(panel.cluster, control))
+    variance = np.array([table.variance])
     estimates = headline(
         [("treated x after", "ATT, difference in differences of four means")],
         options.outcome_unit,
         np.array([table.estimate]),
-        np.array([[table.variance]]),
+        variance[None],
         int(used.sum()),
-        table.n_clusters - 1,
+        by_cluster(table.influence[:, None], panel.cluster[used], treated[used].astype(np.int64), variance),
         clusters,
+        lambda: placebo(panel, options, table.estimate, "mean"),
     )
     raw = float(np.bincount(panel.cluster[used], table.influence) @ np.bincount(panel.cluster[used], table.influence))
     scale = math.sqrt(table.variance / raw) if raw > 0 else 1.0

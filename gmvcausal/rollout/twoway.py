@@ -22,6 +22,8 @@ from gmvcausal.rollout.fitted import (
     treatment,
 )
 from gmvcausal.rollout.panel import Panel, first_on
+from gmvcausal.rollout.placebo import placebo
+from gmvcausal.stats.small_sample import Spread, by_cluster
 
 
 def twoway(panel: Panel, options: Options) -> Fitted:
@@ -62,21 +64,26 @@ def twoway(panel: Panel, options: Options) -> Fitted:
         else "coefficient of the treatment with unit and period effects (a weighted mix, not always an ATT)"
     )
     n_units = len(np.unique(panel.unit_code[np.isfinite(panel.y).any(axis=1)]))
+    # Cohorts are told apart by their start, because clusters of one cohort vary about one mean.
+    group = np.where(treated, 1 + first_on(on), 0)
+    group[~np.isfinite(panel.y).any(axis=1)] = -1
+    spread = by_cluster(fit.scores, panel.cluster, group, np.diag(fit.cov))
     estimates = headline(
         [(f"treated ({what} effects)", estimand)],
         options.outcome_unit,
         fit.beta,
         fit.cov,
         n_units,
-        fit.n_clusters - 1,
+        spread,
         clusters,
+        lambda: placebo(panel, options, float(fit.beta[0]), "mean"),
     )
     raw = float((np.bincount(panel.cluster, fit.scores[:, 0]) ** 2).sum())
     scale = math.sqrt(float(fit.cov[0, 0]) / raw) if raw > 0 else 1.0
     return Fitted(
         estimates,
         lambda: fit.scores[:, 0] * scale,
-        lambda: _event_regression(panel, options, on, block, clusters[1]),
+        lambda: _event_regression(panel, options, on, block, clusters[1], spread),
         treated,
         control,
         clusters,
@@ -114,9 +121,12 @@ def _check_stacks(on: FloatArray, block: IntArray, panel: Panel) -> None:
 
 
 def _event_regression(
-    panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int
+    panel: Panel, options: Options, on: FloatArray, block: IntArray, control_clusters: int, spread: Spread
 ) -> Series | None:
-    """Leads and lags by regression on the last column before; None where the treatment switches off again."""
+    """Leads and lags by regression on the last column before; None where the treatment switches off again.
+
+    Every term takes the degrees of freedom of the headline (`spread`): the same clusters stand behind it.
+    """
     ever, first = panel.start != UNTREATED, np.maximum(panel.start, 0)
     columns = np.arange(on.shape[1])
     if (ever[:, None] & (on == 0) & (columns > first[:, None])).any():
@@ -138,6 +148,6 @@ def _event_regression(
     behind = [((event == e) & inside).any(axis=1)[groups.of_row] for e in kept]
     n = np.array([count(panel.unit_code, rows) for rows in behind])
     clusters = np.array([min(count(panel.cluster, rows), control_clusters) for rows in behind])
-    return Series(
-        kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], base, fit.n_clusters - 1
-    )
+    k = len(order)
+    same = Spread(np.repeat(spread.df, k), np.repeat(spread.factor, k))
+    return Series(kept[order], fit.beta[order], fit.cov[np.ix_(order, order)], n[order], clusters[order], same, base)

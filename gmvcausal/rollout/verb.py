@@ -54,6 +54,7 @@ def did(
     anticipation: int = 0,
     base_period: str = "varying",
     bands: str = "simultaneous",
+    assignment: str | None = None,
     alpha: float = 0.05,
     ssc: str = "nested",
     missing: str = "raise",
@@ -100,6 +101,9 @@ def did(
         Base of the pre cells of `att_gt()`; event study and pre-trend checks always use the universal base.
     bands : {"simultaneous", "pointwise"}
         Bands of the tables by event time, cohort and period.
+    assignment : {None, "random"}
+        "random" says that the treated units (clusters) were drawn by lot. Only then, and only where fewer than ten
+        clusters are treated, the drawing itself gives interval and p-value; without a lot, placebo runs do.
     alpha : float
         One minus the confidence level; default .05.
     ssc : {"nested", "full", "none"}
@@ -110,13 +114,15 @@ def did(
     dedupe : {None, "exact"}
         None refuses repeated unit-periods; "exact" keeps one of identical rows and counts the others.
     seed : int
-        Of the simultaneous bands.
+        Of the simultaneous bands and of placebo runs.
 
     Returns
     -------
     DidResult
         `estimate`, `std_error`, `conf_int()`, `event_study()`, `att_gt()`, `audit`, `incremental_gmv()`, `plot()`, ...
-        With fewer than ten treated or control clusters the estimate comes without an interval.
+        Intervals are t intervals with Welch's degrees of freedom over the treated cohorts and the controls. With fewer
+        than ten treated clusters there is no standard error: the interval comes from placebo runs over at least 20
+        control clusters, or there is none, and the reason is given.
 
     Raises
     ------
@@ -129,7 +135,8 @@ def did(
     References
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Goodman-Bacon (2021), same issue; Cengiz, Dube, Lindner
-    and Zipperer (2019), Quarterly Journal of Economics 134.
+    and Zipperer (2019), Quarterly Journal of Economics 134. Few treated clusters: Conley and Taber (2011), Review of
+    Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101.
 
     Examples
     --------
@@ -159,6 +166,7 @@ def did(
         "anticipation": check("anticipation", anticipation),
         "base_period": check("base_period", base_period),
         "bands": check("bands", bands),
+        "assignment": check("assignment", assignment),
         "alpha": check("alpha", alpha),
         "ssc": one_of("ssc", ssc, SSC_CHOICES),
         "missing": check("missing", missing),
@@ -198,6 +206,7 @@ def did(
         ssc,
         options["seed"],
         _outcome_unit(panel.meta, outcome, unit, time),
+        assignment,
     )
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(

@@ -18,10 +18,18 @@ SSC_CHOICES = ("nested", "full", "none")
 
 def critical_value(level: float, df: float = math.inf) -> float:
     """Two-sided critical value of the normal (``df=inf``) or t distribution at `level`, for example .95."""
+    return float(critical_values(level, np.array([df]))[0])
+
+
+def critical_values(level: float, df: FloatArray) -> FloatArray:
+    """`critical_value` for every number of degrees of freedom, shape (a,)."""
     from scipy import stats
 
-    tail = 0.5 + level / 2
-    return float(stats.norm.ppf(tail) if math.isinf(df) else stats.t.ppf(tail, df))
+    tail, out = 0.5 + level / 2, np.empty(len(df))
+    normal = np.isinf(df)
+    out[normal] = stats.norm.ppf(tail)
+    out[~normal] = stats.t.ppf(tail, df[~normal])
+    return out
 
 
 def root_of_diagonal(cov: FloatArray) -> FloatArray:
@@ -37,13 +45,14 @@ def power_factor(level: float, df: float = math.inf, power: float = 0.8) -> floa
     return critical_value(level, df) + float(stats.norm.ppf(power))
 
 
-def p_value(estimate: FloatArray, std_error: FloatArray, df: float = math.inf) -> FloatArray:
+def p_value(estimate: FloatArray, std_error: FloatArray, df: float | FloatArray = math.inf) -> FloatArray:
     """Two-sided p-values of estimate / std_error = 0; NaN where the standard error is missing or zero."""
     from scipy import stats
 
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(np.where(std_error > 0, estimate / std_error, np.nan))
-    return np.asarray(2 * (stats.norm.sf(z) if math.isinf(df) else stats.t.sf(z, df)), dtype=float)
+    df = np.broadcast_to(np.asarray(df, dtype=float), z.shape)
+    return np.asarray(2 * np.where(np.isinf(df), stats.norm.sf(z), stats.t.sf(z, df)), dtype=float)
 
 
 def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws: int = _DRAWS) -> float:
@@ -82,6 +91,17 @@ def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws:
     if math.isfinite(df):
         top /= np.sqrt(rng.chisquare(df, draws) / df)
     return max(float(np.quantile(top, level)), critical_value(level, df))
+
+
+def band(normal_value: float, df: FloatArray) -> FloatArray:
+    """A simultaneous critical value of normal terms, as each term's t distribution has it.
+
+    The joint value is first read as the level at which one normal term would have it; each term is then given its own
+    t quantile at that level, so that one cohort of few clusters does not widen the band of all.
+    """
+    from scipy import stats
+
+    return critical_values(1.0 - 2.0 * float(stats.norm.sf(normal_value)), df)
 
 
 def sidak(level: float, terms: int, df: float = math.inf) -> float:

@@ -15,7 +15,9 @@ from panels import campaigns, rollout, thinned
 import gmvcausal as gc
 
 EXACT = {"rel": 1e-11}
-Z = 1.959963984540054
+# Twenty treated and twenty control units: each side brings half of the variance .1 with 19 degrees of freedom, so
+# Welch has 38, and the unbiased variance is 20/19 of the printed one.
+T = 2.0243941639119702 * math.sqrt(20 / 19)
 
 
 def forty() -> pd.DataFrame:
@@ -35,7 +37,7 @@ def test_by_hand_without_cost() -> None:
     money = gc.did(forty()).incremental_gmv()
     assert told(money) == pytest.approx({"incremental_gmv": 60, "refunds": 0, "cost": 0}, **EXACT)
     assert money.std_error == pytest.approx(20 * math.sqrt(0.1), **EXACT)
-    assert money.conf_int() == pytest.approx((60 - Z * 20 * math.sqrt(0.1), 60 + Z * 20 * math.sqrt(0.1)), **EXACT)
+    assert money.conf_int() == pytest.approx((60 - T * 20 * math.sqrt(0.1), 60 + T * 20 * math.sqrt(0.1)), **EXACT)
     assert money.audit["gmv_definition"].status == "warned"
 
 
@@ -51,7 +53,7 @@ def test_by_hand_with_a_known_cost() -> None:
         {"incremental_gmv": 60, "refunds": 6, "cost": 20, "profit": 7, "roi": 0.35}, **EXACT
     )
     frame = money.to_frame().set_index("term")
-    half = Z * 0.45 * 20 * math.sqrt(0.1)
+    half = T * 0.45 * 20 * math.sqrt(0.1)
     # With a known cost Fieller's interval is that of the profit, divided by the cost.
     assert tuple(frame.loc["profit", ["conf_low", "conf_high"]]) == pytest.approx((7 - half, 7 + half), **EXACT)
     assert tuple(frame.loc["roi", ["conf_low", "conf_high"]]) == pytest.approx(

@@ -43,7 +43,7 @@ def results() -> dict[str, Any]:
         "loss": gc.did(rollout(-2.0)),
         "none": gc.did(rollout(0.0)),
         "trend": gc.did(rollout(0.0, slope=0.6)),
-        "few": gc.did(rollout(2.0, units=40, treated=8)),
+        "few": gc.did(rollout(2.0, units=26, treated=8)),  # 18 controls are too few for placebo runs
         "naive": gc.did(rollout(0.0), estimator="naive"),
         "twfe": gc.did(rollout(2.0), estimator="twfe"),
         "stacked": gc.did(stack, estimator="stacked", stack="campaign", treated="treated"),

@@ -13,7 +13,7 @@ from gmvcausal.present import digits, phrases, words
 @pytest.mark.parametrize(
     ("name", "verdict", "said"),
     [
-        ("gain", "gain", "A gain of 1.97 gmv per unit-period (95% interval +1.72 to +2.21)."),
+        ("gain", "gain", "A gain of 1.97 gmv per unit-period (95% interval +1.72 to +2.22)."),
         ("loss", "loss", "A loss of 2.0"),
         ("none", "no_effect", "No gain found: "),
         ("trend", "refused", "No headline is given: the audit failed on pre_trend"),

@@ -1,0 +1,248 @@
+"""Inference where a handful of clusters is treated: the standard error cannot be had from them, so others stand in.
+
+With one treated room there is no second one to tell its chance from. What can be had is how such a contrast comes out
+for rooms that nobody treated (Conley and Taber 2011). Rooms differ in size, and a large room's contrast is wilder, so
+each is measured against its own variability before the start (Ferman and Pinto 2019 rescale by a variance fitted on
+size; a room's own past needs no model of it, and holds its level where the fitted one does not).
+
+Where the treated were drawn by lot, the drawing itself is the reference (Fisher 1935), whatever the rooms' sizes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+MIN_PLACEBOS = 20  # fewer control clusters cannot reject at 5 %
+DRAWS = 4_999
+
+
+def _share(reached: int, runs: int) -> float:
+    """The p-value of a rank, the real run counted; a hair below it, so that ``p < .05`` says what the interval says."""
+    return (1.0 + reached) / (runs + 1.0) * (1.0 - 1e-12)
+
+
+def _rank(level: float, runs: int) -> int:
+    """How many placebo statistics may reach the critical value; negative where no value is large enough."""
+    return math.floor((1.0 - level) * (runs + 1) + 1e-9) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceboRuns:
+    """An estimate beside what placebo assignments give.
+
+    Attributes
+    ----------
+    estimate : float
+    scale : float
+        Variability of the treated before the start, on the scale of the estimate.
+    ratios : ndarray, shape (runs,)
+        |placebo estimate| / its own scale, one per placebo assignment, in descending order.
+    """
+
+    estimate: float
+    scale: float
+    ratios: FloatArray
+
+    @property
+    def p_value(self) -> float:
+        """Share of runs, the real one included, whose ratio is at least as large."""
+        reached = np.count_nonzero(self.ratios >= abs(self.estimate) / self.scale * (1 - 1e-12))
+        return _share(int(reached), len(self.ratios))
+
+    def limits(self, level: float) -> tuple[float, float]:
+        """Effects that the runs do not reject; infinite where there are too few runs for `level`."""
+        rank = _rank(level, len(self.ratios))
+        half = float(self.ratios[rank]) * self.scale if rank >= 0 else math.inf
+        return self.estimate - half, self.estimate + half
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Each cluster's change, as the estimator weighs it, for every role it could play.
+
+    Attributes
+    ----------
+    value : ndarray, shape (C, R)
+        Change of every cluster for each role (cohort).
+    scale : ndarray, shape (C, R)
+        Its variability in the periods before that role's start.
+    size : ndarray, shape (C,)
+        Units (or weight) of the cluster.
+    role : ndarray of int, shape (C,)
+        Role that the cluster plays, negative for controls.
+    weight : ndarray, shape (R,)
+        Weight of each role in the estimate; adds up to 1.
+    """
+
+    value: FloatArray
+    scale: FloatArray
+    size: FloatArray
+    role: IntArray
+    weight: FloatArray
+
+    @cached_property
+    def treated(self) -> IntArray:
+        """The treated clusters."""
+        return np.flatnonzero(self.role >= 0)
+
+    @cached_property
+    def control(self) -> IntArray:
+        """The control clusters."""
+        return np.flatnonzero(self.role < 0)
+
+    @cached_property
+    def load(self) -> FloatArray:
+        """Weight of each treated cluster in the estimate, shape (k,); adds up to 1."""
+        role, size = self.role[self.treated], self.size[self.treated]
+        within = np.bincount(role, size, minlength=len(self.weight))
+        return np.asarray(self.weight[role] * size / within[role])
+
+    @property
+    def estimate(self) -> float:
+        """Weighted change of the treated less the mean change of the controls in the same roles."""
+        own = self.value[self.treated, self.role[self.treated]]
+        beside = self.size[self.control] @ self.value[self.control] / self.size[self.control].sum()
+        return float(self.load @ (own - beside[self.role[self.treated]]))
+
+
+def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> PlaceboRuns:
+    """Put control clusters in the place of the treated ones, and see how large such an estimate is by chance.
+
+    Every run takes as many control clusters as are treated, compares them with the remaining controls, and divides by
+    their own variability before the start. With one treated cluster every control has its turn; with several, `draws`
+    sets of them are drawn.
+
+    Parameters
+    ----------
+    contrasts : Contrasts
+        Controls must number at least `MIN_PLACEBOS`, and no treated scale may be zero.
+    seed : int
+        Of a generator of its own. Clusters are drawn by their code in sorted order, so the order of rows is nothing.
+    draws : int
+        Default 4,999.
+
+    Returns
+    -------
+    PlaceboRuns
+
+    References
+    ----------
+    Conley and Taber (2011), Review of Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101.
+    """
+    c = contrasts
+    role, load, k = c.role[c.treated], c.load, len(c.treated)
+    n = len(c.control)
+    value, scale, size = c.value[c.control], c.scale[c.control], c.size[c.control]
+    picks = np.arange(n)[:, None] if k == 1 else _distinct(np.random.default_rng(seed), draws, k, n)
+    own = value[picks, role]
+    # The remaining controls, for each role: all of them less those picked.
+    total, weight = (size @ value)[role], size.sum()
+    picked = size[picks].sum(axis=1)
+    taken = np.einsum("bk,bkr->br", size[picks], value[picks])[:, role]
+    rest = (total - taken) / (weight - picked)[:, None]
+    estimate = (own - rest) @ load
+    # Runs have fewer controls left than the estimate had, so they vary a little more: taken off.
+    noise = float(load @ load)
+    all_controls = float((size @ size) / weight**2)
+    fewer = (float(size @ size) - (size[picks] ** 2).sum(axis=1)) / (weight - picked) ** 2
+    estimate *= np.sqrt((noise + all_controls) / (noise + fewer))
+    own_scale = np.sqrt(((load * scale[picks, role]) ** 2).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.abs(estimate) / own_scale
+    # A control that never moved before has no scale: it counts as a larger one, which is the careful side.
+    ratios = np.where(np.isnan(ratios), np.inf, ratios)
+    treated_scale = float(np.sqrt(((load * c.scale[c.treated, role]) ** 2).sum()))
+    return PlaceboRuns(c.estimate, treated_scale, np.sort(ratios)[::-1])
+
+
+def _distinct(rng: np.random.Generator, draws: int, k: int, n: int) -> IntArray:
+    """`draws` rows of `k` different numbers below `n`."""
+    picks = rng.integers(0, n, (draws, k))
+    while True:
+        ordered = np.sort(picks, axis=1)
+        again = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+        if not again.any():
+            return np.asarray(picks)
+        picks[again] = rng.integers(0, n, (int(again.sum()), k))
+
+
+@dataclass(frozen=True, eq=False)
+class Permutation:
+    """An estimate beside what other drawings of the lot would have given.
+
+    Attributes
+    ----------
+    estimate : float
+    runs : ndarray, shape (runs,)
+        Estimates under drawn assignments.
+    overlap : ndarray, shape (runs,)
+        What each would change by, were the effect larger by one: between -1 and 1.
+    """
+
+    estimate: float
+    runs: FloatArray
+    overlap: FloatArray
+
+    @property
+    def p_value(self) -> float:
+        """Share of assignments, the real one included, with an estimate at least as large."""
+        reached = np.count_nonzero(np.abs(self.runs) >= abs(self.estimate) * (1 - 1e-12))
+        return _share(int(reached), len(self.runs))
+
+    def limits(self, level: float) -> tuple[float, float]:
+        """Constant effects that the lot does not reject: each assignment rejects outside an interval of its own."""
+        t, d, a = self.estimate, self.runs, self.overlap
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.stack([(t - d) / (1 - a), (t + d) / (1 + a)])
+        # An assignment that is the real one (or its mirror image) never rejects.
+        ends = np.where((np.abs(a) > 1 - 1e-12) | np.isnan(ends), np.inf, ends)
+        low, high = np.sort(np.where(np.isinf(ends), -np.inf, ends).min(axis=0)), np.sort(ends.max(axis=0))[::-1]
+        rank = _rank(level, len(d))
+        return (float(low[rank]), float(high[rank])) if rank >= 0 else (-math.inf, math.inf)
+
+
+def permutation(contrasts: Contrasts, shift: FloatArray, seed: int, draws: int = DRAWS) -> Permutation:
+    """Draw the lot again among all clusters, treated and control (Fisher 1935).
+
+    Parameters
+    ----------
+    contrasts : Contrasts
+        The scales are not used: under a lot no cluster is like another for any reason but chance.
+    shift : ndarray, shape (C, R)
+        By how much each cluster's change in each role grows where its own effect grows by one: 0 for controls.
+    seed, draws
+        As for `placebo_runs`. With one treated cluster every other one has its turn.
+
+    Returns
+    -------
+    Permutation
+    """
+    c = contrasts
+    every, k = len(c.role), len(c.treated)
+    if k == 1:
+        picks = np.delete(np.arange(every), c.treated[0])[:, None]
+    else:
+        picks = _distinct(np.random.default_rng(seed), draws, k, every)
+    role = c.role[c.treated]
+    size = c.size[picks]
+    # Roles stay with their places in the drawing; sizes go with the clusters.
+    within = np.zeros((len(picks), len(c.weight)))
+    for r in range(len(c.weight)):
+        within[:, r] = size[:, role == r].sum(axis=1)
+    load = c.weight[role] * size / within[:, role]
+
+    def drawn(value: FloatArray) -> FloatArray:
+        total = (c.size @ value)[role]
+        taken = np.einsum("bk,bkr->br", size, value[picks])[:, role]
+        rest = (total - taken) / (c.size.sum() - size.sum(axis=1))[:, None]
+        return np.asarray(((value[picks, role] - rest) * load).sum(axis=1))
+
+    return Permutation(c.estimate, drawn(c.value), drawn(shift))
