@@ -173,9 +173,9 @@ def d12(
     own = cate(who.tier, who.recency, who.price, effect, heterogeneity, "linear")
     scale = np.log1p(np.array([0, *VALUES]) / 10) / np.log(2.0)
     drawn = np.searchsorted([0.4, 0.6, 0.8], stream(seed, "D12", "lot").random(n), side="right")
+    gain = np.asarray(own * scale[drawn] / mean_basket(PLAIN), dtype=float)
     labels = np.array(["none", *(f"coupon_{v}" for v in VALUES)])
-    gain = own * scale[drawn] / mean_basket(PLAIN)
-    before, _, after = counts(seed, "D12", base_rate(who, buying, 0.0), gain.astype(np.float64))
+    before, _, after = counts(seed, "D12", base_rate(who, buying, 0.0), gain)
     users = listed(tier=who.tier, recency=who.recency, price=who.price)
     tables = {
         "orders": window_orders(seed, "D12", before, after),
@@ -213,7 +213,7 @@ def d14(
     sent = by_lot(seed, "D14", n, 0.5)
     delivered = sent & reachable
     rate = buying * (1.0 + appetite * reachable)
-    gain = np.where(delivered, effect, 0.0) + np.where(sent & ~reachable, direct, 0.0)
+    gain = np.asarray(effect * delivered + direct * (sent & ~reachable), dtype=float)
     before, _, after = counts(seed, "D14", rate, gain / mean_basket(PLAIN))
     platform = np.where(android, "android", "ios")
     tables = {
