@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from gmvcausal.errors import DesignError
 from gmvcausal.results import Audit, Check
@@ -24,11 +25,13 @@ class Sample:
     seed: int
     effect: float = 1.0
     n: int = 30
+    treated: int = 0
+    path: bool = False
     design: Any = field(default_factory=lambda: SimpleNamespace(call={}))
 
     @property
     def truth(self) -> Any:
-        path = pd.DataFrame({"event_time": [0], "att": [self.effect]})
+        path = pd.DataFrame({"event_time": [0], "att": [self.effect]}) if self.path else None
         return SimpleNamespace(value=self.effect, event_study=path)
 
     def table(self) -> Any:
@@ -42,17 +45,23 @@ def sample(*, n: int | None, seed: int, **dials: Any) -> Sample:
     return Sample(seed, n=n or 30, **dials)
 
 
+@cache
+def quantile(level: float, df: int) -> float:
+    """Two-sided quantile of t."""
+    return float(special.stdtrit(df, 0.5 + level / 2))
+
+
 class Answer:
     """A mean and its t interval."""
 
     def __init__(self, estimate: float, std_error: float, df: int, withheld: str, checks: tuple[Check, ...]) -> None:
         self.estimate, self.std_error, self.df, self.audit = estimate, std_error, df, Audit(checks)
         self.estimates = SimpleNamespace(withheld=withheld)
-        self.p_value = float(2 * stats.t.sf(abs(estimate / std_error), df))
+        self.p_value = float(2 * special.stdtr(df, -abs(estimate / std_error)))
         self.detectable = 2.8 * std_error
 
     def conf_int(self, level: float) -> tuple[float, float]:
-        half = float(stats.t.ppf(0.5 + level / 2, self.df)) * self.std_error
+        half = quantile(level, self.df) * self.std_error
         return self.estimate - half, self.estimate + half
 
     def event_study(self) -> pd.DataFrame:

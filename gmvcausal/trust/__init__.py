@@ -7,7 +7,7 @@ against gates, and returns a `Report`. The page `How right we are` is made from 
 from gmvcausal.trust.cells import Cell
 from gmvcausal.trust.execute import SEED, run
 from gmvcausal.trust.gates import Gate
-from gmvcausal.trust.plan import chosen, plan
+from gmvcausal.trust.plans import chosen, plan
 from gmvcausal.trust.report import CellResult, Report, read_report
 from gmvcausal.trust.uplift import calibration_slope, pehe, policy_regret
 

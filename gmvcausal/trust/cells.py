@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import check, one_of, said
+from gmvcausal.frames.params import one_of, said
 
 # What is expected of each role; a cell may name other gates.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -186,8 +186,3 @@ def select(cells: Sequence[Cell], pattern: str) -> tuple[Cell, ...]:
             f"no cell matches {pattern!r}", remedy=f"the cells are {', '.join(c.id for c in cells[:8])}, ..."
         )
     return found
-
-
-def seed_of(seed: Any) -> int:
-    """The seed, checked."""
-    return int(check("seed", seed))

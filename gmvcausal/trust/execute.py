@@ -9,13 +9,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from gmvcausal.frames.params import check
 from gmvcausal.trust.cells import Cell, checked, whole
 from gmvcausal.trust.records import columns
 from gmvcausal.trust.replicate import Record, replicate
 from gmvcausal.trust.report import CellResult, Report
 from gmvcausal.trust.scores import scores
-from gmvcausal.trust.store import Done, Store
+from gmvcausal.trust.store import Done, Store, versions
 
 SEED = 20250618
 # Small enough that the last tasks end together, large enough that handing them over costs nothing.
@@ -83,10 +82,10 @@ def run(
     >>> int(report.to_frame()["reps"].iloc[0])
     2
     """
-    from gmvcausal.trust.plan import plan
+    from gmvcausal.trust.plans import plan
 
     cells = checked(plan(quick=quick) if cells is None else cells)
-    seed = int(check("seed", seed))
+    seed = whole("seed", seed, 0)
     count = (os.cpu_count() or 1) if workers is None else whole("workers", workers, 0)
     store = Store(out, seed)
     done = {cell.id: found for cell in cells if (found := store.load(cell)) is not None}
@@ -186,4 +185,4 @@ def _settle(
 
 
 def _result(done: Done, seed: int) -> CellResult:
-    return CellResult(done.cell, scores(done.columns, null=done.cell.null), done.seconds, done)
+    return CellResult(done.cell, scores(done.columns, null=done.cell.null), done.seconds, versions(), done)

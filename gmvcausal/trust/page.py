@@ -1,12 +1,13 @@
 """The page "How right we are": made from a folder of JSON files, one per cell, and from nothing else.
 
-``python -m gmvcausal.trust.page`` makes it again from ``docs/trust``.
+``python -m gmvcausal.trust.page`` makes it again from ``docs/trust``; with the folder of a run, from that run.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from gmvcausal.trust import prose
 from gmvcausal.trust.figures import KINDS, confusion, few_treated, plot
 from gmvcausal.trust.gates import firing
+from gmvcausal.trust.plans import plan
 from gmvcausal.trust.report import CellResult, Report, read_report
 
 _Column = tuple[str, Callable[[CellResult], str]]
@@ -138,7 +140,7 @@ def _audit(report: Report) -> str:
         for cell, clean in confusion(report)
     ]
     head = ("check", "violation", "fires on it", "fires on clean", "violation refused", "clean refused")
-    valid = _roles(report, "valid")
+    valid = [r for r in _roles(report, "valid") if "refused_valid" in r.cell.applying]
     names = sorted({name for r in valid for name in r.scores["audit"]})
     runs = sum(r.scores["reps"] for r in valid)
     every = []
@@ -183,7 +185,7 @@ def _gates(report: Report) -> str:
 def _made(report: Report) -> str:
     versions: dict[str, set[str]] = {}
     for r in report.results:
-        for name, value in (r.versions or {}).items():
+        for name, value in r.versions.items():
             versions.setdefault(name, set()).add(value)
     known = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in versions.items())
     markets: dict[str, int] = {}
@@ -222,8 +224,11 @@ def page_text(report: Report, assets: str = "assets") -> str:
     )
     counts = f"Of these, {explained} are not met for a reason recorded beside the cell." if explained else ""
     parts = [prose.INTRO.format(verdict=verdict, counts=counts).rstrip() + "\n"]
+    needs = {_size: ("size",), _power: ("power",), _bands: ("valid",), _purpose: ("fails on purpose",)}
     drawn = {_coverage: "coverage", _size: "size", _audit: "audit"}
     for section in (_coverage, _size, _power, _bands, _audit, _purpose, _gates, _made):
+        if section in needs and not _roles(report, *needs[section]):
+            continue
         parts.append(section(report))
         kind = drawn.get(section)
         if kind is not None and _has(report, kind):
@@ -265,6 +270,17 @@ def write_page(folder: str | os.PathLike[str], page: str | os.PathLike[str], ass
     return to
 
 
-if __name__ == "__main__":
+def _renew(folder: str = "") -> None:
+    """Make the page of this checkout again: from ``docs/trust``, or first from the folder of a run of the plan."""
     docs = Path(__file__).resolve().parents[2] / "docs"
-    write_page(docs / "trust", docs / "trust.md", docs / "assets")
+    if folder:
+        known = {r.cell.id: r for r in read_report(folder).results}
+        cells = [cell for cell in plan() if cell.id in known]
+        report = Report(tuple(known[cell.id] for cell in cells), read_report(folder).seed)
+        report.write_page(docs / "trust.md", assets=docs / "assets", data=docs / "trust")
+    else:
+        write_page(docs / "trust", docs / "trust.md", docs / "assets")
+
+
+if __name__ == "__main__":
+    _renew(*sys.argv[1:2])

@@ -16,7 +16,8 @@ COVERAGE = """\
 It should 95 times in 100. "Below" counts intervals that lie wholly below the truth (the effect was understated),
 "above" those wholly above it; each should be near 2.5 %. "SE/sd" is the mean standard error over the true spread of
 the estimates: below 1, the estimator believes itself too much. "Length" is that of the interval over that of the best
-known estimator in the same world. "If credible" is the coverage among the runs that the audit let pass.
+known estimator in the same world. "If credible" is the coverage among the runs that the audit let pass. Two-way fixed
+effects are refused wherever starts differ, as in D6, also where the effect happens to be constant.
 """
 SIZE = """\
 ## How often is an effect found where there is none?
@@ -54,8 +55,10 @@ they must be seen failing.
 MADE = """\
 ## How it was made
 
-{cells} cells, {markets:,} simulated markets, {calls:,} answers, {minutes:.0f} minutes of computing on one core; seed
-{seed}; {versions}. Cells of the same world, size and dials were asked about the same markets, so their errors move
+{cells} cells, {markets:,} simulated markets, {calls:,} answers, {minutes:.0f} minutes of computing on one core;
+seed {seed}; {versions}.
+
+Cells of the same world, size and dials were asked about the same markets, so their errors move
 together. The draws of a market depend on the seed, the world and the number of the run alone: any number of processes
 gives the same numbers to the last bit.
 
@@ -65,7 +68,7 @@ deviation of the errors e and ē their mean; it takes heavy tails as they are.
 
 ```text
 gmvcausal trust --out DIR
-python -m gmvcausal.trust.page
+python -m gmvcausal.trust.page DIR
 ```
 """
 GATES = """\

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmvcausal.errors import InputError
 from gmvcausal.trust.cells import Cell, from_spec
 from gmvcausal.trust.gates import Gate, gates
-from gmvcausal.trust.store import Done, as_json, read_json, restored, versions, write_json
+from gmvcausal.trust.store import Done, clean, read_json, restored, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,16 +67,17 @@ class CellResult:
         failed) and ``reasons`` (why intervals or results are missing).
     seconds : float
         Of all its calls together.
+    versions : mapping of str to str
+        Of Python, packages and the source that the numbers came from.
     done : Done, optional
-        The replicates; None where the scores were read from the docs.
-    versions : mapping, optional
+        The replicates; None where the scores were read from a folder.
     """
 
     cell: Cell
     scores: Mapping[str, Any]
     seconds: float
+    versions: Mapping[str, str]
     done: Done | None = None
-    versions: Mapping[str, str] | None = None
 
     @cached_property
     def gates(self) -> tuple[Gate, ...]:
@@ -211,13 +212,15 @@ class Report:
         for old in folder.glob("*.json"):
             old.unlink()
         for number, r in enumerate(self.results):
-            if r.done is None:
-                raise InputError(
-                    "this report was read from a page's data", remedy="use gmvcausal.trust.page.write_page"
-                )
-            kept = as_json(r.done, r.scores, self.seed, replicates=False)
-            kept["scores"] = _short(kept["scores"])
-            write_json(folder / r.cell.file, {"order": number, **kept}, indent=0)
+            kept = {
+                "order": number,
+                "cell": r.cell.spec(),
+                "seed": self.seed,
+                "versions": dict(r.versions),
+                "scores": _short(clean(r.scores)),
+                "seconds": {"total": round(r.seconds, 1)},
+            }
+            write_json(folder / r.cell.file, kept, indent=0)
         return write_page(folder, page, assets)
 
 
@@ -251,13 +254,7 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
     found.sort(key=lambda j: j.get("order", 0))
     try:
         results = tuple(
-            CellResult(
-                from_spec(j["cell"]),
-                restored(j["scores"]),
-                float(j["seconds"]["total"]),
-                None,
-                j.get("versions", versions()),
-            )
+            CellResult(from_spec(j["cell"]), restored(j["scores"]), float(j["seconds"]["total"]), j["versions"])
             for j in found
         )
         return Report(results, int(found[0]["seed"]))

@@ -34,8 +34,9 @@ class Done(NamedTuple):
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of what the numbers depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    """Versions of Python and of what the numbers depend on, and the hash of our own source."""
+    known = {name: version(name) for name in _PACKAGES}
+    return {**known, "python": platform.python_version(), "source": source_hash()}
 
 
 @cache
@@ -54,7 +55,7 @@ def stamp(cell: Cell, seed: int) -> dict[str, Any]:
     """What a stored replicate must agree with to be used again."""
     own = [name.partition(":")[0] for name in (cell.world, cell.verb) if ":" in name]
     files = {name: _file_hash(name) for name in own}
-    return {"key": cell.key, "seed": seed, "source": source_hash(), "versions": versions(), "modules": files}
+    return {"key": cell.key, "seed": seed, "versions": versions(), "modules": files}
 
 
 def _file_hash(module: str) -> str:
@@ -158,17 +159,17 @@ def _short(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def as_json(done: Done, scores: Mapping[str, Any], seed: int, *, replicates: bool = True) -> dict[str, Any]:
+def as_json(done: Done, scores: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """A finished cell as JSON: the same bytes for the same numbers, but for its seconds."""
-    out: dict[str, Any] = {
+    return {
         "cell": done.cell.spec(),
         "seed": seed,
         "versions": versions(),
         "stamp": stamp(done.cell, seed),
         "scores": clean(scores),
         "seconds": {"total": round(done.seconds, 3)},
+        "replicates": to_json(done.columns),
     }
-    return out | ({"replicates": to_json(done.columns)} if replicates else {})
 
 
 def clean(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The plans: which estimators are asked in which worlds, and what is expected of them.
 
-`HEADLINE` cells get 2,000 replicates in the full plan, the others 500; the quick plan asks the same kinds of questions
-of the worlds in which a mistake shows first, 100 times each.
+Headline cells get 2,000 replicates in the full plan, proportional rooms 1,000, the others 500; the quick plan asks the
+same kinds of questions of the worlds in which a mistake shows first, 100 times each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from gmvcausal.trust.cells import Cell, select
 
-HEADLINE, OTHER, QUICK = 2000, 500, 100
+HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
 TREATED = (1, 2, 5, 10, 30)
 # Effects that are to be found with 80 % power: 2.8 standard deviations of the estimator in that world.
 MDE = {
@@ -112,6 +112,7 @@ def _few_rooms() -> Iterator[Cell]:
                 dials["visible"] = visible
             gates = ("runs", "size", "interval") if treated == max(TREATED) else None
             for estimator in ("callaway_santanna", "two_by_two"):
+                few = treated < 10 and sizes == "equal" and estimator == "callaway_santanna"
                 yield Cell(
                     f"D8/{name}/{treated:02d}/{estimator}",
                     "D8",
@@ -120,9 +121,9 @@ def _few_rooms() -> Iterator[Cell]:
                     dials=dials,
                     call=_ask(estimator),
                     null=True,
-                    reps=HEADLINE if visible else OTHER,
-                    check="few_clusters" if treated < 10 else "",
-                    clean=f"D8/{name}/{max(TREATED)}/{estimator}" if treated < 10 else "",
+                    reps=HEADLINE if sizes == "equal" else SIZES if visible else OTHER,
+                    check="few_clusters" if few else "",
+                    clean=f"D8/{name}/{max(TREATED)}/{estimator}" if few else "",
                     gates=gates,
                 )
 
@@ -160,6 +161,12 @@ def _waiting() -> Iterator[Cell]:
         )
 
 
+def _unaware() -> Iterator[Cell]:
+    """D9 asked by an estimator that knows nothing of waiting."""
+    call = _ask("two_by_two", anticipation=None)
+    yield Cell("D9/two_by_two", "D9", "fails on purpose", n=200, call=call)
+
+
 def _leaving() -> Iterator[Cell]:
     """D10: users who stop buying leave, unless the tactic keeps them."""
     for estimator in ("callaway_santanna", "two_by_two"):
@@ -186,7 +193,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     >>> len(plan(quick=True)) < len(plan())
     True
     """
-    cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_leaving()]
+    cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
     if not quick:
         return tuple(cells)
     return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))

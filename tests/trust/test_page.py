@@ -1,0 +1,142 @@
+"""The page is made from JSON alone; the plan, the page in the docs and the command line agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gmvcausal import cli, trust
+from gmvcausal.trust import Cell
+from gmvcausal.trust.page import page_text, write_page
+from gmvcausal.trust.report import read_report
+
+SAMPLE, MEAN = "trust_fakes:sample", "trust_fakes:mean"
+
+
+def cells() -> list[Cell]:
+    common: dict[str, Any] = {"world": SAMPLE, "verb": MEAN, "reps": 30}
+    null = {"effect": 0.0}
+    path = {"path": True}
+    return [
+        Cell("S/right", dials=path, **common),
+        Cell("S/small-se", call={"shrink": 0.4}, explanation={"se": "made too small"}, **common),
+        Cell("S/wrong", role="fails on purpose", call={"shift": 1.0}, **common),
+        Cell("S/just", role="power", mde=1.0, **common),
+        Cell(
+            "S/drift",
+            role="audit violation",
+            dials=path,
+            call={"refuse": 1.0},
+            check="pre_trend",
+            clean="S/right",
+            **common,
+        ),
+        Cell(
+            "D8/equal/01/mean", role="size", dials={**null, "treated": 1}, null=True, call={"withhold": 1.0}, **common
+        ),
+        Cell("D8/equal/30/mean", role="size", dials={**null, "treated": 30}, null=True, **common),
+    ]
+
+
+@pytest.fixture(scope="module")
+def report() -> trust.Report:
+    return trust.run(cells(), workers=0, progress=False)
+
+
+def test_the_page_is_made_from_its_json(report: trust.Report, tmp_path: Path) -> None:
+    page = report.write_page(tmp_path / "trust.md", assets=tmp_path / "assets", data=tmp_path / "data")
+    text = page.read_text(encoding="utf-8")
+    figures = {file.name: file.read_bytes() for file in (tmp_path / "assets").iterdir()}
+    assert sorted(figures) == ["trust-audit.svg", "trust-coverage.svg", "trust-size.svg"]
+    assert [r.cell for r in read_report(tmp_path / "data").results] == cells()
+    again = write_page(tmp_path / "data", tmp_path / "again.md", tmp_path / "assets")
+    assert again.read_text(encoding="utf-8") == text
+    assert {file.name: file.read_bytes() for file in (tmp_path / "assets").iterdir()} == figures
+    assert not any("replicates" in json.loads(file.read_text()) for file in (tmp_path / "data").glob("*.json"))
+    for words in (
+        "too few clusters",
+        "made too small",
+        "`pre_trend`",
+        "![",
+        "(assets/trust-size.svg)",
+        "seed 20250618",
+    ):
+        assert words in text, words
+    assert "nan" not in text.lower().replace("finance", "")
+
+
+def test_the_scores_of_the_page_are_those_of_the_run(report: trust.Report, tmp_path: Path) -> None:
+    report.write_page(tmp_path / "trust.md", assets=tmp_path, data=tmp_path / "data")
+    kept = read_report(tmp_path / "data")
+    for a, b in zip(report.results, kept.results, strict=True):
+        assert b.scores["bias"] == pytest.approx(a.scores["bias"], rel=1e-6)
+        assert [(g.name, g.passed) for g in a.gates] == [(g.name, g.passed) for g in b.gates]
+
+
+def test_every_kind_of_figure(report: trust.Report) -> None:
+    for kind in ("coverage", "size", "audit"):
+        assert report.plot(kind).axes
+
+
+def test_the_plan() -> None:
+    full, quick = trust.plan(), trust.plan(quick=True)
+    names = [cell.id for cell in full]
+    assert len(set(names)) == len(names)
+    assert {cell.id for cell in quick} < set(names)
+    assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
+    assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
+    assert {cell.dials["treated"] for cell in full if cell.world == "D8"} == {1, 2, 5, 10, 30}
+    assert all(cell.clean in names for cell in full if cell.clean)
+    assert all(cell.mde == cell.dials["effect"] for cell in full if cell.role == "power")
+    assert all(cell.null == (cell.role == "size") for cell in full)
+    assert [cell.id for cell in full if cell.role == "fails on purpose" and cell.world == "D7"]
+
+
+def test_the_page_in_the_docs(root: Path) -> None:
+    data = root / "docs" / "trust"
+    if not data.is_dir():
+        pytest.skip("no run has been recorded in docs/trust")
+    kept = read_report(data)
+    specs = [r.cell.spec() for r in kept.results]
+    assert specs in ([c.spec() for c in trust.plan()], [c.spec() for c in trust.plan(quick=True)])
+    assert (root / "docs" / "trust.md").read_text(encoding="utf-8") == page_text(kept), (
+        "docs/trust.md is out of date; run: python -m gmvcausal.trust.page"
+    )
+    assert sum(file.stat().st_size for file in data.iterdir()) < 1_500_000
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+@pytest.fixture
+def small_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmvcausal.trust.plans.plan", lambda quick=False: tuple(cells()))
+
+
+def command(*words: str, out: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(cli.cli, ["trust", "--out", str(out), "--workers", "0", "--quiet", *words])
+    return done.exit_code, done.output
+
+
+@pytest.mark.usefixtures("small_plan")
+def test_exit_codes(tmp_path: Path) -> None:
+    code, text = command("--quick", "--only", "S/right", out=tmp_path)
+    assert code == 0 and "All 4 gates hold" in text and "S/right" in text
+    assert (tmp_path / "S__right.json").is_file()
+    code, text = command("--only", "S/small*", "--reps", "200", out=tmp_path)
+    assert code == 1 and "S/small-se: 95 % intervals" in text and "Monte Carlo error" in text
+
+
+@pytest.mark.parametrize("words", [["--only", "nothing"], ["--reps", "0"], ["--workers", "-1"], ["--reps", "many"]])
+def test_bad_input_is_exit_code_2(words: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gmvcausal", "trust", "--quick", "--quiet", "--out", str(tmp_path), *words],
+        capture_output=True, text=True, env=os.environ, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip() and "Traceback" not in done.stderr
