@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
-from gmvcausal.rollout import checks_design, checks_outcome, checks_trend
+from gmvcausal.rollout import checks_absence, checks_design, checks_outcome, checks_trend
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.rules import TABLE
 
@@ -18,7 +18,7 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.always_treated,
     checks_design.never_treated,
     checks_design.lost_units,
-    checks_design.late_entry,
+    checks_absence.late_entry,
     checks_design.forbidden_comparisons,
     checks_design.campaign_overlap,
 )
@@ -28,7 +28,7 @@ _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.log_facts,
     checks_design.cluster_level,
     checks_design.period_gaps,
-    checks_design.attrition,
+    checks_absence.attrition,
     checks_design.id_reuse,
     checks_design.spillover,
     checks_outcome.leverage,

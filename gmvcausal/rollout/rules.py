@@ -94,6 +94,7 @@ RULES: dict[str, Rule] = {
         0,
         0.5,
         more_warn=" (bounds are printed where they say something)",
+        more_fail=", or the tactic moves the share absent (p < 0.01) and the bounds hold zero",
     ),
     "late_entry": Rule(
         "difference between treated and untreated units in the share first active after the first thirteenth of the "

@@ -162,3 +162,14 @@ def test_what_logs_knew_comes_along_or_is_missed(tmp_path) -> None:
     changed = made.copy()
     changed["gmv"] *= 2
     assert gc.did(changed).audit["log_facts"].status == "warned"
+
+
+def test_attrition_fails_where_the_tactic_keeps_users() -> None:
+    """Leaving that has nothing to do with the tactic warns; leaving that the tactic prevents makes another comparison."""
+    kept = gc.simulate.world("D10", n=1500, seed=2)
+    check = gc.did(kept.table()).audit["attrition"]
+    assert check.status == "failed" and "the tactic itself moved the share that is absent by -" in check.message
+    assert "GMV 0" in check.remedy
+    whole = gc.simulate.world("D10", n=1500, seed=2, strength=0.0).table()
+    lost = np.random.default_rng(0).random(len(whole)) < 0.1
+    assert gc.did(whole[~lost]).audit["attrition"].status == "warned"
