@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import pickle
 import subprocess
@@ -158,3 +159,19 @@ BAD = [
 def test_bad_calls_say_what_is_wrong(name: str, call: dict[str, object], message: str) -> None:
     with pytest.raises(gc.InputError, match=message):
         world(name, **call)
+
+
+def test_the_page_lists_every_dial_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
+    table = page.partition("## Dials and their defaults")[2]
+    for name, constructor in WORLDS.items():
+        row = next(line for line in table.splitlines() if line.startswith(f"| {name} |"))
+        dials = [p for p in inspect.signature(constructor).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        assert row.split("|")[3].strip() == " ".join(f"`{p.name}={p.default!r}`" for p in dials)
+        if constructor.__module__.endswith("rollout_worlds") and name != "D8":
+            continue  # two defaults, by unit
+        market = world(name)
+        table = {"D17": "orders", "D8": "rooms", "D9": "rooms"}.get(name, "users")
+        frame = market.logs.tables[table]
+        size = frame["time"].dt.date.nunique() if name == "D17" else len(frame)
+        assert size == int(row.split("|")[2].replace(",", "")), name

@@ -212,9 +212,9 @@ def d14(
     reachable = draws.random(n) < np.where(android, 0.9, 0.45) * 0.85
     sent = by_lot(seed, "D14", n, 0.5)
     delivered = sent & reachable
-    rate = buying * (1.0 + appetite * reachable)
-    gain = np.asarray(effect * delivered + direct * (sent & ~reachable), dtype=float)
-    before, _, after = counts(seed, "D14", rate, gain / mean_basket(PLAIN))
+    rate = np.asarray(buying * (1.0 + appetite * reachable), dtype=float)
+    gain = np.asarray((effect * delivered + direct * (sent & ~reachable)) / mean_basket(PLAIN), dtype=float)
+    before, _, after = counts(seed, "D14", rate, gain)
     platform = np.where(android, "android", "ios")
     tables = {
         "orders": window_orders(seed, "D14", before, after),
