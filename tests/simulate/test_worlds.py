@@ -171,7 +171,6 @@ def test_the_page_lists_every_dial_with_its_default() -> None:
         if constructor.__module__.endswith("rollout_worlds") and name != "D8":
             continue  # two defaults, by unit
         market = world(name)
-        table = {"D17": "orders", "D8": "rooms", "D9": "rooms"}.get(name, "users")
-        frame = market.logs.tables[table]
+        frame = market.logs.tables[{"D17": "orders", "D8": "rooms", "D9": "rooms"}.get(name, "users")]
         size = frame["time"].dt.date.nunique() if name == "D17" else len(frame)
         assert size == int(row.split("|")[2].replace(",", "")), name
