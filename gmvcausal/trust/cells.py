@@ -94,6 +94,12 @@ class Cell:
             )
         one_of("role", self.role, tuple(ROLES))
         whole("reps", self.reps, 1)
+        reasons: Any = self.explanation
+        if not isinstance(reasons, Mapping):
+            raise InputError(
+                f"explanation must map a gate to its reason, but is {said(reasons)}",
+                remedy="write explanation={'coverage': 'why it is missed here'}",
+            )
         for gate in (*(self.gates or ()), *self.explanation):
             one_of("gates", gate, GATES)
         if self.gates is not None:

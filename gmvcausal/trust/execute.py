@@ -144,8 +144,9 @@ def _results(
     with _one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
             futures = {pool.submit(_work, task, seed): task for task in tasks}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for future in as_completed(list(futures)):
+                # Taken out, so that the answers of thousands of tasks are not held to the end.
+                yield futures.pop(future), future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

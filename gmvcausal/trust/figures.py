@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 KINDS = ("coverage", "size", "audit")
 _MARKS = "osD^v"
+_LEFT = 0.85
+
+
+def _percent(value: float, _: float) -> str:
+    return f"{100 * value:.3g} %"
 
 
 def plot(report: Report, kind: str = "coverage") -> Figure:
@@ -42,12 +47,20 @@ def _coverage(report: Report) -> Figure:
         colour = style.VERMILION if fails else style.BLUE
         error = 3 * coverage_error(s)
         axes.plot([0.95 - error, 0.95 + error], [y, y], color=style.LIGHT, linewidth=6, solid_capstyle="butt")
-        axes.plot(s["coverage95"], y, "D" if fails else "o", color=colour, markersize=5)
+        value = s["coverage95"]
+        if value < _LEFT:  # beyond the axis: at its edge, with the number
+            axes.plot(_LEFT, y, "<", color=colour, markersize=5, clip_on=False)
+            axes.annotate(
+                f"{100 * value:.0f} %", (_LEFT, y), (8, 0), textcoords="offset points", va="center", fontsize=8
+            )
+        else:
+            axes.plot(value, y, "o", color=colour, markersize=5)
     axes.axvline(0.95, color=style.INK, linewidth=0.9)
+    axes.set_xlim(_LEFT, 1.005)
     axes.set_yticks(range(len(rows)), [r.cell.id for r in reversed(rows)])
-    axes.set_xlabel(
-        "share of 95 % intervals that hold the truth (grey: 95 % ± 3 Monte Carlo errors; ◆ fails on purpose)"
-    )
+    axes.xaxis.set_major_formatter(_percent)
+    axes.set_xlabel("95 % intervals that hold the truth (grey: ± 3 Monte Carlo errors; red: fails on purpose)")
+    axes.xaxis.label.set(x=1.0, ha="right")
     return figure
 
 
@@ -78,9 +91,11 @@ def _size(report: Report) -> Figure:
         colour = style.PALETTE[k % len(style.PALETTE)]
         axes.errorbar(x, y, yerr=error, fmt=_MARKS[k % len(_MARKS)], color=colour, markersize=4, label=name)
     axes.set_xticks(list(places.values()), [str(treated) for treated in places])
+    axes.set_xlim(-0.5, max(len(places), 1) - 0.5)
     axes.set_xlabel("treated rooms of 60 (no mark: no interval was given)")
     axes.set_ylabel("rejected at 5 %, no effect")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * max(axes.get_ylim()[1], SIZE_BOUNDS[1]))
+    axes.yaxis.set_major_formatter(_percent)
     if series:
         axes.legend(ncols=2)
     style.bare(axes)
@@ -96,7 +111,8 @@ def _audit(report: Report) -> Figure:
         _bar(axes, y - 0.18, firing(clean.scores, cell.cell.check), style.BLUE, "clean" if y == 0 else "")
     axes.set_yticks(range(len(pairs)), [f"{c.cell.check}\n{c.cell.id}" for c, _ in reversed(pairs)])
     axes.set_xlim(0, 1)
-    axes.set_xlabel("share of runs in which the check warned or failed")
+    axes.xaxis.set_major_formatter(_percent)
+    axes.set_xlabel("runs in which the check warned or failed")
     if pairs:
         axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
     return figure

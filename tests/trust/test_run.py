@@ -177,6 +177,7 @@ def test_the_progress_bar_can_be_turned_off(capfd: pytest.CaptureFixture[str]) -
         lambda: Cell("a", "D5", reps=0),
         lambda: Cell("a", "D5", gates=("wide",)),
         lambda: Cell("a", "D5", explanation={"wide": "why"}),
+        lambda: Cell("a", "D5", explanation="why"),  # type: ignore[arg-type]
         lambda: Cell("a", "D5", dials={"x": object()}),
         lambda: trust.chosen(only="no such cell"),
         lambda: trust.read_report("no-such-folder"),
