@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gmvcausal.errors import InputError
@@ -60,10 +62,10 @@ def d6(
     Estimand: ATT per unit-week over the post cells; no interference.
     """
     plan = staggered("D6", n, seed, unit, weeks, starts, never, shares, level, noise, rho, buying)
-    plan.gain[:] = size_of(effect, unit) * started(plan)
-    if pretrend:
-        drift = (plan.cohort != NEVER)[:, None] * np.arange(weeks) * pretrend
-        plan.base[:] += drift if unit == "room" else drift / BASKET_MEAN
+    drift = (
+        (plan.cohort != NEVER)[:, None] * np.arange(weeks) * (pretrend if unit == "room" else pretrend / BASKET_MEAN)
+    )
+    plan = replace(plan, base=plan.base + drift, gain=size_of(effect, unit) * started(plan))
     return rollout_market(plan, {}, "staggered starts by lot, constant effect")
 
 
@@ -82,7 +84,7 @@ def d7(
     Estimand: ATT per unit-week, post cells weighted by cohort size; no interference.
     """
     plan = staggered("D7", n, seed, unit, weeks, starts, never, shares, level, noise, rho, buying)
-    plan.gain[:] = growing(size_of(effect, unit), growth, spread, plan)
+    plan = replace(plan, gain=growing(size_of(effect, unit), growth, spread, plan))
     return rollout_market(plan, {}, "staggered starts by lot, effects that grow and differ by cohort")
 
 

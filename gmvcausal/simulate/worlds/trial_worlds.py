@@ -44,7 +44,7 @@ def d1(
     four weeks from assignment, the rate lognormal with mean `buying`; baskets are lognormal without whales.
 
     Valid: the difference of means, with or without the GMV before as a covariate. `lost` (default 0) is the violation:
-    treated users vanish from the log with this probability, and the sample ratio must show it at .05.
+    treated users vanish from the log with this probability, and the sample ratio must show it at .1.
     Estimand: ATE per user; no interference.
     """
     return _plain_trial("D1", n, seed, effect, allocation, buying, activity_sd, lost, PLAIN)
