@@ -113,8 +113,9 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     share = stage.refund[block.room] * (d.refund_full + 0.5 * (1.0 - d.refund_full))
     by_room = plan.units[tactic] == "room"
     events = np.zeros((plan.rooms, plan.days) if by_room else plan.days)
-    own, own_treated = np.zeros(block.n), np.zeros(block.n)
+    own, own_treated, in_weeks = (np.zeros(block.n) for _ in range(3))
     treated = _treated_slots(stage, opening, tactic)
+    weeks_end = _weeks_end(stage, tactic)[block.room] if by_room else None
     pairs = [k for k, arm in enumerate(arms) if arm.name == "on"]
     stop = plan.first_of(tactic) + LONG
     for day, lived in side_by_side(stage, opening, arms, future, max(plan.days, stop)):
@@ -134,13 +135,15 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
                 effect += switched if nth is None else switched * (block.nth == nth)
             own += per_user(block, effect)
             own_treated += per_user(block, effect * treated)
-            if by_room:
+            if weeks_end is not None:
+                in_weeks += per_user(block, effect * treated * (day < weeks_end))
                 events[:, day] = np.bincount(block.room, effect * treated, plan.rooms)
             else:
                 events[day] = (effect * treated).sum()
     none, real, everyone = books[:3]
     terms = {
         "att": own_treated,
+        "att_weeks": in_weeks,
         "own": own,
         "gross": real.gross - none.gross,
         "everyone": everyone.gross - none.gross,
@@ -155,6 +158,12 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     parts = dict.fromkeys(CHANNELS, np.zeros(block.n))
     parts |= {name: steps[k + 1].gross - steps[k].gross for k, name in enumerate(order)}
     return terms | parts, events
+
+
+def _weeks_end(stage: Stage, tactic: str) -> IntArray:
+    """The day on which the last whole week since each room's adoption is over."""
+    adopted = stage.adopted[tactic]
+    return adopted + (stage.plan.days - adopted) // 7 * 7
 
 
 def _treated_slots(stage: Stage, opening: Opening, tactic: str) -> FloatArray:
@@ -175,8 +184,10 @@ def _units(stage: Stage, opening: Opening, tactic: str, number: int) -> dict[str
     adopted, first = stage.adopted[tactic], plan.first_of(tactic)
     weeks = (plan.days - adopted[adopted < NEVER]).sum() / 7.0
     as_if = np.where(adopted == NEVER, first, adopted)
+    whole = (_weeks_end(stage, tactic) - adopted)[adopted < NEVER].sum() / 7.0
     return {
         "treated": float(weeks),
+        "weeks": float(whole),
         "own": float((plan.days - as_if).sum() / 7.0),
         "everyone": plan.rooms * (plan.days - first) / 7.0,
         "assigned": float((adopted < NEVER).sum()),

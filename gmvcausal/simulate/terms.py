@@ -26,7 +26,10 @@ def as_truth(plan: Plan, accounts: dict[str, Account]) -> Truth:
     for k, (tactic, account) in enumerate(accounts.items()):
         terms += _terms(plan, tactic, account, "" if k == 0 else f"{tactic}.")
     first = plan.tactics[0]
-    return Truth(tuple(terms), "att", _events(plan, first, accounts[first]), _users(accounts[first]))
+    weekly = plan.units[first] == "room" and len({day % 7 for day in plan.dials.adopt}) == 1
+    return Truth(
+        tuple(terms), "att_weeks" if weekly else "att", _events(plan, first, accounts[first]), _users(accounts[first])
+    )
 
 
 def _terms(plan: Plan, tactic: str, account: Account, prefix: str) -> list[Term]:
@@ -53,6 +56,9 @@ def _terms(plan: Plan, tactic: str, account: Account, prefix: str) -> list[Term]
         ("gmv_90", "gmv_90", "treated", f"GMV paid within {LONG} days of the first start, {against}"),
         ("profit", "profit", "treated", f"{against}; margin on list prices less discounts, refunds and unit cost"),
     ]  # fmt: skip
+    if not user:
+        per["weeks"] = "yuan per treated room and whole week since adoption"
+        said.insert(1, ("att_weeks", "att_weeks", "weeks", f"{switch}; mean over the cells of a panel of such weeks"))
     terms = []
     for name, key, by, estimand in said:
         units = account.units[by]
@@ -61,7 +67,9 @@ def _terms(plan: Plan, tactic: str, account: Account, prefix: str) -> list[Term]
         )
         if name == "profit" and units:
             value -= plan.dials.unit_cost * account.units["assigned"] / units
-        unit = per[by].replace(f"{span} days", f"{LONG} days") if name == "gmv_90" and user else per[by]
+        unit = per[by]
+        if name == "gmv_90":
+            unit = unit.replace(f"{span} days", f"{LONG} days") if user else "yuan per treated room and week in the log"
         terms.append(Term(prefix + name, estimand, unit, float(value), float(error)))
     return terms
 

@@ -36,6 +36,10 @@ def test_parts_add_up(tactic: str) -> None:
     assert truth["total"] == pytest.approx(sum(truth[c] for c in (*CHANNELS, "refunded")), abs=1e-9)
     assert truth["realised"] == pytest.approx(sum(truth[c] for c in CHANNELS), abs=1e-9)
     assert {"att", "ate", "realised", "everyone", "gmv_90", "profit"} <= {one.term for one in truth.terms}
+    if UNITS[tactic][0] == "room":
+        events = truth.event_study
+        assert truth.target == "att_weeks"
+        assert truth.value == pytest.approx((events["att"] * events["n"]).sum() / events["n"].sum())
     assert all("yuan per" in one.unit and one.estimand and one.std_error >= 0 for one in truth.terms)
 
 
