@@ -132,6 +132,6 @@ pd.DataFrame(parts).loc[shown].round(0)
 # | raffle, expert host | more interaction, so more sales | true, through interaction and watch time alone |
 
 # %%
-inside = [low <= truth <= high for low, truth, high in zip(users["from"], users["truth (by lot)"], users["to"])]
-inside += [low <= truth <= high for low, truth, high in zip(rooms["from"], rooms["truth"], rooms["to"])]
-print(f"intervals that hold the truth: {sum(inside)} of {len(inside)}")
+inside = users["truth (by lot)"].between(users["from"], users["to"]).sum()
+inside += rooms["truth"].between(rooms["from"], rooms["to"]).sum()
+print(f"intervals that hold the truth: {inside} of {len(users) + len(rooms)}")
