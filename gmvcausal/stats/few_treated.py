@@ -125,7 +125,8 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     contrasts : Contrasts
         Controls must number at least `MIN_PLACEBOS`, and no treated scale may be zero.
     seed : int
-        Of a generator of its own. Clusters are drawn by their code in sorted order, so the order of rows is nothing.
+        Of a generator of its own. Clusters are drawn in the order of their own numbers, so neither the order of rows
+        nor the names of clusters change a draw.
     draws : int
         Default 4,999.
 
@@ -140,7 +141,8 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     c = contrasts
     role, load, k = c.role[c.treated], c.load, len(c.treated)
     n = len(c.control)
-    value, scale, size = c.value[c.control], c.scale[c.control], c.size[c.control]
+    at = c.control[_order(c, c.control)]
+    value, scale, size = c.value[at], c.scale[at], c.size[at]
     picks = np.arange(n)[:, None] if k == 1 else _distinct(np.random.default_rng(seed), draws, k, n)
     own = value[picks, role]
     # The remaining controls, for each role: all of them less those picked.
@@ -161,6 +163,11 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     ratios = np.where(np.isnan(ratios), np.inf, ratios)
     treated_scale = float(np.sqrt(((load * c.scale[c.treated, role]) ** 2).sum()))
     return PlaceboRuns(c.estimate, treated_scale, np.sort(ratios)[::-1])
+
+
+def _order(c: Contrasts, which: IntArray) -> IntArray:
+    """An order of clusters by what they did, not by name or place."""
+    return np.lexsort((c.size[which], *c.scale[which].T, *c.value[which].T))
 
 
 def _distinct(rng: np.random.Generator, draws: int, k: int, n: int) -> IntArray:
@@ -230,7 +237,7 @@ def permutation(contrasts: Contrasts, shift: FloatArray, seed: int, draws: int =
     if k == 1:
         picks = np.delete(np.arange(every), c.treated[0])[:, None]
     else:
-        picks = _distinct(np.random.default_rng(seed), draws, k, every)
+        picks = _order(c, np.arange(every))[_distinct(np.random.default_rng(seed), draws, k, every)]
     role = c.role[c.treated]
     size = c.size[picks]
     # Roles stay with their places in the drawing; sizes go with the clusters.

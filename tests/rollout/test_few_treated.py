@@ -62,6 +62,8 @@ def test_row_order_and_units_of_money_change_nothing() -> None:
         again = gc.did(other)
         assert again.p_value == plain.p_value
         np.testing.assert_allclose(again.conf_int(), np.array(plain.conf_int()) * scale, rtol=1e-6)
+    renamed = frame.assign(unit="room " + ((frame["unit"] * 17) % 40).astype(str))
+    assert gc.did(renamed).conf_int() == pytest.approx(plain.conf_int(), rel=1e-12)
     same = gc.did(frame.sample(frac=1, random_state=2))
     np.testing.assert_allclose(same.conf_int(), plain.conf_int(), rtol=1e-12)
 
