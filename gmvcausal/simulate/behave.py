@@ -85,9 +85,9 @@ class Day:
 
 
 def new_state(block: Block) -> State:
-    """The morning of the first day."""
+    """The morning of the first day that is lived."""
     zero = np.zeros(block.n)
-    return State(np.zeros(len(block.owner)), zero, zero, block.seen, np.full(block.n, -1.0), zero)
+    return State(np.zeros(len(block.owner)), zero, zero, block.seen, np.full(block.n, -1e6), zero)
 
 
 def draw(block: Block, stage: Stage, day: int, future: int) -> Draws:
@@ -135,11 +135,11 @@ def step(
     if today.let("raffle", "mediated"):
         odds = odds + d.raffle * today.felt("raffle", today.slots("raffle"))
     interact = expit(odds)
-    order = stage.order_base + d.order_watch * log_watch + stage.order[day] + d.host * stage.host[room]
+    order = stage.order_base + d.order_watch * log_watch + stage.calendar(day)[1] + d.host * stage.host[room]
     order = (
         order + (d.order_loyalty * block.loyalty + d.order_hidden * block.hidden - d.stock * stock + habit.gained)[o]
     )
-    order = order - block.sensitivity[o] * stage.price[room, day] + tempt(today, rooms, coupon, off)
+    order = order - block.sensitivity[o] * stage.price[room, max(day, 0)] + tempt(today, rooms, coupon, off)
 
     # what is to be expected of the day: a mean over visiting, opening, interacting and ordering
     expected = expit(visit) * _orders(order, interact, d.order_interact)

@@ -10,7 +10,7 @@ from scipy.special import expit
 from gmvcausal.simulate import network
 from gmvcausal.simulate.amounts import FloatArray
 from gmvcausal.simulate.draws import stream
-from gmvcausal.simulate.stage import BLOCK, IntArray, Stage, mix_traits
+from gmvcausal.simulate.stage import BLOCK, EVE, IntArray, Stage, mix_traits
 
 _QUARTILES = (-0.6744897501960817, 0.0, 0.6744897501960817)
 
@@ -30,7 +30,7 @@ class Block:
     optin : array of bool, shape (n,)
         Allows pushes.
     seen : array, shape (n,)
-        Day of the last visit before the log (negative).
+        Day of the last visit before the days that are lived (negative).
     owner, room, nth : array, shape (slots,)
         User of each slot (position in the block), its room, and which of the user's rooms it is; in order of users.
     circle : array, shape (n,)
@@ -88,7 +88,7 @@ def make_block(stage: Stage, number: int) -> Block:
         tier=np.searchsorted(np.array(_QUARTILES), spent / spread),
         android=android,
         optin=stream(plan.seed, "optin", number).random(BLOCK)[:n] < np.where(android, d.push_android, d.push_ios),
-        seen=np.floor(np.log1p(-u[:, 1]) / rate),
+        seen=np.floor(np.log1p(-u[:, 1]) / rate) - EVE,
         owner=owner,
         room=room,
         nth=nth,

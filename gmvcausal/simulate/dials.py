@@ -83,7 +83,7 @@ class Dials:
         0.10, 0, _INF, "φ: each unit in stock, taken off ordering", "4–25 % borrowed: van Heerde et al. 2000"
     )
     stock_decay: float = _number(0.93, *_P, "share of the stock left after a day")
-    items: float = _number(2.0, 1, _INF, "mean number of items in an order (geometric)")
+    items: float = _number(3.0, 1, _INF, "mean number of items in an order (geometric)")
     loyalty_decay: float = _number(0.98, *_P, "share of gained loyalty left after a day")
     satisfied: float = _number(0.02, -_INF, _INF, "loyalty gained by an order that is kept")
     disappointed: float = _number(0.03, -_INF, _INF, "loyalty lost by an order that is refunded")

@@ -12,17 +12,21 @@ from gmvcausal.simulate.amounts import FloatArray
 from gmvcausal.simulate.arms import Arm, Assignment, Treatment, treat
 from gmvcausal.simulate.behave import Day, State, draw, new_state, step
 from gmvcausal.simulate.block import Block, chances, make_block
-from gmvcausal.simulate.stage import NEVER, Stage
+from gmvcausal.simulate.stage import EVE, NEVER, Stage
 
 
 @dataclass(frozen=True, eq=False)
 class Opening:
-    """A block on the morning on which the first tactic starts; up to then all arms are one."""
+    """A block on the morning on which the first tactic starts; up to then all arms are one.
+
+    `known` is the day of each user's last visit before the log.
+    """
 
     block: Block
     state: State
     assigned: Assignment
     threshold: baskets.Threshold | None
+    known: FloatArray
 
 
 def _nobody(block: Block, stage: Stage) -> Treatment:
@@ -48,12 +52,15 @@ def before(stage: Stage, number: int, see: Callable[[Block, int, Day, State], No
     wanted = "threshold_coupon" in plan.tactics
     threshold = baskets.threshold_means(plan.dials, stage.tail) if wanted else None
     arm, nobody, state = Arm("market", plan.tactics[0]), _nobody(block, stage), new_state(block)
-    for day in range(plan.first):
+    known = state.seen
+    for day in range(-EVE, plan.first):
+        if day == 0:
+            known = state.seen
         made, evening = step(block, stage, arm, nobody, day, draw(block, stage, day, 0), state, state, threshold)
-        if see is not None:
+        if see is not None and day >= 0:
             see(block, day, made, state)
         state = evening
-    return Opening(block, state, assign(block, stage, state), threshold)
+    return Opening(block, state, assign(block, stage, state), threshold, known)
 
 
 def live(

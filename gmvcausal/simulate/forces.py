@@ -122,7 +122,8 @@ def show_up(today: Today, elsewhere: BoolArray, there: FloatArray) -> FloatArray
     """Log odds of showing up, before pushes."""
     block, stage, d = today.block, today.stage, today.stage.plan.dials
     odds = stage.visit_base + d.activity * block.activity[block.owner]
-    odds = odds + stage.appeal[block.room, today.day] + stage.visit[today.day] + d.habit * there - d.taken * elsewhere
+    odds = odds + stage.appeal[block.room, max(today.day, 0)] + stage.calendar(today.day)[0]
+    odds = odds + d.habit * there - d.taken * elsewhere
     if today.let("win_back", "direct"):
         began = today.treatment.slots["win_back"]
         odds = odds + d.win_back * today.felt("win_back", today.on(began) & (today.day - began < d.win_back_days))

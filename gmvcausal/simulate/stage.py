@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ CATEGORIES = ("food", "beauty", "home", "electronics")
 BLOCK = 4096
 LONG = 90  # days after the start for which long-term GMV is counted
 NEVER = 10**6
+EVE = 14  # days lived before the log begins, so that it does not begin with empty stocks and habits
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,9 @@ class Stage:
     order_base: float
     tail: Tail
 
-    def on(self, tactic: str, day: int) -> NDArray[np.bool_]:
-        """Which rooms are under a room-level tactic on a day."""
-        adopted = self.adopted[tactic]
-        return (adopted <= day) & (day < self.ends(adopted))
+    def calendar(self, day: int) -> tuple[float, float]:
+        """What the calendar adds to the log odds of showing up and of ordering; nothing before the log."""
+        return (float(self.visit[day]), float(self.order[day])) if day >= 0 else (0.0, 0.0)
 
     def ends(self, began: IntArray) -> IntArray:
         """The day on which a tactic that began then is over."""
@@ -192,11 +193,12 @@ def _adoption(plan: Plan, tactic: str, drift: FloatArray) -> IntArray:
 def constants(d: Dials) -> tuple[float, float]:
     """α0 and c0: constants under which visits and conversion have the rates that the dials name.
 
-    Solved on a fixed sample of users, the same for every seed, so that two markets of one setting share them.
+    Solved on a fixed sample of users, the same for every seed, so that two markets of one setting share them. Stocks
+    are taken at their usual level, watch time is averaged over five Gauss–Hermite nodes.
     """
     rng = stream(0, "constants")
     z = mix_traits(rng.standard_normal((BLOCK, 4)), d.trait_correlation)
-    more = rng.standard_normal((BLOCK, 5))
+    more = rng.standard_normal((BLOCK, 4))
     at = d.activity * z[:, 0] + d.room_sd * more[:, 0] + np.mean(d.weekday)
 
     def visits(base: float) -> FloatArray:
@@ -207,23 +209,33 @@ def constants(d: Dials) -> tuple[float, float]:
         return np.asarray(usual)
 
     visit_base = _solve(lambda base: float(visits(base).mean()), d.visit_rate)
-    log_watch = np.log(d.watch_minutes) + d.watch_sd * more[:, 1]
-    interact = expit(d.interact + d.interact_watch * log_watch)
-    odds = d.order_watch * log_watch + d.order_loyalty * z[:, 3] + d.order_hidden * more[:, 2] + d.host * more[:, 3]
-    odds = odds - z[:, 2] * (d.price + d.price_sd * more[:, 4])
     there = visits(visit_base)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(5)
+    log_watch = np.log(d.watch_minutes) + d.watch_sd * nodes[:, None]
+    interact = expit(d.interact + d.interact_watch * log_watch)
+    odds = d.order_watch * log_watch + d.order_loyalty * z[:, 3] + d.order_hidden * more[:, 1] + d.host * more[:, 2]
+    odds = odds - z[:, 2] * (d.price + d.price_sd * more[:, 3])
+    rooms = float(np.dot((1, 2, 3), d.several_rooms))
+    lasts = 1.0 / (1.0 - min(d.stock_decay, 0.999))
 
-    def orders(base: float) -> float:
-        rate = interact * expit(base + odds + d.order_interact) + (1.0 - interact) * expit(base + odds)
-        return float((there * rate).sum() / there.sum())
+    def rate(base: float, stock: FloatArray) -> FloatArray:
+        now = base + odds - d.stock * stock
+        mixed = interact * expit(now + d.order_interact) + (1.0 - interact) * expit(now)
+        return np.asarray((weights[:, None] * mixed).sum(axis=0) / weights.sum())
 
-    return visit_base, _solve(orders, d.conversion)
+    def converted(base: float, stock: FloatArray) -> float:
+        return float((there * rate(base, stock)).sum() / there.sum())
+
+    stock, order_base = np.zeros(BLOCK), 0.0
+    for _ in range(5):
+        order_base = _solve(partial(converted, stock=stock), d.conversion)
+        stock = 0.5 * stock + 0.5 * d.items * lasts * rooms * there * rate(order_base, stock)
+    return visit_base, order_base
 
 
-def _solve(rate: object, wanted: float) -> float:
-    assert callable(rate)
-    low, high = -40.0, 40.0
-    for _ in range(60):
+def _solve(rate: Callable[[float], float], wanted: float) -> float:
+    low, high = -30.0, 30.0
+    for _ in range(44):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if rate(middle) < wanted else (low, middle)
     return 0.5 * (low + high)

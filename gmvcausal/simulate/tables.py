@@ -170,7 +170,7 @@ def block_tables(stage: Stage, number: int) -> dict[str, pd.DataFrame]:
          "amount": sent_back["refund"]}
     ).reset_index(drop=True)  # fmt: skip
     tables = {
-        "users": _users(stage, block),
+        "users": _users(stage, opening),
         "visits": recorder.frame("visits"),
         "orders": orders,
         "refunds": refunds,
@@ -190,7 +190,8 @@ def block_tables(stage: Stage, number: int) -> dict[str, pd.DataFrame]:
     return tables | _assignments(stage, opening)
 
 
-def _users(stage: Stage, block: Block) -> pd.DataFrame:
+def _users(stage: Stage, opening: Opening) -> pd.DataFrame:
+    block = opening.block
     home = block.room[block.nth == 0]
     return pd.DataFrame(
         {
@@ -199,7 +200,7 @@ def _users(stage: Stage, block: Block) -> pd.DataFrame:
             "platform": np.where(block.android, "Android", "iOS").astype(object),
             "tier": block.tier,
             "home": home,
-            "last_seen": days_as_times(stage, np.maximum(block.seen, -LIFE).astype(np.int64)),
+            "last_seen": days_as_times(stage, np.maximum(opening.known, -LIFE).astype(np.int64)),
             "entry": days_as_times(stage, np.full(block.n, -LIFE)),
         }
     )

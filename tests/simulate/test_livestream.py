@@ -123,7 +123,7 @@ def test_parquet_holds_the_same_market(tmp_path) -> None:
         "users": 4300,
         "rooms": 4,
         "days": 10,
-        "tactics": ("push", "flash_sale", "community", "win_back"),
+        "tactics": ("coupon", "push", "flash_sale", "community", "win_back"),
         "adopt": (3, 6),
     }
     market = livestream(**size)

@@ -18,11 +18,22 @@ def orders_per_visit(market, by: str):
     return joined.groupby(by)[["ordered", "interacted", "watch_seconds"]].mean()
 
 
-@pytest.mark.parametrize("tactic", UNITS)
-def test_accounting_equals_simulating_again(tactic: str) -> None:
+BY_ROOM = {"assign": "room", "tactic_days": 9, "growth": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("tactic", "others", "dials"),
+    [
+        *((tactic, (), {}) for tactic in UNITS),
+        *((tactic, (), BY_ROOM) for tactic in ("coupon", "threshold_coupon", "points", "flash_sale")),
+        ("coupon", ("flash_sale", "push"), {"coupon_every": 5, "coupon_valid": 3, "tactic_days": 10}),
+    ],
+)
+def test_accounting_equals_simulating_again(tactic: str, others: tuple[str, ...], dials: dict[str, object]) -> None:
     """Expected GMV by accounting, against realised GMV in futures that the accounts have not seen."""
-    size = {"users": 500, "rooms": 4, "days": 24, "seed": 8, "start": "2026-03-02", "tactics": tactic}
-    plan = make_plan(**size, dials={"adopt": (8, 15), "conversion": 0.1, "start_day": 8, "lapsed_days": 7})
+    size = {"users": 500, "rooms": 4, "days": 24, "seed": 8, "start": "2026-03-02", "tactics": (*others, tactic)}
+    turned = {"adopt": (8, 15), "conversion": 0.1, "start_day": 8, "lapsed_days": 7}
+    plan = make_plan(**size, dials=turned | dials)
     again = resimulate(plan, tactic, range(4, 18))
     found = accounts(plan, tactic)
     error = np.hypot(again.std(ddof=1) / np.sqrt(len(again)), found.variance["gross"] ** 0.5)
