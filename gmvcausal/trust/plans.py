@@ -22,6 +22,8 @@ MDE = {
     "D5/user/callaway_santanna": 5.9,
     "D6/room/callaway_santanna": 105.0,
 }
+# Where clusters are many, standard errors must be right too.
+_MANY = ("runs", "size", "se")
 # Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant.
 _ALWAYS_REFUSED = ("runs", "coverage", "se")
 
@@ -39,9 +41,8 @@ def _two_by_two() -> Iterator[Cell]:
             yield Cell(f"D5/{unit}/{estimator}", "D5", n=n, dials=dials, call=_ask(estimator), reps=reps)
         null = {**dials, "effect": 0.0}
         for estimator in ("two_by_two", "callaway_santanna"):
-            yield Cell(
-                f"D5/{unit}/no-effect/{estimator}", "D5", "size", n=n, dials=null, call=_ask(estimator), null=True
-            )
+            name, call = f"D5/{unit}/no-effect/{estimator}", _ask(estimator)
+            yield Cell(name, "D5", "size", n=n, dials=null, call=call, null=True, gates=_MANY)
         for estimator in ("two_by_two", "callaway_santanna"):
             mde = MDE[f"D5/{unit}/{estimator}"]
             just = {**dials, "effect": mde}
@@ -89,6 +90,7 @@ def _staggered() -> Iterator[Cell]:
         dials={"unit": "room", "effect": 0.0},
         call=_ask("callaway_santanna"),
         null=True,
+        gates=_MANY,
     )
     mde = MDE["D6/room/callaway_santanna"]
     yield Cell(
@@ -110,7 +112,7 @@ def _few_rooms() -> Iterator[Cell]:
             dials: dict[str, Any] = {"treated": treated, "sizes": sizes}
             if sizes != "equal":
                 dials["visible"] = visible
-            gates = ("runs", "size", "interval") if treated == max(TREATED) else None
+            gates = ("runs", "size", "se", "interval") if treated == max(TREATED) else None
             for estimator in ("callaway_santanna", "two_by_two"):
                 few = treated < 10 and sizes == "equal" and estimator == "callaway_santanna"
                 yield Cell(
