@@ -1,7 +1,7 @@
 """The plans: which estimators are asked in which worlds, and what is expected of them.
 
-Headline cells get 2,000 replicates in the full plan, proportional rooms 1,000, the others 500; the quick plan asks the
-same kinds of questions of the worlds in which a mistake shows first, 100 times each.
+Headline cells get 2,000 replicates in the full plan, further worlds with few treated rooms 1,000, the others 500; the
+quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100 times each.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _few_rooms() -> Iterator[Cell]:
                     dials=dials,
                     call=_ask(estimator),
                     null=True,
-                    reps=HEADLINE if sizes == "equal" else SIZES if visible else OTHER,
+                    reps=HEADLINE if sizes == "equal" and treated in (1, 5, 30) else SIZES if visible else OTHER,
                     check="few_clusters" if few else "",
                     clean=f"D8/{name}/{max(TREATED)}/{estimator}" if few else "",
                     gates=gates,
