@@ -226,28 +226,46 @@ def make_truth(plan: Plan, *, workers: int = 1, progress: bool = False) -> Truth
     return as_truth(plan, {t: accounts(plan, t, workers=workers, progress=progress) for t in plan.tactics})
 
 
-def resimulate(plan: Plan, tactic: str, futures: range) -> FloatArray:
-    """What accounting must agree with: realised GMV under the tactic as assigned minus realised GMV without it.
+def resimulate(plan: Plan, tactic: str, futures: range, term: str = "realised") -> FloatArray:
+    """What accounting must agree with: the same differences between arms in GMV that was really paid, amounts drawn.
 
     Parameters
     ----------
     futures : range
         Which independent futures; those from the dial ``truth_draws`` on are not those of the truth.
+    term : {"realised", "everyone", "att"}
 
     Returns
     -------
     array, shape (futures,)
-        Gross GMV over the log, summed over users.
+        Gross GMV over the log, summed over users (over the treated for "att").
     """
     stage = set_stage(plan)
     found = np.zeros(len(futures))
-    arms = arms_of(plan, tactic)[:2]
+    every = arms_of(plan, tactic)
+    arms = [arm for arm in every if arm.name in ("on", "off")] if term == "att" else [every[0], _named(every, term)]
     for number in range(plan.blocks):
         opening = before(stage, number)
+        counted = _treated_slots(stage, opening, tactic) if term == "att" else np.ones(len(opening.block.owner))
         for k, future in enumerate(futures):
-            for _, (none, real) in side_by_side(stage, opening, arms, future, plan.days, real=True):
-                found[k] += (real.ordered * real.paid).sum() - (none.ordered * none.paid).sum()
+            found[k] += _paid_apart(stage, opening, arms, future, counted)
     return found
+
+
+def _named(arms: list[Arm], name: str) -> Arm:
+    return next(arm for arm in arms if arm.name == name)
+
+
+def _paid_apart(stage: Stage, opening: Opening, arms: list[Arm], future: int, counted: FloatArray) -> float:
+    """Paid with a switch on less paid with it off, over pairs of arms in either order, each for its own slots."""
+    total = 0.0
+    for _, lived in side_by_side(stage, opening, arms, future, stage.plan.days, real=True):
+        for k in range(0, len(arms), 2):
+            apart = lived[k].ordered * lived[k].paid - lived[k + 1].ordered * lived[k + 1].paid
+            sign = 1.0 if arms[k].name == "on" else -1.0
+            nth = arms[k].nth
+            total += sign * float((apart * counted * (1.0 if nth is None else opening.block.nth == nth)).sum())
+    return total
 
 
 def by_event_time(stage: Stage, events: FloatArray, adopted: IntArray) -> tuple[IntArray, FloatArray, IntArray]:

@@ -12,13 +12,14 @@ import pandas as pd
 from gmvcausal.errors import InputError
 from gmvcausal.frames import params
 from gmvcausal.frames.params import said
-from gmvcausal.simulate import tables
+from gmvcausal.simulate import room_tables, tables
 from gmvcausal.simulate.accounting import make_truth
 from gmvcausal.simulate.dials import make_dials
 from gmvcausal.simulate.market import Design, Market, MarketLogs
 from gmvcausal.simulate.pool import in_order
 from gmvcausal.simulate.stage import Plan, Stage, set_stage
 from gmvcausal.simulate.tactics import check_tactics
+from gmvcausal.simulate.times import DAYS_PER_ID
 
 COLUMNS = {"user": "user", "time": "time", "gmv": "gmv"}
 
@@ -96,8 +97,8 @@ def make_plan(*, users: Any, rooms: Any, days: Any, tactics: Any, seed: Any, sta
             raise InputError(
                 f"{name} must be a whole number of at least 1, but is {said(value)}", remedy=f"write {name}=20"
             )
-    if days >= tables.DAYS_PER_ID:
-        raise InputError(f"days is {days}, but a market has at most {tables.DAYS_PER_ID - 1}", remedy="ask for fewer")
+    if days >= DAYS_PER_ID:
+        raise InputError(f"days is {days}, but a market has at most {DAYS_PER_ID - 1}", remedy="ask for fewer")
     plan = Plan(
         int(users), int(rooms), int(days), check_tactics(tactics), int(params.check("seed", seed)), check_start(start),
         make_dials(dials),
@@ -148,10 +149,10 @@ def rename(plan: Plan, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame
 
 def room_side(stage: Stage) -> dict[str, pd.DataFrame]:
     """The tables of rooms."""
-    found = tables.room_assignments(stage)
+    found = room_tables.room_assignments(stage)
     if stage.plan.units[stage.plan.tactics[0]] == "room":
         found = {name.removeprefix("room_"): table for name, table in found.items()}
-    return tables.room_tables(stage) | found
+    return room_tables.room_tables(stage) | found
 
 
 def _in_order(found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from gmvcausal.errors import InputError
 from gmvcausal.simulate import calendar
-from gmvcausal.simulate.amounts import FloatArray, Tail, lognormal_moment
+from gmvcausal.simulate.amounts import FloatArray, Tail
 from gmvcausal.simulate.dials import Dials
 from gmvcausal.simulate.draws import stream
 from gmvcausal.simulate.tactics import unit_of
@@ -247,9 +247,3 @@ def mix_traits(z: FloatArray, correlation: float) -> FloatArray:
     root = np.linalg.cholesky(np.full((k, k), correlation) + (1.0 - correlation) * np.eye(k))
     # summed in a fixed order rather than by BLAS, whose rounding may depend on the number of rows
     return np.asarray(sum(z[:, j : j + 1] * root[:, j] for j in range(k)))
-
-
-def mean_basket(stage: Stage) -> float:
-    """Mean basket of an average user with an average host, before any discount."""
-    d = stage.plan.dials
-    return lognormal_moment(d.basket, d.basket_sd, 1.0) * stage.tail.moment(1.0)

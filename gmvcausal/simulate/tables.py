@@ -1,9 +1,6 @@
-"""From what happened to tables: one set of columns per table and block, put together in the order of blocks."""
+"""What a block of users leaves in the logs: one table each, its rows in the order of days or of users."""
 
 from __future__ import annotations
-
-import datetime as dt
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,66 +9,19 @@ from gmvcausal.simulate.behave import Day, State
 from gmvcausal.simulate.block import Block
 from gmvcausal.simulate.draws import stream
 from gmvcausal.simulate.engine import Opening, live
-from gmvcausal.simulate.stage import CATEGORIES, CITIES, NEVER, IntArray, Stage
-
-Columns = dict[str, Any]
-_DAY_MS = 86_400_000
-SESSION_HOURS = 3
-DAYS_PER_ID = 4096
-PRODUCTS = 10  # per room
-LIFE = 365  # days before the log on which everybody had joined
-
-
-def origin_ms(start: dt.date) -> int:
-    """Milliseconds since 1970 at midnight of the first day, local time as it stands."""
-    return (start - dt.date(1970, 1, 1)).days * _DAY_MS
-
-
-def as_times(ms: IntArray) -> Any:
-    """Milliseconds since 1970 as times."""
-    return np.asarray(ms, dtype=np.int64).astype("datetime64[ms]")
-
-
-def days_as_times(stage: Stage, days: IntArray) -> Any:
-    """Days of the market as times; `NEVER` becomes NaT."""
-    days = np.asarray(days, dtype=np.int64)
-    times = as_times(origin_ms(stage.plan.start) + days * _DAY_MS)
-    times[days >= NEVER] = np.datetime64("NaT")
-    return times
-
-
-def room_tables(stage: Stage) -> dict[str, pd.DataFrame]:
-    """Rooms and their sessions: one row per room, and one per room and day."""
-    plan = stage.plan
-    rooms = np.arange(plan.rooms)
-    entry = days_as_times(stage, np.full(plan.rooms, -LIFE))
-    names = np.array(["apparel", *CATEGORIES], dtype=object)
-    table = pd.DataFrame(
-        {
-            "room": rooms,
-            "host": rooms,
-            "city": np.array(CITIES, dtype=object)[stage.city],
-            "category": names[stage.category],
-            "opens": stage.opens,
-            "entry": entry,
-        }
-    )
-    room, day = np.repeat(rooms, plan.days), np.tile(np.arange(plan.days), plan.rooms)
-    begin = origin_ms(plan.start) + day * _DAY_MS + stage.opens[room] * 3_600_000
-    sessions: Columns = {
-        "session": room * DAYS_PER_ID + day,
-        "room": room,
-        "start": as_times(begin),
-        "end": as_times(begin + SESSION_HOURS * 3_600_000),
-        "price": np.round(stage.price[room, day], 4),
-    }
-    for tactic, adopted in stage.adopted.items():
-        began = adopted[room]
-        on = (began <= day) & (day < stage.ends(began))
-        if tactic == "flash_sale":
-            on &= (day - stage.phase[room]) % plan.dials.flash_every == 0
-        sessions[tactic] = on.astype(np.int8)
-    return {"rooms": table, "sessions": pd.DataFrame(sessions)}
+from gmvcausal.simulate.stage import CITIES, NEVER, IntArray, Stage
+from gmvcausal.simulate.times import (
+    DAY_MS,
+    DAYS_PER_ID,
+    LIFE,
+    PRODUCTS,
+    SESSION_HOURS,
+    Columns,
+    as_times,
+    days_as_times,
+    end_of,
+    origin_ms,
+)
 
 
 class _Recorder:
@@ -86,7 +36,7 @@ class _Recorder:
         clock = stream(plan.seed, "clock", block.number, day).random((len(block.owner), 4))
         at = np.flatnonzero(made.visited)
         users, rooms = block.first + block.owner[at], block.room[at]
-        begin = origin_ms(plan.start) + day * _DAY_MS + stage.opens[rooms] * 3_600_000
+        begin = origin_ms(plan.start) + day * DAY_MS + stage.opens[rooms] * 3_600_000
         arrival = begin + (clock[at, 0] * (SESSION_HOURS * 3_600_000 - 1_800_000)).astype(np.int64)
         # nobody watches longer than the session lasts
         left = begin + SESSION_HOURS * 3_600_000 - arrival
@@ -107,10 +57,10 @@ class _Recorder:
         to = at[bought]
         paid_at = arrival[bought] + (clock[to, 1] * watch[bought]).astype(np.int64)
         delay = 1 + np.floor(np.log1p(-clock[to, 2]) / np.log1p(-min(plan.dials.refund_daily, 1.0 - 1e-12)))
-        back_at = paid_at + np.minimum(delay, plan.dials.refund_days).astype(np.int64) * _DAY_MS
+        back_at = paid_at + np.minimum(delay, plan.dials.refund_days).astype(np.int64) * DAY_MS
         listed, paid = np.round(made.list_price[to], 2), np.round(made.paid[to], 2)
         # what is sent back after the log's end is not in the log
-        known = back_at < origin_ms(plan.start) + plan.days * _DAY_MS
+        known = back_at < origin_ms(plan.start) + plan.days * DAY_MS
         refund = np.round(paid * made.back[to], 2)
         self.rows["orders"].append(
             {
@@ -132,7 +82,7 @@ class _Recorder:
             began = self.treated_from
             sent = (began <= day) & (day < stage.ends(began)) & ((day - began) % plan.dials.push_every == 0)
             who = np.flatnonzero(sent)
-            noon = origin_ms(plan.start) + day * _DAY_MS + 12 * 3_600_000
+            noon = origin_ms(plan.start) + day * DAY_MS + 12 * 3_600_000
             self.rows["pushes"].append(
                 {
                     "user": block.first + who,
@@ -237,7 +187,7 @@ def _assignments(stage: Stage, opening: Opening) -> dict[str, pd.DataFrame]:
     """Who was assigned with which recorded chance, and who was exposed from when, of tactics of users."""
     plan, block = stage.plan, opening.block
     assigned, exposed = [], []
-    ends = _end(stage, plan.start_day)
+    ends = end_of(stage, plan.start_day)
     for tactic, treated in opening.assigned.treated.items():
         asked = np.flatnonzero(opening.assigned.chance[tactic] > 0)
         assigned.append(
@@ -266,47 +216,4 @@ def _assignments(stage: Stage, opening: Opening) -> dict[str, pd.DataFrame]:
     return {
         "assignments": pd.concat(assigned, ignore_index=True),
         "exposures": pd.concat(exposed, ignore_index=True),
-    }
-
-
-def _end(stage: Stage, began: int) -> int:
-    """The day on which a tactic ended, `NEVER` where it outlasts the log."""
-    ends = int(stage.ends(np.array([began]))[0])
-    return ends if ends < stage.plan.days else NEVER
-
-
-def room_assignments(stage: Stage) -> dict[str, pd.DataFrame]:
-    """The same of tactics of rooms."""
-    plan = stage.plan
-    assigned, exposed = [], []
-    for tactic, adopted in stage.adopted.items():
-        adopting = adopted < NEVER
-        assigned.append(
-            pd.DataFrame(
-                {
-                    "room": np.arange(plan.rooms),
-                    "tactic": tactic,
-                    "treated": adopting.astype(np.int8),
-                    "probability": adopting.mean(),
-                    "start": days_as_times(stage, adopted),
-                }
-            )
-        )
-        who = np.flatnonzero(adopting)
-        ends = np.array([_end(stage, int(day)) for day in adopted[who]], dtype=np.int64)
-        exposed.append(
-            pd.DataFrame(
-                {
-                    "room": who,
-                    "tactic": tactic,
-                    "start": days_as_times(stage, adopted[who]),
-                    "end": days_as_times(stage, ends),
-                }
-            )
-        )
-    if not assigned:
-        return {}
-    return {
-        "room_assignments": pd.concat(assigned, ignore_index=True),
-        "room_exposures": pd.concat(exposed, ignore_index=True),
     }

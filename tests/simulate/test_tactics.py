@@ -41,6 +41,17 @@ def test_accounting_equals_simulating_again(tactic: str, others: tuple[str, ...]
     assert abs(found.total["gross"] - again.mean()) < 3 * error
 
 
+@pytest.mark.parametrize("tactic", ["community", "raffle", "coupon"])
+@pytest.mark.parametrize("term", ["everyone", "att"])
+def test_the_three_truths_equal_simulating_again(tactic: str, term: str) -> None:
+    size = {"users": 500, "rooms": 4, "days": 20, "seed": 8, "start": "2026-03-02", "tactics": tactic}
+    plan = make_plan(**size, dials={"adopt": (8, 15), "conversion": 0.1, "start_day": 8, "community_spill": 0.4})
+    again = resimulate(plan, tactic, range(4, 16), term)
+    found = accounts(plan, tactic)
+    error = np.hypot(again.std(ddof=1) / np.sqrt(len(again)), found.variance[term] ** 0.5)
+    assert error > 0 and abs(found.total[term] - again.mean()) < 3 * error
+
+
 @pytest.mark.parametrize("tactic", UNITS)
 def test_parts_add_up(tactic: str) -> None:
     truth = livestream(users=150, days=20, tactics=tactic, seed=1, lapsed_days=5, truth_draws=2, **ROOMS).truth
