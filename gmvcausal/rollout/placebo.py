@@ -6,6 +6,8 @@ controls. So every control cluster has the change it would have had in a treated
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,8 +49,8 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     whole = len(contrasts.weight) == 1
     if options.assignment == "random":
         lot = permutation(contrasts, shift, options.seed)
-        if len(lot.runs) < MIN_PLACEBOS - 1:
-            return Runs(why=f"only {len(lot.runs)} other drawings of the lot are possible")
+        if math.isinf(lot.limits(1 - options.alpha)[0]):
+            return Runs(why=f"{len(lot.runs):,} other drawings of the lot cannot reject at {options.alpha:g}")
         method = f"permutation of the lot: {len(lot.runs):,} other drawings of {treated} out of {treated + control}"
         return Runs(lot.limits, lot.p_value, method, whole=whole)
     if control < MIN_PLACEBOS:
@@ -61,6 +63,8 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     if not (contrasts.scale[contrasts.treated, contrasts.role[contrasts.treated]] > 0).all():
         return Runs(why="a treated cluster did not vary before the start")
     runs = placebo_runs(contrasts, options.seed)
+    if math.isinf(runs.limits(1 - options.alpha)[0]):
+        return Runs(why=f"{len(runs.ratios):,} placebo runs cannot reject at {options.alpha:g}")
     drawn = "every control" if treated == 1 else f"{len(runs.ratios):,} sets of {treated} controls"
     method = f"placebo runs: {drawn} in the place of the treated, each measured by its own variation before the start"
     return Runs(runs.limits, runs.p_value, method, whole=whole)

@@ -165,7 +165,7 @@ def test_what_logs_knew_comes_along_or_is_missed(tmp_path) -> None:
 
 
 def test_attrition_fails_where_the_tactic_keeps_users() -> None:
-    """Leaving that has nothing to do with the tactic warns; leaving that the tactic prevents makes another comparison."""
+    """Leaving that has nothing to do with the tactic warns; leaving that it prevents makes another comparison."""
     kept = gc.simulate.world("D10", n=1500, seed=2)
     check = gc.did(kept.table()).audit["attrition"]
     assert check.status == "failed" and "the tactic itself moved the share that is absent by -" in check.message

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.rollout.placebo import MIN_BEFORE
@@ -30,6 +31,11 @@ def test_an_effect_is_found_and_no_standard_error_is_made_up(estimator: str, tre
     check = result.audit["few_clusters"]
     assert check.status == "warned" and "placebo runs" in check.message and result.audit.credible
     assert result.detectable > 0 and "gain" in result.summary()
+
+
+def test_the_protocol_holds_without_a_standard_error(tmp_path) -> None:
+    assert_protocol(gc.did(rooms(2, effect=8.0)), tmp_path)
+    assert_protocol(gc.did(rooms(2, effect=8.0)).incremental_gmv(cost=3, cost_is="other", gmv_is="paid"))
 
 
 def test_by_hand_with_one_treated_room() -> None:
@@ -106,7 +112,12 @@ REFUSED = {
         "start at different times, or never",
     ),
     "few controls only": (lambda: rooms(35, n=40), {}, "too few controls"),
-    "lot of few drawings": (lambda: rooms(1, n=12), {"assignment": "random"}, "only 11 other drawings"),
+    "lot of few drawings": (
+        lambda: rooms(1, n=12),
+        {"assignment": "random"},
+        "11 other drawings of the lot cannot reject at 0.05",
+    ),
+    "a level out of reach": (lambda: rooms(1, n=60), {"alpha": 0.01}, "59 placebo runs cannot reject at 0.01"),
 }
 
 
