@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,6 +127,27 @@ def test_d8_variance_follows_the_square_of_size_and_the_largest_are_treated() ->
         level = market.table().groupby("unit")["gmv"].mean()
         tie = np.corrcoef(np.log(level), np.log(size))[0, 1]
         assert tie > 0.9 if visible else abs(tie) < 0.5
+
+
+def test_d8_treats_the_smallest_or_a_lot_of_the_same_rooms() -> None:
+    size = rollout_worlds.room_sizes(3, 60, "proportional", 0.6)
+    dials: dict[str, Any] = {"seed": 3, "treated": 5, "sizes": "proportional"}
+    large, small, drawn = (world("D8", treat=treat, **dials) for treat in ("largest", "smallest", "lot"))
+    rooms = [set(market.logs.exposures["room"]) for market in (large, small, drawn)]
+    assert rooms[0] == set(np.argsort(-size)[:5]) and rooms[1] == set(np.argsort(size)[:5])
+    assert rooms[2] == set(world("D8", seed=3, treated=5).logs.exposures["room"])
+    np.testing.assert_array_equal(large.table()["gmv"], small.table()["gmv"])
+
+
+def test_d8_shocks_of_treated_rooms_may_last_longer_at_the_same_variance() -> None:
+    draws = [rollout.autoregression(stream(1, "test"), 40, 4000, rho) for rho in (0.7, np.repeat([0.7, 0.95], 20))]
+    np.testing.assert_array_equal(draws[0][:20], draws[1][:20])
+    last = draws[1][20:]
+    assert abs(last.var() - 1) < 0.1 and abs((last[:, 1:] * last[:, :-1]).mean() / last.var() - 0.95) < 0.01
+    plain, lasting = (world("D8", seed=2, treated=3, rho_treated=rho).table() for rho in (None, 0.95))
+    moved = (plain["gmv"] != lasting["gmv"]).groupby(plain["unit"]).any()
+    treated = plain["first_treated"].notna().groupby(plain["unit"]).any()
+    assert (moved == treated).all()
 
 
 def test_d10_expectations_are_those_of_many_users() -> None:

@@ -77,8 +77,8 @@ def lot(seed: int, name: str, n: int, shares: Sequence[float], how: str) -> IntA
     return np.where(drawn == len(counts), NEVER, drawn)
 
 
-def autoregression(draws: np.random.Generator, n: int, weeks: int, rho: float) -> FloatArray:
-    """Stationary AR(1) of variance 1, one row per unit."""
+def autoregression(draws: np.random.Generator, n: int, weeks: int, rho: float | FloatArray) -> FloatArray:
+    """Stationary AR(1) of variance 1, one row per unit; `rho` of all units or of each."""
     out = draws.standard_normal((n, weeks))
     fresh = np.sqrt(1.0 - rho * rho)
     for t in range(1, weeks):
@@ -94,7 +94,7 @@ def room_base(
     weeks: int,
     level: float,
     noise: float,
-    rho: float,
+    rho: float | FloatArray,
     season: float = 0.03,
 ) -> FloatArray:
     """Weekly GMV of rooms without the tactic: level · size + season + noise · spread · AR(rho).

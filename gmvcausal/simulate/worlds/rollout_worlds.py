@@ -90,18 +90,21 @@ def d7(
 
 def d8(
     n: int | None, seed: int, *, treated: int = 10, weeks: int = 20, start: int | None = None, effect: float = 0.0,
-    sizes: str = "equal", size_sd: float = 0.6, visible: bool = True, largest: bool = True, level: float = 6000.0,
-    noise: float = 100.0, rho: float = 0.7,
+    sizes: str = "equal", size_sd: float = 0.6, visible: bool = True, treat: str = "largest", level: float = 6000.0,
+    noise: float = 100.0, rho: float = 0.7, rho_treated: float | None = None,
 ) -> Market:  # fmt: skip
     """D8, few treated rooms with long-lived shocks: `treated` of n rooms start together at half time.
 
     y = level of the room + season + `noise` · size · AR(rho) + `effect` once started, no effect by default. Sizes are
     1 ("equal") or lognormal ("proportional", sd of the logarithm `size_sd`): the variance of a room is then
-    proportional to its squared size. `visible` says whether its level is proportional to size too; `largest` whether
-    the largest rooms are treated (else, and with equal sizes, the lot decides).
+    proportional to its squared size. `visible` says whether its level is proportional to size too; `treat` whether the
+    largest or the smallest rooms are treated, or a lot (as always with equal sizes). `rho_treated` (default `rho`) is
+    the violation: shocks of treated rooms last longer, at the same variance, than those of the rooms they are held
+    against.
 
     Valid: standard errors that hold with few treated clusters, or a refusal. Fails: clustered standard errors with
-    few treated rooms; a plain permutation where the largest rooms are treated.
+    few treated rooms; a plain permutation where the largest rooms are treated; all that learn the noise of treated
+    rooms from the others where `rho_treated` differs.
     Estimand: ATT per room-week over the post cells; no interference.
     """
     n = whole("n", 60 if n is None else n, 4)
@@ -110,12 +113,14 @@ def d8(
     week = weeks // 2 if start is None else start
     within("start", (week,), weeks)
     size = room_sizes(seed, n, sizes, size_sd)
-    by_lot = stream(seed, "D8", "lot").permutation(n)
-    order = np.argsort(-size, kind="stable") if sizes == "proportional" and largest else by_lot
+    order = stream(seed, "D8", "lot").permutation(n)
+    if sizes == "proportional" and treat != "lot":
+        order = np.argsort(-size if treat == "largest" else size, kind="stable")
     cohort = np.full(n, NEVER)
     cohort[order[:treated]] = 0
+    lasting = np.where(cohort == NEVER, rho, rho if rho_treated is None else rho_treated)
     # A season of half a per cent leaves even the smallest room, a tenth of the median, with GMV to sell.
-    base = room_base(seed, "D8", size if visible else np.ones(n), size, weeks, level, noise, rho, season=0.005)
+    base = room_base(seed, "D8", size if visible else np.ones(n), size, weeks, level, noise, lasting, season=0.005)
     gain = np.zeros((1, weeks))
     gain[0, week:] = effect
     plan = Rollout("D8", "room", seed, base, cohort, (week,), np.array([treated / n]), gain)
