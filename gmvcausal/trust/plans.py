@@ -14,6 +14,9 @@ from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
 TREATED = (1, 2, 5, 10, 30)
+# On either side of where standard errors take over from the ratios of rooms without the tactic.
+TURN = (9, 12)
+SMALLEST = (2, 5, 9)
 # Effects that are to be found with 80 % power: 2.8 standard deviations of the estimator in that world.
 MDE = {
     "D5/room/two_by_two": 97.0,
@@ -105,16 +108,17 @@ def _staggered() -> Iterator[Cell]:
 
 
 def _few_rooms() -> Iterator[Cell]:
-    """D8: 1 to 30 of 60 rooms treated, lasting shocks, no effect."""
+    """D8: 1 to 30 of 60 rooms treated, lasting shocks, no effect; once with treated rooms unlike the others."""
     for sizes, visible in (("equal", True), ("proportional", True), ("proportional", False)):
         name = sizes if sizes == "equal" else f"proportional-{'visible' if visible else 'hidden'}"
-        for treated in TREATED:
+        for treated in sorted((*TREATED, *TURN)) if sizes == "equal" else TREATED:
             dials: dict[str, Any] = {"treated": treated, "sizes": sizes}
             if sizes != "equal":
                 dials["visible"] = visible
             gates = ("runs", "size", "se", "interval") if treated == max(TREATED) else None
             for estimator in ("callaway_santanna", "two_by_two"):
                 few = treated < 10 and sizes == "equal" and estimator == "callaway_santanna"
+                often = HEADLINE if sizes == "equal" and treated in (1, 5, 30) else SIZES if visible else OTHER
                 yield Cell(
                     f"D8/{name}/{treated:02d}/{estimator}",
                     "D8",
@@ -123,11 +127,33 @@ def _few_rooms() -> Iterator[Cell]:
                     dials=dials,
                     call=_ask(estimator),
                     null=True,
-                    reps=HEADLINE if sizes == "equal" and treated in (1, 5, 30) else SIZES if visible else OTHER,
+                    reps=OTHER if treated in TURN else often,
                     check="few_clusters" if few else "",
                     clean=f"D8/{name}/{max(TREATED)}/{estimator}" if few else "",
                     gates=gates,
                 )
+    for treated in SMALLEST:
+        for estimator in ("callaway_santanna", "two_by_two"):
+            yield Cell(
+                f"D8/proportional-smallest/{treated:02d}/{estimator}",
+                "D8",
+                "size",
+                n=60,
+                dials={"treated": treated, "sizes": "proportional", "treat": "smallest"},
+                call=_ask(estimator),
+                null=True,
+                reps=OTHER,
+            )
+    yield Cell(
+        "D8/persistent/03/two_by_two",
+        "D8",
+        "fails on purpose",
+        n=60,
+        dials={"treated": 3, "rho_treated": 0.95},
+        call=_ask("two_by_two"),
+        null=True,
+        reps=OTHER,
+    )
 
 
 def _violations() -> Iterator[Cell]:
@@ -203,6 +229,8 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
 
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell."""
+    if "/proportional-smallest/" in cell.id:
+        return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":
         return cell.dials.get("visible", True) and cell.dials["treated"] in (1, 5, 10, 30)
     return "/power/" not in cell.id

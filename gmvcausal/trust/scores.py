@@ -115,7 +115,8 @@ def scores(found: Columns, *, null: bool) -> dict[str, Any]:
     dict
         Every share, mean and ratio with its Monte Carlo error under the same name and ``_mc``; shares are of the
         replicates that gave what is counted. ``below`` counts intervals that lie wholly below the truth, ``above``
-        those wholly above it.
+        those wholly above it. An interval that has no end at some level is none at that level, neither holding nor
+        missing, and a run that could not have rejected at a level is left out of the rejections at it.
     """
     out: dict[str, Any] = {"reps": len(found)}
     ran = np.array([not e for e in found.error], dtype=bool)
@@ -141,9 +142,12 @@ def scores(found: Columns, *, null: bool) -> dict[str, Any]:
     put("mean_se", mean_error(std_error[known]))
     put("se_ratio", ratio(std_error[known], (found["estimate"] - found["truth"])[known]))
     out["intervals"] = int(given.sum())
+    bounded = np.isfinite(found.low) & np.isfinite(found.high)
     for k, level in enumerate(LEVELS):
-        low, high = found.low[given, k], found.high[given, k]
-        truth = found["truth"][given]
+        has = given & bounded[:, k]
+        low, high = found.low[has, k], found.high[has, k]
+        truth = found["truth"][has]
+        out[f"intervals{level}"] = len(truth)
         put(f"coverage{level}", rate(int(((low <= truth) & (truth <= high)).sum()), len(truth)))
         put(f"below{level}", rate(int((high < truth).sum()), len(truth)))
         put(f"above{level}", rate(int((low > truth).sum()), len(truth)))
@@ -152,12 +156,15 @@ def scores(found: Columns, *, null: bool) -> dict[str, Any]:
     holds = (found.low[:, 1] <= found["truth"]) & (found["truth"] <= found.high[:, 1])
     put("coverage95_if_credible", rate(int((holds & passed).sum()), int(passed.sum())))
     for k, size in zip((0, 1, 2), SIZES, strict=True):
-        p = found["p_value"][given]
+        p = found["p_value"]
         # Without a p-value the interval decides.
-        outside = (found.low[given, k] > 0) | (found.high[given, k] < 0)
-        rejected = int(np.where(np.isfinite(p), p < size / 100, outside).sum())
-        put(f"type1_{size}" if null else f"power_{size}", rate(rejected, int(given.sum())))
+        outside = (found.low[:, k] > 0) | (found.high[:, k] < 0)
+        rejected = given & np.where(np.isfinite(p), p < size / 100, outside)
+        # Where the interval has no end, no p-value can fall below the level: such a run is no trial of it.
+        trials = int((given & (bounded[:, k] | rejected)).sum())
+        put(f"type1_{size}" if null else f"power_{size}", rate(int(rejected.sum()), trials))
     bands = found.band[np.isfinite(found.band)]
+    out["bands"] = len(bands)
     put("band", rate(int(bands.sum()), len(bands)))
     detectable = found["detectable"][np.isfinite(found["detectable"])]
     put("detectable", mean_error(detectable))

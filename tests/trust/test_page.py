@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,21 @@ def test_the_plan() -> None:
     assert {cell.id for cell in quick} < set(names)
     assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
     assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
-    assert {cell.dials["treated"] for cell in full if cell.world == "D8"} == {1, 2, 5, 10, 30}
+    assert {cell.dials["treated"] for cell in full if cell.world == "D8"} == {1, 2, 3, 5, 9, 10, 12, 30}
     assert all(cell.clean in names for cell in full if cell.clean)
     assert all(cell.mde == cell.dials["effect"] for cell in full if cell.role == "power")
-    assert all(cell.null == (cell.role == "size") for cell in full)
+    lasting = [cell for cell in full if "rho_treated" in cell.dials]
+    assert [cell.role for cell in lasting] == ["fails on purpose"]
+    assert all(cell.null == (cell.role == "size" or cell in lasting) for cell in full)
+    smallest = [cell for cell in full if cell.dials.get("treat") == "smallest"]
+    assert {(cell.dials["treated"], cell.call["estimator"]) for cell in smallest} == {
+        (treated, estimator) for treated in (2, 5, 9) for estimator in ("callaway_santanna", "two_by_two")
+    }
+    assert len([cell for cell in quick if cell in [replace(c, reps=100) for c in smallest]]) == 1
+    markets: dict[str, int] = {}
+    for cell in full:
+        markets[cell.market] = max(markets.get(cell.market, 0), cell.reps)
+    assert sum(markets.values()) <= 35_000
     assert [cell.id for cell in full if cell.role == "fails on purpose" and cell.world == "D7"]
 
 

@@ -75,6 +75,22 @@ def test_intervals_that_are_missing_or_without_end_are_not_counted_as_holding() 
     assert s["reasons"]["too few clusters"] == 1 and len(s["reasons"]) == 4
 
 
+def test_a_level_that_cannot_be_reached_has_no_coverage_and_no_rejections() -> None:
+    """Placebo p-values of 1/40 at the least: the 99 % interval has no end, and nothing is rejected at 1 %."""
+    inf = math.inf
+    rows = [
+        Record(0.0, 1.0, math.nan, p, (-1.0 + s, -1.5 + s, -inf), (1.0 + s, 1.5 + s, inf))
+        for p, s in ((0.5, 0.0), (0.2, 0.5), (0.07, 1.2), (0.025, 2.0))
+    ]
+    s = scores(columns(rows), null=True)
+    assert (s["intervals"], s["intervals90"], s["intervals95"], s["intervals99"]) == (4, 4, 4, 0)
+    assert math.isnan(s["coverage99"]) and math.isnan(s["below99"]) and math.isnan(s["type1_1"])
+    assert (s["coverage95"], s["type1_5"], s["type1_10"]) == (3 / 4, 1 / 4, 2 / 4)
+    some = [*rows, Record(0.0, 1.0, 1.0, 0.001, (0.5, 0.4, 0.2), (2.0, 2.1, 2.3))]
+    s = scores(columns(some), null=True)
+    assert s["intervals99"] == 1 and s["coverage99"] == 0.0 and s["type1_1"] == 1.0
+
+
 def test_nothing_to_score_is_nan_not_an_error() -> None:
     s = scores(columns([Record(1.0, error="DesignError: x")]), null=False)
     assert math.isnan(s["coverage95"]) and math.isnan(s["se_ratio"]) and s["failed"] == 1.0
