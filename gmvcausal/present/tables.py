@@ -180,7 +180,10 @@ def _coefficient(result: Result, row: pd.Series[Any], style: str) -> str:
 
 def _bracket(row: pd.Series[Any]) -> str:
     if math.isnan(row["std_error"]):
-        return "no interval"
+        if math.isnan(row["conf_low"]):
+            return "no interval"
+        places = digits.beside(math.nan, row["conf_low"], row["conf_high"], digits=3)
+        return f"[{digits.fixed(row['conf_low'], places)}, {digits.fixed(row['conf_high'], places)}]"
     return f"({digits.fixed(row['std_error'], digits.beside(row['std_error'], digits=3))})"
 
 
@@ -190,6 +193,8 @@ def _note(models: list[Result], style: str) -> str:
     parts = [f"Standard errors in brackets; {stars}." + (f" In {units.pop()}." if len(units) == 1 else "")]
     for i, r in enumerate(models):
         parts.append(f"({i + 1}) {r.title}: {r.estimand}.")
+        if 0 in r.estimates.special and math.isnan(r.std_error):
+            parts.append(f"({i + 1}) has its {phrases.level_words(r)} in square brackets, by {r.estimates.method}.")
         if r.audit.failed:
             parts.append(f"† Not to be quoted: the audit failed on {phrases.join([c.name for c in r.audit.failed])}.")
     return " ".join(parts)

@@ -15,7 +15,7 @@ from gmvcausal.rollout.from_units import FromUnits
 from gmvcausal.rollout.group_time import Effects, group_time, rebase
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.placebo import placebo
-from gmvcausal.stats.small_sample import normal
+from gmvcausal.stats.small_sample import Spread
 
 
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
@@ -140,8 +140,11 @@ def effect_series(
 def _cell_series(effects: Effects, cluster: IntArray) -> Series:
     """Every group-time effect on its own."""
     k = len(effects.att)
+    side = _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster)
     if k > MAX_JOINT:
-        cov, spread = effects.variances(), normal(k)
+        # Their joint covariance is not formed, so the smaller side alone sets the degrees of freedom.
+        n = np.maximum(side, 2).astype(float)
+        cov, spread = effects.variances(), Spread(n - 1, np.sqrt(n / (n - 1)))
     else:
         cov, spread = effects.uncertainty(np.eye(k, k + len(effects.shares)))
     return Series(
@@ -149,7 +152,7 @@ def _cell_series(effects: Effects, cluster: IntArray) -> Series:
         effects.att,
         cov,
         effects.n[effects.cells.cohort].astype(np.int64),
-        _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster),
+        side,
         spread,
     )
 

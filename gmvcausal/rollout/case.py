@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gmvcausal.errors import GmvCausalError
+from gmvcausal.results import Estimates
 from gmvcausal.rollout.fitted import Fitted, FloatArray, Options, Series
 from gmvcausal.rollout.naive_means import Naive
 from gmvcausal.rollout.panel import Panel
@@ -21,7 +22,7 @@ class Case:
     Attributes
     ----------
     rerun : callable
-        From a changed panel to its headline estimate and standard error.
+        From a changed panel to its estimates.
     event : Series or None
     naive : Naive
         Means with and without treatment.
@@ -30,7 +31,7 @@ class Case:
     panel: Panel
     fitted: Fitted
     options: Options
-    rerun: Callable[[Panel], tuple[float, float]]
+    rerun: Callable[[Panel], Estimates]
     event: Series | None
     naive: Naive
 
@@ -57,9 +58,10 @@ def subset(panel: Panel, rows: FloatArray) -> Panel:
 def retry(case: Case, panel: Panel) -> str:
     """The headline on a changed panel, in words; a rerun that cannot be made says why."""
     try:
-        estimate, se = case.rerun(panel)
+        again = case.rerun(panel)
     except GmvCausalError as error:
         return f"the rerun is not possible ({error.rule})"
+    estimate, se = float(again.estimate[0]), float(again.std_error[0])
     return f"{estimate:+.4g}" + (f" ({se:.4g})" if math.isfinite(se) else "")
 
 

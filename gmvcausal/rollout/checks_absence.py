@@ -13,7 +13,6 @@ from gmvcausal.rollout.attrition import attrition_bounds
 from gmvcausal.rollout.case import Case, p_text, retry, subset
 from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.rules import bound, judge
-from gmvcausal.stats.inference import p_value
 
 
 def attrition(case: Case) -> Check:
@@ -64,11 +63,10 @@ def _tactic_on_absence(case: Case) -> tuple[float, float]:
         return math.nan, math.nan
     absent = replace(panel, y=(~np.isfinite(panel.y)).astype(float), notes=[], dropped={})
     try:
-        estimate, se = case.rerun(absent)
+        again = case.rerun(absent)
     except GmvCausalError:
         return math.nan, math.nan
-    p = p_value(np.array([estimate]), np.array([se]))
-    return estimate, float(p[0])
+    return float(again.estimate[0]), float(again.p_value[0])
 
 
 def late_entry(case: Case) -> Check:

@@ -19,12 +19,16 @@ def few_clusters(case: Case) -> Check:
     least = min(treated, control)
     status = judge("few_clusters", least)
     message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
-    if status == "failed" and case.fitted.estimates.special:
+    estimates = case.fitted.estimates
+    if estimates.special:
         # Chance is learnt from the controls, so few treated clusters cost power, not honesty.
         status = "warned"
-        message += f"; no standard error can be had from so few, so the interval is by {case.fitted.estimates.method}"
+        message += f"; no standard error can be had from so few, so the interval is by {estimates.method}"
+    elif estimates.withheld:
+        status = "failed"
+        message += "; " + estimates.withheld.partition(": ")[2]
     remedy = (
-        "collect more treated units (placebo runs need 20 control clusters), or read the estimate without an interval"
+        "collect more treated units, mend what placebo runs lack, or read the estimate without an interval"
         if status == "failed"
         else ("read intervals near the margin with care" if status == "warned" else "")
     )
@@ -192,7 +196,8 @@ def campaign_overlap(case: Case) -> Check | None:
         return Check("campaign_overlap", "passed", message, value, threshold)
     clean = replace(panel, y=np.where(comparison & (panel.other == 1), np.nan, panel.y), notes=[], dropped={})
     try:
-        estimate, se = case.rerun(clean)
+        again = case.rerun(clean)
+        estimate, se = float(again.estimate[0]), float(again.std_error[0])
     except GmvCausalError as error:
         return Check(
             "campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, threshold

@@ -15,6 +15,10 @@ from gmvcausal.rollout.rules import bound, judge
 def leverage(case: Case) -> Check | None:
     """Does one unit carry the result?"""
     panel = case.panel
+    if case.fitted.estimates.special:
+        return Check(
+            "leverage", "not_run", "with a handful of treated clusters each of them carries much of the estimate"
+        )
     by_unit = np.bincount(panel.unit_code, case.fitted.influence())
     total = float(by_unit @ by_unit)
     if total <= 0:

@@ -40,9 +40,7 @@ def cluster_sums(pieces: Iterable[tuple[FloatArray, IntArray]]) -> Iterator[Floa
         yield carried
 
 
-def products(
-    sums: Iterable[FloatArray], terms: int, group: IntArray, n_groups: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def products(sums: Iterable[FloatArray], terms: int, group: IntArray, n_groups: int) -> tuple[FloatArray, FloatArray]:
     """Their outer products added up: the cluster-robust covariance, and what each group of clusters brings to it.
 
     Parameters
@@ -55,7 +53,6 @@ def products(
     -------
     cov : ndarray, shape (terms, terms)
     variance : ndarray, shape (terms, n_groups)
-    clusters : ndarray, shape (n_groups,)
     """
     out, variance = np.zeros((terms, terms)), np.zeros((terms, n_groups))
     done = 0
@@ -66,7 +63,7 @@ def products(
         for g in np.unique(of):
             inside = block[:, of == g]
             variance[:, g] += np.einsum("ac,ac->a", inside, inside)
-    return out, variance, np.bincount(group, minlength=n_groups).astype(float)
+    return out, variance
 
 
 def squares(sums: Iterable[FloatArray], terms: int) -> FloatArray:

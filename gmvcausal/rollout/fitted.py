@@ -13,7 +13,7 @@ from gmvcausal.results import Estimates
 from gmvcausal.rollout.cohorts import ALWAYS
 from gmvcausal.rollout.group_time import Effects
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.rules import MIN_CLUSTERS
+from gmvcausal.rollout.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.within import Fit
 from gmvcausal.stats.small_sample import Spread
 
@@ -179,13 +179,17 @@ def headline(
         spread,
         method="t distribution with Welch's degrees of freedom",
     )
-    if min(clusters) >= MIN_CLUSTERS:
+    enough = min(clusters) >= MIN_CLUSTERS
+    if enough and not spread.df[0] < MIN_DF:
         return out
     found = None if runs is None else runs()
     why = "" if found is None else found.why
-    few = (
-        f"{clusters[0]} treated and {clusters[1]} control clusters: with fewer than {MIN_CLUSTERS} on a side the usual "
-        "standard errors are far too small, so "
+    few = f"{clusters[0]} treated and {clusters[1]} control clusters: " + (
+        "many of the treated are alone in their cohort, so "
+        if enough and spread.df[0] == 0
+        else f"so unequal that they count as {spread.df[0] + 1:.1f}, so "
+        if enough
+        else f"with fewer than {MIN_CLUSTERS} on a side the usual standard errors are far too small, so "
     )
     out = replace(out, cov=np.full_like(cov, np.nan))
     if found is None or found.limits is None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from gmvcausal.moments import Moments
 from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.clustered import cluster_sums, products, squares
-from gmvcausal.stats.small_sample import Spread, groups_of_clusters, welch
+from gmvcausal.stats.small_sample import Spread, equal, groups_of_clusters, trust_in, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -119,25 +119,20 @@ class FromMoments:
         """Covariance of ``rows @ [att, shares]`` by clusters, shape (a, a), and how intervals are made from it."""
         maps, shift = self._maps(rows)
         if self.moments.cells is not None:
-            code = self._by_cluster[1][self._loaded(maps, shift)]
-            n_groups = len(self.n) + 1
-            sums = cluster_sums(self._scores(maps, shift))
-            out, variance, clusters = products(sums, len(rows), self._group_of_cluster[np.unique(code)], n_groups)
-            return out, welch(variance, clusters)
+            order, code = self._by_cluster
+            inside = self._loaded(maps, shift)
+            here, n_groups = np.unique(code[inside]), len(self.n) + 1
+            sizes = np.bincount(code, self.moments.cells.n[order])[here].astype(float)
+            group = self._group_of_cluster[here]
+            out, variance = products(cluster_sums(self._scores(maps, shift)), len(rows), group, n_groups)
+            return out, welch(variance, trust_in(sizes, group, n_groups))
         out = (shift * self.n) @ shift.T
         variance = self.n * shift**2
-        clusters = self.n.copy()
-        donor = int(np.argmax(self.n))
         for h, loading in enumerate(maps):
             part = loading @ self.moments.cross[h]
             out += part @ loading.T
             variance[:, h] += np.einsum("at,at->a", part, loading)
-            if self.n[h] == 1:
-                # One unit has no spread of its own: it is lent that of the largest group.
-                lent = np.einsum("at,ts,as->a", loading, self.moments.cross[donor], loading)
-                variance[:, h] += lent / max(self.n[donor] - 1, 1)
-                clusters[h] = self.n[donor]
-        return np.asarray(out), welch(variance, clusters, np.diag(out))
+        return np.asarray(out), welch(variance, equal(self.n), np.diag(out))
 
     @cached_property
     def _group_of_cluster(self) -> IntArray:

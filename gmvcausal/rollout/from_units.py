@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.clustered import cluster_sums, products, squares
-from gmvcausal.stats.small_sample import Spread, groups_of_clusters, welch
+from gmvcausal.stats.small_sample import Spread, groups_of_clusters, trust_in, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -190,9 +190,10 @@ class FromUnits:
         loaded = np.array([len(m[0]) > 0 or m[3].any() for m in maps])
         used = np.where(self.group >= 0, np.append(loaded, False)[self.group], False)
         of_cluster = groups_of_clusters(np.where(used, self.group, -1), self.cluster, len(self.n))
-        sums = self._by_cluster(rows)
-        out, variance, clusters = products(sums, len(rows), of_cluster[of_cluster >= 0], len(self.n) + 1)
-        return out, welch(variance, clusters)
+        inside, n_groups = of_cluster >= 0, len(self.n) + 1
+        sizes = np.bincount(self.cluster[used], self.weight[used], minlength=len(of_cluster))[inside].astype(float)
+        out, variance = products(self._by_cluster(rows), len(rows), of_cluster[inside], n_groups)
+        return out, welch(variance, trust_in(sizes, of_cluster[inside], n_groups))
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""

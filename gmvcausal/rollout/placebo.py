@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from gmvcausal.rollout.cohorts import ALWAYS
 from gmvcausal.rollout.fitted import FloatArray, IntArray, Options, Runs
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.rules import MIN_CLUSTERS
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, Contrasts, permutation, placebo_runs
 from gmvcausal.stats.small_sample import groups_of_clusters
 
@@ -44,8 +43,6 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     if not abs(contrasts.estimate - estimate) <= 1e-9 * max(size, abs(estimate)):
         return Runs(why="this design mixes its comparisons in a way that placebo runs do not follow")
     treated, control = len(contrasts.treated), len(contrasts.control)
-    if treated >= MIN_CLUSTERS:
-        return Runs(why="too few controls to learn chance from")
     whole = len(contrasts.weight) == 1
     if options.assignment == "random":
         lot = permutation(contrasts, shift, options.seed)
@@ -53,8 +50,10 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
             return Runs(why=f"{len(lot.runs):,} other drawings of the lot cannot reject at {options.alpha:g}")
         method = f"permutation of the lot: {len(lot.runs):,} other drawings of {treated} out of {treated + control}"
         return Runs(lot.limits, lot.p_value, method, whole=whole)
-    if control < MIN_PLACEBOS:
-        return Runs(why=f"placebo runs need {MIN_PLACEBOS} control clusters")
+    moved = int((contrasts.scale[contrasts.control] > 0).all(axis=1).sum())
+    if moved < MIN_PLACEBOS:
+        idle = "" if moved == control else f" that varied before the start, and there are {moved}"
+        return Runs(why=f"placebo runs need {MIN_PLACEBOS} control clusters{idle}")
     starts = np.unique(panel.start[panel.start >= 0])
     position = panel.grid.position
     before = int((position < position[starts[0]] - options.anticipation).sum())
@@ -65,7 +64,7 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     runs = placebo_runs(contrasts, options.seed)
     if math.isinf(runs.limits(1 - options.alpha)[0]):
         return Runs(why=f"{len(runs.ratios):,} placebo runs cannot reject at {options.alpha:g}")
-    drawn = "every control" if treated == 1 else f"{len(runs.ratios):,} sets of {treated} controls"
+    drawn = "every control" if treated == 1 else f"{len(runs.ratios):,} sets of controls"
     method = f"placebo runs: {drawn} in the place of the treated, each measured by its own variation before the start"
     return Runs(runs.limits, runs.p_value, method, whole=whole)
 
@@ -78,9 +77,10 @@ def placebo_slope(panel: Panel, options: Options) -> float | None:
     made = _contrasts(panel, options, "slope")
     if isinstance(made, str):
         return None
-    contrasts, few = made[0], len(made[0].treated) < MIN_CLUSTERS
+    contrasts = made[0]
     own = contrasts.scale[contrasts.treated, contrasts.role[contrasts.treated]]
-    if not few or len(contrasts.control) < MIN_PLACEBOS or not (own > 0).all():
+    moved = (contrasts.scale[contrasts.control] > 0).all(axis=1).sum()
+    if moved < MIN_PLACEBOS or not (own > 0).all():
         return None
     return placebo_runs(contrasts, options.seed).p_value
 

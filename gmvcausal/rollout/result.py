@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import InputError
-from gmvcausal.results import Audit, Manifest, Result
+from gmvcausal.results import Audit, Estimates, Manifest, Result
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.checks import run_audit
 from gmvcausal.rollout.checks_trend import lead_slope
@@ -54,9 +54,8 @@ class DidResult(Result):
         """The checks that bear on the assumption; made when first asked for."""
         return run_audit(Case(self.panel, self.fitted, self.options, self._rerun, self._event, self.naive))
 
-    def _rerun(self, panel: Panel) -> tuple[float, float]:
-        again = ESTIMATORS[self.options.estimator](panel, self.options)
-        return float(again.estimates.estimate[0]), float(again.estimates.std_error[0])
+    def _rerun(self, panel: Panel) -> Estimates:
+        return ESTIMATORS[self.options.estimator](panel, self.options).estimates
 
     @cached_property
     def _event(self) -> Series | None:

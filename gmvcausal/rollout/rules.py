@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 # Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
 MIN_CLUSTERS = 10
+# Below this many degrees of freedom Satterthwaite's approximation is not to be relied on.
+MIN_DF = 4
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ RULES: dict[str, Rule] = {
         30,
         MIN_CLUSTERS,
         small_is_bad=True,
-        more_warn=", or < 10 with an interval by placebo runs",
-        more_fail=" (and placebo runs do not hold: no interval is given)",
+        more_warn=", or fewer than 10 (or of 4 degrees of freedom) with an interval by placebo runs",
+        more_fail=" or of 4 degrees of freedom, and placebo runs do not hold: no interval is given",
     ),
     "cohort_size": Rule("units in the smallest cohort", 5, small_is_bad=True),
     "always_treated": Rule("share of units left out because they were treated from the start", 0, 0.5),

@@ -57,7 +57,7 @@ def naive(panel: Panel, options: Options) -> Fitted:
         np.array([means[0] - means[1]]),
         variance,
         len(np.unique(panel.unit_code)),
-        by_cluster(influence[:, None], panel.cluster, treated.astype(np.int64), variance[0]),
+        by_cluster(influence[:, None], panel.cluster, treated.astype(np.int64), variance[0], panel.weight),
         clusters,
     )
     return Fitted(estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), on=on)
@@ -87,7 +87,7 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
         np.array([table.estimate]),
         variance[None],
         int(used.sum()),
-        by_cluster(table.influence[:, None], panel.cluster[used], treated[used].astype(np.int64), variance),
+        by_cluster(table.influence[:, None], panel.cluster[used], treated[used].astype(np.int64), variance, weight),
         clusters,
         lambda: placebo(panel, options, table.estimate, "mean"),
     )

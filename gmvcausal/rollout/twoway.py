@@ -67,7 +67,7 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     # Cohorts are told apart by their start, because clusters of one cohort vary about one mean.
     group = np.where(treated, 1 + first_on(on), 0)
     group[~np.isfinite(panel.y).any(axis=1)] = -1
-    spread = by_cluster(fit.scores, panel.cluster, group, np.diag(fit.cov))
+    spread = by_cluster(fit.scores, panel.cluster, group, np.diag(fit.cov), panel.weight)
     estimates = headline(
         [(f"treated ({what} effects)", estimand)],
         options.outcome_unit,

@@ -10,6 +10,7 @@ Where the treated were drawn by lot, the drawing itself is the reference (Fisher
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,8 +118,11 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     """Put control clusters in the place of the treated ones, and see how large such an estimate is by chance.
 
     Every run takes as many control clusters as are treated, compares them with the remaining controls, and divides by
-    their own variability before the start. With one treated cluster every control has its turn; with several, `draws`
-    sets of them are drawn.
+    their own variability before the start. All sets are taken where there are at most `draws` of them, else `draws`
+    are drawn.
+
+    Where one treated cluster is far wilder or larger than the others, the estimate is in truth that of fewer clusters,
+    and so is its scale: runs then take as many clusters as make up the treated variability (see `_count_alike`).
 
     Parameters
     ----------
@@ -139,35 +143,88 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     Conley and Taber (2011), Review of Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101.
     """
     c = contrasts
-    role, load, k = c.role[c.treated], c.load, len(c.treated)
-    n = len(c.control)
-    at = c.control[_order(c, c.control)]
-    value, scale, size = c.value[at], c.scale[at], c.size[at]
-    picks = np.arange(n)[:, None] if k == 1 else _distinct(np.random.default_rng(seed), draws, k, n)
-    own = value[picks, role]
-    # The remaining controls, for each role: all of them less those picked.
-    total, weight = (size @ value)[role], size.sum()
-    picked = size[picks].sum(axis=1)
-    taken = np.einsum("bk,bkr->br", size[picks], value[picks])[:, role]
-    rest = (total - taken) / (weight - picked)[:, None]
-    estimate = (own - rest) @ load
-    # Runs have fewer controls left than the estimate had, so they vary a little more: taken off.
-    noise = float(load @ load)
-    all_controls = float((size @ size) / weight**2)
-    fewer = (float(size @ size) - (size[picks] ** 2).sum(axis=1)) / (weight - picked) ** 2
-    estimate *= np.sqrt((noise + all_controls) / (noise + fewer))
-    own_scale = np.sqrt(((load * scale[picks, role]) ** 2).sum(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.abs(estimate) / own_scale
-    # A control that never moved before has no scale: it counts as a larger one, which is the careful side.
-    ratios = np.where(np.isnan(ratios), np.inf, ratios)
-    treated_scale = float(np.sqrt(((load * c.scale[c.treated, role]) ** 2).sum()))
-    return PlaceboRuns(c.estimate, treated_scale, np.sort(ratios)[::-1])
+    # A control that never moved before the start has no scale to divide by: it stays in the mean, not in the draw.
+    moved = c.control[(c.scale[c.control] > 0).all(axis=1)]
+    at = moved[_order(c, moved)]
+    role, load = c.role[c.treated], c.load
+    own = load * c.scale[c.treated, role]
+    # The treated in the order of what they bring to the variability: fewer of them are the first of these.
+    most = np.argsort(-own, kind="stable")
+    rng = np.random.default_rng(seed)
+    chosen = _count_alike(c, at, role[most], load[most], own, rng)
+    role, load = role[most][:chosen], load[most][:chosen] / load[most][:chosen].sum()
+    picks = _sets(rng, draws, chosen, len(at), ordered=len(np.unique(role)) > 1 or np.ptp(load) > 0)
+    estimate, squares = _run(c, at[picks], role, load)
+    ratios = np.abs(estimate) / np.sqrt(squares.sum(axis=1))
+    real = np.sqrt((own**2).sum() + (_beside(c, c.role[c.treated], c.load) ** 2).sum())
+    return PlaceboRuns(c.estimate, float(real), np.sort(ratios)[::-1])
+
+
+def _beside(c: Contrasts, role: IntArray, load: FloatArray) -> FloatArray:
+    """Variability that each control brings through the controls' mean, shape (controls,)."""
+    share = c.size[c.control] / c.size[c.control].sum()
+    return np.asarray(share * (c.scale[c.control][:, role] @ load))
+
+
+def _run(c: Contrasts, picks: IntArray, role: IntArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Estimates of runs with the clusters `picks` (B, k) in the place of the treated, and their squared scales.
+
+    The scale has one part for each cluster picked, and one for the mean of the remaining controls: where the treated
+    are small rooms, chance lies mostly in the controls.
+    """
+    value, scale, size = c.value[c.control], c.scale[c.control], c.size[c.control]
+    left = size.sum() - c.size[picks].sum(axis=1)
+    taken = np.einsum("bk,bkr->br", c.size[picks], c.value[picks])[:, role]
+    rest = ((size @ value)[role] - taken) / left[:, None]
+    own = c.value[picks, role]
+    through = scale[:, role] @ load
+    of_picked = np.einsum("bkj,j->bk", c.scale[picks][:, :, role], load)
+    remaining = (size * through) @ (size * through) - ((c.size[picks] * of_picked) ** 2).sum(axis=1)
+    squares = np.column_stack([(load * c.scale[picks, role]) ** 2, np.maximum(remaining, 0.0) / left**2])
+    return ((own - rest) * load).sum(axis=1), squares
+
+
+def _count_alike(
+    c: Contrasts, at: IntArray, role: IntArray, load: FloatArray, own: FloatArray, rng: np.random.Generator
+) -> int:
+    """How many control clusters make a scale as concentrated as that of the treated.
+
+    The share that each cluster has in the squared scale gives an effective number, 1 / sum of squared shares. Controls
+    have one too, below their count because scales are noisy; the count is taken whose median comes nearest.
+    """
+    k = len(own)
+    if k == 1:
+        return 1
+
+    def effective(squares: FloatArray) -> FloatArray:
+        # The last part is spread over many controls, and adds nothing to the concentration.
+        return np.asarray(squares.sum(axis=-1) ** 2 / (squares[..., :-1] ** 2).sum(axis=-1))
+
+    beside = (_beside(c, role, load) ** 2).sum()
+    real = float(effective(np.append(own**2, beside)))
+    medians = []
+    for count in range(1, k + 1):
+        share = load[:count] / load[:count].sum()
+        _, squares = _run(c, at[_distinct(rng, 499, count, len(at))], role[:count], share)
+        medians.append(float(np.median(effective(squares))))
+    # Among equals the larger count: it is the real one.
+    return k - int(np.argmin(np.abs(np.array(medians) - real)[::-1]))
 
 
 def _order(c: Contrasts, which: IntArray) -> IntArray:
     """An order of clusters by what they did, not by name or place."""
     return np.lexsort((c.size[which], *c.scale[which].T, *c.value[which].T))
+
+
+def _sets(rng: np.random.Generator, draws: int, k: int, n: int, *, ordered: bool) -> IntArray:
+    """All sets of `k` of `n` clusters where there are at most `draws`, else `draws` of them; rows of indices.
+
+    Where places differ (`ordered`), the order within a set matters.
+    """
+    if (math.perm(n, k) if ordered else math.comb(n, k)) <= draws:
+        every = itertools.permutations(range(n), k) if ordered else itertools.combinations(range(n), k)
+        return np.array(list(every), dtype=np.int64).reshape(-1, k)
+    return _distinct(rng, draws, k, n)
 
 
 def _distinct(rng: np.random.Generator, draws: int, k: int, n: int) -> IntArray:
@@ -226,7 +283,7 @@ def permutation(contrasts: Contrasts, shift: FloatArray, seed: int, draws: int =
     shift : ndarray, shape (C, R)
         By how much each cluster's change in each role grows where its own effect grows by one: 0 for controls.
     seed, draws
-        As for `placebo_runs`. With one treated cluster every other one has its turn.
+        As for `placebo_runs`: all other drawings where they are few.
 
     Returns
     -------
@@ -234,10 +291,13 @@ def permutation(contrasts: Contrasts, shift: FloatArray, seed: int, draws: int =
     """
     c = contrasts
     every, k = len(c.role), len(c.treated)
-    if k == 1:
-        picks = np.delete(np.arange(every), c.treated[0])[:, None]
-    else:
-        picks = _order(c, np.arange(every))[_distinct(np.random.default_rng(seed), draws, k, every)]
+    order = _order(c, np.arange(every))
+    # Places differ where roles do; sizes go with the clusters.
+    picks = order[_sets(np.random.default_rng(seed), draws, k, every, ordered=len(c.weight) > 1)]
+    if len(picks) < draws:
+        real = np.sort(c.treated) if len(c.weight) == 1 else c.treated
+        drawn_as = np.sort(picks, axis=1) if len(c.weight) == 1 else picks
+        picks = picks[(drawn_as != real).any(axis=1)]
     role = c.role[c.treated]
     size = c.size[picks]
     # Roles stay with their places in the drawing; sizes go with the clusters.

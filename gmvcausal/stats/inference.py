@@ -22,13 +22,13 @@ def critical_value(level: float, df: float = math.inf) -> float:
 
 
 def critical_values(level: float, df: FloatArray) -> FloatArray:
-    """`critical_value` for every number of degrees of freedom, shape (a,)."""
+    """`critical_value` for every number of degrees of freedom, shape (a,); NaN where there are none."""
     from scipy import stats
 
     tail, out = 0.5 + level / 2, np.empty(len(df))
     normal = np.isinf(df)
     out[normal] = stats.norm.ppf(tail)
-    out[~normal] = stats.t.ppf(tail, df[~normal])
+    out[~normal] = stats.t.ppf(tail, np.where(df[~normal] > 0, df[~normal], np.nan))
     return out
 
 
@@ -52,6 +52,7 @@ def p_value(estimate: FloatArray, std_error: FloatArray, df: float | FloatArray 
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(np.where(std_error > 0, estimate / std_error, np.nan))
     df = np.broadcast_to(np.asarray(df, dtype=float), z.shape)
+    df = np.where(df > 0, df, np.nan)
     return np.asarray(2 * np.where(np.isinf(df), stats.norm.sf(z), stats.t.sf(z, df)), dtype=float)
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+MOST_ALONE = 0.2
+
 
 class Spread(NamedTuple):
     """How an interval is made from each standard error: estimate +- t(df) x factor x standard error.
@@ -39,39 +41,104 @@ def normal(terms: int) -> Spread:
     return Spread(np.full(terms, np.inf), np.ones(terms))
 
 
-def welch(variance: FloatArray, clusters: FloatArray, given: FloatArray | None = None) -> Spread:
-    """Welch's t for variances that are sums over groups (Welch 1947; Bell and McCaffrey 2002 for two groups).
+class Trust(NamedTuple):
+    """How far the squared influences of a group of clusters can be trusted as its variance.
+
+    Attributes
+    ----------
+    df : ndarray, shape (H,)
+        Degrees of freedom; 0 where the group has fewer than two clusters.
+    factor : ndarray, shape (H,)
+        What takes their sum to an unbiased variance.
+    alone : float
+        Share of clusters that are alone in their group, among those outside the largest group.
+    """
+
+    df: FloatArray
+    factor: FloatArray
+    alone: float = 0.0
+
+
+def _alone(clusters: FloatArray) -> float:
+    others = clusters.sum() - clusters.max()
+    return float((clusters == 1).sum() / others) if others > 0 else 0.0
+
+
+def trust_in(sizes: FloatArray, group: IntArray, n_groups: int) -> Trust:
+    """Degrees of freedom of each group from the sizes of its clusters (Bell and McCaffrey 2002, for weighted means).
+
+    A group's mean takes cluster c with the share w of its size. If clusters vary alike, the sum of squared influences
+    has the mean sum w^2 (1 - 2w + S2) and the variance of a chi-square with the degrees of freedom given here; with
+    equal shares they are n - 1, and one cluster that holds most of the group leaves about one.
+
+    Parameters
+    ----------
+    sizes : ndarray, shape (C,)
+        Units, or weight, of every cluster.
+    group : ndarray of int, shape (C,)
+    n_groups : int
+
+    Examples
+    --------
+    >>> even = trust_in(np.ones(5), np.zeros(5, dtype=int), 1)
+    >>> round(float(even.df[0]), 9), round(float(even.factor[0]), 9)
+    (4.0, 1.25)
+    >>> bool(trust_in(np.array([50.0, 1, 1, 1, 1]), np.zeros(5, dtype=int), 1).df[0] < 2)
+    True
+    """
+    total = np.bincount(group, sizes, minlength=n_groups)
+    share = sizes / np.where(total > 0, total, 1.0)[group]
+    s2, s3, s4, s5 = (np.bincount(group, share**k, minlength=n_groups) for k in (2, 3, 4, 5))
+    first = s2 - 2 * s3 + s2 * s2
+    second = s4 + 2 * s3**2 + 4 * s2 * s4 + s2**4 - 4 * s5 - 4 * s2**2 * s3
+    live = (np.bincount(group, minlength=n_groups) > 1) & (first > 1e-12 * s2) & (second > 0)
+    df, factor = np.zeros(n_groups), np.ones(n_groups)
+    np.divide(first**2, second, out=df, where=live)
+    np.divide(s2, first, out=factor, where=live)
+    return Trust(df, factor, _alone(np.bincount(group, minlength=n_groups).astype(float)))
+
+
+def equal(clusters: FloatArray) -> Trust:
+    """`trust_in` of groups whose clusters are all of one size: n - 1 degrees of freedom, factor n / (n - 1)."""
+    n = np.maximum(clusters.astype(float), 2.0)
+    return Trust(np.where(clusters > 1, n - 1.0, 0.0), n / (n - 1.0), _alone(clusters))
+
+
+def welch(variance: FloatArray, trust: Trust, given: FloatArray | None = None) -> Spread:
+    """Welch's t for variances that are sums over groups (Welch 1947; Satterthwaite 1946).
 
     Parameters
     ----------
     variance : ndarray, shape (a, H)
         Sum of squared influences of each group of clusters on each term.
-    clusters : ndarray, shape (H,)
-        Clusters in each group. A group of one has no variance of its own, and adds none.
+    trust : Trust
+        Of each group. A group of one cluster has no variance of its own, and adds none; where more than a fifth of the
+        clusters are such, the variance is not known and there are no degrees of freedom.
     given : ndarray, shape (a,), optional
         The variance that is printed, where it carries a small-sample factor already; default the sum over groups.
 
     Returns
     -------
     Spread
-        Degrees of freedom by Welch and Satterthwaite; the factor takes the printed standard error to the unbiased one,
-        and is never below 1. Normal where no group has two clusters.
+        The factor takes the printed standard error to the unbiased one, and is never below 1. Normal where no group
+        has two clusters.
 
     Examples
     --------
-    >>> spread = welch(np.array([[4.0, 0.0]]), np.array([5, 100]))
+    >>> spread = welch(np.array([[4.0, 0.0]]), equal(np.array([5.0, 100.0])))
     >>> float(spread.df[0]), round(float(spread.factor[0]) ** 2, 6)
     (4.0, 1.25)
     """
-    n = np.maximum(clusters.astype(float), 2.0)
-    unbiased = variance * (n / (n - 1.0))
+    unbiased = variance * trust.factor
     total = unbiased.sum(axis=1)
-    squares = (unbiased**2 / (n - 1.0)).sum(axis=1)
+    squares = (unbiased**2 / np.where(trust.df > 0, trust.df, np.inf)).sum(axis=1)
     printed = variance.sum(axis=1) if given is None else given
     live = (total > 0) & (printed > 0) & (squares > 0)
     df, factor = np.full(len(total), np.inf), np.ones(len(total))
     np.divide(total**2, squares, out=df, where=live)
     np.divide(total, printed, out=factor, where=live)
+    if trust.alone > MOST_ALONE:
+        df[:] = 0.0
     return Spread(df, np.sqrt(np.maximum(factor, 1.0)))
 
 
@@ -99,7 +166,9 @@ def groups_of_clusters(group: IntArray, cluster: IntArray, n_groups: int) -> Int
     return out
 
 
-def by_cluster(influence: FloatArray, cluster: IntArray, group: IntArray, given: FloatArray) -> Spread:
+def by_cluster(
+    influence: FloatArray, cluster: IntArray, group: IntArray, given: FloatArray, size: FloatArray | None = None
+) -> Spread:
     """Welch's t for terms whose influence is known row by row (regressions).
 
     Parameters
@@ -109,14 +178,15 @@ def by_cluster(influence: FloatArray, cluster: IntArray, group: IntArray, given:
         Dense code of the cluster, and the group (cohort, or untreated) of each row; negative groups are left out.
     given : ndarray, shape (a,)
         The printed variances.
+    size : ndarray, shape (R,), optional
+        Weight of each row; default 1.
     """
     n_groups = int(group.max()) + 1
     of_cluster = groups_of_clusters(group, cluster, n_groups)
-    size = np.bincount(of_cluster[of_cluster >= 0], minlength=n_groups + 1).astype(float)
+    used, inside = group >= 0, of_cluster >= 0
+    sizes = np.bincount(cluster[used], None if size is None else size[used], minlength=len(of_cluster))
     variance = np.zeros((influence.shape[1], n_groups + 1))
     for term in range(influence.shape[1]):
         score = np.bincount(cluster, influence[:, term], minlength=len(of_cluster))
-        variance[term] = np.bincount(
-            np.where(of_cluster >= 0, of_cluster, n_groups), score * score, minlength=n_groups + 1
-        )
-    return welch(variance, size, given)
+        variance[term] = np.bincount(np.where(inside, of_cluster, n_groups), score * score, minlength=n_groups + 1)
+    return welch(variance, trust_in(sizes[inside].astype(float), of_cluster[inside], n_groups + 1), given)

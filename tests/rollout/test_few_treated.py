@@ -44,15 +44,16 @@ def test_by_hand_with_one_treated_room() -> None:
     y = frame.pivot(index="unit", columns="period", values="gmv").to_numpy()
     change, path = y[:, 6:].mean(axis=1) - y[:, 5], y - y[1:].mean(axis=0)
     scale = path[:, :6].std(axis=1, ddof=1)
-    ratio = [abs(change[0] - change[1:].mean()) / scale[0]]
-    shrink = np.sqrt((1 + 1 / 24) / (1 + 1 / 23))
+    # The scale of a difference: the room's own, and that of the mean of the others.
+    own = np.sqrt(scale[0] ** 2 + (scale[1:] ** 2).sum() / 24**2)
+    ratio = [abs(change[0] - change[1:].mean()) / own]
     for c in range(1, 25):
-        rest = np.delete(change, [0, c]).mean()
-        ratio.append(abs(change[c] - rest) / scale[c] * shrink)
+        rest, beside = np.delete(change, [0, c]).mean(), np.delete(scale, [0, c])
+        ratio.append(abs(change[c] - rest) / np.sqrt(scale[c] ** 2 + (beside**2).sum() / 23**2))
     result = gc.did(frame)
     assert result.p_value == pytest.approx(np.mean(np.array(ratio) >= ratio[0]), rel=1e-9)
     # 25 ratios: at 80 % the fifth largest of the 24 placebos bounds the interval.
-    half = np.sort(ratio[1:])[-5] * scale[0]
+    half = np.sort(ratio[1:])[-5] * own
     assert result.conf_int(0.8) == pytest.approx((result.estimate - half, result.estimate + half), rel=1e-9)
     assert result.conf_int(0.99) == (-np.inf, np.inf)
 
@@ -111,7 +112,12 @@ REFUSED = {
         {"cluster": "city"},
         "start at different times, or never",
     ),
-    "few controls only": (lambda: rooms(35, n=40), {}, "too few controls"),
+    "few controls only": (lambda: rooms(35, n=40), {}, "20 control clusters"),
+    "idle controls": (
+        lambda: rooms(2, n=30).assign(gmv=lambda f: f["gmv"].where(f["unit"] < 20, 0.0)),
+        {},
+        "20 control clusters that varied before the start, and there are 18",
+    ),
     "lot of few drawings": (
         lambda: rooms(1, n=12),
         {"assignment": "random"},
@@ -180,3 +186,26 @@ def test_ten_treated_have_welch_s_degrees_of_freedom() -> None:
     z = y[:, 6:].mean(axis=1) - y[:, 5]
     printed = np.sqrt(z[:10].var() / 10 + z[10:].var() / 50)
     assert gc.did(frame).std_error == pytest.approx(printed, rel=1e-9)
+
+
+def test_one_giant_room_among_twelve_is_no_twelve_clusters() -> None:
+    """Weights or users inside: where one room holds nearly everything, the t distribution is given up."""
+    frame = rooms(12, n=60)
+    frame["w"] = np.where(frame["unit"] == 0, 500.0, 1.0)
+    result = gc.did(frame, weights="w")
+    assert np.isnan(result.std_error) and "placebo runs" in result.audit["few_clusters"].message
+    even = gc.did(frame.assign(w=2.0), weights="w")
+    assert even.conf_int() == pytest.approx(gc.did(frame).conf_int(), rel=1e-9)
+
+
+def test_cohorts_of_one_room_each_have_no_standard_error() -> None:
+    """Twelve rooms that start in twos: six spreads to pool. Twelve that start one by one: none, on any road."""
+    controls = rooms(0, n=40, weeks=20)
+    treated = [rooms(1, n=1, start=4 + k, seed=k, weeks=20).assign(unit=100 + k) for k in range(12)]
+    twos = [part.assign(first_treated=4.0 + k // 2) for k, part in enumerate(treated)]
+    assert np.isfinite(gc.did(pd.concat([controls, *twos])).std_error)
+    frame = pd.concat([controls, *treated])
+    for options in ({}, {"weights": "w"}, {"estimator": "twfe"}):
+        result = gc.did(frame.assign(w=1.0), **options)
+        assert np.isnan(result.std_error)
+    assert "alone in their cohort" in gc.did(frame, control="not_yet_treated").estimates.withheld

@@ -71,11 +71,10 @@ def test_a_cluster_is_carried_from_piece_to_piece() -> None:
     for step in (1, 2, 7, 50):
         pieces = [(scores[:, low : low + step].copy(), cluster[low : low + step]) for low in range(0, 50, step)]
         group = np.array([0, 1, 1, 0, 2])
-        cov, variance, clusters = products(cluster_sums(list(pieces)), 2, group, 3)
+        cov, variance = products(cluster_sums(list(pieces)), 2, group, 3)
         np.testing.assert_allclose(cov, sums @ sums.T, rtol=1e-12)
         parts = np.array([np.bincount(group, row**2, minlength=3) for row in sums])
         np.testing.assert_allclose(variance, parts, rtol=1e-12)
-        assert list(clusters) == [2, 2, 1]
         pieces = [(scores[:, low : low + step].copy(), cluster[low : low + step]) for low in range(0, 50, step)]
         np.testing.assert_allclose(squares(cluster_sums(pieces), 2), (sums**2).sum(axis=1), rtol=1e-12)
 

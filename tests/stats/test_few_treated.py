@@ -20,11 +20,12 @@ def test_one_treated_by_hand() -> None:
     """Estimate 10 - 0; the placebos' largest ratio is that of the control at 4, three controls being left."""
     runs = placebo_runs(one_treated(10.0, [4.0, -4.0, 2.0, -2.0]), seed=0)
     assert runs.estimate == 10
-    # A run at 4 compares with the mean -4/3 of the rest: 16/3, less the widening from 1/4 to 1/3 controls.
-    assert runs.ratios[0] == pytest.approx(16 / 3 * math.sqrt((1 + 1 / 4) / (1 + 1 / 3)), rel=1e-12)
+    # A run at 4 compares with the mean -4/3 of the rest: 16/3, over its own scale 1 and that of a mean of three.
+    assert runs.ratios[0] == pytest.approx(16 / 3 / math.sqrt(1 + 1 / 3), rel=1e-12)
     assert runs.p_value == pytest.approx(1 / 5, rel=1e-9)
     low, high = runs.limits(0.8)
-    assert (low, high) == pytest.approx((10 - runs.ratios[0], 10 + runs.ratios[0]))
+    half = runs.ratios[0] * math.sqrt(1 + 1 / 4)
+    assert (low, high) == pytest.approx((10 - half, 10 + half))
     assert runs.limits(0.95) == (-math.inf, math.inf)  # four controls cannot reject at 5 %
 
 
@@ -43,11 +44,25 @@ def test_p_value_and_interval_say_the_same() -> None:
             assert low <= runs.estimate <= high
 
 
-def test_scale_makes_rooms_of_any_size_comparable() -> None:
-    plain = placebo_runs(one_treated(3.0, [1.0, -2.0, 0.5, 0.0, 0.5]), seed=0)
-    wild = one_treated(300.0, [1.0, -2.0, 0.5, 0.0, 0.5], [100.0, 1, 1, 1, 1, 1])
-    assert placebo_runs(wild, seed=0).p_value == plain.p_value
-    assert placebo_runs(wild, seed=0).limits(0.7)[1] - 300 == pytest.approx(100 * (plain.limits(0.7)[1] - 3), rel=1e-9)
+def test_a_wild_room_is_measured_by_its_own_past() -> None:
+    """A change of 100 in a room that always moved by 100 is nothing; in a quiet one it is all."""
+    controls = [0.5, -1.0, 0.5, 0.0, 0.3, -0.3]
+    wild = placebo_runs(one_treated(100.0, controls, [100.0] + [1.0] * 6), seed=0)
+    quiet = placebo_runs(one_treated(100.0, controls, [1.0] * 7), seed=0)
+    assert quiet.p_value == pytest.approx(1 / 7) and wild.p_value > 1 / 7
+
+
+def test_small_treated_rooms_carry_the_noise_of_the_controls() -> None:
+    """The treated never move; what is left of chance is the controls' mean, and it is in the scale."""
+    rng = np.random.default_rng(5)
+    rejected = 0
+    for rep in range(400):
+        role = np.where(np.arange(40) < 5, 0, -1)
+        sd = np.where(role == 0, 0.1, 1.0)
+        path = rng.normal(size=(40, 12)) * sd[:, None]
+        c = Contrasts(path[:, -1:], path[:, :10].std(axis=1, ddof=1, keepdims=True), np.ones(40), role, np.ones(1))
+        rejected += placebo_runs(c, rep, draws=199).p_value < 0.05
+    assert rejected / 400 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
 
 def test_gmv_in_other_units_changes_nothing() -> None:
@@ -62,9 +77,19 @@ def test_gmv_in_other_units_changes_nothing() -> None:
     np.testing.assert_allclose(np.array(b.limits(0.9)), 100 * np.array(a.limits(0.9)), rtol=1e-12)
 
 
-def test_a_control_that_never_moved_counts_as_larger() -> None:
+def test_a_control_that_never_moved_is_not_drawn() -> None:
     runs = placebo_runs(one_treated(9.0, [1.0, -1.0, 0.0, 0.0], [1.0, 1, 1, 1, 0]), seed=0)
-    assert np.isinf(runs.ratios[0]) and runs.p_value > 2 / 5 - 1e-9
+    assert len(runs.ratios) == 3 and np.isfinite(runs.ratios).all() and runs.estimate == 9.0
+
+
+def test_all_sets_are_taken_where_they_are_few() -> None:
+    value = np.random.default_rng(0).normal(size=(24, 1))
+    role = np.where(np.arange(24) < 2, 0, -1)
+    c = Contrasts(value, np.ones((24, 1)), np.ones(24), role, np.ones(1))
+    assert len(placebo_runs(c, 0).ratios) == math.comb(22, 2)
+    assert placebo_runs(c, 0).p_value == placebo_runs(c, 1).p_value
+    lot = permutation(c, (role >= 0).astype(float)[:, None], 0)
+    assert len(lot.runs) == math.comb(24, 2) - 1 and np.abs(lot.overlap).max() < 1
 
 
 def test_the_estimate_weighs_roles_and_sizes() -> None:
