@@ -14,7 +14,7 @@ from gmvcausal.frames.params import one_of, said
 
 # What is expected of each role; a cell may name other gates.
 ROLES: dict[str, tuple[str, ...]] = {
-    "valid": ("runs", "coverage", "se", "refused_valid"),
+    "valid": ("runs", "coverage", "se", "interval", "band", "refused_valid"),
     "size": ("runs", "size"),
     "power": ("runs", "power"),
     "fails on purpose": ("runs", "seen_failing"),
@@ -22,7 +22,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "shown": ("runs",),
 }
 GATES = (
-    *("runs", "coverage", "se", "size", "power", "interval"),
+    *("runs", "coverage", "se", "size", "power", "interval", "band"),
     *("seen_failing", "refused_valid", "refused_violation", "fires"),
 )
 
@@ -66,7 +66,7 @@ class Cell:
     --------
     >>> cell = Cell("D5/two_by_two", "D5", call={"estimator": "two_by_two"}, reps=100)
     >>> cell.applying
-    ('runs', 'coverage', 'se', 'refused_valid')
+    ('runs', 'coverage', 'se', 'interval', 'band', 'refused_valid')
     """
 
     id: str

@@ -1,6 +1,7 @@
 """The page "How right we are": made from a folder of JSON files, one per cell, and from nothing else.
 
-``python -m gmvcausal.trust.page`` makes it again from ``docs/trust``; with the folder of a run, from that run.
+``python -m gmvcausal.trust.page`` makes it again from ``docs/trust`` of a checkout; with the folder of a run of a whole
+plan, from that run; with a second folder, the page, its figures and its data go there.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.trust import prose
 from gmvcausal.trust.figures import KINDS, confusion, few_treated, plot
-from gmvcausal.trust.gates import firing
+from gmvcausal.trust.gates import Gate, firing, passes_at
 from gmvcausal.trust.plans import plan
 from gmvcausal.trust.report import CellResult, Report, read_report
 
@@ -71,6 +73,24 @@ def _roles(report: Report, *roles: str) -> list[CellResult]:
     return [r for r in report.results if r.cell.role in roles]
 
 
+def _worlds(report: Report, sentences: Mapping[str, str]) -> str:
+    """The sentences about worlds that have cells: a sentence belongs to the beginning of ids."""
+    return "".join(
+        text for start, text in sentences.items() if any(r.cell.id.startswith(start) for r in report.results)
+    )
+
+
+def _source(report: Report) -> str:
+    """Which plan the report is of, and how many replicates its cells have."""
+    found = [(r.cell.id, r.scores["reps"]) for r in report.results]
+    named = {"full": plan(), "quick": plan(quick=True)}
+    names = [name for name, cells in named.items() if [(c.id, c.reps) for c in cells] == found]
+    reps = sorted({n for _, n in found})
+    many = f"{reps[0]:,}" if len(reps) == 1 else f"{reps[0]:,} to {reps[-1]:,}"
+    which = f"the {names[0]} plan" if names else "a part of a plan, or another one"
+    return f"{which}: {len(found)} cells, {many} replicates each"
+
+
 def _coverage(report: Report) -> str:
     columns: list[_Column] = [
         ("cell", _name),
@@ -87,7 +107,12 @@ def _coverage(report: Report) -> str:
         ("refused", _of("refused")),
         ("if credible", _of("coverage95_if_credible")),
     ]
-    return prose.COVERAGE + "\n" + table(_roles(report, "valid", "shown"), columns)
+    return (
+        prose.COVERAGE
+        + _worlds(report, prose.COVERAGE_WORLDS)
+        + "\n"
+        + table(_roles(report, "valid", "shown"), columns)
+    )
 
 
 def _size(report: Report) -> str:
@@ -103,7 +128,7 @@ def _size(report: Report) -> str:
         ("length", lambda r: _number(report.length_ratio(r))),
     ]
     rows = _roles(report, "size")
-    text = prose.SIZE + "\n" + table(rows, columns)
+    text = prose.SIZE + _worlds(report, prose.SIZE_WORLDS) + "\n" + table(rows, columns)
     reasons = {why: r.cell.id for r in reversed(rows) for why in r.scores["reasons"] if r.scores["no_interval"] > 0}
     if reasons:
         text += "\nWhere no interval is given, the result says why:\n\n"
@@ -168,7 +193,12 @@ def _purpose(report: Report) -> str:
         ("bias", lambda r: _amount(r.scores["bias"])),
         ("refused by the audit", _of("refused")),
     ]
-    return prose.PURPOSE + "\n" + table(_roles(report, "fails on purpose"), columns)
+    return (
+        prose.PURPOSE
+        + _worlds(report, prose.PURPOSE_WORLDS)
+        + "\n"
+        + table(_roles(report, "fails on purpose"), columns)
+    )
 
 
 def _gates(report: Report) -> str:
@@ -179,7 +209,19 @@ def _gates(report: Report) -> str:
             for gate in found:
                 why = f" Recorded: {gate.explanation}." if gate.explanation else ""
                 text += f"- `{gate.cell}`: {gate.words}.{why}\n"
+    wide = [gate for gate in report.gates if gate.passed and gate.warning]
+    if wide:
+        text += "\nMet, and worth a look:\n\n"
+        text += "".join(f"- `{gate.cell}`: {gate.warning}; {gate.words}.\n" for gate in wide)
+    judged = [gate for gate in report.gates if gate.name != "runs"]
+    if judged:
+        rows = [(f"`{g.cell}`", g.name, _found(g), passes_at(g), g.verdict) for g in judged]
+        text += "\n" + prose.RANGES + "\n" + grid(("cell", "gate", "found", "passes at", "verdict"), rows)
     return text
+
+
+def _found(gate: Gate) -> str:
+    return _number(gate.value, 3) if gate.name == "se" else percent(gate.value)
 
 
 def _made(report: Report) -> str:
@@ -217,13 +259,12 @@ def page_text(report: Report, assets: str = "assets") -> str:
     assets : str
         Folder of the figures as the page sees it.
     """
-    failed, explained = len(report.failed), len(report.explained)
-    total = len(report.gates)
-    verdict = (
-        f"All {total} gates hold." if not failed else f"{failed} of {total} gates do not hold; they are listed below."
-    )
+    explained, total = len(report.explained), len(report.gates)
+    verdict = report.verdict.replace(" gates do not hold.", " gates do not hold; they are listed below.")
+    if not report.failed and not report.undecided and not any(r.unjudged for r in report.results):
+        verdict = f"All {total} gates hold."
     counts = f"Of these, {explained} are not met for a reason recorded beside the cell." if explained else ""
-    parts = [prose.INTRO.format(verdict=verdict, counts=counts).rstrip() + "\n"]
+    parts = [prose.INTRO.format(source=_source(report), verdict=verdict, counts=counts).rstrip() + "\n"]
     needs = {_size: ("size",), _power: ("power",), _bands: ("valid",), _purpose: ("fails on purpose",)}
     drawn = {_coverage: "coverage", _size: "size", _audit: "audit"}
     for section in (_coverage, _size, _power, _bands, _audit, _purpose, _gates, _made):
@@ -270,17 +311,89 @@ def write_page(folder: str | os.PathLike[str], page: str | os.PathLike[str], ass
     return to
 
 
-def _renew(folder: str = "") -> None:
-    """Make the page of this checkout again: from ``docs/trust``, or first from the folder of a run of the plan."""
-    docs = Path(__file__).resolve().parents[2] / "docs"
-    if folder:
-        known = {r.cell.id: r for r in read_report(folder).results}
-        cells = [cell for cell in plan() if cell.id in known]
-        report = Report(tuple(known[cell.id] for cell in cells), read_report(folder).seed)
-        report.write_page(docs / "trust.md", assets=docs / "assets", data=docs / "trust")
-    else:
-        write_page(docs / "trust", docs / "trust.md", docs / "assets")
+def renew(run: str = "", docs: str = "") -> list[Path]:
+    """Make the page again.
+
+    Parameters
+    ----------
+    run : str
+        Folder of a run of the full or of the quick plan; empty: the data that the page was made from last.
+    docs : str
+        Folder of the page, of its figures (``assets``) and of its data (``trust``); empty: the docs of a checkout.
+
+    Returns
+    -------
+    list of Path
+        What was written: the page, and the folders of figures and of data.
+
+    Raises
+    ------
+    InputError
+        No such folder, an unfinished run, or no folder to write to.
+    """
+    to = Path(docs) if docs else Path(__file__).resolve().parents[2] / "docs"
+    page, assets, data = to / "trust.md", to / "assets", to / "trust"
+    if not docs and not page.is_file():
+        raise InputError(
+            "there is no checkout with a docs folder to write the page into",
+            remedy="name the folder to write to: python -m gmvcausal.trust.page DIR DOCS",
+        )
+    if not run:
+        write_page(_folder(data), page, assets)
+        return [page, assets]
+    report = _whole_plan(_folder(Path(run)))
+    if data.resolve() == Path(run).resolve():
+        raise InputError(
+            f"the data of the page would replace the run in {run!r}", remedy="name another folder to write to"
+        )
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {str(to)!r} cannot be made ({error.strerror or error})", remedy="name another folder"
+        ) from None
+    report.write_page(page, assets=assets, data=data)
+    return [page, assets, data]
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(
+            f"there is no folder {str(path)!r}", remedy="name the folder that gmvcausal trust --out wrote into"
+        )
+    return path
+
+
+def _whole_plan(folder: Path) -> Report:
+    """The run in a folder in the order of its plan: the quick one if just its cells are there, else the full one."""
+    found = read_report(folder)
+    known = {r.cell.id: r for r in found.results}
+    quick = [cell.id for cell in plan(quick=True)]
+    wanted = quick if set(known) == set(quick) else [cell.id for cell in plan()]
+    absent = [name for name in wanted if name not in known]
+    if absent:
+        raise InputError(
+            f"the run in {str(folder)!r} lacks {len(absent)} of the {len(wanted)} cells of the plan, first {absent[0]}",
+            remedy="finish it with gmvcausal trust --out and the same folder",
+        )
+    return Report(tuple(known[name] for name in wanted), found.seed)
+
+
+def main(words: Sequence[str]) -> int:
+    """Make the page and print what was written; an error of our own is one message and exit code 2."""
+    try:
+        if len(words) > 2 or any(word.startswith("-") for word in words):
+            raise InputError(
+                "the page takes the folder of a run and the folder to write to",
+                remedy="write python -m gmvcausal.trust.page DIR DOCS",
+            )
+        for path in renew(*words):
+            sys.stdout.write(f"{path}\n")
+    except GmvCausalError as error:
+        sys.stderr.write(f"gmvcausal: {error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    _renew(*sys.argv[1:2])
+    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,7 @@ MDE = {
 # Where clusters are many, standard errors must be right too.
 _MANY = ("runs", "size", "se")
 # Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant.
-_ALWAYS_REFUSED = ("runs", "coverage", "se")
+_ALWAYS_REFUSED = ("runs", "coverage", "se", "interval", "band")
 
 
 def _ask(estimator: str, **call: Any) -> dict[str, Any]:

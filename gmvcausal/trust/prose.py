@@ -5,8 +5,8 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. This page shows what came out, failures included. Numbers behind ± are Monte Carlo errors: what
-chance alone does to a number from so many runs.
+held against the truth. This page shows what came out, failures included. It was made from {source}. Numbers behind ±
+are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}
 """
@@ -16,17 +16,39 @@ COVERAGE = """\
 It should 95 times in 100. "Below" counts intervals that lie wholly below the truth (the effect was understated),
 "above" those wholly above it; each should be near 2.5 %. "SE/sd" is the mean standard error over the true spread of
 the estimates: below 1, the estimator believes itself too much. "Length" is that of the interval over that of the best
-known estimator in the same world. "If credible" is the coverage among the runs that the audit let pass. Two-way fixed
-effects are refused wherever starts differ, as in D6, also where the effect happens to be constant.
+known estimator in the same world. "If credible" is the coverage among the runs that the audit let pass. A dash under a
+level says that no interval at that level has an end.
 """
+# Sentences about worlds, by the beginning of the ids of their cells.
+COVERAGE_WORLDS = {
+    "D6/room/twfe": """\
+Two-way fixed effects are refused wherever starts differ, as in D6, also where the effect happens to be constant.
+""",
+}
 SIZE = """\
 ## How often is an effect found where there is none?
 
-At the 5 % level 4 to 6.5 % are allowed, or no interval with the reason said. In D8 few of 60 rooms are treated and
-shocks last from week to week, which is where clustered standard errors of the textbook reject far too often. In its
-*proportional* worlds the variance of a room grows with its squared size and the largest rooms are treated; *hidden*
-means that no column shows the size.
+At the 5 % level 4 to 6.5 % are allowed, or no interval with the reason said. A dash under a level says that nothing can
+be rejected at it: so few rooms to compare with give no p-value so small.
 """
+SIZE_WORLDS = {
+    "D8/": """\
+In D8 few of 60 rooms are treated and shocks last from week to week, which is where clustered standard errors of the
+textbook reject far too often.
+""",
+    "D8/proportional-": """\
+In its *proportional* worlds the variance of a room grows with its squared size.
+""",
+    "D8/proportional-visible/": """\
+In *visible* ones levels show the size, and the largest rooms are treated.
+""",
+    "D8/proportional-hidden/": """\
+In *hidden* ones no column shows the size, and the largest rooms are treated.
+""",
+    "D8/proportional-smallest/": """\
+In *smallest* ones levels show the size, and the smallest rooms are treated.
+""",
+}
 POWER = """\
 ## What would be found?
 
@@ -52,6 +74,17 @@ PURPOSE = """\
 These cells break an assumption of the estimator. They are here because a study in which nothing fails proves nothing:
 they must be seen failing.
 """
+PURPOSE_WORLDS = {
+    "D8/persistent/": """\
+*Persistent* states the price of an assumption: where few rooms are treated, how noisy they are is learnt from the rooms
+without the tactic. Here the shocks of three treated rooms have the same variance as those of the others but last longer
+(a correlation of .95 from week to week, not .7). No check can see that in three rooms; the interval misses the truth
+more often than it says.
+""",
+}
+RANGES = """\
+Every gate but that all runs ended, with the values that would have passed:
+"""
 MADE = """\
 ## How it was made
 
@@ -75,6 +108,14 @@ GATES = """\
 ## Gates
 
 A run fails where a gate does not hold and no reason is recorded beside the cell. Coverage of the 95 % interval may lie
-three Monte Carlo errors from 95 %, SE/sd in .95 to 1.05, and the size at 5 % in 4 to 6.5 %, with the same allowance.
+three Monte Carlo errors from 95 %, SE/sd in .95 to 1.05, and the size at 5 % in 4 to 6.5 %, with the same allowance. A
+valid cell may go without an interval in 5 % of runs, and its band must hold the whole path as often as it says; a band
+that is too wide is shown and does not fail.
+
+Few replicates widen the allowance until a wrong answer passes too. A gate that is met is therefore *undecided* where
+what would have passed reaches beyond 90 to 100 % of coverage (fewer than 171 intervals), 1 to 10 % of size (fewer than
+447), .8 to 1.2 of SE/sd, or below 70 % of power; and where a share lies within three Monte Carlo errors of its bound in
+a run of fewer than 500. A gate that is not met fails in any number of replicates from 30 on.
+
 `gmvcausal trust --quick` asks a part of the questions in under three minutes.
 """

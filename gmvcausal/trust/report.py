@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.trust.cells import Cell, from_spec
-from gmvcausal.trust.gates import Gate, gates
+from gmvcausal.trust.gates import LEAST, Gate, applicable, gates, passes_at
 from gmvcausal.trust.store import Done, clean, read_json, restored, write_json
 
 if TYPE_CHECKING:
@@ -81,8 +81,13 @@ class CellResult:
 
     @cached_property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates that apply, met or not."""
+        """The gates that are judged, met or not."""
         return gates(self.cell, self.scores)
+
+    @property
+    def unjudged(self) -> int:
+        """Gates that so few replicates cannot decide."""
+        return len(applicable(self.cell, self.scores)) - len(self.gates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +114,42 @@ class Report:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """All gates of all cells."""
+        """All gates of all cells that are judged."""
         return tuple(gate for result in self.results for gate in result.gates)
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence or two, whether the gates hold and which were not judged."""
+        failed, open_, total = len(self.failed), len(self.undecided), len(self.gates)
+        left = sum(r.unjudged for r in self.results)
+        if failed:
+            said = f"{failed} of {total} gates do not hold."
+        elif open_:
+            said = f"{total - open_ - len(self.explained)} of {total} gates hold"
+            said += f", {len(self.explained)} are explained." if self.explained else "."
+        elif not left:
+            said = f"All {total} gates hold" + (" or are explained." if self.explained else ".")
+        else:
+            said = f"The {total} gates that were judged hold" + (" or are explained." if self.explained else ".")
+        if open_:
+            said += f" {open_} more are met and yet undecided: in so few replicates a wrong answer could meet them too."
+        if left:
+            few = sum(r.unjudged > 0 for r in self.results)
+            said += (
+                f" {left} gates of {few} cells were not judged: fewer than {LEAST} replicates decide nothing but "
+                "whether every run ended."
+            )
+        return said
 
     @property
     def failed(self) -> tuple[Gate, ...]:
         """Gates that are not met and that nothing explains."""
         return tuple(gate for gate in self.gates if gate.failed)
+
+    @property
+    def undecided(self) -> tuple[Gate, ...]:
+        """Gates that are met in too few replicates to say that they hold."""
+        return tuple(gate for gate in self.gates if gate.undecided)
 
     @property
     def explained(self) -> tuple[Gate, ...]:
@@ -167,6 +201,29 @@ class Report:
         ]
         return pd.DataFrame(rows, columns=["cell", "role", "check", "warned", "failed", "not_run"])
 
+    def judgements(self) -> pd.DataFrame:
+        """One row per gate: cell, gate, value, mc_error, what would have passed (low to high), verdict, warning.
+
+        Verdicts are holds, undecided (met in too few replicates), explained and fails.
+        """
+        import pandas as pd
+
+        head = ["cell", "gate", "value", "mc_error", "low", "high", "verdict", "warning"]
+        rows = [(g.cell, g.name, g.value, g.mc_error, g.low, g.high, g.verdict, g.warning) for g in self.gates]
+        return pd.DataFrame(rows, columns=head)
+
+    def _what_passes(self) -> list[str]:
+        """For each kind of gate, how many there are, how many undecided, and the widest range that passed."""
+        lines = ["", "What would have passed, at the widest:"]
+        for name in dict.fromkeys(g.name for g in self.gates if g.name != "runs"):
+            found = [g for g in self.gates if g.name == name]
+            known = [g for g in found if not math.isnan(g.high - g.low)]
+            if known:
+                widest = passes_at(max(known, key=lambda g: g.high - g.low))
+                open_ = sum(g.undecided for g in found)
+                lines.append(f"  {name}: {widest} ({len(found)} gates, {open_} undecided)")
+        return lines if len(lines) > 2 else []
+
     def summary(self) -> str:
         """A compact table, then each gate that is not met in words."""
         head = ("cell", "reps", "bias/sd", "SE/sd", "95 %", "size", "power", "band", "no int.", "refused", "gates")
@@ -174,7 +231,8 @@ class Report:
         for r in self.results:
             s = r.scores
             missed = [g for g in r.gates if not g.passed]
-            verdict = "ok" if not missed else "FAILED" if any(g.failed for g in missed) else "explained"
+            held = "not judged" if r.unjudged else "undecided" if any(g.undecided for g in r.gates) else "ok"
+            verdict = held if not missed else "FAILED" if any(g.failed for g in missed) else "explained"
             shown = [_cell(s.get(k)) for k in ("coverage95", "type1_5", "power_5", "band", "no_interval", "refused")]
             rows.append(
                 (r.cell.id, f"{s['reps']:,}", _plain(s["bias_sd"], 2), _plain(s["se_ratio"], 3), *shown, verdict)
@@ -185,8 +243,11 @@ class Report:
             if found:
                 lines += ["", f"{title}:"]
                 lines += [f"  {g.cell}: {g.words}" + (f". {g.explanation}" if g.explanation else "") for g in found]
-        if not self.failed:
-            lines += ["", f"All {len(self.gates)} gates hold" + (" or are explained." if self.explained else ".")]
+        warned = [f"  {g.cell}: {g.warning} ({g.words})" for g in self.gates if g.passed and g.warning]
+        lines += ["", "Met, and worth a look:", *warned] if warned else []
+        lines += self._what_passes()
+        if not self.failed or self.undecided or any(r.unjudged for r in self.results):
+            lines += ["", self.verdict]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

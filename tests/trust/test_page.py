@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell
-from gmvcausal.trust.page import page_text, write_page
-from gmvcausal.trust.report import read_report
+from gmvcausal.trust import Cell, page
+from gmvcausal.trust.page import main, page_text, write_page
+from gmvcausal.trust.report import CellResult, read_report
 
 SAMPLE, MEAN = "trust_fakes:sample", "trust_fakes:mean"
 
@@ -73,6 +74,29 @@ def test_the_page_is_made_from_its_json(report: trust.Report, tmp_path: Path) ->
     assert "nan" not in text.lower().replace("finance", "")
 
 
+def test_the_page_says_where_it_comes_from_and_what_is_undecided(report: trust.Report) -> None:
+    text = " ".join(page_text(report).split())
+    first = text.partition("**")[0]
+    assert "a part of a plan, or another one: 7 cells, 30 replicates each" in first
+    assert f"{len(report.undecided)} more are met and yet undecided" in text and not re.search(r"All \d+ gates", text)
+    assert "| `S/right` | coverage |" in text and "| undecided |" in text and "would have passed" in text
+    assert "In D8 few of 60" in text, "its cells are there"
+    for words in ("proportional", "Persistent", "as in D6"):
+        assert words not in text, "only worlds that have cells are explained"
+
+
+def scored(plan: tuple[Cell, ...]) -> trust.Report:
+    """A report of a plan of which nothing is known but how often it was asked."""
+    return trust.Report(tuple(CellResult(cell, {"reps": cell.reps}, 0.0, {}) for cell in plan), 1)
+
+
+def test_the_plan_of_a_report_is_named() -> None:
+    full, quick = trust.plan(), trust.plan(quick=True)
+    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 2,000 replicates each"
+    assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 100 replicates each"
+    assert page._source(scored(quick[1:])).startswith("a part of a plan")
+
+
 def test_the_scores_of_the_page_are_those_of_the_run(report: trust.Report, tmp_path: Path) -> None:
     report.write_page(tmp_path / "trust.md", assets=tmp_path, data=tmp_path / "data")
     kept = read_report(tmp_path / "data")
@@ -116,12 +140,73 @@ def test_the_page_in_the_docs(root: Path) -> None:
     if not data.is_dir():
         pytest.skip("no run has been recorded in docs/trust")
     kept = read_report(data)
+    assert all(r.scores["band"] > 0 for r in kept.results if "band" in r.cell.applying), "every path has its band"
     specs = [r.cell.spec() for r in kept.results]
     assert specs in ([c.spec() for c in trust.plan()], [c.spec() for c in trust.plan(quick=True)])
     assert (root / "docs" / "trust.md").read_text(encoding="utf-8") == page_text(kept), (
         "docs/trust.md is out of date; run: python -m gmvcausal.trust.page"
     )
     assert sum(file.stat().st_size for file in data.iterdir()) < 1_500_000
+
+
+def test_a_page_of_few_replicates_says_so(tmp_path: Path) -> None:
+    few = trust.run([Cell("S/few", SAMPLE, verb=MEAN, reps=2)], workers=0, progress=False)
+    text = few.write_page(tmp_path / "trust.md", assets=tmp_path, data=tmp_path / "data").read_text(encoding="utf-8")
+    assert "3 gates of 1 cells were not judged" in text and "gates hold" not in text
+
+
+# --- making the page again --------------------------------------------------------------------------------------------
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch, report: trust.Report, tmp_path: Path) -> Path:
+    """The folder of a run of the plan."""
+    monkeypatch.setattr("gmvcausal.trust.page.plan", lambda quick=False: tuple(cells()[: 4 if quick else None]))
+    report.write_page(tmp_path / "x.md", assets=tmp_path / "x", data=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_page_goes_to_the_folder_that_is_named(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "docs"
+    assert main([str(whole), str(out)]) == 0
+    written = [out / "trust.md", out / "assets", out / "trust"]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in written]
+    assert all(path.exists() for path in written)
+    assert [r.cell for r in read_report(out / "trust").results] == cells()
+    before = (out / "trust.md").read_text(encoding="utf-8")
+    (out / "trust.md").unlink()
+    assert main(["", str(out)]) == 0 and (out / "trust.md").read_text(encoding="utf-8") == before
+
+
+def test_a_page_that_cannot_be_made(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> str:
+        assert main(words) == 2
+        return capsys.readouterr().err
+
+    out = str(tmp_path / "docs")
+    assert "there is no folder" in said(str(tmp_path / "nowhere"), out)
+    (tmp_path / "empty").mkdir()
+    assert "holds no results" in said(str(tmp_path / "empty"), out)
+    file = tmp_path / "file"
+    file.write_text("")
+    assert "cannot be made" in said(str(whole), str(file))
+    assert "the folder of a run and the folder to write to" in said("--out", out)
+    assert "would replace the run" in said(str(whole.rename(tmp_path / "trust")), str(tmp_path))
+    whole = (tmp_path / "trust").rename(whole)
+    # the quick plan is whole with its own cells, and neither plan with another number of them
+    for name in ("D8__equal__01__mean", "S__drift", "D8__equal__30__mean"):
+        (whole / f"{name}.json").unlink()
+    assert main([str(whole), out]) == 0
+    capsys.readouterr()
+    (whole / "S__wrong.json").unlink()
+    assert "lacks 4 of the 7 cells of the plan, first S/wrong. Finish it with" in said(str(whole), out)
+    # where the package is installed there is no docs folder beside it
+    monkeypatch.setattr("gmvcausal.trust.page.__file__", str(tmp_path / "site" / "gmvcausal" / "trust" / "page.py"))
+    assert "no checkout with a docs folder" in said(str(whole))
+    assert "no checkout with a docs folder" in said()
+    assert not (tmp_path / "site").exists()
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -138,10 +223,17 @@ def command(*words: str, out: Path) -> tuple[int, str]:
 @pytest.mark.usefixtures("small_plan")
 def test_exit_codes(tmp_path: Path) -> None:
     code, text = command("--quick", "--only", "S/right", out=tmp_path)
-    assert code == 0 and "All 4 gates hold" in text and "S/right" in text
+    assert code == 0 and "1 of 6 gates hold. 5 more are met and yet undecided" in text and "S/right" in text
     assert (tmp_path / "S__right.json").is_file()
     code, text = command("--only", "S/small*", "--reps", "200", out=tmp_path)
     assert code == 1 and "S/small-se: 95 % intervals" in text and "Monte Carlo error" in text
+
+
+@pytest.mark.usefixtures("small_plan")
+def test_few_replicates_end_with_0_and_say_so(tmp_path: Path) -> None:
+    for reps in ("1", "2"):
+        code, text = command("--only", "S/*", "--reps", reps, out=tmp_path)
+        assert code == 0 and "gates of 5 cells were not judged" in text and "nan" not in text
 
 
 @pytest.mark.parametrize("words", [["--only", "nothing"], ["--reps", "0"], ["--workers", "-1"], ["--reps", "many"]])
