@@ -6,6 +6,7 @@ audit refuses a headline and ``--strict`` was given.
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from importlib import resources
@@ -79,41 +80,87 @@ def trust(quick: bool, out: Path, workers: int | None, only: str, reps: int | No
 @click.option("--rooms", type=int, default=20, show_default=True, help="Rooms.")
 @click.option("--days", type=int, default=60, show_default=True, help="Days of the log.")
 @click.option("--tactics", default="coupon", show_default=True, help="Tactics, separated by commas.")
+@click.option("--start", default="2026-03-02", show_default=True, help="First day of the log.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same market.")
-@click.option("--dial", multiple=True, metavar="NAME=VALUE", help="Turn a dial; may be given several times.")
+@click.option(
+    "--dial",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Turn a dial, for example adopt=8,15; may be given several times.",
+)
 @click.option("--world", default=None, help="A named world (D1 to D18) in place of rooms, days and tactics.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
 @click.option("--truth/--no-truth", default=True, show_default=True, help="Whether to work out the truth.")
 @_QUIET
+@click.pass_context
 def simulate(
-    out: Path, users: int | None, rooms: int, days: int, tactics: str, seed: int, dial: tuple[str, ...],
-    world: str | None, workers: int, truth: bool, quiet: bool,
+    context: click.Context, out: Path, users: int | None, rooms: int, days: int, tactics: str, start: str, seed: int,
+    dial: tuple[str, ...], world: str | None, workers: int, truth: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Simulate a livestream market whose true effects are known, and write it as parquet files."""
     from gmvcausal import simulate as market
 
-    dials = dict(_dial(text) for text in dial)
     if world is not None:
+        _refuse_ignored(context, world)
+        dials = _dials(dial, {"n": "--users", "users": "--users", "seed": "--seed", "name": "--world"})
         paths = market.world(world, n=users, seed=seed, **dials).write(out)
     else:
         names = tuple(name.strip() for name in tactics.split(",") if name.strip())
         paths = market.write_livestream(
-            out, users=2000 if users is None else users, rooms=rooms, days=days, tactics=names, seed=seed,
-            workers=workers, truth=truth, progress=not quiet, **dials,
+            out, users=2000 if users is None else users, rooms=rooms, days=days, tactics=names, start=start, seed=seed,
+            workers=workers, truth=truth, progress=not quiet, **_dials(dial, _OPTIONS),
         )  # fmt: skip
     for path in paths:
         click.echo(path)
 
 
-def _dial(text: str) -> tuple[str, Any]:
-    """A dial as it is written on the command line: ``conversion=0.05``, ``adopt=[20,34]``, ``targeting=lot``."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--dial {text!r} gives no value", remedy="write --dial conversion=0.05")
-    try:
-        return name.strip(), json.loads(value)
-    except json.JSONDecodeError:
-        return name.strip(), value.strip()
+# What is asked for by an option of its own, and is no dial.
+_OPTIONS = {
+    **{name: f"--{name}" for name in ("users", "rooms", "days", "tactics", "start", "seed", "workers", "world")},
+    "folder": "--out",
+    "progress": "--quiet",
+    "truth": "--no-truth",
+}
+_SWITCHES = ("--quiet", "--no-truth")
+
+
+def _refuse_ignored(context: click.Context, world: str) -> None:
+    """Refuse options that a named world has no use for, where they were given."""
+    names = ("rooms", "days", "tactics", "start", "workers", "truth")
+    source = click.core.ParameterSource.COMMANDLINE
+    given = [_OPTIONS[name] for name in names if context.get_parameter_source(name) is source]
+    if given:
+        raise InputError(
+            f"the world {world} takes no {', '.join(given)}",
+            remedy="leave that out; a world is turned with --users (its units), --seed and --dial",
+        )
+
+
+def _dials(texts: tuple[str, ...], options: dict[str, str]) -> dict[str, Any]:
+    """Dials as they are written on the command line: ``conversion=.05``, ``adopt=20,34``, ``targeting=lot``."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if name in options:
+            option = options[name]
+            remedy = f"write {option}" + ("" if option in _SWITCHES or not value else f" {value}")
+            raise InputError(f"{name} is not a dial", remedy=remedy)
+        if not equals or not value:
+            raise InputError(f"--dial {text!r} gives no value", remedy="write --dial conversion=0.05")
+        if name in found:
+            raise InputError(f"--dial {name} is given twice", remedy="give it once")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    """A value in the notation of JSON or of Python; what is neither is text."""
+    for read in (json.loads, ast.literal_eval, float):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return text
 
 
 def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:

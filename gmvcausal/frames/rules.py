@@ -10,12 +10,24 @@ from collections.abc import Iterable, Sequence
 
 from gmvcausal.errors import InputError
 
+_LISTED = 20
+
 
 def nearest(name: object, known: Sequence[object], otherwise: str = "name one of") -> str:
-    """A remedy for a name that is not known: the nearest known one as a question, else the first twenty."""
+    """A remedy for a name that is not known: the nearest known one as a question, else the first twenty.
+
+    Examples
+    --------
+    >>> nearest("GMV", ["unit", "gmv"])
+    "did you mean 'gmv'?"
+    """
     texts = [str(k) for k in known]
-    near = difflib.get_close_matches(str(name), texts, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(repr(t) for t in texts[:20])}"
+    alike = [text for text in texts if text.casefold() == str(name).casefold()]
+    near = alike or difflib.get_close_matches(str(name), texts, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    rest = f", … ({len(texts)} in all)" if len(texts) > _LISTED else ""
+    return f"{otherwise} {', '.join(repr(t) for t in texts[:_LISTED])}{rest}"
 
 
 def no_such_column(column: object, available: Sequence[str], role: str, table: str) -> InputError:

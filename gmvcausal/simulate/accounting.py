@@ -113,9 +113,9 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     share = stage.refund[block.room] * (d.refund_full + 0.5 * (1.0 - d.refund_full))
     by_room = plan.units[tactic] == "room"
     events = np.zeros((plan.rooms, plan.days) if by_room else plan.days)
-    own, own_treated, in_weeks = (np.zeros(block.n) for _ in range(3))
+    own, own_treated, in_cells = (np.zeros(block.n) for _ in range(3))
     treated = _treated_slots(stage, opening, tactic)
-    weeks_end = _weeks_end(stage, tactic)[block.room] if by_room else None
+    until = cells_end(stage, tactic)[block.room] if by_room else None
     pairs = [k for k, arm in enumerate(arms) if arm.name == "on"]
     stop = plan.first_of(tactic) + LONG
     for day, lived in side_by_side(stage, opening, arms, future, max(plan.days, stop)):
@@ -135,15 +135,15 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
                 effect += switched if nth is None else switched * (block.nth == nth)
             own += per_user(block, effect)
             own_treated += per_user(block, effect * treated)
-            if weeks_end is not None:
-                in_weeks += per_user(block, effect * treated * (day < weeks_end))
+            if until is not None:
+                in_cells += per_user(block, effect * treated * (day < until))
                 events[:, day] = np.bincount(block.room, effect * treated, plan.rooms)
             else:
                 events[day] = (effect * treated).sum()
     none, real, everyone = books[:3]
     terms = {
         "att": own_treated,
-        "att_weeks": in_weeks,
+        "att_cells": in_cells,
         "own": own,
         "gross": real.gross - none.gross,
         "everyone": everyone.gross - none.gross,
@@ -160,10 +160,21 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     return terms | parts, events
 
 
-def _weeks_end(stage: Stage, tactic: str) -> IntArray:
-    """The day on which the last whole week since each room's adoption is over."""
-    adopted = stage.adopted[tactic]
-    return adopted + (stage.plan.days - adopted) // 7 * 7
+def step(plan: Plan) -> int:
+    """Days in a period of the panel of rooms."""
+    return 7 if plan.freq == "W" else 1
+
+
+def cells_end(stage: Stage, tactic: str) -> IntArray:
+    """The day on which the last treated cell of each room in the panel is over.
+
+    Cells are whole periods since adoption. Where no room is left that never adopts, rooms can be compared only as long
+    as some have yet to adopt.
+    """
+    adopted, length = stage.adopted[tactic], step(stage.plan)
+    ends = adopted + (stage.plan.days - adopted) // length * length
+    last = int(adopted.max())
+    return ends if last == NEVER else np.minimum(ends, last)
 
 
 def _treated_slots(stage: Stage, opening: Opening, tactic: str) -> FloatArray:
@@ -184,10 +195,10 @@ def _units(stage: Stage, opening: Opening, tactic: str, number: int) -> dict[str
     adopted, first = stage.adopted[tactic], plan.first_of(tactic)
     weeks = (plan.days - adopted[adopted < NEVER]).sum() / 7.0
     as_if = np.where(adopted == NEVER, first, adopted)
-    whole = (_weeks_end(stage, tactic) - adopted)[adopted < NEVER].sum() / 7.0
+    cells = (cells_end(stage, tactic) - adopted)[adopted < NEVER].sum() / step(plan)
     return {
         "treated": float(weeks),
-        "weeks": float(whole),
+        "cells": float(cells),
         "own": float((plan.days - as_if).sum() / 7.0),
         "everyone": plan.rooms * (plan.days - first) / 7.0,
         "assigned": float((adopted < NEVER).sum()),
@@ -269,12 +280,13 @@ def _paid_apart(stage: Stage, opening: Opening, arms: list[Arm], future: int, co
 
 
 def by_event_time(stage: Stage, events: FloatArray, adopted: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
-    """Own effect by whole weeks since adoption: week, mean over the rooms that have it, number of rooms."""
+    """Own effect by whole periods since adoption: period, mean over the rooms that have it, number of rooms."""
+    length = step(stage.plan)
     days = events.shape[1]
     sums: dict[int, list[float]] = {}
     for room in np.flatnonzero(adopted < days):
-        for week in range((days - adopted[room]) // 7):
-            at = adopted[room] + 7 * week
-            sums.setdefault(week, []).append(float(events[room, at : at + 7].sum()))
-    weeks = np.array(sorted(sums), dtype=np.int64)
-    return weeks, np.array([np.mean(sums[int(w)]) for w in weeks]), np.array([len(sums[int(w)]) for w in weeks])
+        for period in range((days - adopted[room]) // length):
+            at = adopted[room] + length * period
+            sums.setdefault(period, []).append(float(events[room, at : at + length].sum()))
+    periods = np.array(sorted(sums), dtype=np.int64)
+    return periods, np.array([np.mean(sums[int(p)]) for p in periods]), np.array([len(sums[int(p)]) for p in periods])

@@ -246,6 +246,8 @@ def _checked_row(name: str, value: Any, one: Field[Any]) -> tuple[float, ...]:
     rule = one.metadata
     length = rule["length"]
     days = length is None
+    if days and _is_number(value, {**rule, "doc": ""}):
+        value = (value,)  # one day is a list of one
     listed = isinstance(value, tuple | list) and (days or len(value) == length)
     if not listed or not all(_is_number(v, {**rule, "doc": ""}) for v in value):
         raise _bad(name, f"{length or 'a list of'} numbers {_bounds(rule)}", value, one)
@@ -283,7 +285,11 @@ def make_dials(given: Mapping[str, Any]) -> Dials:
 
 
 def dial_table() -> list[tuple[str, str, str, str]]:
-    """Name, default, meaning and source of every dial.
+    """Name, default, meaning and source of every dial of `livestream`.
+
+    Returns
+    -------
+    list of tuple
 
     Examples
     --------

@@ -21,6 +21,8 @@ from gmvcausal.simulate.stage import Plan, Stage, set_stage
 from gmvcausal.simulate.tactics import check_tactics
 from gmvcausal.simulate.times import DAYS_PER_ID
 
+# Times beside which a log of at most 4,095 days still fits into nanoseconds since 1970, as tables of other tools hold.
+FIRST_YEAR, LAST_YEAR = 1700, 2200
 COLUMNS = {"user": "user", "time": "time", "gmv": "gmv"}
 
 
@@ -54,7 +56,7 @@ def livestream(
     progress : bool
         Show a progress bar.
     **dials
-        Any dial of `gmvcausal.simulate.dials.Dials` by name, for example ``conversion=0.05``.
+        Any dial by name, for example ``conversion=0.05``; `gmvcausal.simulate.dial_table` lists them.
 
     Returns
     -------
@@ -109,16 +111,20 @@ def make_plan(*, users: Any, rooms: Any, days: Any, tactics: Any, seed: Any, sta
 
 def check_start(value: Any) -> dt.date:
     """The first day as a date."""
-    try:
-        if isinstance(value, str):
-            return dt.date.fromisoformat(value)
-        if isinstance(value, dt.datetime):
-            return value.date()
-        if isinstance(value, dt.date):
-            return value
-    except ValueError:
-        pass
-    raise InputError(f"start must be a date, but is {said(value)}", remedy="write start='2026-03-02'")
+    date = value.date() if isinstance(value, dt.datetime) else value
+    if isinstance(value, str):
+        try:
+            date = dt.date.fromisoformat(value)
+        except ValueError:
+            date = None
+    if not isinstance(date, dt.date):
+        raise InputError(f"start must be a date, but is {said(value)}", remedy="write start='2026-03-02'")
+    if not FIRST_YEAR <= date.year <= LAST_YEAR:
+        raise InputError(
+            f"start must lie in the years {FIRST_YEAR} to {LAST_YEAR}, but is {date.isoformat()}",
+            remedy="write start='2026-03-02'",
+        )
+    return date
 
 
 def check_workers(value: Any) -> int:
@@ -170,11 +176,13 @@ def make_design(plan: Plan) -> Design:
     """How the first tactic is read: a panel of rooms, or one row per user."""
     tactic = plan.tactics[0]
     if plan.units[tactic] == "room":
-        weekly = len({day % 7 for day in plan.dials.adopt}) == 1
-        # weeks are cut so that every adoption falls on the first day of one
-        begin = plan.start + dt.timedelta(days=int(plan.dials.adopt[0]) % 7 - 7)
-        options = {"unit": "room", "freq": "W" if weekly else "D", "tactic": tactic, "keep": ["city"]}
-        return Design("did", "panel", options | ({"origin": begin.isoformat()} if weekly else {}))
+        options = {"unit": "room", "freq": plan.freq, "tactic": tactic, "keep": ["city"]}
+        if plan.freq == "W":
+            # weeks are cut so that every adoption falls on the first day of one
+            begin = plan.start + dt.timedelta(days=int(plan.dials.adopt[0]) % 7 - 7)
+            options["origin"] = begin.isoformat()
+        # where all rooms adopt in the end, those which have yet to adopt are what is left to compare with
+        return Design("did", "panel", options, {} if plan.never_rooms else {"control": "not_yet_treated"})
     anchor = plan.start + dt.timedelta(days=plan.start_day)
     windows = {"pre": f"{min(28, plan.start_day)}D", "post": f"{plan.days - plan.start_day}D"}
     verb = "ab_test" if plan.dials.targeting == "lot" else "uplift"

@@ -40,7 +40,14 @@ class MarketLogs(Mapping[str, Any]):
         self._inputs["columns"] = dict(columns)
 
     def __getitem__(self, name: str) -> Any:
-        return self._inputs[name]
+        if name in self._inputs:
+            return self._inputs[name]
+        if name in self.tables:
+            raise KeyError(
+                f"{name} is not one of the tables that Logs takes; every table is an attribute, logs.{name}, "
+                f"and stands in logs.tables[{name!r}]"
+            )
+        raise KeyError(f"the market has no table {name!r}; logs.tables holds {', '.join(self.tables)}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._inputs)
@@ -183,21 +190,58 @@ class Market:
 
     def table(self) -> pd.DataFrame:
         """The table of the market's design: for example the panel that `gmvcausal.did` takes."""
+        self._check_comparison()
         frame: pd.DataFrame = getattr(self.to_logs(), self.design.table)(**self.design.options)
         return frame
 
-    def write(self, folder: str | Path) -> list[Path]:
-        """Write every table, and the truth, as parquet files into `folder`; returns their paths."""
-        import os
-        from pathlib import Path
+    def _check_comparison(self) -> None:
+        """Refuse a table in which nobody is treated, or everybody from the same day on."""
+        tactic, unit = self.design.options.get("tactic"), self.design.options.get("unit", "user")
+        exposures = self.logs.tables.get("exposures")
+        if exposures is None or "assignments" not in self.logs.tables:
+            return  # in the worlds exposures also tell from when those without the tactic are counted
+        ours = exposures if tactic is None else exposures[exposures["tactic"] == tactic]
+        if not len(ours):
+            raise InputError(
+                f"no {unit} came under the tactic in this market, so there is nothing to compare",
+                remedy=f"ask for more {unit}s, or turn the dials that say who is treated",
+            )
+        everyone = self.logs.tables.get(f"{unit}s")
+        if everyone is not None and ours[unit].nunique() == len(everyone) and ours["start"].nunique() == 1:
+            raise InputError(
+                f"every {unit} is under the tactic from the same day on, so there is nothing to compare with",
+                remedy="raise the dial never, or let rooms adopt on several days"
+                if unit == "room"
+                else f"ask for more {unit}s, or lower the dial treated_share",
+            )
 
-        to = Path(folder)
-        os.makedirs(to, exist_ok=True)
-        paths = []
-        for name, table in {**self.logs.tables, "truth": self.truth.to_frame()}.items():
-            paths.append(to / f"{name}.parquet")
-            table.to_parquet(paths[-1], index=False)
-        return paths
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write every table and the truth as parquet files into `folder`.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there; files of the same names are replaced. It must hold no other parquet files, so
+            that what lies in it is one market.
+
+        Returns
+        -------
+        list of Path
+            One file per table, then ``truth``, and ``truth_users`` and ``truth_event_study`` where the truth has them.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be made, is a file, or holds parquet files that would not be replaced.
+        """
+        from gmvcausal.simulate.folder import make_folder, refuse_others, truth_frames, write_frame
+
+        to = make_folder(folder)
+        # looked at before the truth too, which may take long
+        refuse_others(to, [*self.logs.tables, "truth", "truth_users", "truth_event_study"])
+        frames = self.logs.tables | truth_frames(self.truth)
+        refuse_others(to, frames)
+        return [write_frame(to, name, frame) for name, frame in frames.items()]
 
     def __repr__(self) -> str:
         return f"Market {self.name}: {self.note}\n{self.logs!r}"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gmvcausal.errors import InputError
 from gmvcausal.simulate import make
 from gmvcausal.simulate.accounting import make_truth
+from gmvcausal.simulate.folder import make_folder, refuse_others, truth_frames, write_frame
 from gmvcausal.simulate.stage import set_stage
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ def write_livestream(
     Parameters
     ----------
     folder : str or Path
-        Made if it is not there; files of the same names are replaced.
+        Made if it is not there; files of the same names are replaced. It must hold no other parquet files, so that
+        what lies in it is one market.
     users, rooms, days, tactics, seed, start, workers, progress, **dials
         As in `livestream`.
     truth : bool
@@ -54,7 +54,7 @@ def write_livestream(
     Raises
     ------
     InputError
-        As in `livestream`, or the folder is a file.
+        As in `livestream`, or the folder cannot be made, is a file, or holds parquet files that would not be replaced.
 
     Examples
     --------
@@ -66,24 +66,22 @@ def write_livestream(
         users=users, rooms=rooms, days=days, tactics=tactics, seed=seed, start=start, dials=dials
     )  # fmt: skip
     workers = make.check_workers(workers)
-    to = Path(folder)
-    if to.exists() and not to.is_dir():
-        raise InputError(f"{to} is a file, not a folder", remedy="name another folder")
-    os.makedirs(to, exist_ok=True)
+    to = make_folder(folder)
+    rooms_side = make.room_side(set_stage(plan))
+    names = [*rooms_side, *(("truth", "truth_users", "truth_event_study") if truth else ())]
     with _Files(to) as files:
         for made in make.each_block(plan, workers=workers, progress=progress):
-            for name, table in make.rename(plan, made).items():
+            theirs = make.rename(plan, made)
+            if not files.paths:  # the first block says which tables there are
+                refuse_others(to, [*names, *theirs])
+            for name, table in theirs.items():
                 files.write(name, table)
-        for name, table in make.room_side(set_stage(plan)).items():
+        for name, table in rooms_side.items():
             files.write(name, table)
     paths = files.paths
     if truth:
-        found = make_truth(plan, workers=workers, progress=progress)
-        extra = {"truth": found.to_frame(), "truth_users": found.users, "truth_event_study": found.event_study}
-        for name, frame in extra.items():
-            if frame is not None:
-                paths.append(to / f"{name}.parquet")
-                frame.to_parquet(paths[-1], index=False)
+        found = truth_frames(make_truth(plan, workers=workers, progress=progress))
+        paths += [write_frame(to, name, frame) for name, frame in found.items()]
     return paths
 
 

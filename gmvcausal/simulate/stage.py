@@ -68,8 +68,23 @@ class Plan:
         """Day before which long-term GMV is counted."""
         return max(self.days, self.first_of(tactic) + LONG)
 
+    @property
+    def freq(self) -> str:
+        """Periods of the panel of rooms: weeks where every adoption falls on the first day of one, else days.
+
+        Weeks also need a whole one before the first adoption and a whole one after it.
+        """
+        adopt = self.dials.adopt
+        whole = len({day % 7 for day in adopt}) == 1 and adopt[0] >= 7 and self.days - adopt[0] >= 7
+        return "W" if whole else "D"
+
+    @property
+    def never_rooms(self) -> int:
+        """Rooms that never adopt."""
+        return round(self.dials.never * self.rooms)
+
     def check(self) -> None:
-        """Refuse a plan whose tactics do not fit into its days."""
+        """Refuse a plan whose tactics do not fit into its days, or under which nobody would come."""
         levels = set(self.units.values())
         if self.days < 2:
             raise InputError(
@@ -86,6 +101,16 @@ class Plan:
             raise InputError(
                 f"rooms adopt up to day {self.dials.adopt[-1]:.0f}, but the log ends with day {self.days - 1}",
                 remedy=f"ask for more days, or turn the dial adopt, for example adopt={few}",
+            )
+        if "room" in levels and self.never_rooms >= self.rooms:
+            raise InputError(
+                f"with never={self.dials.never:g} none of the {self.rooms} rooms ever adopts",
+                remedy="lower the dial never, or ask for more rooms",
+            )
+        if "user" in levels and self.dials.targeting == "lot" and self.dials.treated_share == 0:
+            raise InputError(
+                "with treated_share=0 no user is ever treated",
+                remedy="raise the dial treated_share; for a market without an effect write strength=0",
             )
 
 
@@ -183,7 +208,7 @@ def _adoption(plan: Plan, tactic: str, drift: FloatArray) -> IntArray:
     lot = stream(plan.seed, "adoption", tactic).standard_normal(plan.rooms)
     score = d.trend_tie * drift + np.sqrt(1.0 - d.trend_tie**2) * lot
     rank = np.argsort(np.argsort(-score, kind="stable"), kind="stable")
-    adopting = plan.rooms - round(d.never * plan.rooms)
+    adopting = plan.rooms - plan.never_rooms
     days = np.array(d.adopt, dtype=np.int64)
     group = np.minimum(rank * len(days) // max(adopting, 1), len(days) - 1)
     return np.where(rank < adopting, days[group], NEVER)

@@ -18,6 +18,8 @@ _PARTS = {
     "borrowed": "borrowed from later (negative): items still in stock, and the calm after a flash sale",
     "long_term": "through loyalty and the habit of coming",
 }
+# By the periods of the panel of rooms: the term whose cells are its treated cells, and what one is called.
+_CELLS = {"W": ("att_weeks", "whole week"), "D": ("att_days", "day")}
 
 
 def as_truth(plan: Plan, accounts: dict[str, Account]) -> Truth:
@@ -26,10 +28,10 @@ def as_truth(plan: Plan, accounts: dict[str, Account]) -> Truth:
     for k, (tactic, account) in enumerate(accounts.items()):
         terms += _terms(plan, tactic, account, "" if k == 0 else f"{tactic}.")
     first = plan.tactics[0]
-    weekly = plan.units[first] == "room" and len({day % 7 for day in plan.dials.adopt}) == 1
-    return Truth(
-        tuple(terms), "att_weeks" if weekly else "att", _events(plan, first, accounts[first]), _users(accounts[first])
-    )
+    # without cells there is no panel to compare in, and the days as they are remain
+    cells = plan.units[first] == "room" and accounts[first].units["cells"] > 0
+    target = _CELLS[plan.freq][0] if cells else "att"
+    return Truth(tuple(terms), target, _events(plan, first, accounts[first]), _users(accounts[first]))
 
 
 def _terms(plan: Plan, tactic: str, account: Account, prefix: str) -> list[Term]:
@@ -57,8 +59,9 @@ def _terms(plan: Plan, tactic: str, account: Account, prefix: str) -> list[Term]
         ("profit", "profit", "treated", f"{against}; margin on list prices less discounts, refunds and unit cost"),
     ]  # fmt: skip
     if not user:
-        per["weeks"] = "yuan per treated room and whole week since adoption"
-        said.insert(1, ("att_weeks", "att_weeks", "weeks", f"{switch}; mean over the cells of a panel of such weeks"))
+        name, period = _CELLS[plan.freq]
+        per["cells"] = f"yuan per treated room and {period} since adoption"
+        said.insert(1, (name, "att_cells", "cells", f"{switch}; mean over the treated cells of the panel of rooms"))
     terms = []
     for name, key, by, estimand in said:
         units = account.units[by]

@@ -116,8 +116,12 @@ def test_the_order_of_rows_says_nothing(name: str) -> None:
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 BAD = [
-    ("D77", {}, r"no world 'D77'\. Did you mean 'D7'"),
+    ("D77", {}, r"no world 'D77'\. The worlds are 'D1', .*, 'D18'"),
+    ("D0", {}, r"no world 'D0'\. The worlds are 'D1'"),
+    ("d7", {}, r"no world 'd7'\. Write 'D7'"),
     ("B5", {}, r"no world 'B5'"),
+    (7, {}, r"no world 7\. The worlds are"),
+    (None, {}, r"no world None"),
     ("D5", {"efect": 1.0}, r"world 'D5' has no dial 'efect'\. Did you mean 'effect'"),
     ("D8", {"buying": 0.1}, r"world 'D8' has no dial 'buying'\. The dials of D8 are 'treated'"),
     ("D5", {"n": 3}, r"n must be a whole number of at least 20, but is 3"),

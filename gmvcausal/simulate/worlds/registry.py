@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames import rules
-from gmvcausal.frames.params import check
+from gmvcausal.frames.params import check, said
 from gmvcausal.simulate.market import Market
 from gmvcausal.simulate.worlds import (
     observational_worlds,
@@ -63,7 +62,7 @@ def world(name: str, *, n: int | None = None, seed: int = 0, **dials: Any) -> Ma
     Raises
     ------
     InputError
-        An unknown world or dial (the nearest is named), or a value out of bounds.
+        An unknown world (all are named) or dial (the nearest is named), or a value out of bounds.
 
     Examples
     --------
@@ -76,7 +75,11 @@ def world(name: str, *, n: int | None = None, seed: int = 0, **dials: Any) -> Ma
     >>> low < market.truth.value < high
     True
     """
-    if name not in WORLDS:
-        raise InputError(f"there is no world {name!r}", remedy=rules.nearest(name, list(WORLDS), "the worlds are"))
+    known = str(name)
+    if known not in WORLDS:
+        # the nearest name would be another world, not the one that was meant
+        meant, listed = known.strip().upper(), ", ".join(repr(one) for one in WORLDS)
+        remedy = f"write {meant!r}" if meant in WORLDS else f"the worlds are {listed}"
+        raise InputError(f"there is no world {said(name)}", remedy=remedy)
     seed = int(check("seed", seed))
-    return WORLDS[name](n, seed, **check_dials(name, WORLDS[name], dials))
+    return WORLDS[known](n, seed, **check_dials(known, WORLDS[known], dials))
