@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmvcausal.rollout.cohorts import ALWAYS
 from gmvcausal.rollout.fitted import FloatArray, IntArray, Options, Runs
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.stats.few_treated import MIN_PLACEBOS, Contrasts, permutation, placebo_runs
+from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED, Contrasts, permutation, placebo_runs
 from gmvcausal.stats.small_sample import groups_of_clusters
 
 BoolArray = NDArray[np.bool_]
@@ -54,6 +54,8 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     if moved < MIN_PLACEBOS:
         idle = "" if moved == control else f" that varied before the start, and there are {moved}"
         return Runs(why=f"placebo runs need {MIN_PLACEBOS} control clusters{idle}")
+    if treated > MOST_TREATED * moved:
+        return Runs(why=f"placebo runs need twice as many controls as treated, and there are {treated} and {moved}")
     starts = np.unique(panel.start[panel.start >= 0])
     position = panel.grid.position
     before = int((position < position[starts[0]] - options.anticipation).sum())
@@ -80,7 +82,8 @@ def placebo_slope(panel: Panel, options: Options) -> float | None:
     contrasts = made[0]
     own = contrasts.scale[contrasts.treated, contrasts.role[contrasts.treated]]
     moved = (contrasts.scale[contrasts.control] > 0).all(axis=1).sum()
-    if moved < MIN_PLACEBOS or not (own > 0).all():
+    few = len(contrasts.treated) <= MOST_TREATED * moved
+    if moved < MIN_PLACEBOS or not few or not (own > 0).all():
         return None
     return placebo_runs(contrasts, options.seed).p_value
 

@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MIN_PLACEBOS = 20  # fewer control clusters cannot reject at 5 %
+MOST_TREATED = 0.5  # of the controls: sets must leave enough of them to be compared with
 DRAWS = 4_999
 
 
@@ -229,6 +230,9 @@ def _sets(rng: np.random.Generator, draws: int, k: int, n: int, *, ordered: bool
 
 def _distinct(rng: np.random.Generator, draws: int, k: int, n: int) -> IntArray:
     """`draws` rows of `k` different numbers below `n`."""
+    if 4 * k > n:
+        return np.asarray(np.argsort(rng.random((draws, n)), axis=1)[:, :k], dtype=np.int64)
+    # Few of many: the rare rows with a number twice are drawn again, which no table of draws x n is needed for.
     picks = rng.integers(0, n, (draws, k))
     while True:
         ordered = np.sort(picks, axis=1)

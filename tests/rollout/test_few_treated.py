@@ -112,6 +112,11 @@ REFUSED = {
         {"cluster": "city"},
         "start at different times, or never",
     ),
+    "unequal and too many": (
+        lambda: rooms(14, n=36).assign(w=lambda f: np.where(f["unit"] == 0, 500.0, 1.0)),
+        {"weights": "w"},
+        "twice as many controls as treated, and there are 14 and 22",
+    ),
     "few controls only": (lambda: rooms(35, n=40), {}, "20 control clusters"),
     "idle controls": (
         lambda: rooms(2, n=30).assign(gmv=lambda f: f["gmv"].where(f["unit"] < 20, 0.0)),
