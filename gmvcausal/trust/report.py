@@ -130,15 +130,12 @@ class Report:
         elif not left:
             said = f"All {total} gates hold" + (" or are explained." if self.explained else ".")
         else:
-            said = f"The {total} gates that were judged hold" + (" or are explained." if self.explained else ".")
+            said = "No gate that was judged fails."
         if open_:
             said += f" {open_} more are met and yet undecided: in so few replicates a wrong answer could meet them too."
         if left:
-            few = sum(r.unjudged > 0 for r in self.results)
-            said += (
-                f" {left} gates of {few} cells were not judged: fewer than {LEAST} replicates decide nothing but "
-                "whether every run ended."
-            )
+            said += f" {left} of {total + left} gates were not judged: fewer than {LEAST} replicates decide nothing"
+            said += " but whether every run ended."
         return said
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,7 +171,7 @@ def test_few_replicates_are_not_judged(reps: int) -> None:
     assert not report.failed and {gate.name for gate in report.gates} == {"runs"}
     text = report.summary()
     assert "All" not in text and "gates hold" not in text
-    assert "gates of 2 cells were not judged: fewer than 30 replicates decide nothing" in text
+    assert "No gate that was judged fails. " in text and "fewer than 30 replicates decide nothing" in text
     assert text.count("not judged  ") + text.count("not judged\n") == 2
     assert not re.search(r"\bnan\b", text)
 

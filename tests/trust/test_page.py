@@ -152,7 +152,7 @@ def test_the_page_in_the_docs(root: Path) -> None:
 def test_a_page_of_few_replicates_says_so(tmp_path: Path) -> None:
     few = trust.run([Cell("S/few", SAMPLE, verb=MEAN, reps=2)], workers=0, progress=False)
     text = few.write_page(tmp_path / "trust.md", assets=tmp_path, data=tmp_path / "data").read_text(encoding="utf-8")
-    assert "3 gates of 1 cells were not judged" in text and "gates hold" not in text
+    assert "4 of 5 gates were not judged" in text and "gates hold" not in text
 
 
 # --- making the page again --------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_exit_codes(tmp_path: Path) -> None:
 def test_few_replicates_end_with_0_and_say_so(tmp_path: Path) -> None:
     for reps in ("1", "2"):
         code, text = command("--only", "S/*", "--reps", reps, out=tmp_path)
-        assert code == 0 and "gates of 5 cells were not judged" in text and "nan" not in text
+        assert code == 0 and "gates were not judged: fewer than 30 replicates" in text and "nan" not in text
 
 
 @pytest.mark.parametrize("words", [["--only", "nothing"], ["--reps", "0"], ["--workers", "-1"], ["--reps", "many"]])
