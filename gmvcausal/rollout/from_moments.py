@@ -125,7 +125,7 @@ class FromMoments:
             sizes = np.bincount(code, self.moments.cells.n[order])[here].astype(float)
             group = self._group_of_cluster[here]
             out, variance = products(cluster_sums(self._scores(maps, shift)), len(rows), group, n_groups)
-            return out, welch(variance, trust_in(sizes, group, n_groups))
+            return out, welch(variance, trust_in(sizes, group, n_groups, n_groups - 2))
         out = (shift * self.n) @ shift.T
         variance = self.n * shift**2
         for h, loading in enumerate(maps):

@@ -193,7 +193,7 @@ class FromUnits:
         inside, n_groups = of_cluster >= 0, len(self.n) + 1
         sizes = np.bincount(self.cluster[used], self.weight[used], minlength=len(of_cluster))[inside].astype(float)
         out, variance = products(self._by_cluster(rows), len(rows), of_cluster[inside], n_groups)
-        return out, welch(variance, trust_in(sizes, of_cluster[inside], n_groups))
+        return out, welch(variance, trust_in(sizes, of_cluster[inside], n_groups, n_groups - 2))
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""

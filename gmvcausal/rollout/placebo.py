@@ -112,6 +112,8 @@ def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, Fl
     np.add.at(mean, cluster, weight[:, None] * y)
     mean /= size[:, None]
     role = np.where(group < len(starts), group, -1)
+    if (role >= 0).all():
+        return "placebo runs need clusters that are never treated"
     value, scale, shift, share = _roles(mean, size, role, starts, panel.grid.position, options.anticipation, base)
     return Contrasts(value, scale, size, role, share), shift
 

@@ -51,7 +51,7 @@ class Trust(NamedTuple):
     factor : ndarray, shape (H,)
         What takes their sum to an unbiased variance.
     alone : float
-        Share of clusters that are alone in their group, among those outside the largest group.
+        Share of clusters that are alone in their group, among those that are not controls.
     """
 
     df: FloatArray
@@ -59,12 +59,12 @@ class Trust(NamedTuple):
     alone: float = 0.0
 
 
-def _alone(clusters: FloatArray) -> float:
-    others = clusters.sum() - clusters.max()
-    return float((clusters == 1).sum() / others) if others > 0 else 0.0
+def _alone(clusters: FloatArray, control: int) -> float:
+    others = np.delete(clusters, control)
+    return float((others == 1).sum() / others.sum()) if others.sum() > 0 else 0.0
 
 
-def trust_in(sizes: FloatArray, group: IntArray, n_groups: int) -> Trust:
+def trust_in(sizes: FloatArray, group: IntArray, n_groups: int, control: int = 0) -> Trust:
     """Degrees of freedom of each group from the sizes of its clusters (Bell and McCaffrey 2002, for weighted means).
 
     A group's mean takes cluster c with the share w of its size. If clusters vary alike, the sum of squared influences
@@ -76,7 +76,8 @@ def trust_in(sizes: FloatArray, group: IntArray, n_groups: int) -> Trust:
     sizes : ndarray, shape (C,)
         Units, or weight, of every cluster.
     group : ndarray of int, shape (C,)
-    n_groups : int
+    n_groups, control : int
+        How many groups there are, and which of them are the controls.
 
     Examples
     --------
@@ -95,13 +96,13 @@ def trust_in(sizes: FloatArray, group: IntArray, n_groups: int) -> Trust:
     df, factor = np.zeros(n_groups), np.ones(n_groups)
     np.divide(first**2, second, out=df, where=live)
     np.divide(s2, first, out=factor, where=live)
-    return Trust(df, factor, _alone(np.bincount(group, minlength=n_groups).astype(float)))
+    return Trust(df, factor, _alone(np.bincount(group, minlength=n_groups).astype(float), control))
 
 
-def equal(clusters: FloatArray) -> Trust:
+def equal(clusters: FloatArray, control: int = -1) -> Trust:
     """`trust_in` of groups whose clusters are all of one size: n - 1 degrees of freedom, factor n / (n - 1)."""
     n = np.maximum(clusters.astype(float), 2.0)
-    return Trust(np.where(clusters > 1, n - 1.0, 0.0), n / (n - 1.0), _alone(clusters))
+    return Trust(np.where(clusters > 1, n - 1.0, 0.0), n / (n - 1.0), _alone(clusters, control))
 
 
 def welch(variance: FloatArray, trust: Trust, given: FloatArray | None = None) -> Spread:

@@ -15,7 +15,6 @@ from gmvcausal.simulate.stage import NEVER, set_stage
 SIZE = {"users": 120, "rooms": 12, "days": 45, "tactics": "raffle", "truth_draws": 2}
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # placebos without a never treated room
 @pytest.mark.parametrize(
     ("dials", "freq", "target", "period"),
     [
