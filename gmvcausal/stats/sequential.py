@@ -1,0 +1,320 @@
+"""Group-sequential tests by alpha spending: how far an effect must stand out at each look, if all looks are to count.
+
+Under no effect the test statistics of successive looks are a Brownian motion seen at times given by the information
+(one over the squared standard error). The density of those paths that have not yet crossed is carried from look to
+look by numerical integration (Armitage, McPherson and Rowe 1969); each bound is the one that spends what the spending
+function allows by then (Lan and DeMets 1983), so that neither number nor time of the looks need be fixed beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check, one_of
+
+FloatArray = NDArray[np.float64]
+
+SPENDING = ("obrien_fleming", "pocock")
+
+_FAR = 8.5  # standard deviations; the mass beyond is 2e-17
+_NODES, _PANEL = 12, 3.0  # Gauss-Legendre nodes in each panel of so many standard deviations of a step
+_LEAST_GAIN = 1e-4  # of the final information: a look that adds less is not a look of its own
+
+
+def spent(fraction: ArrayLike, alpha: float = 0.05, spending: str = "obrien_fleming", sides: int = 2) -> FloatArray:
+    """Alpha spent by the time that `fraction` of the planned information is in (Lan and DeMets 1983).
+
+    Parameters
+    ----------
+    fraction : array-like, shape (k,)
+        Positive; beyond 1 all of alpha is spent.
+    alpha : float
+        Default .05.
+    spending : {"obrien_fleming", "pocock"}
+        The first spends next to nothing early, and leaves the last look almost as it would be alone; the second spends
+        evenly.
+    sides : {2, 1}
+        With 2, alpha / 2 is spent on either side.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> spent([0.5, 1.0]).round(6).tolist()
+    [0.00305, 0.05]
+    """
+    from scipy import stats
+
+    t = np.minimum(np.asarray(fraction, dtype=float), 1.0)
+    share = check("alpha", alpha) / _sides(sides)
+    if one_of("spending", spending, SPENDING) == "pocock":
+        one = share * np.log1p((math.e - 1.0) * t)
+    else:
+        one = 2.0 * stats.norm.sf(stats.norm.isf(share / 2.0) / np.sqrt(t))
+    return np.asarray(_sides(sides) * one, dtype=float)
+
+
+def _sides(sides: int) -> int:
+    if sides not in (1, 2):
+        raise InputError(f"sides must be 1 or 2, but is {sides!r}")
+    return sides
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What each look must reach.
+
+    Attributes
+    ----------
+    information : ndarray, shape (k,)
+        At each look, in any unit.
+    fraction : ndarray, shape (k,)
+        Of the planned information.
+    z : ndarray, shape (k,)
+        Bound on |z| (two sides) or z (one); infinite where the look spends nothing.
+    spent : ndarray, shape (k,)
+        Alpha spent up to and including the look.
+    sides : int
+    """
+
+    information: FloatArray
+    fraction: FloatArray
+    z: FloatArray
+    spent: FloatArray
+    sides: int
+
+    def p_value(self, statistic: ArrayLike) -> FloatArray:
+        """Stage-wise p-values: the chance, under no effect, of an earlier crossing or of this look's value or more.
+
+        Below the alpha of the bounds exactly where a bound was crossed (Fairbanks and Madsen 1982). From the first
+        crossing on, the p-value stays what it was there.
+
+        Parameters
+        ----------
+        statistic : array-like, shape (k,)
+            z at each look.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+        """
+        z = np.asarray(statistic, dtype=float)
+        size = np.abs(z) if self.sides == 2 else z
+        live = _live(self.information)
+        out, before = np.full(len(z), np.nan), 0.0
+        for k, tail, _ in _paths(self.information[live], self.sides, lambda j, _: float(self.z[live[j]])):
+            here = live[k]
+            out[here] = min(before + tail(float(size[here])), 1.0)
+            before += tail(float(self.z[here]))
+            if size[here] >= self.z[here]:
+                out[here:] = out[here]
+                break
+        # a look of no information of its own says what the look before it said
+        for k in range(1, len(out)):
+            out[k] = out[k - 1] if np.isnan(out[k]) else out[k]
+        return np.where(np.isnan(out), 1.0, out)
+
+
+def spending_bounds(
+    information: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    spending: str = "obrien_fleming",
+    sides: int = 2,
+    maximum: float | None = None,
+) -> Bounds:
+    """Bounds of a group-sequential test at any information times.
+
+    Parameters
+    ----------
+    information : array-like, shape (k,)
+        Strictly increasing, in any unit: 1 / variance of the estimate, or 1 / (1 / n_control + 1 / n_treated).
+    alpha : float
+        Default .05.
+    spending : {"obrien_fleming", "pocock"}
+        See `spent`.
+    sides : {2, 1}
+    maximum : float, optional
+        Information planned for the end. Default: that of the last look. Once it is passed nothing is left to spend.
+
+    Returns
+    -------
+    Bounds
+        A look that adds less than 1e-4 of the information of the last one spends nothing (infinite bound): it is
+        no look of its own, and what it could have spent is spent by the next.
+
+    Raises
+    ------
+    InputError
+        Information that is not positive or does not increase.
+
+    Examples
+    --------
+    >>> spending_bounds([0.2, 0.4, 0.6, 0.8, 1.0]).z.round(4).tolist()
+    [4.8769, 3.3569, 2.6803, 2.2898, 2.031]
+    """
+    times = read_information(information)
+    end = float(times[-1]) if maximum is None else float(maximum)
+    if not (math.isfinite(end) and end > 0):
+        raise InputError(f"the planned information must be positive, but is {end:g}")
+    fraction = times / end
+    total = spent(fraction, alpha, spending, sides)
+    z, used = np.full(len(times), np.inf), np.zeros(len(times))
+    live = _live(times)
+
+    def bound(k: int, tail: Callable[[float], float]) -> float:
+        here = live[k]
+        budget = float(total[here]) - used_so_far[0]
+        if budget <= 1e-15 * alpha:  # nothing left: rounding of the sums, not alpha
+            return math.inf
+        z[here] = _solve(tail, budget)
+        used_so_far[0] += budget
+        return float(z[here])
+
+    used_so_far = [0.0]
+    for k, _, _ in _paths(times[live], sides, bound):
+        used[live[k]] = used_so_far[0]
+    return Bounds(times, fraction, z, np.maximum.accumulate(used), sides)
+
+
+def crossing(information: ArrayLike, upper: ArrayLike, *, drift: float = 0.0, sides: int = 2) -> FloatArray:
+    """Chance of a first crossing at each look, under an effect: size (`drift` 0) or power of a set of bounds.
+
+    Parameters
+    ----------
+    information : array-like, shape (k,)
+        Strictly increasing.
+    upper : array-like, shape (k,)
+        Bounds on |z| (two sides) or z (one side).
+    drift : float
+        Mean of z at the last look.
+    sides : {2, 1}
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> round(float(crossing([1, 2, 3, 4, 5], [1.96] * 5).sum()), 3)  # five looks that pretend to be one
+    0.142
+    """
+    times = read_information(information)
+    bounds = np.asarray(upper, dtype=float)
+    out = np.zeros(len(times))
+    live = _live(times)
+    for k, tail, _ in _paths(times[live], sides, lambda j, _: float(bounds[live[j]]), drift):
+        out[live[k]] = tail(float(bounds[live[k]]))
+    return out
+
+
+def read_information(information: ArrayLike) -> FloatArray:
+    """Information at each look as floats; refused unless positive and strictly increasing."""
+    times = np.array(information, dtype=float)
+    if times.ndim != 1 or not len(times):
+        raise InputError("information must be one list with a number for each look")
+    bad = ~(np.isfinite(times) & (times > 0))
+    if bad.any():
+        raise InputError(
+            "information must be positive and finite at every look",
+            count=int(bad.sum()),
+            rows=np.flatnonzero(bad),
+            remedy="start with the first look at which both arms have two units or more",
+        )
+    falls = np.flatnonzero(np.diff(times) <= 0) + 1
+    if len(falls):
+        raise InputError(
+            "information must grow from look to look",
+            count=len(falls),
+            rows=falls,
+            remedy="order the looks in time, give cumulative numbers, and keep one row for each look",
+        )
+    return times
+
+
+def _live(times: FloatArray) -> NDArray[np.int64]:
+    """Positions of the looks that add information; the last one always."""
+    keep = [len(times) - 1]
+    for k in range(len(times) - 2, -1, -1):
+        if times[keep[-1]] - times[k] >= _LEAST_GAIN * times[-1]:
+            keep.append(k)
+    return np.array(keep[::-1])
+
+
+def _solve(tail: Callable[[float], float], budget: float) -> float:
+    """The bound that leaves `budget` in the tail, on the log scale: budgets go down to 1e-300."""
+    from scipy import optimize
+
+    def gap(z: float) -> float:
+        return math.log(max(tail(z), 1e-320)) - math.log(budget)
+
+    high = 2.0
+    while gap(high) > 0 and high < 64:
+        high *= 2
+    low = 0.0
+    while gap(low) < 0 and low > -16:
+        low -= 2.0
+    return float(optimize.brentq(gap, low, high, xtol=1e-12, rtol=1e-12)) if gap(low) > 0 else low
+
+
+def _paths(
+    times: FloatArray, sides: int, bound: Callable[[int, Callable[[float], float]], float], drift: float = 0.0
+) -> Iterator[tuple[int, Callable[[float], float], float]]:
+    """Walk over the looks, carrying the density of the paths that have not crossed.
+
+    At each look the tail probability of a first crossing there, as a function of the bound on z, is handed to `bound`,
+    which says the bound; then look, tail and bound are yielded.
+    """
+    from scipy import special
+
+    scale = times / times[-1]
+    step = np.sqrt(np.diff(scale, prepend=0.0))
+    nodes, weight = np.zeros(1), np.ones(1)  # before the first look every path is at 0
+    mean = np.diff(scale, prepend=0.0) * drift
+    folded = sides == 2 and drift == 0.0  # by symmetry its absolute value is enough
+    for k, root in enumerate(np.sqrt(scale)):
+        here = nodes + mean[k]
+        sd = step[k]
+
+        def tail(
+            z: float, here: FloatArray = here, weight: FloatArray = weight, c: float = root, sd: float = sd
+        ) -> float:
+            above = special.ndtr((here - z * c) / sd)
+            if sides == 2:
+                above = above + special.ndtr((-here - z * c) / sd)
+            return float(weight @ above)
+
+        z = bound(k, tail)
+        yield k, tail, z
+        if k + 1 == len(times):
+            return
+        top = min(z, _FAR + max(scale[k] * drift, 0.0) / root) * root
+        low = -top if sides == 2 else -(_FAR * root + max(-scale[k] * drift, 0.0))
+        if sides == 2 and not folded:
+            low = -min(z, _FAR + max(-scale[k] * drift, 0.0) / root) * root
+        new, width = _grid(0.0 if folded else low, top, min(sd, step[k + 1]))
+        # density of a path at each new node, from the old ones
+        density = np.exp(-0.5 * ((new[:, None] - here) / sd) ** 2) @ weight
+        if folded:  # the motion of its absolute value: paths come from either side of zero
+            density = density + np.exp(-0.5 * ((new[:, None] + here) / sd) ** 2) @ weight
+        nodes, weight = new, width * density / (sd * math.sqrt(2 * math.pi))
+
+
+def _grid(low: float, high: float, sd: float) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on panels as wide as `_PANEL` steps."""
+    if high <= low:
+        return np.array([low]), np.zeros(1)
+    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    panels = max(1, math.ceil((high - low) / (_PANEL * sd)))
+    edges = np.linspace(low, high, panels + 1)
+    half = (edges[1:] - edges[:-1]) / 2
+    middle = (edges[1:] + edges[:-1]) / 2
+    return (middle[:, None] + half[:, None] * at).ravel(), (half[:, None] * weight).ravel()
