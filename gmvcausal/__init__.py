@@ -13,6 +13,7 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 
 if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
+    from gmvcausal.abtest.looks import sequential
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -26,6 +27,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "did": ("gmvcausal.rollout.verb", "did"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
+    "sequential": ("gmvcausal.abtest.looks", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
     "trust": ("gmvcausal.trust", None),
@@ -41,6 +43,7 @@ __all__ = [
     "did",
     "report",
     "run_study",
+    "sequential",
     "simulate",
     "table",
     "trust",

