@@ -14,6 +14,8 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
     from gmvcausal.abtest.looks import sequential
+    from gmvcausal.abtest.metrics import Mean, Proportion, Ratio
+    from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 # Public name -> (module, attribute); None as attribute means the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
     "Logs": ("gmvcausal.logs.logs", "Logs"),
+    "Mean": ("gmvcausal.abtest.metrics", "Mean"),
+    "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
+    "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
+    "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
     "report": ("gmvcausal.present.report", "report"),
@@ -39,6 +45,10 @@ __all__ = [
     "GmvCausalWarning",
     "InputError",
     "Logs",
+    "Mean",
+    "Proportion",
+    "Ratio",
+    "ab_test",
     "datasets",
     "did",
     "report",

@@ -115,7 +115,8 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         )
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
-    mean = f"the {base_text} that treated units had before"
+    mean = f"the {base_text} {getattr(result, 'baseline_words', 'that treated units had before')}"
+    advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
     if found == "no_effect":
         seen = result.detectable
         below = "" if result.estimate >= 0 else "the estimate is below zero, but "
@@ -125,8 +126,8 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
             errors = f" ({number(result.detectable_errors, 2)} standard errors)" if result.std_error > 0 else ""
             lines.append(f"The smallest effect it could have seen is about {least}{errors}{share}.")
-        return tuple(lines)
-    return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
+        return (*lines, *advice)
+    return (*((f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()), *advice)
 
 
 def next_steps(results: Sequence[Result]) -> tuple[str, ...]:

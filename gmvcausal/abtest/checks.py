@@ -1,0 +1,385 @@
+"""The audit of a test: was the lot kept, and does the outcome allow the usual interval?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmvcausal.abtest.caps import AUTO
+from gmvcausal.abtest.estimate import Fit, Term
+from gmvcausal.abtest.metrics import Metric, Ratio, covariates, name_of, parts
+from gmvcausal.abtest.rows import Col, FloatArray
+from gmvcausal.abtest.rules import MIN_CLUSTERS, bound, judge
+from gmvcausal.abtest.sample import usable
+from gmvcausal.abtest.source import Source
+from gmvcausal.abtest.values import Recipe, value
+from gmvcausal.results import Audit, Check
+from gmvcausal.stats.humps import two_humps
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a check may look at."""
+
+    source: Source
+    metrics: tuple[Metric, ...]
+    fit: Fit
+    expected: FloatArray
+    srm_alpha: float
+    level: float
+    found_cluster: bool
+
+    def plain_terms(self) -> list[Term]:
+        """The uncapped rows."""
+        return [t for t in self.fit.terms if t.cap is None]
+
+    def label(self, term: Term) -> str:
+        """How a message names a row."""
+        arm = f", {self.source.labels[term.arm]}" if len(self.source.labels) > 2 else ""
+        return f"{name_of(self.metrics[term.metric])!r}{arm}"
+
+
+def run_audit(case: Case) -> Audit:
+    """Run every check that applies; what `Logs` found when it made the frame follows."""
+    found = [check for function in _CHECKS if (check := function(case)) is not None]
+    names = {check.name for check in found}
+    for facts in case.source.meta.get("checks", []):
+        if facts["name"] not in names:
+            found.append(
+                Check(
+                    str(facts["name"]),
+                    str(facts["status"]),
+                    str(facts["message"]),
+                    _number(facts.get("value")),
+                    _number(facts.get("threshold")),
+                    str(facts.get("remedy", "")),
+                )
+            )
+    return Audit(tuple(found))
+
+
+def _number(found: object) -> float | None:
+    return float(found) if isinstance(found, int | float) else None
+
+
+def sample_ratio(case: Case) -> Check:
+    """Do the arms have the shares that the lot was to give them?"""
+    from scipy import stats
+
+    counts = case.source.counts()
+    expected = case.expected * counts.sum()
+    p = float(stats.chisquare(counts, expected).pvalue)
+    status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
+    planned = "equal shares" if np.ptp(case.expected) < 1e-12 else "the planned shares"
+    told = ", ".join(f"{label} {count:,}" for label, count in zip(case.source.labels, counts, strict=True))
+    remedy = ""
+    if status != "passed":
+        remedy = (
+            "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant to "
+            "be uneven, pass expected_ratio="
+        )
+    what = f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
+    return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {_p(p)}", p, case.srm_alpha, remedy)
+
+
+def tail(case: Case) -> Check | None:
+    """Is the uncapped difference too skewed for its interval?"""
+    worst, where = 0.0, None
+    for term in case.plain_terms():
+        found = skewness(case, term)
+        if where is None or found > worst:
+            worst, where = found, term
+    if where is None:
+        return None
+    message = f"the estimate of {case.label(where)} has a skewness of {worst:.2g}"
+    threshold = bound("tail")
+    if judge("tail", worst) == "passed":
+        return Check("tail", "passed", message, worst, threshold)
+    capped = any(t.cap is not None and t.metric == where.metric for t in case.fit.terms)
+    remedy = (
+        "read the capped row beside it, whose estimand is the mean of the capped values"
+        if capped
+        else f"cap it (cap={AUTO}), or collect more units in the smaller arm"
+    )
+    message += ", so its uncapped interval is not to be relied on: a few large values decide it"
+    return Check("tail", "warned", message, worst, threshold, remedy)
+
+
+def skewness(case: Case, term: Term) -> float:
+    """Skewness of the difference: third cumulant over variance to the power 3/2, from the residuals."""
+    arms = (case.fit.sample.arms[term.arm], case.fit.sample.arms[case.source.control])
+    variance = sum(look.squares / arm.n**2 for look, arm in zip(term.looks, arms, strict=True))
+    if not variance > 0:
+        return 0.0
+    signs = (1, -1)
+    third = sum(s * look.cubes / arm.n**3 for s, look, arm in zip(signs, term.looks, arms, strict=True))
+    return abs(third) / variance**1.5
+
+
+def largest_share(case: Case, term: Term) -> float:
+    """Share of the variance of the difference that comes from one row."""
+    arms = (case.fit.sample.arms[term.arm], case.fit.sample.arms[case.source.control])
+    variance = sum(look.squares / arm.n**2 for look, arm in zip(term.looks, arms, strict=True))
+    largest = max(look.largest / arm.n**2 for look, arm in zip(term.looks, arms, strict=True))
+    return largest / variance if variance > 0 else 0.0
+
+
+def leverage(case: Case) -> Check | None:
+    """Does one unit carry the result?"""
+    shares = [(largest_share(case, t), t) for t in case.plain_terms()]
+    worst, where = max(shares, key=lambda s: s[0])
+    threshold = bound("leverage")
+    message = f"the largest unit carries {worst:.1%} of the variance of {case.label(where)}"
+    if judge("leverage", worst) == "passed":
+        return Check("leverage", "passed", message, worst, threshold)
+    beside = next((t for t in case.fit.terms if t.cap and (t.metric, t.arm) == (where.metric, where.arm)), None)
+    if beside is not None:
+        error = math.sqrt(beside.contrast.variance)
+        message += f"; capped, the difference is {beside.contrast.difference:+.4g} ({error:.4g})"
+    return Check(
+        "leverage", "warned", message, worst, threshold, "look at this unit; read the capped row beside the plain one"
+    )
+
+
+def tail_balance(case: Case) -> Check | None:
+    """Do large values fall into the arms by their sizes?"""
+    from scipy import stats
+
+    sizes = np.array([a.n for a in case.fit.sample.arms])
+    found: list[tuple[float, str]] = []
+    for term in case.fit.terms:
+        if term.cap is None or term.cap.at[0] is None:
+            continue
+        column = parts(case.metrics[term.metric])[0]
+        above = case.source.above(Col(column), term.cap.at[0])
+        if above.sum() >= 5:
+            p = float(stats.chisquare(above, sizes / sizes.sum() * above.sum()).pvalue)
+            told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
+            found.append((p, f"values of {column!r} above the cap: {told} (p = {_p(p)})"))
+    if not found:
+        return None
+    p, message = min(found)
+    status = judge("tail_balance", p)
+    remedy = "" if status == "passed" else (
+        "large values went mostly to one arm: an effect on the largest, or chance; the uncapped row shows it in full, the "
+        "capped one hardly"
+    )  # fmt: skip
+    return Check("tail_balance", status, message, p, bound("tail_balance"), remedy)
+
+
+def small_arm(case: Case) -> Check:
+    """Are there enough units for a normal mean?"""
+    least = min(int(a.n) for a in case.fit.sample.arms)
+    status = judge("small_arm", least)
+    remedy = "collect more, or read the interval as approximate" if status != "passed" else ""
+    return Check("small_arm", status, f"the smallest arm has {least:,} rows", float(least), bound("small_arm"), remedy)
+
+
+def few_clusters(case: Case) -> Check | None:
+    """Are there enough clusters for the standard errors?"""
+    if not case.source.cluster_name:
+        return None
+    sample = case.fit.sample
+    least = sample.crossed or min(a.units for a in sample.arms)
+    told = f"{least:.0f} in all, holding several arms" if sample.crossed else f"{least:.0f} in the smallest arm"
+    status = judge("few_clusters", least)
+    remedy = {
+        "passed": "",
+        "warned": "read intervals near zero with care",
+        "failed": f"assign more clusters; at least {MIN_CLUSTERS} are needed for an interval",
+    }[status]
+    message = f"clusters by {case.source.cluster_name}: {told}"
+    return Check("few_clusters", status, message, least, bound("few_clusters"), remedy)
+
+
+def cluster_level(case: Case) -> Check | None:
+    """Was the level of assignment found, not named?"""
+    if not case.found_cluster:
+        return None
+    name = case.source.cluster_name
+    return Check(
+        "cluster_level",
+        "warned",
+        f"the arm does not vary within {name!r}, so standard errors are clustered there",
+        remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
+    )
+
+
+def relative(case: Case) -> Check:
+    """Are there relative effects that cannot be given?"""
+    reasons = [(case.label(t), why) for t in case.fit.terms if (why := t.contrast.why_no_relative(case.level))]
+    if not reasons:
+        return Check("relative", "passed", "every control value is distinguishable from zero", 0.0, 0.0)
+    label, why = reasons[0]
+    return Check(
+        "relative",
+        "warned",
+        f"{len(reasons)} rows have no relative effect; {label}: {why}",
+        float(len(reasons)),
+        bound("relative"),
+        "read the absolute effect",
+    )
+
+
+def denominator(case: Case) -> Check | None:
+    """Are there units without a denominator?"""
+    ratios = [m for m in case.metrics if isinstance(m, Ratio)]
+    if not ratios:
+        return None
+    worst, metric = max(((case.fit.shapes[m.denominator].zeros, m) for m in ratios), key=lambda s: s[0])
+    message = f"{worst:.1%} of the units have {metric.denominator!r} = 0"
+    if judge("denominator", worst) == "passed":
+        return Check("denominator", "passed", message, worst, bound("denominator"))
+    return Check(
+        "denominator",
+        "warned",
+        f"{message}; {name_of(metric)!r} is a ratio of totals, which they enter with zero",
+        worst,
+        bound("denominator"),
+        "who has a denominator may itself be an effect: read the mean of the numerator per unit beside it",
+    )
+
+
+def zero_variance(case: Case) -> Check | None:
+    """Is there a metric that does not vary in an arm?"""
+    flat = [t for t in case.plain_terms() if t.contrast.var_treated == 0 or t.contrast.var_control == 0]
+    if not flat:
+        return Check("zero_variance", "passed", "every metric varies in every arm", 0.0, 0.0)
+    return Check(
+        "zero_variance",
+        "warned",
+        f"{case.label(flat[0])} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
+        float(len(flat)),
+        bound("zero_variance"),
+        "check the column",
+    )
+
+
+def all_zero(case: Case) -> Check | None:
+    """Is there any outcome at all?"""
+    empty = [column for column, shape in case.fit.shapes.items() if shape.zeros == 1.0]
+    if not empty:
+        return None
+    message = f"{empty[0]!r} is zero for every unit, so the difference is zero by construction"
+    return Check("all_zero", "warned", message, float(len(empty)), bound("all_zero"), "check the column")
+
+
+def scale_mix(case: Case) -> Check | None:
+    """Are some units recorded in another unit of money (cents, another currency)?"""
+    amounts = [p for m in case.metrics for p in parts(m)[:1] if case.fit.shapes[p].largest > 1]
+    found: list[tuple[float, float, str]] = []
+    for column in dict.fromkeys(amounts):
+        level = case.source.levels(Col(column))
+        if len(level) >= 20:
+            found.append((*two_humps(level), column))
+    if not found:
+        return None
+    share, apart, column = max(found)
+    threshold = bound("scale_mix")
+    if not apart or judge("scale_mix", share) == "passed":
+        return Check("scale_mix", "passed", "amounts form one hump", 0.0, threshold)
+    return Check(
+        "scale_mix",
+        "warned",
+        f"the amounts of {column!r} form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} on the smaller one",
+        share,
+        threshold,
+        "check whether these units are recorded in cents or in another currency",
+    )
+
+
+def quantisation(case: Case) -> Check | None:
+    """Does the source type hold the numbers finely enough?"""
+    worst, where = 0.0, ""
+    for column, gap in case.source.spacing.items():
+        at = case.fit.cols.index(Col(column))
+        deviation = math.sqrt(max(sum(a.cross[at, at] for a in case.fit.sample.arms), 1e-300) / case.source.rows)
+        if gap / deviation > worst:
+            worst, where = gap / deviation, column
+    if not where:
+        return None
+    status = judge("quantisation", worst)
+    message = f"float32 values of {where!r} are {case.source.spacing[where]:.2g} apart at the top"
+    remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
+    return Check("quantisation", status, message, worst, bound("quantisation"), remedy)
+
+
+def balance(case: Case) -> Check | None:
+    """Did the lot give both arms the same covariates?"""
+    from scipy import stats
+
+    cols = [c for name in _covariates(case) for c in case.source.expanded[name]]
+    found: list[tuple[float, str]] = []
+    control = case.fit.sample.arms[case.source.control]
+    for a, arm in enumerate(case.fit.sample.arms):
+        for col in cols if a != case.source.control else ():
+            at = case.fit.cols.index(col)
+            variance = float(arm.cov[at, at] + control.cov[at, at])
+            if case.fit.sample.between is not None:
+                variance -= 2 * float(case.fit.sample.between[a, case.source.control, at, at])
+            gap = (arm.mean[at] - control.mean[at]) + (arm.rest[at] - control.rest[at])
+            if variance > 0:
+                p = 2 * float(stats.norm.sf(abs(gap) / math.sqrt(variance)))
+                found.append((p, f"{col.name!r} differs by {gap:+.4g} between {case.source.labels[a]} and the control"))
+    if not found:
+        return None
+    p, message = min(found)
+    status = judge("balance", p)
+    remedy = "" if status == "passed" else (
+        "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms were not "
+        "drawn by lot"
+    )  # fmt: skip
+    return Check("balance", status, f"{message} (p = {_p(p)})", p, bound("balance"), remedy)
+
+
+def leakage(case: Case) -> Check | None:
+    """Is a covariate the outcome under another name?"""
+    found: list[tuple[float, str]] = []
+    arm = case.fit.sample.arms[case.source.control]
+    for metric in case.metrics:
+        named = [case.fit.cols.index(c) for name in covariates(metric) for c in case.source.expanded[name]]
+        held = usable(np.array([arm.cross]), named)
+        for column in parts(metric) if held else ():
+            at = case.fit.cols.index(Col(column))
+            total = float(arm.cross[at, at])
+            if total > 0:
+                one = value(Recipe(at, None, tuple(held)), arm, arm.mean)
+                share = 1 - float(one.gradient @ arm.cross @ one.gradient) / total
+                found.append((share, column))
+    if not found:
+        return None
+    share, column = max(found)
+    status = judge("leakage", share)
+    message = f"the covariates explain {share:.2%} of the variance of {column!r}"
+    remedy = "" if status == "passed" else "a covariate is the outcome itself under another name: leave it out"
+    return Check("leakage", status, message, share, bound("leakage"), remedy)
+
+
+def _covariates(case: Case) -> list[str]:
+    return list(dict.fromkeys(c for m in case.metrics for c in covariates(m)))
+
+
+def _p(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
+
+
+_CHECKS: tuple[Callable[[Case], Check | None], ...] = (
+    sample_ratio,
+    tail,
+    leverage,
+    tail_balance,
+    small_arm,
+    few_clusters,
+    cluster_level,
+    relative,
+    denominator,
+    zero_variance,
+    all_zero,
+    scale_mix,
+    quantisation,
+    balance,
+    leakage,
+)

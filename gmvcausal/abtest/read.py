@@ -1,0 +1,364 @@
+"""One reading of the data of a test: columns in, validated `Rows` out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.abtest.metrics import Metric, Proportion, Ratio, covariates, parts
+from gmvcausal.abtest.rows import Col, Rows
+from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
+from gmvcausal.frames.facts import COARSER, frame_facts
+from gmvcausal.frames.params import said
+from gmvcausal.frames.table import Table, open_table
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# A column of one of these names holds who a row belongs to; Logs.users calls it "user".
+UNIT_NAMES = ("unit", "user", "user_id")
+_MOST_ARMS, _MOST_LEVELS = 100, 50
+_BOUGHT_NOTHING = "pass missing='zero' if a missing value means that nothing was bought, else remove these rows"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a call, and how rows are to be taken."""
+
+    arm: str
+    control: Any
+    metrics: tuple[Metric, ...]
+    cluster: str | None
+    strata: tuple[str, ...]
+    unit: str | None
+    missing: str
+    rule: str
+
+    @property
+    def needed(self) -> list[str]:
+        """Every column that the call names, once."""
+        named = [self.arm, *(p for m in self.metrics for p in (*parts(m), *covariates(m)))]
+        named += [c for c in (self.cluster, self.unit) if c is not None]
+        return list(dict.fromkeys([*named, *self.strata]))
+
+
+def read_rows(data: Any, ask: Columns) -> Rows:
+    """Read and check the rows of a test.
+
+    Raises
+    ------
+    InputError
+        Every way of being wrong that a table has; the message names column, count, rows and remedy.
+    """
+    table = open_table(data, needed=ask.needed, optional=(*COARSER, *UNIT_NAMES))
+    arms = identifiers(table, ask.arm, "arm")
+    labels = tuple(v.item() if isinstance(v, np.generic) else v for v in arms.labels)
+    control = find_control(ask.arm, labels, ask.control)
+    notes: list[str] = []
+    dropped: dict[str, int] = {}
+    keep = _one_arm_each(table, ask, arms, notes, dropped)
+    values: dict[Col, FloatArray] = {}
+    spacing: dict[str, float] = {}
+    expanded: dict[str, tuple[Col, ...]] = {}
+    _outcomes(table, ask, values, spacing, notes)
+    for column in dict.fromkeys(c for m in ask.metrics for c in covariates(m)):
+        expanded[column] = _covariate(table, column, values, notes)
+    stratum = _strata(table, ask.strata, arms.codes, labels, keep)
+    name, cluster = _clusters(table, ask, arms, keep)
+    if keep is not None:
+        arms = Codes(arms.codes[keep], arms.labels)
+        values = {c: v[keep] for c, v in values.items()}
+        stratum = None if stratum is None else stratum[keep]
+        cluster = None if cluster is None else np.unique(cluster[keep], return_inverse=True)[1]
+    small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
+    return Rows(
+        labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
+        spacing, expanded, frame_facts(data),
+    )  # fmt: skip
+
+
+def small_arms(labels: tuple[Any, ...], sizes: IntArray) -> None:
+    """Refuse an arm that has no variance of its own."""
+    for label, size in zip(labels, sizes, strict=True):
+        if size < 2:
+            raise InputError(
+                f"arm {str(label)!r} has {int(size)} row{'' if size == 1 else 's'}, and a comparison needs at least 2",
+                remedy="check the assignment, or leave this arm out",
+            )
+
+
+def find_control(column: str, labels: tuple[Any, ...], control: Any) -> int:
+    """Position of the control among the labels; it is never guessed from their order."""
+    if len(labels) < 2:
+        raise InputError(
+            f"arm has only one label, {str(labels[0])!r}, so there is nothing to compare",
+            column=column,
+            remedy="pass all arms of the test in one table",
+        )
+    if len(labels) > _MOST_ARMS:
+        raise InputError(
+            f"arm has {len(labels):,} labels, which are too many to be arms",
+            column=column,
+            remedy="name the column that says which arm a unit is in",
+        )
+    listed = ", ".join(repr(label) for label in labels)
+    if control is None:
+        if labels == (0, 1):
+            return 0
+        raise InputError(
+            f"the control arm is not named, and the labels {listed} do not say which it is",
+            column=column,
+            remedy=f"pass control=, for example control={labels[0]!r}",
+        )
+    if isinstance(control, str | int | float | np.generic):
+        wanted = control.item() if isinstance(control, np.generic) else control
+        for at, label in enumerate(labels):
+            if label == wanted or (not isinstance(wanted, str) and str(label) == str(wanted)):
+                return at
+    raise InputError(
+        f"control is {said(control)}, which is no label of the arms",
+        column=column,
+        remedy=rules.nearest(control, labels, "the labels are"),
+    )
+
+
+# --- units ------------------------------------------------------------------------------------------------------------
+def _one_arm_each(
+    table: Table, ask: Columns, arms: Codes, notes: list[str], dropped: dict[str, int]
+) -> NDArray[np.bool_] | None:
+    """Which rows stay so that every unit is in one arm, once; None for all."""
+    unit = ask.unit
+    if unit is None and ask.cluster is None:
+        unit = next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, *ask.strata)), None)
+    if unit is None and ask.cluster in UNIT_NAMES:
+        unit = ask.cluster
+    if unit is None:
+        return None
+    ids = identifiers(table, unit, "unit").codes
+    first = np.empty(int(ids.max()) + 1, dtype=np.int64)
+    first[ids[::-1]] = arms.codes[::-1]
+    other = arms.codes != first[ids]
+    keep: NDArray[np.bool_] | None = None
+    if other.any():
+        both = np.zeros(len(first), dtype=bool)
+        both[ids[other]] = True
+        count = int(both.sum())
+        if ask.rule == "raise":
+            raise InputError(
+                f"{count:,} units are in more than one arm",
+                column=unit,
+                count=count,
+                rows=first_rows(both[ids]),
+                remedy="find out why; then rule='first' keeps the arm that comes first in the table, rule='drop' "
+                "leaves these units out",
+                counted=True,
+            )
+        keep = ~other if ask.rule == "first" else ~both[ids]
+        what = "rows of units in more than one arm, beyond their first" if ask.rule == "first" else (
+            "rows of units in more than one arm"
+        )  # fmt: skip
+        dropped[what] = int((~keep).sum())
+        notes.append(f"{count:,} units were in more than one arm (rule={ask.rule!r})")
+    if ask.cluster is None:
+        inside = np.ones(len(ids), dtype=bool) if keep is None else keep
+        _, at = np.unique(ids[inside], return_index=True)
+        again = np.ones(int(inside.sum()), dtype=bool)
+        again[at] = False
+        if again.any():
+            raise rules.duplicated(
+                "units",
+                unit,
+                len(np.unique(ids[inside][again])),
+                np.flatnonzero(inside)[again],
+                f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
+            )
+    return keep
+
+
+def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] | None) -> tuple[str, IntArray | None]:
+    """Name and codes of the clusters: as named, or where the arm does not vary within a column of places."""
+    if ask.cluster is not None:
+        codes = identifiers(table, ask.cluster, "cluster").codes
+        if ask.unit is not None and ask.unit != ask.cluster:
+            _constant_within(identifiers(table, ask.unit, "unit").codes, codes, ask.cluster)
+        if int(codes.max()) < 1:
+            raise InputError("there is only one cluster, so chance cannot be told from effect", column=ask.cluster)
+        return ask.cluster, codes
+    for column in COARSER:
+        if column not in table.columns or column in ask.needed:
+            continue
+        if table.series(column, "cluster").is_null().any():
+            continue
+        try:
+            codes = identifiers(table, column, "cluster").codes
+        except InputError:  # a column that nobody named may hold anything
+            continue
+        if _assigned_there(codes if keep is None else codes[keep], arms.codes if keep is None else arms.codes[keep]):
+            warnings.warn(
+                f"the arm does not vary within {column!r}, so standard errors are clustered there; give each row a "
+                "cluster of its own (cluster=) if rows were assigned one by one",
+                GmvCausalWarning,
+                stacklevel=4,
+            )
+            return column, codes
+    return "", None
+
+
+def _assigned_there(group: IntArray, arm: IntArray) -> bool:
+    """Is the arm constant within groups, and could that not be chance if rows had been assigned one by one?"""
+    first = np.empty(int(group.max()) + 1, dtype=np.int64)
+    first[group[::-1]] = arm[::-1]
+    if (first[group] != arm).any():
+        return False
+    size = np.bincount(group)
+    share = np.bincount(arm) / len(arm)
+    share = share[share > 0]
+    # log of the chance that all rows of a group fall into one arm, summed over groups
+    chance = sum(
+        count * math.log(float((share**k).sum())) for k, count in enumerate(np.bincount(size)) if k > 1 and count
+    )
+    return chance < math.log(1e-6)
+
+
+def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
+    first = np.empty(int(unit.max()) + 1, dtype=np.int64)
+    first[unit[::-1]] = cluster[::-1]
+    bad = cluster != first[unit]
+    if bad.any():
+        count = len(np.unique(unit[bad]))
+        raise rules.not_constant(
+            column, "cluster", "units", count, first_rows(bad), "give each unit the cluster in which it was assigned"
+        )
+
+
+def _strata(
+    table: Table,
+    strata: tuple[str, ...],
+    arm: IntArray,
+    labels: tuple[Any, ...],
+    keep: NDArray[np.bool_] | None,
+) -> IntArray | None:
+    if not strata:
+        return None
+    codes = np.zeros(table.n, dtype=np.int64)
+    for column in strata:
+        own = identifiers(table, column, "strata")
+        codes = codes * len(own.labels) + own.codes
+    inside = np.ones(table.n, dtype=bool) if keep is None else keep
+    distinct, dense = np.unique(codes, return_inverse=True)
+    size = np.bincount((dense * len(labels) + arm)[inside], minlength=len(distinct) * len(labels))
+    size = size.reshape(len(distinct), len(labels))
+    thin = (size < 2).any(axis=1) & (size.sum(axis=1) > 0)
+    if thin.any():
+        raise InputError(
+            f"{int(thin.sum()):,} strata have fewer than 2 rows in some arm",
+            column=strata[0] if len(strata) == 1 else None,
+            count=int(thin.sum()),
+            rows=first_rows(thin[dense] & inside),
+            remedy="merge small strata, or leave strata= out",
+            counted=True,
+        )
+    live = size.sum(axis=1) > 0
+    return (np.cumsum(live) - 1)[dense]
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+def _outcomes(
+    table: Table, ask: Columns, values: dict[Col, FloatArray], spacing: dict[str, float], notes: list[str]
+) -> None:
+    for column in dict.fromkeys(p for m in ask.metrics for p in parts(m)):
+        read = numeric(table, column, "outcome")
+        values[Col(column)] = read.values
+        if read.spacing:
+            spacing[column] = read.spacing
+    for metric in ask.metrics:
+        if isinstance(metric, Ratio):
+            apart = np.isnan(values[Col(metric.numerator)]) != np.isnan(values[Col(metric.denominator)])
+            if apart.any():
+                raise InputError(
+                    f"{metric.numerator!r} and {metric.denominator!r} are not missing in the same rows, so their "
+                    "ratio mixes different units",
+                    column=metric.numerator,
+                    count=int(apart.sum()),
+                    rows=first_rows(apart),
+                    remedy="fill both parts deliberately: zero where nothing was bought",
+                )
+    for col, x in list(values.items()):
+        gone = np.isnan(x)
+        if not gone.any():
+            continue
+        if ask.missing == "raise":
+            raise rules.missing(col.name, "outcome", int(gone.sum()), first_rows(gone), _BOUGHT_NOTHING)
+        values[col] = np.where(gone, 0.0, x)
+        notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
+    for metric in ask.metrics:
+        if isinstance(metric, Proportion):
+            x = values[Col(metric.column)]
+            bad = (x != 0) & (x != 1)
+            if bad.any():
+                error = rules.not_flags(metric.column, "Proportion", x[bad][0], int(bad.sum()), first_rows(bad))
+                raise InputError(
+                    error.rule, column=error.column, count=error.count, rows=error.rows,
+                    remedy=f"use gc.Mean({metric.column!r}) for its mean",
+                )  # fmt: skip
+
+
+def _covariate(table: Table, column: str, values: dict[Col, FloatArray], notes: list[str]) -> tuple[Col, ...]:
+    """A covariate as columns of numbers; text has an indicator for every level but the first."""
+    series = table.series(column, "pre")
+    if series.dtype not in (nw.String, nw.Categorical, nw.Enum) and not (
+        series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
+    ):
+        values.setdefault(Col(column), numeric(
+            table, column, "covariate", missing="fill it deliberately (with 0 for those who had no past, say), or leave it out"
+        ).values)  # fmt: skip
+        return (Col(column),)
+    read = identifiers(table, column, "covariate")
+    if len(read.labels) > _MOST_LEVELS:
+        raise InputError(
+            f"covariate has {len(read.labels):,} levels, too many to adjust for",
+            column=column,
+            remedy="merge its levels",
+        )
+    cols = tuple(Col(column, None, str(label)) for label in read.labels[1:])
+    for k, col in enumerate(cols, 1):
+        values[col] = (read.codes == k).astype(float)
+    listed = ", ".join(str(label) for label in read.labels)
+    notes.append(f"covariate {column!r} entered as indicators of its levels ({listed})")
+    return cols
+
+
+def read_expected(expected: Any, labels: tuple[Any, ...]) -> FloatArray:
+    """Shares of the arms as they were planned, shape (arms,); equal by default."""
+    if expected is None:
+        return np.full(len(labels), 1 / len(labels))
+    if not isinstance(expected, Mapping):
+        raise InputError(
+            f"expected_ratio must map arms to shares, but is {said(expected)}",
+            remedy="write expected_ratio={'A': 0.9, 'B': 0.1}",
+        )
+    found = np.full(len(labels), np.nan)
+    for key, share in expected.items():
+        at = next((i for i, label in enumerate(labels) if label == key or str(label) == str(key)), None)
+        if at is None:
+            raise InputError(
+                f"expected_ratio names {said(key)}, which is no arm of the data",
+                remedy=rules.nearest(key, labels, "the arms are"),
+            )
+        ok = isinstance(share, int | float | np.number) and not isinstance(share, bool) and 0 < float(share) < math.inf
+        if not ok:
+            raise InputError(f"expected_ratio must hold positive shares, but holds {said(share)}")
+        found[at] = float(share)
+    if np.isnan(found).any():
+        left = str(labels[int(np.flatnonzero(np.isnan(found))[0])])
+        raise InputError(f"expected_ratio has no share for arm {left!r}", remedy="name every arm")
+    return found / found.sum()
