@@ -11,7 +11,7 @@ from gmvcausal.abtest.caps import Cap, find_cap
 from gmvcausal.abtest.compare import Contrast, welch_df
 from gmvcausal.abtest.metrics import Metric, covariates, name_of, parts
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, Look, Shape
-from gmvcausal.abtest.rules import MIN_CLUSTERS
+from gmvcausal.abtest.rules import MIN_BALANCED, MIN_CLUSTERS
 from gmvcausal.abtest.sample import Sample, clustered, plain, usable, without_dust
 from gmvcausal.abtest.source import Source
 from gmvcausal.abtest.values import (
@@ -183,8 +183,8 @@ def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, samp
     for one, arm in zip(values, (a, source.control), strict=True):
         if math.isnan(one.value):
             raise DesignError(
-                f"the denominator of {name_of(metric)!r} is zero throughout arm {str(source.labels[arm])!r}, so the ratio "
-                "does not exist there",
+                f"the denominator of {name_of(metric)!r} is zero throughout arm {str(source.labels[arm])!r}, so the "
+                "ratio does not exist there",
                 column=parts(metric)[1],
                 remedy="use another denominator, or a mean per unit",
             )
@@ -278,12 +278,13 @@ def _too_few(sample: Sample, source: Source) -> str:
     if not source.cluster_name:
         return ""
     if sample.crossed:
-        fewest, where = sample.crossed, "in all"
+        fewest, where, lopsided = sample.crossed, "in all", True
     else:
-        fewest, where = min(a.units for a in sample.arms), "in the smallest arm"
-    if fewest >= MIN_CLUSTERS:
+        counts = [a.units for a in sample.arms]
+        fewest, where, lopsided = min(counts), "in the smallest arm", max(counts) > 2 * min(counts)
+    if fewest >= MIN_CLUSTERS or (fewest >= MIN_BALANCED and not lopsided):
         return ""
     return (
         f"there are only {fewest:.0f} clusters (by {source.cluster_name}) {where}, and standard errors from fewer than "
-        f"{MIN_CLUSTERS} are too small"
+        f"{MIN_CLUSTERS} are too small (from {MIN_BALANCED} on if no arm has more than twice as many as another)"
     )

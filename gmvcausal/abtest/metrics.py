@@ -1,4 +1,4 @@
-"""What can be measured in a test. A metric only declares the columns it needs; the declarations merge into one matrix."""
+"""What can be measured in a test: a metric only declares the columns it needs, and these merge into one matrix."""
 
 from __future__ import annotations
 
@@ -173,9 +173,11 @@ def _covariates(pre: Any, outcome: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cap(cap: Any) -> str | float | None:
-    if cap is None or (isinstance(cap, str) and cap == "auto"):
-        return cap
-    if isinstance(cap, numbers.Real) and not isinstance(cap, bool) and 0 < float(cap) < 1:
+    if cap is None:
+        return None
+    if isinstance(cap, str) and cap == "auto":
+        return "auto"
+    if not isinstance(cap, bool) and isinstance(cap, numbers.Real) and 0 < float(cap) < 1:
         return float(cap)
     raise InputError(
         f"cap must be 'auto', None or a quantile between 0 and 1, but is {said(cap)}",

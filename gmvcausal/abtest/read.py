@@ -27,6 +27,7 @@ IntArray = NDArray[np.int64]
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user".
 UNIT_NAMES = ("unit", "user", "user_id")
 _MOST_ARMS, _MOST_LEVELS = 100, 50
+_NO_PAST = "fill it deliberately (with 0 for those who had no past, say), or leave it out"
 _BOUGHT_NOTHING = "pass missing='zero' if a missing value means that nothing was bought, else remove these rows"
 
 
@@ -223,10 +224,9 @@ def _assigned_there(group: IntArray, arm: IntArray) -> bool:
     share = np.bincount(arm) / len(arm)
     share = share[share > 0]
     # log of the chance that all rows of a group fall into one arm, summed over groups
-    chance = sum(
-        count * math.log(float((share**k).sum())) for k, count in enumerate(np.bincount(size)) if k > 1 and count
-    )
-    return chance < math.log(1e-6)
+    groups = np.bincount(size)
+    chance = sum(int(groups[k]) * math.log(float((share**k).sum())) for k in np.flatnonzero(groups) if k > 1)
+    return bool(chance < math.log(1e-6))
 
 
 def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
@@ -318,9 +318,8 @@ def _covariate(table: Table, column: str, values: dict[Col, FloatArray], notes: 
     if series.dtype not in (nw.String, nw.Categorical, nw.Enum) and not (
         series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
     ):
-        values.setdefault(Col(column), numeric(
-            table, column, "covariate", missing="fill it deliberately (with 0 for those who had no past, say), or leave it out"
-        ).values)  # fmt: skip
+        if Col(column) not in values:
+            values[Col(column)] = numeric(table, column, "covariate", missing=_NO_PAST).values
         return (Col(column),)
     read = identifiers(table, column, "covariate")
     if len(read.labels) > _MOST_LEVELS:
@@ -361,4 +360,4 @@ def read_expected(expected: Any, labels: tuple[Any, ...]) -> FloatArray:
     if np.isnan(found).any():
         left = str(labels[int(np.flatnonzero(np.isnan(found))[0])])
         raise InputError(f"expected_ratio has no share for arm {left!r}", remedy="name every arm")
-    return found / found.sum()
+    return np.asarray(found / found.sum())

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
 
-# Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given.
-MIN_CLUSTERS = 5
+# Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given; where the
+# arms are of like size, the t interval holds from fewer on.
+MIN_CLUSTERS, MIN_BALANCED = 10, 5
 
 RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
@@ -18,7 +19,7 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail=" (srm_alpha=)",
     ),
-    "tail": Rule("skewness of the uncapped difference over its standard error", 0.1),
+    "tail": Rule("skewness of the uncapped difference, if both arms have the tail that they have together", 0.22),
     "leverage": Rule("share of the variance of the difference that comes from the largest unit", 0.10),
     "tail_balance": Rule(
         "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
@@ -29,7 +30,7 @@ RULES: dict[str, Rule] = {
         30,
         MIN_CLUSTERS,
         small_is_bad=True,
-        more_fail=" (no interval is given)",
+        more_fail=f" (no interval is given), or < {MIN_BALANCED} where no arm has more than twice as many as another",
     ),
     "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
     "relative": Rule(
@@ -42,9 +43,11 @@ RULES: dict[str, Rule] = {
         "share of units on the smaller hump, where amounts form two humps a factor of 30 or more apart", 0.005
     ),
     "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
-    "balance": Rule("smallest p-value of the tests that a covariate has the same mean in both arms", 1e-6, small_is_bad=True),
+    "balance": Rule(
+        "smallest p-value of the tests that a covariate has the same mean in both arms", 1e-6, small_is_bad=True
+    ),
     "leakage": Rule("share of the variance of an outcome within the arms that its covariates explain", 0.999),
-}  # fmt: skip
+}
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 

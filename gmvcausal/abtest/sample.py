@@ -86,8 +86,10 @@ def plain(moments: Moments, arms: int, strata: int) -> Sample:
 def clustered(moments: Moments, arms: int) -> Sample:
     """Arms whose rows come in clusters: the deviations of a cluster's rows are added up before they are squared.
 
-    Where every cluster lies in one arm, each arm has its own C/(C-1) and its own C-1 degrees of freedom. Where clusters
-    hold several arms, the arms covary within them, and all C clusters together give both.
+    Each sum is divided by one less the cluster's share of its arm, and the variance multiplied by (C-1)/C: the
+    jackknife (CR3; Bell and McCaffrey 2002), which is C/(C-1) where clusters are of one size and holds where they are
+    not. Each arm has C-1 degrees of freedom. Where clusters hold several arms, the arms covary within them, and all C
+    clusters together give both.
     """
     cells = moments.cells
     assert cells is not None
@@ -97,28 +99,21 @@ def clustered(moments: Moments, arms: int) -> Sample:
     counts = []
     for a in range(arms):
         own = cells.group == a
+        share = cells.n[own] / moments.n[a]
         moved = (cells.mean[own] - moments.mean[a]) - moments.rest[a]
-        scores[a, code[own]] = cells.n[own, None] * moved / moments.n[a]
+        # An arm of one cluster leaves nothing over: no interval is given then, so any number will do.
+        scores[a, code[own]] = (share / np.maximum(1 - share, 1e-9))[:, None] * moved
         counts.append(float(own.sum()))
     found = []
     total = float(len(labels))
     for a in range(arms):
         c = total if crossed else counts[a]
-        factor = c / (c - 1) if c > 1 else np.nan
-        cov = factor * scores[a].T @ scores[a]
-        found.append(
-            Arm(
-                float(moments.n[a]),
-                counts[a],
-                moments.mean[a],
-                moments.rest[a],
-                moments.cross[a],
-                ((cov, max(c - 1, 1.0)),),
-            )
-        )
+        cov = (c - 1) / c * scores[a].T @ scores[a]
+        mean, rest, cross = moments.mean[a], moments.rest[a], moments.cross[a]
+        found.append(Arm(float(moments.n[a]), counts[a], mean, rest, cross, ((cov, max(c - 1, 1.0)),)))
     if not crossed:
         return Sample(tuple(found))
-    between = total / max(total - 1, 1.0) * np.einsum("acp,bcq->abpq", scores, scores)
+    between = (total - 1) / total * np.einsum("acp,bcq->abpq", scores, scores)
     return Sample(tuple(found), total, between)
 
 

@@ -78,7 +78,7 @@ def _families(terms: Sequence[Term], p: FloatArray, how: str, alpha: float) -> t
         out[rows] = family.p_value
         shares[rows] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
     assert family is not None
-    return out, shares, family.said
+    return out, shares, f"p-values and intervals are adjusted, one test per metric and arm: {family.said}"
 
 
 def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any]) -> tuple[str, ...]:
@@ -156,9 +156,9 @@ def extra(
 def advice(fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], audit: Audit, level: float) -> tuple[str, ...]:
     """How to read the rows: capped or uncapped, what adjustment gained, which relative effects are missing and why."""
     lines = []
-    unreliable = "tail" in audit and audit["tail"].status != "passed"
+    unreliable = any(audit[name].status == "warned" for name in ("tail", "leverage") if name in audit)
     for k, metric in enumerate(metrics):
-        own = [t for t in fit.terms if t.metric == k]
+        name, own = name_of(metric), [t for t in fit.terms if t.metric == k]
         capped = next((t for t in own if t.cap is not None), None)
         if capped is not None:
             share = f"{100 * capped.capped_share:.2g}% of the total lies above the cap"
@@ -167,17 +167,14 @@ def advice(fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], audit: Au
                 if unreliable
                 else "the capped row has the narrower, safer interval; the uncapped one is about all of it"
             )
-            lines.append(f"{name_of(metric)}: capped and uncapped rows estimate different things ({share}): {read}.")
+            lines.append(f"For {name}, capped and uncapped rows estimate different things ({share}): {read}.")
         held = covariates(metric)
         if held:
-            gain = max(t.variance_reduction for t in own)
-            by = ", ".join(held)
-            lines.append(
-                f"{name_of(metric)}: adjusting for {by} takes {100 * gain:.2g}% off the variance."
-                if gain >= 0.01
-                else f"{name_of(metric)}: adjusting for {by} gains next to nothing ({100 * max(gain, 0):.2g}% of the variance)."
-            )
+            gain, by = max(t.variance_reduction for t in own), ", ".join(held)
+            nil = f"For {name}, adjusting for {by} gains next to nothing: {100 * max(gain, 0):.1g}% of the variance."
+            some = f"For {name}, adjusting for {by} takes {100 * gain:.2g}% off the variance."
+            lines.append(some if gain >= 0.01 else nil)
         why = next((w for t in own if (w := t.contrast.why_no_relative(level))), "")
         if why:
-            lines.append(f"{name_of(metric)}: no relative effect is given, for {why}.")
+            lines.append(f"For {name} no relative effect is given: {why}.")
     return tuple(lines)

@@ -64,7 +64,8 @@ def ab_test(
     strata : str or list of str, optional
         Columns known before assignment: arms are compared within their cells, weighted by size (post-stratification).
     unit : str, optional
-        Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user or user_id.
+        Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user or
+        user_id.
     alpha : float
         One minus the confidence level; default .05.
     alternative : {"two-sided", "greater", "less"}
@@ -151,7 +152,7 @@ def _result(
     found_cluster = bool(source.cluster_name) and columns.cluster is None
     case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
     audit = run_audit(case)
-    notes = [*source.notes, *fitted.notes, *([said] if said else [])]
+    notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
     notes += [str(note) for note in source.meta.get("notes", [])]
     manifest = Manifest(
         "ab_test",
