@@ -85,6 +85,19 @@ def sample_ratio(case: Case) -> Check:
     return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {_p(p)}", p, case.srm_alpha, remedy)
 
 
+def repeated_units(case: Case) -> Check:
+    """Were repeats of a unit looked for?"""
+    unit = case.source.unit_checked
+    if unit:
+        return Check("repeated_units", "passed", f"no {unit!r} is in two arms, or in two rows outside a cluster")
+    return Check(
+        "repeated_units",
+        "not_run",
+        "no column says whose row it is, so rows are taken for different units",
+        remedy="pass unit=, the column of the user",
+    )
+
+
 def tail(case: Case) -> Check | None:
     """Is the uncapped difference too skewed for its interval?"""
     if case.source.cluster_name:
@@ -379,6 +392,7 @@ def _p(p: float) -> str:
 
 _CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     sample_ratio,
+    repeated_units,
     tail,
     leverage,
     tail_balance,

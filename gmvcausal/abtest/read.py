@@ -66,7 +66,8 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     control = find_control(ask.arm, labels, ask.control)
     notes: list[str] = []
     dropped: dict[str, int] = {}
-    keep = _one_arm_each(table, ask, arms, notes, dropped)
+    unit = _unit_column(table, ask)
+    keep = _one_arm_each(table, unit, ask, arms, notes, dropped)
     values: dict[Col, FloatArray] = {}
     spacing: dict[str, float] = {}
     expanded: dict[str, tuple[Col, ...]] = {}
@@ -83,7 +84,7 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
     return Rows(
         labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
-        spacing, expanded, frame_facts(data),
+        spacing, expanded, frame_facts(data), unit or "",
     )  # fmt: skip
 
 
@@ -132,16 +133,20 @@ def find_control(column: str, labels: tuple[Any, ...], control: Any) -> int:
     )
 
 
+def _unit_column(table: Table, ask: Columns) -> str | None:
+    """The column of the units: as named, or by its very name."""
+    if ask.unit is not None:
+        return ask.unit
+    if ask.cluster is not None:
+        return ask.cluster if ask.cluster in UNIT_NAMES else None
+    return next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, *ask.strata)), None)
+
+
 # --- units ------------------------------------------------------------------------------------------------------------
 def _one_arm_each(
-    table: Table, ask: Columns, arms: Codes, notes: list[str], dropped: dict[str, int]
+    table: Table, unit: str | None, ask: Columns, arms: Codes, notes: list[str], dropped: dict[str, int]
 ) -> NDArray[np.bool_] | None:
     """Which rows stay so that every unit is in one arm, once; None for all."""
-    unit = ask.unit
-    if unit is None and ask.cluster is None:
-        unit = next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, *ask.strata)), None)
-    if unit is None and ask.cluster in UNIT_NAMES:
-        unit = ask.cluster
     if unit is None:
         return None
     ids = identifiers(table, unit, "unit").codes
@@ -204,12 +209,7 @@ def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] |
         except InputError:  # a column that nobody named may hold anything
             continue
         if _assigned_there(codes if keep is None else codes[keep], arms.codes if keep is None else arms.codes[keep]):
-            warnings.warn(
-                f"the arm does not vary within {column!r}, so standard errors are clustered there; give each row a "
-                "cluster of its own (cluster=) if rows were assigned one by one",
-                GmvCausalWarning,
-                stacklevel=4,
-            )
+            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=5)
             return column, codes
     return "", None
 
@@ -220,13 +220,30 @@ def _assigned_there(group: IntArray, arm: IntArray) -> bool:
     first[group[::-1]] = arm[::-1]
     if (first[group] != arm).any():
         return False
-    size = np.bincount(group)
+    size = np.bincount(np.bincount(group))
     share = np.bincount(arm) / len(arm)
-    share = share[share > 0]
-    # log of the chance that all rows of a group fall into one arm, summed over groups
-    groups = np.bincount(size)
-    chance = sum(int(groups[k]) * math.log(float((share**k).sum())) for k in np.flatnonzero(groups) if k > 1)
-    return bool(chance < math.log(1e-6))
+    return chance_assigned_there({int(k): int(size[k]) for k in np.flatnonzero(size)}, share) < math.log(1e-6)
+
+
+def chance_assigned_there(sizes: Mapping[int, int], share: FloatArray) -> float:
+    """Logarithm of the chance that no group holds two arms, had rows been assigned one by one.
+
+    Parameters
+    ----------
+    sizes : mapping of int to int
+        Rows of a group -> how many such groups there are.
+    share : ndarray, shape (arms,)
+    """
+    live = share[share > 0]
+    return sum(n * math.log(float((live**k).sum())) for k, n in sizes.items() if k > 1)
+
+
+def found_there(column: str) -> str:
+    """The warning that clusters were found."""
+    return (
+        f"the arm does not vary within {column!r}, so standard errors are clustered there; give each row a cluster of "
+        "its own (cluster=) if rows were assigned one by one"
+    )
 
 
 def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:

@@ -96,6 +96,8 @@ class Rows:
         Covariates -> columns (a text column has one per level but the first).
     meta : dict
         What `Logs` wrote about the frame.
+    unit_checked : str
+        Column whose repeats were looked for; empty where none is known.
     """
 
     labels: tuple[Any, ...]
@@ -112,6 +114,7 @@ class Rows:
     spacing: dict[str, float] = field(default_factory=dict)
     expanded: dict[str, tuple[Col, ...]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    unit_checked: str = ""
 
     @property
     def strata(self) -> int:

@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail=" (srm_alpha=)",
     ),
+    "repeated_units": Rule("whether every unit has one row (and one arm); repeats are refused, not warned of"),
     "tail": Rule("skewness of the uncapped difference, if both arms have the tail that they have together", 0.22),
     "leverage": Rule("share of the variance of the difference that comes from the largest unit", 0.10),
     "tail_balance": Rule(

@@ -13,12 +13,15 @@ from gmvcausal.abtest import tables
 from gmvcausal.abtest.checks import Case, run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.estimate import Fit, Settings, fit
+from gmvcausal.abtest.files import open_files
 from gmvcausal.abtest.metrics import Metric, covariates, parts, read_metrics
 from gmvcausal.abtest.read import Columns, read_expected, read_rows
 from gmvcausal.abtest.result import AbResult
+from gmvcausal.abtest.rows import Rows
 from gmvcausal.abtest.source import Source
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of
+from gmvcausal.frames.table import is_path, is_relation
 from gmvcausal.results import Manifest
 
 _ASSUMPTION = (
@@ -133,7 +136,7 @@ def ab_test(
     }
     _refuse_together(found, options)
     columns = Columns(arm, control, found, cluster, tuple(stratum), unit, missing, rule)
-    source: Source = read_rows(data, columns)
+    source: Source = _open(data, columns)
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
@@ -162,7 +165,7 @@ def _result(
         source.columns,
         dict(source.dropped),
         tuple(notes),
-        partial(_analysed, source),
+        partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
     )
     control = source.labels[source.control]
     others = [label for i, label in enumerate(source.labels) if i != source.control]
@@ -179,9 +182,15 @@ def _result(
     )
 
 
-def _analysed(source: Source) -> list[NDArray[Any]]:
+def _open(data: Any, columns: Columns) -> Source:
+    """The rows where they lie, if sums are enough; else in memory."""
+    found = open_files(data, columns) if is_path(data) or is_relation(data) else None
+    return read_rows(data, columns) if found is None else found
+
+
+def _analysed(rows: Rows) -> list[NDArray[Any]]:
     """The analysed arrays in canonical order, for the hash."""
-    return source.analysed()
+    return rows.analysed()
 
 
 def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None:
