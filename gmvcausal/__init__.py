@@ -13,7 +13,9 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 
 if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
+    from gmvcausal.abtest.assign import assign
     from gmvcausal.abtest.looks import sequential
+    from gmvcausal.abtest.planning import power, sample_size
     from gmvcausal.abtest.metrics import Mean, Proportion, Ratio
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
@@ -29,10 +31,13 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
     "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
+    "assign": ("gmvcausal.abtest.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
+    "power": ("gmvcausal.abtest.planning", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
+    "sample_size": ("gmvcausal.abtest.planning", "sample_size"),
     "sequential": ("gmvcausal.abtest.looks", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
@@ -51,8 +56,10 @@ __all__ = [
     "ab_test",
     "datasets",
     "did",
+    "power",
     "report",
     "run_study",
+    "sample_size",
     "sequential",
     "simulate",
     "table",
