@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.metrics import Proportion, covariates, parts
-from gmvcausal.abtest.read import Columns, chance_assigned_there, find_control, found_there, small_arms
+from gmvcausal.abtest.read import (
+    UNIT_NAMES,
+    Columns,
+    chance_assigned_there,
+    find_control,
+    found_there,
+    said_of_units,
+    small_arms,
+)
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Shape
 from gmvcausal.errors import GmvCausalWarning
 from gmvcausal.frames import rules
@@ -26,6 +34,8 @@ from gmvcausal.moments.duck import from_relation
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _FRACTIONS = ("FLOAT", "DOUBLE")
 _ALL_LEVELS, _GRID = 200_000, 2_001
+# Beyond so many rows, units that nobody named are counted approximately: an exact count would have to hold them all.
+_COUNTED = 5_000_000
 _MOST_ARMS = 100
 
 
@@ -132,14 +142,11 @@ class Files:
             if ask.hc2 is None:
                 wanted.append("NULL")
                 continue
-            z, h = ask.hc2.covariates, ask.hc2
-            inverse = h.inverse
-            leverage = " + ".join(
-                f"{_literal(inverse[i, k])} * {moved[z[i]]} * {moved[z[k]]}"
-                for i in range(len(z))
-                for k in range(len(z))
-            )
-            weight = " - ".join([_literal(1 / h.n), *(f"{_literal(h.lean[i])} * {moved[z[i]]}" for i in range(len(z)))])
+            h = ask.hc2
+            z = [moved[j] for j in h.covariates]
+            pairs = [(i, k) for i in range(len(z)) for k in range(len(z))]
+            leverage = " + ".join(f"{_literal(h.inverse[i, k])} * {z[i]} * {z[k]}" for i, k in pairs)
+            weight = " - ".join([_literal(1 / h.n), *(f"{_literal(h.lean[i])} * {z[i]}" for i in range(len(z)))])
             left = f"greatest(1.0 - {_literal(1 / h.n)} - ({leverage}), 1e-9)"
             wanted.append(f"sum({e} * {e} * ({weight}) * ({weight}) / {left}) {mine}")
         found = self._row(wanted)
@@ -210,7 +217,10 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
     code = " ".join(f"WHEN {quote(ask.arm)} = {_label(v)} THEN {i}" for i, (v,) in enumerate(found))
     plain = {c: _number(c, types[c]) for c in numbers}
     listed = [f"CASE {code} END AS a", *(f"{plain[c]} AS n{i}" for i, c in enumerate(numbers))]
-    listed += [f"{quote(c)} AS {alias}" for c, alias in ((ask.cluster, "c"), (ask.unit, "u")) if c is not None]
+    unit = ask.unit
+    if unit is None and ask.cluster is None:
+        unit = next((c for c in UNIT_NAMES if c in types and _is_id(types[c]) and c != ask.arm), None)
+    listed += [f"{quote(c)} AS {alias}" for c, alias in ((ask.cluster, "c"), (unit, "u")) if c is not None]
     relation = base.project(", ".join(listed))
     names = {c: f"n{i}" for i, c in enumerate(numbers)}
     flags = {m.column for m in ask.metrics if isinstance(m, Proportion)}
@@ -219,8 +229,7 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         x = names[c]
         facts += [f"count(*) FILTER ({x} IS NULL)", f"count(*) FILTER (NOT isfinite({x}) OR abs({x}) > 1e100)"]
         facts += [f"count(*) FILTER ({x} <> 0 AND {x} <> 1)" if c in flags else "0", f"max(abs({x}))"]
-    facts += [f"count(*) - count({alias})" for c, alias in ((ask.cluster, "c"), (ask.unit, "u")) if c is not None]
-    facts += ["count(*) - count(DISTINCT u)"] if ask.unit is not None and ask.cluster is None else []
+    facts += [f"count(*) - count({alias})" for c, alias in ((ask.cluster, "c"), (unit, "u")) if c is not None]
     row = relation.aggregate(", ".join(facts)).fetchall()[0]
     notes, spacing = [], {}
     expressions = dict(names)
@@ -237,6 +246,14 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
             spacing[c] = float(np.spacing(np.float32(largest)))
     if any(row[1 + 4 * len(numbers) :]):
         return None
+    said = ""
+    if unit is not None and ask.cluster is None:
+        exact = ask.unit is not None or row[0] <= _COUNTED
+        distinct = relation.aggregate("count(DISTINCT u)" if exact else "approx_count_distinct(u)").fetchall()[0][0]
+        if distinct < (row[0] if exact else 0.8 * row[0]):
+            return None
+        said = said_of_units(unit)
+        said += "" if exact else f" (counted approximately; pass unit={unit!r} to have it counted exactly)"
     sizes = dict(relation.aggregate("a, count(*)", "a").fetchall())
     counts = np.array([int(sizes[a]) for a in range(len(labels))])
     small_arms(labels, counts)
@@ -249,7 +266,7 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         name, relation = _coarser(base, types, relation, listed, counts, code, ask)
     return Files(
         relation, labels, control, name, int(row[0]), len(types), notes, spacing, frame_facts(data),
-        {c: (Col(c),) for c in held}, expressions, counts, unit_checked=ask.unit or "",
+        {c: (Col(c),) for c in held}, expressions, counts, unit_checked=said,
     )  # fmt: skip
 
 

@@ -84,8 +84,13 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
     return Rows(
         labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
-        spacing, expanded, frame_facts(data), unit or "",
+        spacing, expanded, frame_facts(data), said_of_units(unit) if unit else "",
     )  # fmt: skip
+
+
+def said_of_units(unit: str) -> str:
+    """What is known of the units once they were looked through."""
+    return f"no {unit!r} is in two arms, or in two rows outside a cluster"
 
 
 def small_arms(labels: tuple[Any, ...], sizes: IntArray) -> None:

@@ -97,7 +97,7 @@ class Rows:
     meta : dict
         What `Logs` wrote about the frame.
     unit_checked : str
-        Column whose repeats were looked for; empty where none is known.
+        What was found of repeated units, as a sentence; empty where no column tells units apart.
     """
 
     labels: tuple[Any, ...]
