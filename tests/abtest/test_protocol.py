@@ -24,12 +24,17 @@ CALLS: dict[str, dict[str, Any]] = {
     "withheld": {"metrics": ["gmv"], "cluster": "segment"},
     "refused": {"metrics": ["gmv"], "expected_ratio": {0: 0.5, 1: 0.3, 2: 0.2}},
 }
+WRITTEN = ("several metrics", "withheld", "refused")  # to Word and the other files, which takes its time
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_protocol(name: str, tmp_path: Path) -> None:
     result = gc.ab_test(DATA, control=0, **CALLS[name])
-    assert_protocol(result, tmp_path, plots=(None, "estimates", "metrics"))
+    assert_protocol(
+        result,
+        tmp_path if name in WRITTEN else None,
+        plots=(None, "estimates") if name == "several metrics" else (None,),
+    )
     extra = list(result.to_frame().columns[10:18])
     own = [
         "metric",
