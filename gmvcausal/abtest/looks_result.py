@@ -10,7 +10,7 @@ import numpy as np
 
 from gmvcausal.results import Audit, Check, Manifest
 from gmvcausal.results.base import COMMON_COLUMNS
-from gmvcausal.results.curves import Curves, Line
+from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.stats.inference import FloatArray, critical_value
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class SequentialResult:
         rows += [f"left out: {why}: {count:,}" for why, count in self.manifest.dropped.items()]
         rows += list(self.manifest.notes)
         lines += [f"{'Rows' if i == 0 else '':<11}{row}" for i, row in enumerate(rows)]
-        return "\n".join(["A test looked at many times", "=" * 27, *lines])
+        return wrapped(["A test looked at many times", "=" * 27, *lines])
 
     def __repr__(self) -> str:
         return self.summary()

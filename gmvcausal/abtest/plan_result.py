@@ -12,7 +12,7 @@ import numpy as np
 
 from gmvcausal.abtest.history import Simulation
 from gmvcausal.abtest.plan import Plan, number
-from gmvcausal.results.curves import Curves, Line
+from gmvcausal.results.curves import Curves, Line, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,7 +220,7 @@ class PowerResult:
         note = p.skewed(self.n)
         if note:
             lines.append(f"Caution    {note}")
-        return "\n".join(["A planned test", "=" * 14, *lines])
+        return wrapped(["A planned test", "=" * 14, *lines])
 
     def __repr__(self) -> str:
         return self.summary()

@@ -42,7 +42,12 @@ def draw(curves: Curves) -> Figure:
                 else:
                     axes.fill_between(line.x, low, high, color=color, alpha=0.15, linewidth=0)
         if curves.log_x:
+            from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))  # powers need mathematics in texts
+            axes.xaxis.set_minor_formatter(NullFormatter())
         if curves.ticks:
             shown = list(range(0, len(curves.ticks), math.ceil(len(curves.ticks) / _TICKS)))
             axes.set_xticks(shown, [digits.cut(digits.inline(curves.ticks[i]), 12) for i in shown])

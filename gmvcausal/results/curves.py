@@ -1,7 +1,9 @@
-"""A figure said in numbers: what planning and sequential results hand to the floor that draws."""
+"""A figure said in numbers, and text of the usual width: what planning and sequential results share."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,3 +67,11 @@ class Curves:
         from gmvcausal.present import curves
 
         return curves.draw(self)
+
+
+def wrapped(lines: Iterable[str], indent: int = 11, width: int = 92) -> str:
+    """Lines of a summary, those too long continued under their text."""
+    rest = " " * indent
+    return "\n".join(
+        part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=rest, break_on_hyphens=False)
+    )

@@ -195,11 +195,6 @@ def bonferroni_alpha(p: ArrayLike, alpha: float = 0.05) -> FloatArray:
     Returns
     -------
     ndarray, shape (m,)
-
-    Examples
-    --------
-    >>> bonferroni_alpha([0.2, 0.3], 0.05).tolist()
-    [0.025, 0.025]
     """
     known = _read(p)[1]
     return np.where(known, check("alpha", alpha) / max(int(known.sum()), 1), np.nan)
@@ -260,8 +255,8 @@ def adjust(method: str, p: ArrayLike, alpha: float = 0.05, family: ArrayLike | N
     Parameters
     ----------
     method : {"holm", "bh", "gatekeeping"}
-    p : array-like, shape (m,)
-    alpha : float
+    p, alpha
+        As in the functions of these names.
     family : array-like of int, shape (m,), optional
         For gatekeeping.
 
