@@ -44,7 +44,7 @@ class Case:
 
 def run_audit(case: Case) -> Audit:
     """Run every check that applies; what `Logs` found when it made the frame follows."""
-    found = [check for function in _CHECKS if (check := function(case)) is not None]
+    found = [check for function in CHECKS if (check := function(case)) is not None]
     names = {check.name for check in found}
     for facts in case.source.meta.get("checks", []):
         if facts["name"] not in names:
@@ -191,11 +191,15 @@ def tail_balance(case: Case) -> Check | None:
 
 
 def small_arm(case: Case) -> Check:
-    """Are there enough units for a normal mean?"""
-    least = min(int(a.n) for a in case.fit.sample.arms)
-    status = judge("small_arm", least)
-    remedy = "collect more, or read the interval as approximate" if status != "passed" else ""
-    return Check("small_arm", status, f"the smallest arm has {least:,} rows", float(least), bound("small_arm"), remedy)
+    """Are there enough units with a value for a normal mean? Where few buy, zeros do not help."""
+    least = min(a.n for a in case.fit.sample.arms)
+    live = {c: least * (1 - s.zeros) for c, s in case.fit.shapes.items() if s.zeros < 1}
+    column = min(live, key=lambda c: live[c], default="")
+    value = live.get(column, least)
+    status = judge("small_arm", value)
+    remedy = "collect more; until then read every interval as approximate, the capped ones too"
+    message = f"about {value:,.0f} of the {least:,.0f} rows of the smallest arm have {column!r} other than zero"
+    return Check("small_arm", status, message, value, bound("small_arm"), "" if status == "passed" else remedy)
 
 
 def few_clusters(case: Case) -> Check | None:
@@ -389,7 +393,8 @@ def _p(p: float) -> str:
     return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
 
 
-_CHECKS: tuple[Callable[[Case], Check | None], ...] = (
+# Every check of a test, in the order of the published table.
+CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     sample_ratio,
     repeated_units,
     tail,

@@ -25,7 +25,7 @@ RULES: dict[str, Rule] = {
     "tail_balance": Rule(
         "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
     ),
-    "small_arm": Rule("units in the smallest arm", 100, small_is_bad=True),
+    "small_arm": Rule("units in the smallest arm whose value is not zero", 200, small_is_bad=True),
     "few_clusters": Rule(
         "clusters in the smallest arm (in all, where clusters hold several arms)",
         30,

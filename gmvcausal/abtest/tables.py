@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,14 @@ from gmvcausal.stats.small_sample import Spread
 
 
 def estimates(
-    fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], control: int, per: str, how: str | None, alpha: float
+    fit: Fit,
+    metrics: Sequence[Metric],
+    labels: Sequence[Any],
+    control: int,
+    per: str,
+    units: Mapping[str, str],
+    how: str | None,
+    alpha: float,
 ) -> tuple[Estimates, FloatArray, str]:
     """The terms as `Estimates`; beside them the share of alpha of each interval, and what was adjusted.
 
@@ -33,6 +40,8 @@ def estimates(
         Of the test.
     per : str
         What a row is.
+    units : mapping of str to str
+        Units of columns, where they are known.
     how : {None, "holm", "bh"}
     alpha : float
     """
@@ -51,7 +60,7 @@ def estimates(
     found = Estimates(
         names(terms, metrics, labels),
         tuple(estimand(t, metrics[t.metric], labels, control) for t in terms),
-        tuple(_unit(metrics[t.metric], per) for t in terms),
+        tuple(_unit(metrics[t.metric], per, units) for t in terms),
         np.array([t.contrast.difference for t in terms]),
         fit.cov,
         tuple(round(fit.sample.arms[t.arm].n + fit.sample.arms[control].n) for t in terms),
@@ -120,10 +129,10 @@ def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) ->
     return f"difference in {what}, {labels[term.arm]} minus {labels[control]}"
 
 
-def _unit(metric: Metric, per: str) -> str:
+def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
     if isinstance(metric, Ratio):
         return f"{metric.numerator} per {metric.denominator}"
-    return f"{metric.column} per {per}"
+    return units.get(metric.column, f"{metric.column} per {per}")
 
 
 def extra(

@@ -112,7 +112,7 @@ def ab_test(
     >>> import gmvcausal as gc, pandas as pd
     >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 + 2 * (u % 2) for u in range(400)]})
     >>> r = gc.ab_test(users, metrics=[gc.Mean("gmv")])
-    >>> round(r.estimate, 6), round(r.to_frame()["relative"][0], 6)
+    >>> round(r.estimate, 6), round(float(r.to_frame()["relative"][0]), 6)
     (3.0, 0.75)
     """
     found = read_metrics(metrics)
@@ -149,8 +149,10 @@ def _result(
 ) -> AbResult:
     found, level = columns.metrics, 1 - options["alpha"]
     per = columns.unit or ("user" if source.meta.get("unit") == "user" else "unit")
+    meta = source.meta
+    units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
     estimates, shares, said = tables.estimates(
-        fitted, found, source.labels, source.control, per, options["adjust"], options["alpha"]
+        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"]
     )
     found_cluster = bool(source.cluster_name) and columns.cluster is None
     case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
