@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvcausal.errors import DesignError
 from gmvcausal.results import Audit, Check, Manifest
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.stats.inference import FloatArray, critical_value
+from gmvcausal.stats.sequential import Bounds, stage_wise_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +89,7 @@ class SequentialResult:
 
     @property
     def estimate(self) -> float:
-        """The difference at the look where the test stops. Stopping early favours large estimates."""
+        """The difference at the look where the test stops; `adjusted` takes the stop into account."""
         return float(self.estimates[self._at])
 
     @property
@@ -126,6 +128,38 @@ class SequentialResult:
         low = np.full(len(half), -np.inf) if self.alternative == "less" else self.estimates - half
         high = np.full(len(half), np.inf) if self.alternative == "greater" else self.estimates + half
         return low, high
+
+    def adjusted(self) -> tuple[float, float, float]:
+        """Estimate and interval that take the stop into account: median-unbiased, and of the level of the test.
+
+        An estimate at an early stop is too large on average. Ordering results by the look at which they stop, then by z
+        (Tsiatis, Rosner and Mehta 1984), gives an estimate that is too large as often as too small, and an interval for
+        the stop alone, narrower than `conf_int`, which holds at all looks together. It supposes that the test
+        did stop at its first crossing.
+
+        Returns
+        -------
+        estimate, low, high : float
+
+        Raises
+        ------
+        DesignError
+            For a confidence sequence: its stops follow no plan, so they have no order.
+        """
+        if self.method != "group_sequential":
+            raise DesignError(
+                "stops of a confidence sequence follow no plan, so no estimate can take them into account",
+                remedy="report its interval, which holds at every stop, or pass method='group_sequential'",
+            )
+        sides = 2 if self.alternative == "two-sided" else 1
+        sign = -1.0 if self.alternative == "less" else 1.0
+        bounds = Bounds(self.information, self.fraction, self.bound, self.spent, sides)
+        tail = self.alpha / sides
+        z = sign * float(self.statistic[self._at])
+        low, middle, high = sign * self.std_error * stage_wise_quantiles(bounds, z, self._at, [tail, 0.5, 1 - tail])
+        if sides == 2:
+            return float(middle), float(low), float(high)
+        return (float(middle), float(low), np.inf) if sign > 0 else (float(middle), -np.inf, float(low))
 
     @property
     def naive_looks(self) -> int:
@@ -205,7 +239,7 @@ class SequentialResult:
             f"Naive      an interval for a single look would have excluded zero at {self.naive_looks} of {k} looks",
         ]
         if self.stopped is not None:
-            lines.append("           (an estimate at an early stop is too large on average; the interval holds)")
+            lines.append("           (an estimate at an early stop is too large on average; adjusted() corrects it)")
         lines += [f"Audit      {c.name}: {c.status}; {c.message}" for c in self.audit]
         rows = [f"{self.manifest.rows:,} rows read"]
         rows += [f"left out: {why}: {count:,}" for why, count in self.manifest.dropped.items()]

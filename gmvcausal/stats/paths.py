@@ -45,11 +45,11 @@ def solve(tail: Callable[[float], float], budget: float) -> float:
 
 def paths(
     times: FloatArray, sides: int, bound: Callable[[int, Callable[[float], float]], float], drift: float = 0.0
-) -> Iterator[tuple[int, Callable[[float], float], float]]:
+) -> Iterator[tuple[int, Callable[..., float]]]:
     """Walk over the looks, carrying the density of the paths that have not crossed.
 
     At each look the tail probability of a first crossing there, as a function of the bound on z, is handed to `bound`,
-    which says the bound; then look, tail and bound are yielded.
+    which says the bound; then look and tail are yielded. ``tail(z, upper=True)`` counts the upper side alone.
     """
     from scipy import special
 
@@ -63,15 +63,20 @@ def paths(
         sd = step[k]
 
         def tail(
-            z: float, here: FloatArray = here, weight: FloatArray = weight, c: float = root, sd: float = sd
+            z: float,
+            upper: bool = False,
+            here: FloatArray = here,
+            weight: FloatArray = weight,
+            c: float = root,
+            sd: float = sd,
         ) -> float:
             above = special.ndtr((here - z * c) / sd)
-            if sides == 2:
+            if sides == 2 and (folded or not upper):
                 above = above + special.ndtr((-here - z * c) / sd)
-            return float(weight @ above)
+            return float(weight @ above) / (2.0 if folded and upper else 1.0)
 
         z = bound(k, tail)
-        yield k, tail, z
+        yield k, tail
         if k + 1 == len(times):
             return
         top = min(z, _FAR + max(scale[k] * drift, 0.0) / root) * root

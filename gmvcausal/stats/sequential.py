@@ -107,7 +107,7 @@ class Bounds:
         size = np.abs(z) if self.sides == 2 else z
         live = live_looks(self.information)
         out, before = np.full(len(z), np.nan), 0.0
-        for k, tail, _ in paths(self.information[live], self.sides, lambda j, _: float(self.z[live[j]])):
+        for k, tail in paths(self.information[live], self.sides, lambda j, _: float(self.z[live[j]])):
             here = live[k]
             out[here] = min(before + tail(float(size[here])), 1.0)
             before += tail(float(self.z[here]))
@@ -177,7 +177,7 @@ def spending_bounds(
         return float(z[here])
 
     used_so_far = [0.0]
-    for k, _, _ in paths(times[live], sides, bound):
+    for k, _ in paths(times[live], sides, bound):
         used[live[k]] = used_so_far[0]
     return Bounds(times, fraction, z, np.maximum.accumulate(used), sides)
 
@@ -208,9 +208,63 @@ def crossing(information: ArrayLike, upper: ArrayLike, *, drift: float = 0.0, si
     bounds = np.asarray(upper, dtype=float)
     out = np.zeros(len(times))
     live = live_looks(times)
-    for k, tail, _ in paths(times[live], sides, lambda j, _: float(bounds[live[j]]), drift):
+    for k, tail in paths(times[live], sides, lambda j, _: float(bounds[live[j]]), drift):
         out[live[k]] = tail(float(bounds[live[k]]))
     return out
+
+
+def stage_wise_quantiles(
+    bounds: Bounds, statistic: float, at: int, chances: ArrayLike = (0.025, 0.5, 0.975)
+) -> FloatArray:
+    """Effects under which stopping like this, or more extremely upwards, has the given chances.
+
+    Results are ordered by the look at which the test stopped, then by z (Tsiatis, Rosner and Mehta 1984): a crossing at
+    an earlier look is more extreme. The effects with chances .025, .5 and .975 are the lower limit of a 95 % interval
+    that takes the stop into account, the median-unbiased estimate, and the upper limit.
+
+    Parameters
+    ----------
+    bounds : Bounds
+    statistic : float
+        z at the stop.
+    at : int
+        Position of the look at which the test stopped.
+    chances : array-like, shape (m,)
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        In standard errors of the estimate at the stop.
+
+    Examples
+    --------
+    >>> stage_wise_quantiles(spending_bounds([1.0]), 2.0, 0).round(2).tolist()  # one look: nothing to correct
+    [0.04, 2.0, 3.96]
+    """
+    from scipy import optimize
+
+    sign = -1.0 if bounds.sides == 2 and statistic < 0 else 1.0
+    z = sign * statistic
+    before = np.flatnonzero(bounds.z[:at] < 8.5)  # nothing ever crosses the others
+    use = np.append(before, at)
+    use = use[live_looks(bounds.information[use])]
+    ends = np.append(bounds.z[use[:-1]], z)
+
+    def above(drift: float) -> float:
+        walk = paths(bounds.information[use], bounds.sides, lambda k, _: float(ends[k]), drift)
+        return sum(tail(float(ends[k]), upper=True) for k, tail in walk)
+
+    def effect(chance: float) -> float:
+        low, high = z - 2.0, z + 2.0
+        while above(low) > chance and low > z - 40:
+            low -= 2.0
+        while above(high) < chance and high < z + 40:
+            high += 2.0
+        return float(optimize.brentq(lambda drift: above(drift) - chance, low, high, xtol=1e-8))
+
+    wanted = np.asarray(chances, dtype=float)
+    found = np.array([effect(float(c)) for c in (wanted if sign > 0 else 1.0 - wanted)])
+    return sign * found
 
 
 def read_information(information: ArrayLike) -> FloatArray:

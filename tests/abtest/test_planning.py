@@ -161,6 +161,10 @@ def test_frame_curve_summary_and_plots() -> None:
     for kind in (None, "mde", "power"):
         assert r.plot(kind).axes
     assert gc.power(100, sd=1.0, cluster_size=10, icc=0.1).plot().axes
+    figure = r.plot()
+    figure.canvas.draw()
+    assert all("$" not in label.get_text() for label in figure.axes[0].get_xticklabels())
+    assert max(map(len, r.summary().splitlines())) <= 92
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from scipy import integrate, special, stats
 
 from gmvcausal import InputError
 from gmvcausal.stats import anytime
-from gmvcausal.stats.sequential import crossing, spending_bounds, spent
+from gmvcausal.stats.paths import paths
+from gmvcausal.stats.sequential import crossing, spending_bounds, spent, stage_wise_quantiles
 
 FIVE = [0.2, 0.4, 0.6, 0.8, 1.0]
 
@@ -84,6 +85,37 @@ def test_stage_wise_p_is_uniform_and_agrees_with_the_bounds() -> None:
     assert stats.kstest(p[:, -1], "uniform").pvalue > 0.001
     early = crossed[:, :4].any(axis=1)
     assert (p[early, -1] <= b.spent[3] + 1e-12).all()
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("drift", [0.0, 2.0, -1.5])
+def test_stage_wise_quantiles_cover(sides: int, drift: float) -> None:
+    """The chance of the result or more, at the true effect, is uniform; so intervals from it cover, medians halve."""
+    times = np.arange(1, 5) / 4
+    b = spending_bounds(times, spending="pocock", sides=sides)
+    chances = []
+    for row in walks(700, 4, seed=9) + drift * np.sqrt(times):
+        out = (np.abs(row) if sides == 2 else row) >= b.z
+        at = int(np.argmax(out)) if out.any() else 3
+        sign = -1.0 if sides == 2 and row[at] < 0 else 1.0
+        ends = np.append(b.z[:at], sign * row[at])
+        walk = paths(times[: at + 1], sides, lambda k, _, ends=ends: ends[k], sign * drift * np.sqrt(times[at]))
+        chance = sum(tail(float(ends[k]), upper=True) for k, tail in walk)
+        chances.append(chance if sign > 0 else 1 - chance)
+    assert stats.kstest(chances, "uniform").pvalue > 1e-3
+    # and the quantiles are the inverse of these chances, for the last row
+    found = stage_wise_quantiles(b, float(row[at]), at, [chances[-1]])
+    assert found[0] == pytest.approx(drift * np.sqrt(times[at]), abs=1e-5)
+
+
+def test_stage_wise_estimates_shrink_early_stops() -> None:
+    b = spending_bounds(FIVE)
+    low, middle, high = stage_wise_quantiles(b, 3.5, 1)
+    assert low < middle < 3.5 < high
+    np.testing.assert_allclose(stage_wise_quantiles(b, -3.5, 1), [-high, -middle, -low], atol=1e-6)
+    np.testing.assert_allclose(
+        stage_wise_quantiles(spending_bounds([1.0]), 2.0, 0), 2 + 1.959964 * np.array([-1, 0, 1])
+    )
 
 
 def test_what_is_left_when_the_plan_is_over_or_barely_begun() -> None:
