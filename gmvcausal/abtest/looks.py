@@ -138,10 +138,10 @@ def sequential(
     z = sign * read.estimate / read.std_error
     if method == "group_sequential":
         bounds = spending_bounds(read.information, alpha=alpha, spending=spending, sides=sides, maximum=end)
-        critical, used, p = bounds.z, bounds.spent, bounds.p_value(z)
+        critical, used, p = bounds.z, bounds.spent, partial(bounds.p_value, z)
     else:
         critical = mixture_critical(read.information, alpha=alpha, tuned_at=end, sides=sides)
-        p = mixture_p(z, read.information, alpha=alpha, tuned_at=end, sides=sides)
+        p = partial(mixture_p, z, read.information, alpha=alpha, tuned_at=end, sides=sides)
         used = np.full(len(z), np.nan)
     options = {
         "look": look, "arm": arm, "control": read.control, "method": method, "spending": spending,
@@ -170,7 +170,6 @@ def sequential(
         fraction=read.information / end,
         bound=critical,
         spent=used,
-        p_values=p,
         srm_p=_srm(read, expected_ratio),
         counts=read.counts,
         method=method,
@@ -179,6 +178,7 @@ def sequential(
         alpha=alpha,
         srm_alpha=srm_alpha,
         manifest=manifest,
+        _p_values=p,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,6 @@ class SequentialResult:
         What the statistic must reach; infinite where nothing may be spent.
     spent : ndarray, shape (k,)
         Alpha spent so far; NaN for a confidence sequence.
-    p_values : ndarray, shape (k,)
-        Stage-wise (group-sequential) or always valid: each holds for stopping at that look.
     srm_p : ndarray, shape (k,)
         P-values of the sequential sample-ratio test; NaN where units are not known.
     counts : ndarray, shape (k, 2)
@@ -57,7 +56,6 @@ class SequentialResult:
     fraction: FloatArray
     bound: FloatArray
     spent: FloatArray
-    p_values: FloatArray
     srm_p: FloatArray
     counts: FloatArray
     method: str
@@ -66,11 +64,17 @@ class SequentialResult:
     alpha: float
     srm_alpha: float
     manifest: Manifest = field(repr=False)
+    _p_values: Callable[[], FloatArray] = field(repr=False)
 
     @cached_property
     def statistic(self) -> FloatArray:
         """z at each look."""
         return self.estimates / self.std_errors
+
+    @cached_property
+    def p_values(self) -> FloatArray:
+        """Stage-wise (group-sequential) or always valid: each holds for stopping at that look."""
+        return self._p_values()
 
     @cached_property
     def crossed(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
