@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
     from gmvcausal.abtest.assign import assign
     from gmvcausal.abtest.looks import sequential
+    from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Ratio
     from gmvcausal.abtest.planning import power, sample_size
-    from gmvcausal.abtest.metrics import Mean, Proportion, Ratio
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Public name -> (module, attribute); None as attribute means the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
+    "Gmv": ("gmvcausal.abtest.metrics", "Gmv"),
     "Logs": ("gmvcausal.logs.logs", "Logs"),
     "Mean": ("gmvcausal.abtest.metrics", "Mean"),
     "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
@@ -46,6 +47,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
 
 __all__ = [
     "DesignError",
+    "Gmv",
     "GmvCausalError",
     "GmvCausalWarning",
     "InputError",
@@ -54,6 +56,7 @@ __all__ = [
     "Proportion",
     "Ratio",
     "ab_test",
+    "assign",
     "datasets",
     "did",
     "power",

@@ -34,6 +34,8 @@ class Contrast:
     alternative : {"two-sided", "greater", "less"}
     lift : {"fieller", "log", "linear"}
         How the relative interval is made.
+    log : bool
+        Whether the values are logarithms: then the relative effect is the exponential of the difference, less one.
     """
 
     treated: float
@@ -45,6 +47,7 @@ class Contrast:
     df: float
     alternative: str = "two-sided"
     lift: str = "fieller"
+    log: bool = False
 
     @property
     def variance(self) -> float:
@@ -81,10 +84,15 @@ class Contrast:
     @property
     def relative(self) -> float:
         """The difference as a share of the control's value; NaN where that is not positive."""
+        if self.log:
+            return math.expm1(self.difference)
         return self.difference / self.control if self.control > 0 else math.nan
 
     def relative_interval(self, level: float) -> tuple[float, float]:
         """Of the relative effect; NaN where the control's value is not distinguishable from zero."""
+        if self.log:
+            low, high = self.interval(level)
+            return math.expm1(low), math.expm1(high)
         c = self._critical(level)
         if not self.control > 0 or self.control**2 <= c * c * self.var_control:
             return math.nan, math.nan

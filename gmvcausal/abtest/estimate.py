@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvcausal.abtest.caps import Cap, find_cap
 from gmvcausal.abtest.compare import Contrast, welch_df
-from gmvcausal.abtest.metrics import Metric, covariates, name_of, parts
+from gmvcausal.abtest.metrics import Gmv, Metric, covariates, name_of, parts
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, Look, Shape
 from gmvcausal.abtest.rules import MIN_BALANCED, MIN_CLUSTERS
 from gmvcausal.abtest.sample import Sample, clustered, plain, usable, without_dust
@@ -114,9 +114,12 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
         for cap, recipe in pair
     ]
     rows_only = moments.cells is None and settings.hc == "hc2"
-    asks = [ask for draft in drafts for ask in _asks(draft, sample, source.control, rows_only)]
-    looks = source.look(cols, asks)
-    pairs = [(looks[2 * i], looks[2 * i + 1]) for i in range(len(drafts))]
+    # The checks look at uncapped rows only; a capped one is passed over again just for its HC2.
+    seen = [d.cap is None or (rows_only and bool(d.recipe.covariates)) for d in drafts]
+    asks = [a for d, use in zip(drafts, seen, strict=True) if use for a in _asks(d, sample, source.control, rows_only)]
+    looks = iter(source.look(cols, asks))
+    unseen = Look(math.nan, math.nan, math.nan, math.nan)
+    pairs = [(next(looks), next(looks)) if use else (unseen, unseen) for use in seen]
     terms = tuple(
         _term(d, pair, sample, source, shapes, metrics[d.metric], settings)
         for d, pair in zip(drafts, pairs, strict=True)
@@ -140,6 +143,8 @@ def _columns(metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source
     wanted: dict[Col, None] = {}
     for metric, cap in zip(metrics, caps, strict=True):
         wanted |= dict.fromkeys(Col(p) for p in parts(metric))
+        if isinstance(metric, Gmv):
+            wanted |= dict.fromkeys(Col(p, any=True) for p in parts(metric)[1:])
         if cap is not None:
             wanted |= dict.fromkeys(Col(p, c) for p, c in zip(parts(metric), cap.at, strict=True))
         wanted |= dict.fromkeys(col for c in covariates(metric) for col in source.expanded[c])
@@ -151,6 +156,8 @@ def _recipes(
 ) -> list[tuple[Cap | None, Recipe]]:
     """The uncapped and the capped recipe of a metric, in the order in which they are shown."""
     place = {c: i for i, c in enumerate(cols)}
+    if isinstance(metric, Gmv):
+        return [(None, recipe) for recipe in _factors(metric, place)]
     asked = [place[col] for c in covariates(metric) for col in source.expanded[c]]
     held = usable(np.array([a.cross for a in sample.arms]), asked) if asked else []
     gone = [cols[j] for j in asked if j not in held]
@@ -169,6 +176,21 @@ def _recipes(
     return both[::-1] if cap is not None and cap.asked else both
 
 
+def _factors(metric: Gmv, place: dict[Col, int]) -> list[Recipe]:
+    """Total first, then its factors; their logarithms add up to its own."""
+    gmv, orders, buyers = place[Col(metric.gmv)], place[Col(metric.orders)], place[Col(metric.orders, any=True)]
+    found = [Recipe(gmv, log=True, factor="total")]
+    if metric.visits is None:
+        found.append(Recipe(buyers, log=True, factor="conversion"))
+    else:
+        reached = place[Col(metric.visits, any=True)]
+        found.append(Recipe(reached, log=True, factor="reach"))
+        found.append(Recipe(buyers, reached, log=True, factor="conversion"))
+    found.append(Recipe(orders, buyers, log=True, factor="orders per buyer"))
+    found.append(Recipe(gmv, orders, log=True, factor="order value"))
+    return found
+
+
 def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, sample: Sample, metric: Metric) -> _Draft:
     treated, control = sample.arms[a], sample.arms[source.control]
     smallest = min(treated.n, control.n)
@@ -181,6 +203,13 @@ def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, samp
     at = centre(treated, control)
     values = (value(recipe, treated, at), value(recipe, control, at))
     for one, arm in zip(values, (a, source.control), strict=True):
+        if math.isnan(one.value) and recipe.log:
+            raise DesignError(
+                f"{recipe.factor} of {name_of(metric)!r} is not above zero in arm {str(source.labels[arm])!r}, so it "
+                "has no logarithm",
+                column=name_of(metric),
+                remedy="use gc.Mean: there is nothing to take apart",
+            )
         if math.isnan(one.value):
             raise DesignError(
                 f"the denominator of {name_of(metric)!r} is zero throughout arm {str(source.labels[arm])!r}, so the "
@@ -233,6 +262,7 @@ def _term(
         df,
         settings.alternative,
         settings.lift,
+        draft.recipe.log,
     )
     share, reduction = 0.0, math.nan
     column = parts(metric)[0]

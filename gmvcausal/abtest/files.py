@@ -64,6 +64,8 @@ class Files:
     def expression(self, col: Col) -> str:
         """A column of the matrix in SQL."""
         plain = self.expressions[col.name]
+        if col.any:
+            return f"CAST({plain} <> 0 AS DOUBLE)"
         return plain if col.cap is None else f"least({plain}, {_literal(col.cap)})"
 
     def _row(self, wanted: list[str]) -> tuple[Any, ...]:
@@ -126,33 +128,44 @@ class Files:
 
     def look(self, cols: list[Col], asks: list[Ask]) -> list[Look]:
         """The second pass, in one statement."""
-        wanted = []
+        import duckdb
+
+        made: dict[str, str] = {}  # an expression -> its name, so that each is computed once a row
+        sums: dict[str, int] = {}  # a sum -> its place; by arm, for filters of each sum would cost more than they save
+
+        def name(expression: str) -> str:
+            return made.setdefault(expression, f"e{len(made)}")
+
+        def place(total: str) -> int:
+            return sums.setdefault(total, len(sums))
+
+        wanted: list[tuple[int, list[int | None]]] = []
         for ask in asks:
-            moved = {
-                j: f"({self.expression(cols[j])} - {_literal(ask.mean[j])})"
-                for j in {*np.flatnonzero(ask.gradient).tolist(), *(ask.hc2.covariates if ask.hc2 else ())}
-            }
-            e = (
-                "("
-                + " + ".join(f"{_literal(ask.gradient[j])} * {moved[j]}" for j in np.flatnonzero(ask.gradient))
-                + ")"
-            )
-            mine = f"FILTER (a = {ask.arm})"
-            wanted += [f"max({e} * {e}) {mine}", f"sum({e} * {e}) {mine}", f"sum({e} * {e} * {e}) {mine}"]
+            moved = {j: f"({self.expression(c)} - {_literal(ask.mean[j])})" for j, c in enumerate(cols)}
+            used = np.flatnonzero(ask.gradient).tolist()
+            e = name(" + ".join(f"{_literal(ask.gradient[j])} * {moved[j]}" for j in used) or "0.0e0")
+            own: list[int | None] = [place(f"max(abs({e}))"), place(f"sum({e} * {e})"), place(f"sum({e} * {e} * {e})")]
+            wanted.append((ask.arm, own))
             if ask.hc2 is None:
-                wanted.append("NULL")
+                own.append(None)
                 continue
             h = ask.hc2
             z = [moved[j] for j in h.covariates]
             pairs = [(i, k) for i in range(len(z)) for k in range(len(z))]
             leverage = " + ".join(f"{_literal(h.inverse[i, k])} * {z[i]} * {z[k]}" for i, k in pairs)
-            weight = " - ".join([_literal(1 / h.n), *(f"{_literal(h.lean[i])} * {z[i]}" for i in range(len(z)))])
-            left = f"greatest(1.0 - {_literal(1 / h.n)} - ({leverage}), 1e-9)"
-            wanted.append(f"sum({e} * {e} * ({weight}) * ({weight}) / {left}) {mine}")
-        found = self._row(wanted)
-        return [
-            Look(*(math.nan if v is None else float(v) for v in found[4 * i : 4 * i + 4])) for i in range(len(asks))
-        ]
+            weight = name(" - ".join([_literal(1 / h.n), *(f"{_literal(h.lean[i])} * {z[i]}" for i in range(len(z)))]))
+            left = name(f"greatest(1.0e0 - {_literal(1 / h.n)} - ({leverage}), 1e-9)")
+            own.append(place(f"sum({e} * {e} * {weight} * {weight} / {left})"))
+        try:
+            staged = self.relation.project(", ".join(["a", *(f"{text} AS {alias}" for text, alias in made.items())]))
+            found = {row[0]: row[1:] for row in staged.aggregate(", ".join(["a", *sums]), "a").fetchall()}
+        except duckdb.Error as error:
+            raise duck_errors(error, "data") from None
+        looks = []
+        for arm, own in wanted:
+            largest, *rest = (math.nan if k is None else float(found[arm][k]) for k in own)
+            looks.append(Look(largest * largest, *rest))
+        return looks
 
     def levels(self, col: Col) -> FloatArray:
         """Decimal logarithms of the non-zero values, sorted; beyond 200,000 of them a grid of their quantiles."""

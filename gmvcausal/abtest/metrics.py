@@ -106,27 +106,64 @@ class Ratio:
         object.__setattr__(self, "cap", _cap(self.cap))
 
 
-Metric = Mean | Proportion | Ratio
+@dataclass(frozen=True)
+class Gmv:
+    """GMV per unit taken apart: reach x conversion x orders per buyer x order value.
+
+    The logarithm of the lift of GMV per unit is the sum of the factors' own log-lifts: each row is one factor's
+    contribution, in log points, and the rows of an arm add up to its row for the total.
+
+    Parameters
+    ----------
+    gmv, orders : str
+        Numbers, one per unit; zero where nothing was bought.
+    visits : str, optional
+        Visits of the unit; with it, reach (units with a visit) and conversion (buyers among them) are told apart,
+        without it conversion is the share of buyers among all units.
+
+    Examples
+    --------
+    >>> Gmv(visits="visits", orders="orders", gmv="gmv")
+    Gmv(gmv='gmv', orders='orders', visits='visits')
+    """
+
+    gmv: str
+    orders: str
+    visits: str | None = None
+
+    def __post_init__(self) -> None:
+        column_name("Gmv's gmv", self.gmv)
+        column_name("Gmv's orders", self.orders)
+        column_name("Gmv's visits", self.visits, optional=True)
+        if len({self.gmv, self.orders, self.visits}) < 3:
+            raise InputError("Gmv needs different columns for visits, orders and gmv")
+
+
+Metric = Mean | Proportion | Ratio | Gmv
 
 
 def name_of(metric: Metric) -> str:
     """What tables call the metric."""
+    if isinstance(metric, Gmv):
+        return metric.gmv
     return f"{metric.numerator} / {metric.denominator}" if isinstance(metric, Ratio) else metric.column
 
 
 def parts(metric: Metric) -> tuple[str, ...]:
     """The outcome columns: one, or numerator and denominator."""
+    if isinstance(metric, Gmv):
+        return tuple(c for c in (metric.gmv, metric.orders, metric.visits) if c is not None)
     return (metric.numerator, metric.denominator) if isinstance(metric, Ratio) else (metric.column,)
 
 
 def covariates(metric: Metric) -> tuple[str, ...]:
     """Columns of the covariates."""
-    return () if isinstance(metric, Proportion) else tuple(metric.pre or ())
+    return () if isinstance(metric, Proportion | Gmv) else tuple(metric.pre or ())
 
 
 def cap_of(metric: Metric) -> str | float | None:
     """How the outcome is to be capped; a share is not."""
-    return None if isinstance(metric, Proportion) else metric.cap
+    return None if isinstance(metric, Proportion | Gmv) else metric.cap
 
 
 def read_metrics(metrics: Any) -> tuple[Metric, ...]:
@@ -137,16 +174,16 @@ def read_metrics(metrics: Any) -> tuple[Metric, ...]:
     InputError
         No metric, something that is none, or the same one twice.
     """
-    listed = [metrics] if isinstance(metrics, str | Mean | Proportion | Ratio) else metrics
+    listed = [metrics] if isinstance(metrics, str | Mean | Proportion | Ratio | Gmv) else metrics
     if not isinstance(listed, Sequence) or isinstance(listed, bytes):
         raise InputError(f"metrics must list metrics, but is {said(metrics)}", remedy="write metrics=[gc.Mean('gmv')]")
     found: list[Metric] = []
     for item in listed:
         metric = Mean(item) if isinstance(item, str) else item
-        if not isinstance(metric, Mean | Proportion | Ratio):
+        if not isinstance(metric, Mean | Proportion | Ratio | Gmv):
             raise InputError(
                 f"metrics holds {said(item)}, which is no metric",
-                remedy="use gc.Mean, gc.Proportion, gc.Ratio or the name of a column",
+                remedy="use gc.Mean, gc.Proportion, gc.Ratio, gc.Gmv or the name of a column",
             )
         if metric in found:
             raise InputError(f"metrics holds {name_of(metric)!r} twice", remedy="name each metric once")

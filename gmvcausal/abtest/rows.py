@@ -16,11 +16,12 @@ IntArray = NDArray[np.int64]
 
 
 class Col(NamedTuple):
-    """A column of the matrix: of the data, capped, or the indicator of one level of a text column."""
+    """A column of the matrix: of the data, capped, the indicator of a level of a text column, or of not being zero."""
 
     name: str
     cap: float | None = None
     level: str | None = None
+    any: bool = False
 
 
 class Shape(NamedTuple):
@@ -132,7 +133,9 @@ class Rows:
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""
-        plain = self.values[col._replace(cap=None)]
+        plain = self.values[col._replace(cap=None, any=False)]
+        if col.any:
+            return np.asarray(plain != 0, dtype=float)
         return plain if col.cap is None else np.minimum(plain, col.cap)
 
     def matrix(self, cols: list[Col]) -> FloatArray:

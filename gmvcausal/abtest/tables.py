@@ -12,7 +12,7 @@ import numpy as np
 from gmvcausal.abtest.caps import Cap
 from gmvcausal.abtest.compare import Limits
 from gmvcausal.abtest.estimate import Fit, Term
-from gmvcausal.abtest.metrics import Mean, Metric, Ratio, covariates, name_of
+from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Ratio, covariates, name_of
 from gmvcausal.abtest.result import Extra
 from gmvcausal.results import Audit
 from gmvcausal.results.estimates import Estimates
@@ -75,9 +75,9 @@ def estimates(
 
 def _families(terms: Sequence[Term], p: FloatArray, how: str, alpha: float) -> tuple[FloatArray, FloatArray, str]:
     """Adjust over one row per metric and arm: the first ones among themselves, those beside them in their place."""
-    place: dict[tuple[int, int], list[int]] = {}
+    place: dict[tuple[int, int, str], list[int]] = {}
     for i, t in enumerate(terms):
-        place.setdefault((t.metric, t.arm), []).append(i)
+        place.setdefault((t.metric, t.arm, t.recipe.factor), []).append(i)
     first = [rows[0] for rows in place.values()]
     beside = [rows[-1] for rows in place.values()]
     out, shares = np.full(len(p), np.nan), np.ones(len(p))
@@ -96,7 +96,7 @@ def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any
     found, seen = [], Counter[str]()
     for t in terms:
         metric = metrics[t.metric]
-        text = name_of(metric)
+        text = name_of(metric) + (f": {t.recipe.factor}" if t.recipe.factor else "")
         if plain[text] > 1 and covariates(metric):
             text += " adjusted"
         if len(labels) > 2:
@@ -118,6 +118,16 @@ def _capped(column: str, at: float | None) -> str:
 
 def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) -> str:
     """What a row estimates, in words."""
+    if isinstance(metric, Gmv):
+        among = f" among those with {metric.visits}" if metric.visits else ""
+        what = {
+            "total": f"mean {metric.gmv}",
+            "reach": f"share with {metric.visits}",
+            "conversion": f"share with {metric.orders}{among}",
+            "orders per buyer": f"{metric.orders} per unit with {metric.orders}",
+            "order value": f"{metric.gmv} / {metric.orders}",
+        }[term.recipe.factor]
+        return f"difference in log {what}, {labels[term.arm]} minus {labels[control]}"
     cap = term.cap or Cap((None, None), 0.0, False)
     if isinstance(metric, Ratio):
         what = f"{_capped(metric.numerator, cap.at[0])} / {_capped(metric.denominator, cap.at[1])}"
@@ -130,6 +140,8 @@ def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) ->
 
 
 def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
+    if isinstance(metric, Gmv):
+        return "log points"
     if isinstance(metric, Ratio):
         return f"{metric.numerator} per {metric.denominator}"
     return units.get(metric.column, f"{metric.column} per {per}")

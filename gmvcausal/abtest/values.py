@@ -23,11 +23,17 @@ class Recipe:
         Position of the column.
     denominator : int or None
     covariates : tuple of int
+    log : bool
+        Whether the value is the logarithm of the mean or the ratio.
+    factor : str
+        The factor of GMV that this is; empty for other metrics.
     """
 
     numerator: int
     denominator: int | None = None
     covariates: tuple[int, ...] = ()
+    log: bool = False
+    factor: str = ""
 
     @property
     def outcomes(self) -> tuple[int, ...]:
@@ -85,6 +91,15 @@ def value(recipe: Recipe, arm: Arm, at: FloatArray) -> Value:
             rest -= float(slope @ ((arm.mean[held] - at[held]) + arm.rest[held]))
         moved.append((float(arm.mean[column]), rest))
         gradients.append(gradient)
+    if recipe.log:
+        levels = [mean + rest for mean, rest in moved]
+        if min(levels) <= 0:
+            return Value(np.nan, 0.0, np.full(size, np.nan))
+        log = [np.log(level) for level in levels]
+        signs = (1.0, -1.0)
+        found = sum(s * one for s, one in zip(signs, log, strict=False))
+        slope = np.sum([s * g / level for s, g, level in zip(signs, gradients, levels, strict=False)], axis=0)
+        return Value(float(found), 0.0, np.asarray(slope))
     if recipe.denominator is None:
         return Value(*moved[0], gradients[0])
     top, bottom = (mean + rest for mean, rest in moved)

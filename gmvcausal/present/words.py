@@ -120,7 +120,11 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
     if found == "no_effect":
         seen = result.detectable
         below = "" if result.estimate >= 0 else "the estimate is below zero, but "
-        lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
+        low, high = result.conf_int()
+        if math.isinf(low) or math.isinf(high):
+            lines = [f"The test looks for a {'gain' if math.isinf(high) else 'loss'} only."]
+        else:
+            lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
         if seen > 0:
             least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
