@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.metrics import Proportion, covariates, parts
 from gmvcausal.abtest.read import (
     UNIT_NAMES,
-    Columns,
     chance_assigned_there,
     find_control,
     found_there,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.abtest.metrics import Metric, Proportion, Ratio, covariates, parts
+from gmvcausal.abtest.ask import Columns
+from gmvcausal.abtest.metrics import covariates
+from gmvcausal.abtest.read_values import covariate, outcomes
 from gmvcausal.abtest.rows import Col, Rows
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
+from gmvcausal.frames.columns import Codes, first_rows, identifiers
 from gmvcausal.frames.facts import COARSER, frame_facts
 from gmvcausal.frames.params import said
 from gmvcausal.frames.table import Table, open_table
@@ -26,30 +26,7 @@ IntArray = NDArray[np.int64]
 
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user".
 UNIT_NAMES = ("unit", "user", "user_id")
-_MOST_ARMS, _MOST_LEVELS = 100, 50
-_NO_PAST = "fill it deliberately (with 0 for those who had no past, say), or leave it out"
-_BOUGHT_NOTHING = "pass missing='zero' if a missing value means that nothing was bought, else remove these rows"
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a call, and how rows are to be taken."""
-
-    arm: str
-    control: Any
-    metrics: tuple[Metric, ...]
-    cluster: str | None
-    strata: tuple[str, ...]
-    unit: str | None
-    missing: str
-    rule: str
-
-    @property
-    def needed(self) -> list[str]:
-        """Every column that the call names, once."""
-        named = [self.arm, *(p for m in self.metrics for p in (*parts(m), *covariates(m)))]
-        named += [c for c in (self.cluster, self.unit) if c is not None]
-        return list(dict.fromkeys([*named, *self.strata]))
+_MOST_ARMS = 100
 
 
 def read_rows(data: Any, ask: Columns) -> Rows:
@@ -71,9 +48,9 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     values: dict[Col, FloatArray] = {}
     spacing: dict[str, float] = {}
     expanded: dict[str, tuple[Col, ...]] = {}
-    _outcomes(table, ask, values, spacing, notes)
+    outcomes(table, ask, values, spacing, notes)
     for column in dict.fromkeys(c for m in ask.metrics for c in covariates(m)):
-        expanded[column] = _covariate(table, column, values, notes)
+        expanded[column] = covariate(table, column, values, notes)
     stratum = _strata(table, ask.strata, arms.codes, labels, keep)
     name, cluster = _clusters(table, ask, arms, keep)
     if keep is not None:
@@ -291,71 +268,6 @@ def _strata(
         )
     live = size.sum(axis=1) > 0
     return (np.cumsum(live) - 1)[dense]
-
-
-# --- values -----------------------------------------------------------------------------------------------------------
-def _outcomes(
-    table: Table, ask: Columns, values: dict[Col, FloatArray], spacing: dict[str, float], notes: list[str]
-) -> None:
-    for column in dict.fromkeys(p for m in ask.metrics for p in parts(m)):
-        read = numeric(table, column, "outcome")
-        values[Col(column)] = read.values
-        if read.spacing:
-            spacing[column] = read.spacing
-    for metric in ask.metrics:
-        if isinstance(metric, Ratio):
-            apart = np.isnan(values[Col(metric.numerator)]) != np.isnan(values[Col(metric.denominator)])
-            if apart.any():
-                raise InputError(
-                    f"{metric.numerator!r} and {metric.denominator!r} are not missing in the same rows, so their "
-                    "ratio mixes different units",
-                    column=metric.numerator,
-                    count=int(apart.sum()),
-                    rows=first_rows(apart),
-                    remedy="fill both parts deliberately: zero where nothing was bought",
-                )
-    for col, x in list(values.items()):
-        gone = np.isnan(x)
-        if not gone.any():
-            continue
-        if ask.missing == "raise":
-            raise rules.missing(col.name, "outcome", int(gone.sum()), first_rows(gone), _BOUGHT_NOTHING)
-        values[col] = np.where(gone, 0.0, x)
-        notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
-    for metric in ask.metrics:
-        if isinstance(metric, Proportion):
-            x = values[Col(metric.column)]
-            bad = (x != 0) & (x != 1)
-            if bad.any():
-                error = rules.not_flags(metric.column, "Proportion", x[bad][0], int(bad.sum()), first_rows(bad))
-                raise InputError(
-                    error.rule, column=error.column, count=error.count, rows=error.rows,
-                    remedy=f"use gc.Mean({metric.column!r}) for its mean",
-                )  # fmt: skip
-
-
-def _covariate(table: Table, column: str, values: dict[Col, FloatArray], notes: list[str]) -> tuple[Col, ...]:
-    """A covariate as columns of numbers; text has an indicator for every level but the first."""
-    series = table.series(column, "pre")
-    if series.dtype not in (nw.String, nw.Categorical, nw.Enum) and not (
-        series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
-    ):
-        if Col(column) not in values:
-            values[Col(column)] = numeric(table, column, "covariate", missing=_NO_PAST).values
-        return (Col(column),)
-    read = identifiers(table, column, "covariate")
-    if len(read.labels) > _MOST_LEVELS:
-        raise InputError(
-            f"covariate has {len(read.labels):,} levels, too many to adjust for",
-            column=column,
-            remedy="merge its levels",
-        )
-    cols = tuple(Col(column, None, str(label)) for label in read.labels[1:])
-    for k, col in enumerate(cols, 1):
-        values[col] = (read.codes == k).astype(float)
-    listed = ", ".join(str(label) for label in read.labels)
-    notes.append(f"covariate {column!r} entered as indicators of its levels ({listed})")
-    return cols
 
 
 def read_expected(expected: Any, labels: tuple[Any, ...]) -> FloatArray:

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest import tables
-from gmvcausal.abtest.checks import Case, run_audit
+from gmvcausal.abtest.ask import Columns
+from gmvcausal.abtest.case import Case
+from gmvcausal.abtest.checks import run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
 from gmvcausal.abtest.metrics import Metric, covariates, parts, read_metrics
-from gmvcausal.abtest.read import Columns, read_expected, read_rows
+from gmvcausal.abtest.read import read_expected, read_rows
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
 from gmvcausal.abtest.source import Source
