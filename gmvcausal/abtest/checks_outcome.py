@@ -87,11 +87,14 @@ def tail_balance(case: Case) -> Check | None:
 
     sizes = np.array([a.n for a in case.fit.sample.arms])
     found: list[tuple[float, str]] = []
-    for term in case.fit.terms:
-        if term.cap is None or term.cap.at[0] is None:
-            continue
-        column = parts(case.metrics[term.metric])[0]
-        above = case.source.above(Col(column), term.cap.at[0])
+    capped = {
+        (parts(case.metrics[t.metric])[0], t.cap.at[0])
+        for t in case.fit.terms
+        if t.cap is not None and t.cap.at[0] is not None
+    }
+    for column, cut in sorted(capped, key=str):
+        assert cut is not None
+        above = case.source.above(Col(column), cut)
         if above.sum() >= 5:
             p = float(stats.chisquare(above, sizes / sizes.sum() * above.sum()).pvalue)
             told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))

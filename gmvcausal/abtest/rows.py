@@ -116,6 +116,7 @@ class Rows:
     expanded: dict[str, tuple[Col, ...]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     unit_checked: str = ""
+    _shapes: dict[Col, Shape] = field(default_factory=dict)
 
     @property
     def strata(self) -> int:
@@ -144,11 +145,15 @@ class Rows:
 
     def shape(self, col: Col) -> Shape:
         """Zeros, skewness and size of a column over all arms."""
-        x = self.column(col)
-        moved = x - x.mean()
-        square = float(moved @ moved) / len(x)
-        skewness = float((moved * moved) @ moved) / len(x) / square**1.5 if square > 0 else 0.0
-        return Shape(float((x == 0).mean()), skewness, float(x.max()), float(x.sum()))
+        if col not in self._shapes:
+            x = self.column(col)
+            mean = float(x.mean())
+            moved = x - mean
+            square = float(moved @ moved) / len(x)
+            dust = (1e-13 * max(abs(mean), 1e-300)) ** 2
+            skewness = float((moved * moved) @ moved) / len(x) / square**1.5 if square > dust else 0.0
+            self._shapes[col] = Shape(float((x == 0).mean()), skewness, float(x.max()), float(x.sum()))
+        return self._shapes[col]
 
     def quantile(self, col: Col, share: float) -> float:
         """Quantile of the non-zero values over all arms; NaN where there are none."""
