@@ -13,6 +13,11 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 
 if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
+    from gmvcausal.abtest.assign import assign
+    from gmvcausal.abtest.looks import sequential
+    from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Ratio
+    from gmvcausal.abtest.planning import power, sample_size
+    from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -21,11 +26,20 @@ if TYPE_CHECKING:
 
 # Public name -> (module, attribute); None as attribute means the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
+    "Gmv": ("gmvcausal.abtest.metrics", "Gmv"),
     "Logs": ("gmvcausal.logs.logs", "Logs"),
+    "Mean": ("gmvcausal.abtest.metrics", "Mean"),
+    "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
+    "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
+    "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
+    "assign": ("gmvcausal.abtest.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
+    "power": ("gmvcausal.abtest.planning", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
+    "sample_size": ("gmvcausal.abtest.planning", "sample_size"),
+    "sequential": ("gmvcausal.abtest.looks", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
     "trust": ("gmvcausal.trust", None),
@@ -33,14 +47,23 @@ _LAZY: dict[str, tuple[str, str | None]] = {
 
 __all__ = [
     "DesignError",
+    "Gmv",
     "GmvCausalError",
     "GmvCausalWarning",
     "InputError",
     "Logs",
+    "Mean",
+    "Proportion",
+    "Ratio",
+    "ab_test",
+    "assign",
     "datasets",
     "did",
+    "power",
     "report",
     "run_study",
+    "sample_size",
+    "sequential",
     "simulate",
     "table",
     "trust",

@@ -29,6 +29,8 @@ def kinds(result: Result) -> tuple[str, ...]:
     found = []
     if _event_frame(result) is not None:
         found.append("event_study")
+    if "relative" in result.to_frame():
+        found.append("metrics")
     found.append("estimates")
     if hasattr(result, "trends"):
         found.append("trends")
@@ -44,8 +46,8 @@ def plot(result: Result, kind: str | None = None) -> Figure:
     ----------
     result : Result
     kind : str, optional
-        ``"event_study"`` (default where it exists), ``"estimates"``, ``"trends"``, ``"stacks"``; which of them exist
-        depends on the result.
+        ``"event_study"`` or ``"metrics"`` (defaults where they exist), ``"estimates"``, ``"trends"``, ``"stacks"``;
+        which of them exist depends on the result.
 
     Returns
     -------
@@ -81,6 +83,8 @@ def describe(result: Result, kind: str) -> str:
         return " ".join(parts)
     if kind == "trends":
         return f"Mean outcome by period and cohort, in {digits.inline(result.unit)}; starts are marked by a dot."
+    if kind == "metrics":
+        return "Relative effect of every metric against the control, in per cent; dots to the right of zero are gains."
     if kind == "stacks":
         return "Estimate of each campaign by its weight; dots to the right of zero are gains."
     return f"Estimates with intervals, in {digits.inline(result.unit)}."
@@ -261,6 +265,32 @@ def _estimates(result: Result) -> Figure:
     return figure
 
 
+def _metrics(result: Result) -> Figure:
+    """Metrics have different units, so they share one axis as a percentage of their control."""
+    frame = result.to_frame()
+    given = np.isfinite(frame["relative"].to_numpy(float))
+    left_out = [digits.inline(t) for t in frame.loc[~given, "term"]]
+    frame = frame[given].head(_ROWS).iloc[::-1]
+    figure, axes = style.drawing(7.4, 1.7 + 0.38 * len(frame))
+    style.bare(axes, zero="x")
+    refused = words.verdict(result) == "refused"
+    color = style.GREY if refused else style.BLUE
+    rows = np.arange(len(frame))
+    low, middle, high = (100 * frame[c].to_numpy(float) for c in ("relative_low", "relative", "relative_high"))
+    # One-sided intervals have no end on one side: the line then runs as far as the estimates do.
+    far = 2 * max([*np.abs(middle), *np.abs(low[np.isfinite(low)]), *np.abs(high[np.isfinite(high)]), 1.0])
+    known = ~np.isnan(low)
+    axes.hlines(rows[known], np.maximum(low, -far)[known], np.minimum(high, far)[known], color=color, linewidth=1.8)
+    fill = "white" if refused else color
+    axes.plot(middle, rows, "o", markeredgecolor=color, markerfacecolor=fill, markersize=6.5)
+    axes.set_yticks(rows, [digits.cut(digits.inline(t), 34) for t in frame["term"]])
+    axes.set_ylim(-0.6, len(frame) - 0.4)
+    axes.set_xlabel("effect, % of the control arm's value")
+    note = f" (not drawn, for their control is too near zero: {phrases.join(left_out)})" if left_out else ""
+    _title(axes, result, f"Relative effects with {phrases.level_words(result)}s{note}")
+    return figure
+
+
 def _title(axes: Axes, result: Result, text: str) -> None:
     """The title, with the word of the audit beside it where it failed: figures travel without their page."""
     failed = [c.name for c in result.audit.failed]
@@ -274,6 +304,7 @@ def _wrapped(text: str, width: int) -> str:
 
 _KINDS: dict[str, Callable[[Any], Figure]] = {
     "event_study": _event_study,
+    "metrics": _metrics,
     "estimates": _estimates,
     "trends": _trends,
     "stacks": _stacks,

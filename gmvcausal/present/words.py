@@ -115,18 +115,23 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         )
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
-    mean = f"the {base_text} that treated units had before"
+    mean = f"the {base_text} {getattr(result, 'baseline_words', 'that treated units had before')}"
+    advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
     if found == "no_effect":
         seen = result.detectable
         below = "" if result.estimate >= 0 else "the estimate is below zero, but "
-        lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
+        low, high = result.conf_int()
+        if math.isinf(low) or math.isinf(high):
+            lines = [f"The test looks for a {'gain' if math.isinf(high) else 'loss'} only."]
+        else:
+            lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
         if seen > 0:
             least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
             errors = f" ({number(result.detectable_errors, 2)} standard errors)" if result.std_error > 0 else ""
             lines.append(f"The smallest effect it could have seen is about {least}{errors}{share}.")
-        return tuple(lines)
-    return (f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()
+        return (*lines, *advice)
+    return (*((f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()), *advice)
 
 
 def next_steps(results: Sequence[Result]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, retry
-from gmvcausal.rollout.fitted import FloatArray
 from gmvcausal.rollout.rules import bound, judge
+from gmvcausal.stats.humps import two_humps
 
 
 def leverage(case: Case) -> Check | None:
@@ -53,7 +53,7 @@ def scale_mix(case: Case) -> Check | None:
     level = np.sort(np.log10(sums / count[count > 0]))
     if len(level) < 20:
         return Check("scale_mix", "not_run", "fewer than 20 units have any outcome")
-    share, apart = _two_humps(level)
+    share, apart = two_humps(level)
     threshold = bound("scale_mix")
     if apart and judge("scale_mix", share) != "passed":
         return Check(
@@ -66,25 +66,6 @@ def scale_mix(case: Case) -> Check | None:
             "check whether these units are recorded in cents or in another currency",
         )
     return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
-
-
-def _two_humps(level: FloatArray) -> tuple[float, float]:
-    """Share of the smaller of two humps and their distance in powers of ten; 0, 0 where there is one hump.
-
-    The split with the largest between-variance (Otsu 1979). One hump, however wide, splits into halves that lie less
-    than three of their own spreads apart; another currency lies farther.
-    """
-    n = len(level)
-    size = np.arange(1, n)
-    left = np.cumsum(level)[:-1]
-    square = np.cumsum(level**2)
-    mean = np.array([left / size, (level.sum() - left) / (n - size)])
-    cut = int(np.argmax(size * (n - size) * (mean[1] - mean[0]) ** 2))
-    low, high = size[cut], n - size[cut]
-    within = square[-1] - low * mean[0, cut] ** 2 - high * mean[1, cut] ** 2
-    spread = float(np.sqrt(max(within, 0.0) / n))
-    apart = float(mean[1, cut] - mean[0, cut])
-    return (min(low, high) / n, apart) if apart > 1.5 and apart > 4 * spread else (0.0, 0.0)
 
 
 def all_zero(case: Case) -> Check | None:

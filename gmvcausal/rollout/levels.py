@@ -12,30 +12,13 @@ from numpy.typing import NDArray
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.table import Table
 from gmvcausal.rollout.cohorts import ALWAYS
 from gmvcausal.rollout.layout import Layout
 
 IntArray = NDArray[np.int64]
 
-# Columns that are clusters by their very name, where treatment does not vary within them.
-COARSER = (
-    "room",
-    "city",
-    "store",
-    "region",
-    "host",
-    "shop",
-    "province",
-    "直播间",
-    "房间",
-    "城市",
-    "门店",
-    "店铺",
-    "地区",
-    "省份",
-    "主播",
-)
 _SAMPLE = 2_000
 
 

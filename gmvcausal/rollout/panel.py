@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +11,14 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, flags, identifiers, numeric
-from gmvcausal.frames.table import Table, is_path, open_table
+from gmvcausal.frames.facts import COARSER, frame_facts
+from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout import cohorts as cohort_rules
 from gmvcausal.rollout.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.grid import Grid
 from gmvcausal.rollout.layout import Layout, lay_out
-from gmvcausal.rollout.levels import COARSER, clusters, units_touched, unused_coarser
+from gmvcausal.rollout.levels import clusters, units_touched, unused_coarser
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -233,27 +233,6 @@ def read_panel(
         dropped=dropped,
         meta=meta,
     )
-
-
-def frame_facts(data: Any) -> dict[str, Any]:
-    """What `Logs` wrote about the frame, also where pandas carried it into a parquet file; else empty."""
-    if is_path(data):
-        return _facts_in_file(data)
-    attrs = getattr(data, "attrs", None)
-    found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
-    return dict(found) if isinstance(found, dict) else {}
-
-
-def _facts_in_file(path: Any) -> dict[str, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
-        found = json.loads(stored).get("attributes", {}).get("gmvcausal")
-    except (OSError, pa.ArrowException, ValueError, AttributeError):
-        return {}  # a glob, or no file at all: the reader of the columns says what is wrong with it
-    return dict(found) if isinstance(found, dict) else {}
 
 
 def _forget_unit(meta: dict[str, Any], outcome: str, values: FloatArray, notes: list[str]) -> None:

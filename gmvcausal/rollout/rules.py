@@ -6,49 +6,12 @@ prints `TABLE`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gmvcausal.results.rule import Rule, table_of
 
 # Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
 MIN_CLUSTERS = 10
 # Below this many degrees of freedom Satterthwaite's approximation is not to be relied on.
 MIN_DF = 4
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One check's rule.
-
-    Attributes
-    ----------
-    look : str
-        What is looked at.
-    warn, fail : float or None
-        Thresholds; None where the number alone never warns (fails).
-    small_is_bad : bool
-        Whether values below the threshold are the bad ones (p-values, counts); else values above it.
-    more_warn, more_fail : str
-        What belongs to the condition besides the number.
-    """
-
-    look: str
-    warn: float | None = None
-    fail: float | None = None
-    small_is_bad: bool = False
-    more_warn: str = ""
-    more_fail: str = ""
-
-    def status(self, value: float) -> str:
-        """ "passed", "warned" or "failed" by the number alone."""
-        for name, bound in (("failed", self.fail), ("warned", self.warn)):
-            if bound is not None and (value < bound if self.small_is_bad else value > bound):
-                return name
-        return "passed"
-
-    def words(self, bound: float | None, more: str) -> str:
-        """The condition as text."""
-        if bound is None:
-            return more or "never"
-        return f"{'<' if self.small_is_bad else '>'} {bound:g}{more}"
 
 
 RULES: dict[str, Rule] = {
@@ -128,9 +91,7 @@ RULES: dict[str, Rule] = {
 }
 
 # name: (what is looked at, warned when, failed when)
-TABLE: dict[str, tuple[str, str, str]] = {
-    name: (r.look, r.words(r.warn, r.more_warn), r.words(r.fail, r.more_fail)) for name, r in RULES.items()
-}
+TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
 
 def judge(name: str, value: float) -> str:
@@ -140,5 +101,4 @@ def judge(name: str, value: float) -> str:
 
 def bound(name: str) -> float | None:
     """The threshold to print beside the value: that of failing, else that of warning."""
-    rule = RULES[name]
-    return rule.fail if rule.fail is not None else rule.warn
+    return RULES[name].bound

@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import Options
-from gmvcausal.rollout.panel import Panel, frame_facts, read_panel
+from gmvcausal.rollout.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult
 from gmvcausal.stats.inference import SSC_CHOICES
 

@@ -1,0 +1,289 @@
+"""The verb `assign`: who gets what, by hash, within strata, or re-randomised until covariates are balanced."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import Codes, FloatArray, IntArray, first_rows, identifiers, numeric
+from gmvcausal.frames.params import check, column_name, one_of, said
+from gmvcausal.frames.table import Table, open_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = ("hash", "stratified", "rerandomised")
+_TRIES = 20  # times the number of draws that is expected
+
+
+def assign(
+    data: Any,
+    *,
+    unit: str,
+    arms: Mapping[Any, float] | Sequence[Any],
+    method: str = "hash",
+    salt: str | None = None,
+    strata: str | Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
+    accept: float = 0.01,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Assign units to the arms of a test.
+
+    Parameters
+    ----------
+    data : frame, parquet path or DuckDB relation
+        Holds the column `unit`; a unit may have several rows.
+    unit : str
+        What is randomised: users, or the column of rooms or cities where whole clusters are.
+    arms : mapping or list
+        Shares by label, for example ``{"none": 0.9, "coupon": 0.1}``; a list means equal shares.
+    method : {"hash", "stratified", "rerandomised"}
+        - ``"hash"`` depends on salt and unit alone: the same on every machine, in every order and file, for units that
+          come later too. Shares hold on average. Raising the share of the last arm moves nobody out of it.
+        - ``"stratified"`` holds the shares within every stratum up to one unit.
+        - ``"rerandomised"`` draws until the covariates are balanced (Morgan and Rubin 2012).
+    salt : str, optional
+        For ``"hash"``: the name of the test. Two tests with one salt treat the same users, so it must be given.
+    strata : str or list of str
+        For ``"stratified"`` and ``"rerandomised"``: columns, constant within a unit.
+    covariates : str or list of str
+        For ``"rerandomised"``: numeric columns; several rows of a unit are averaged.
+    accept : float
+        For ``"rerandomised"``: share of all assignments that is accepted, the best balanced by Mahalanobis distance.
+        Default .01; a smaller share leaves too few assignments for a randomisation test.
+    seed : int
+        For the methods that draw; the hash needs none.
+
+    Returns
+    -------
+    DataFrame
+        One row for each unit, in the order of the ids: unit, arm, probability (the share of that arm). How it was made
+        stands in ``.attrs["assignment"]``: method, salt or seed, and for ``"rerandomised"`` the accepted share, the
+        largest distance accepted, the distance reached and the number of draws.
+
+    Raises
+    ------
+    InputError
+        A missing id or stratum, shares that do not add up to 1, a hash without salt, options of another method.
+    DesignError
+        Fewer units than arms, covariates that do not vary, no acceptable assignment among those drawn.
+
+    Notes
+    -----
+    The hash is BLAKE2b of salt and id as text, so that 17 and "17" are one unit. After re-randomisation the usual
+    interval is too wide rather than too narrow (Li, Ding and Rubin 2018); adjusting for the same covariates mends it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import gmvcausal as gc
+    >>> users = pd.DataFrame({"user": range(6)})
+    >>> arms = gc.assign(users, unit="user", arms=["none", "coupon"], method="stratified")
+    >>> arms["arm"].value_counts().sort_index().to_dict()
+    {'coupon': 3, 'none': 3}
+    """
+    one_of("method", method, METHODS)
+    names, shares = read_arms(arms)
+    by, of = check("keep", strata) if strata != () else [], check("keep", covariates) if covariates != () else []
+    seed = check("seed", seed)
+    _check_options(method, salt, by, of)
+    unit = str(column_name("unit", unit))
+    table = open_table(data, "data", [unit, *by, *of])
+    ids = identifiers(table, unit, "unit")
+    how: dict[str, Any] = {"method": method, "units": len(ids.labels)}
+    if method == "hash":
+        arm = by_hash([str(v) for v in ids.labels], str(salt), shares)
+        how["salt"] = salt
+    else:
+        if len(ids.labels) < len(names):
+            raise DesignError(
+                f"{len(ids.labels)} units cannot fill {len(names)} arms", remedy="take more units or fewer arms"
+            )
+        stratum = _strata(table, ids, by)
+        rng = np.random.default_rng(seed)
+        how |= {"seed": seed, "strata": int(stratum.max()) + 1}
+        if method == "stratified":
+            arm = within_strata(stratum, shares, rng)
+        else:
+            arm, balance = rerandomised(_covariates(table, ids, of), stratum, shares, check("level", accept), rng)
+            how |= balance
+    import pandas as pd
+
+    labels = np.empty(len(names), dtype=object)
+    labels[:] = names
+    arm_column = pd.Series(labels[arm]).infer_objects()
+    out = pd.DataFrame({unit if unit not in ("arm", "probability") else "unit": ids.labels, "arm": arm_column})
+    out["probability"] = shares[arm]
+    out.attrs["assignment"] = how
+    return out
+
+
+def _check_options(method: str, salt: Any, strata: list[str], covariates: list[str]) -> None:
+    if method == "hash":
+        if not isinstance(salt, str) or not salt:
+            raise InputError(
+                f"salt must be the name of the test, but is {said(salt)}",
+                remedy="write salt='coupon-2025-11'; two tests with one salt would treat the same users",
+            )
+        if strata or covariates:
+            raise InputError(
+                "a hash knows neither strata nor covariates",
+                remedy="pass method='stratified' or method='rerandomised'",
+            )
+        return
+    if salt is not None:
+        raise InputError(f"salt= has no meaning for method={method!r}", remedy="pass seed= instead")
+    if method == "rerandomised" and not covariates:
+        raise InputError("method='rerandomised' needs covariates=", remedy="name the columns that are to be balanced")
+    if method == "stratified" and covariates:
+        raise InputError("method='stratified' takes no covariates", remedy="pass strata=, or method='rerandomised'")
+
+
+def read_arms(arms: Any) -> tuple[list[Any], FloatArray]:
+    """Labels and shares; the shares add up to 1."""
+    if isinstance(arms, Mapping):
+        names, given = list(arms), list(arms.values())
+    elif isinstance(arms, list | tuple):
+        names, given = list(arms), [1.0 / max(len(arms), 1)] * len(arms)
+    else:
+        raise InputError(f"arms must be a list or a mapping of shares, but is {said(arms)}")
+    for name in names:
+        if not isinstance(name, str | numbers.Integral):
+            raise InputError(f"arms must be called by text or whole numbers, but one is {said(name)}")
+    if len(names) < 2 or len({str(name) for name in names}) < len(names):
+        raise InputError(f"arms must be two or more, each named once, but are {said(names)}")
+    for share in given:
+        if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < float(share) < 1:
+            raise InputError(f"the share of an arm must be a number in (0, 1), but is {said(share)}")
+    if abs(math.fsum(given) - 1.0) > 1e-9:
+        raise InputError(
+            f"the shares of the arms add up to {math.fsum(given):g}", remedy="let them add up to 1, control included"
+        )
+    return names, np.array(given, dtype=float)
+
+
+def by_hash(ids: Sequence[str], salt: str, shares: FloatArray) -> IntArray:
+    """The arm of each id: where the hash of salt and id, read as a number in [0, 1), falls among the shares.
+
+    Examples
+    --------
+    >>> by_hash(["17", "18", "19"], "coupon-2025-11", np.array([0.5, 0.5])).tolist()
+    [0, 1, 0]
+    """
+    start = hashlib.blake2b(salt.encode("utf-8", "surrogatepass") + b"\0", digest_size=8)
+    at = np.empty(len(ids), dtype=np.uint64)
+    for i, one in enumerate(ids):
+        digest = start.copy()
+        digest.update(one.encode("utf-8", "surrogatepass"))
+        at[i] = int.from_bytes(digest.digest(), "big")
+    edges = np.cumsum(shares)[:-1]
+    return np.searchsorted(edges, at.astype(np.float64) / 2.0**64, side="right").astype(np.int64)
+
+
+def within_strata(stratum: IntArray, shares: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Random arms whose counts in each stratum are its size times the shares, up to one unit.
+
+    What does not divide is given by systematic sampling, so that each unit has exactly the probability of the shares.
+    """
+    order = np.argsort(stratum + rng.permutation(len(stratum)) / len(stratum), kind="stable")
+    out = np.empty(len(stratum), dtype=np.int64)
+    sizes = np.bincount(stratum)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    for size, start in zip(sizes, starts[:-1], strict=True):
+        whole = np.floor(size * shares + 1e-9).astype(np.int64)
+        # the arms in a random order, else neighbours would never be given a unit together
+        mixed = rng.permutation(len(shares))
+        edges = np.concatenate([[0.0], np.cumsum(np.maximum(size * shares - whole, 0.0)[mixed])])
+        taken = np.diff(np.floor(edges + rng.uniform() + 1e-9)).astype(np.int64)
+        whole[mixed] += taken
+        while whole.sum() != size:  # rounding at the last edge
+            whole[mixed[-1]] += 1 if whole.sum() < size else -1
+        out[order[start : start + size]] = np.repeat(np.arange(len(shares)), whole)
+    return out
+
+
+def rerandomised(
+    x: FloatArray, stratum: IntArray, shares: FloatArray, accept: float, rng: np.random.Generator
+) -> tuple[IntArray, dict[str, Any]]:
+    """Draw until the Mahalanobis distance between the arms is among the smallest `accept` of all draws.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, p)
+        Covariates.
+    stratum : ndarray of int, shape (n,)
+    shares : ndarray, shape (arms,)
+    accept : float
+        The bound is found from draws of its own, so that it holds in small samples and within strata too.
+    rng : Generator
+
+    Returns
+    -------
+    arm, balance : ndarray of int, dict
+    """
+    centred = x - x.mean(axis=0)
+    _, singular, right = np.linalg.svd(centred / centred.std(axis=0), full_matrices=False)
+    keep = singular > 1e-9 * singular[0]
+    white = (centred / centred.std(axis=0)) @ (right[keep].T / singular[keep]) * math.sqrt(len(x) - 1)
+
+    def distance(arm: IntArray) -> float:
+        n = np.bincount(arm, minlength=len(shares))
+        sums = np.stack([np.bincount(arm, white[:, j], minlength=len(shares)) for j in range(white.shape[1])])
+        return float((sums**2 / np.maximum(n, 1)).sum())
+
+    # as many draws as put ten into the accepted share, at least 1,000
+    pilot = np.sort([distance(within_strata(stratum, shares, rng)) for _ in range(max(1000, math.ceil(10 / accept)))])
+    bound = float(pilot[max(math.ceil(accept * len(pilot)) - 1, 0)])
+    for draws in range(1, math.ceil(_TRIES / accept) + 1):
+        arm = within_strata(stratum, shares, rng)
+        found = distance(arm)
+        if found <= bound:
+            balance = {
+                "accept": accept,
+                "bound": bound,
+                "distance": found,
+                "draws": draws,
+                "covariates": int(keep.sum()),
+            }
+            return arm, balance
+    raise DesignError(
+        f"no acceptable assignment was found in {draws:,} draws", remedy="raise accept=, or name fewer covariates"
+    )
+
+
+def _strata(table: Table, ids: Codes, columns: list[str]) -> IntArray:
+    """A dense code for each unit; all zero without strata."""
+    out = np.zeros(len(ids.labels), dtype=np.int64)
+    for column in columns:
+        codes = identifiers(table, column, "stratum")
+        one = np.empty(len(ids.labels), dtype=np.int64)
+        one[ids.codes] = codes.codes
+        varies: NDArray[np.bool_] = np.asarray(one[ids.codes] != codes.codes)
+        if varies.any():
+            count = len(np.unique(ids.codes[varies]))
+            remedy = "take the value from before the test, one for each unit"
+            raise rules.not_constant(column, "stratum", "units", count, first_rows(varies), remedy)
+        out = np.unique(out * len(codes.labels) + one, return_inverse=True)[1].astype(np.int64)
+    return out
+
+
+def _covariates(table: Table, ids: Codes, columns: list[str]) -> FloatArray:
+    """Mean of each covariate over the rows of each unit; those that do not vary are refused."""
+    rows = np.bincount(ids.codes)
+    found = []
+    for column in columns:
+        values = numeric(table, column, "covariate", missing="fill it, with 0 for those who had no past, say").values
+        mean = np.bincount(ids.codes, values) / rows
+        if np.ptp(mean) == 0:
+            raise DesignError("a covariate does not vary", column=column, remedy="leave it out of covariates=")
+        found.append(mean)
+    return np.column_stack(found)

@@ -1,0 +1,134 @@
+"""Checks on the lot: was it kept, and did it do what it should?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gmvcausal.abtest.case import Case, p_text
+from gmvcausal.abtest.metrics import covariates, parts
+from gmvcausal.abtest.rows import Col
+from gmvcausal.abtest.rules import MIN_CLUSTERS, bound, judge
+from gmvcausal.abtest.sample import usable
+from gmvcausal.abtest.values import Recipe, value
+from gmvcausal.results import Check
+
+
+def sample_ratio(case: Case) -> Check:
+    """Do the arms have the shares that the lot was to give them?"""
+    from scipy import stats
+
+    counts = case.source.counts()
+    expected = case.expected * counts.sum()
+    p = float(stats.chisquare(counts, expected).pvalue)
+    status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
+    planned = "equal shares" if np.ptp(case.expected) < 1e-12 else "the planned shares"
+    told = ", ".join(f"{label} {count:,}" for label, count in zip(case.source.labels, counts, strict=True))
+    remedy = ""
+    if status != "passed":
+        remedy = (
+            "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant "
+            "to be uneven, pass expected_ratio="
+        )
+    what = f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
+    return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {p_text(p)}", p, case.srm_alpha, remedy)
+
+
+def repeated_units(case: Case) -> Check:
+    """Were repeats of a unit looked for?"""
+    if case.source.unit_checked:
+        return Check("repeated_units", "passed", case.source.unit_checked)
+    return Check(
+        "repeated_units",
+        "not_run",
+        "no column says whose row it is, so rows are taken for different units",
+        remedy="pass unit=, the column of the user",
+    )
+
+
+def few_clusters(case: Case) -> Check | None:
+    """Are there enough clusters for the standard errors?"""
+    if not case.source.cluster_name:
+        return None
+    sample = case.fit.sample
+    least = sample.crossed or min(a.units for a in sample.arms)
+    told = f"{least:.0f} in all, holding several arms" if sample.crossed else f"{least:.0f} in the smallest arm"
+    status = "failed" if case.fit.withheld else judge("few_clusters", max(least, float(MIN_CLUSTERS)))
+    remedy = {
+        "passed": "",
+        "warned": "read intervals near zero with care",
+        "failed": f"assign more clusters; at least {MIN_CLUSTERS} are needed for an interval",
+    }[status]
+    message = f"clusters by {case.source.cluster_name}: {told}"
+    return Check("few_clusters", status, message, least, bound("few_clusters"), remedy)
+
+
+def cluster_level(case: Case) -> Check | None:
+    """Was the level of assignment found, not named?"""
+    if not case.found_cluster:
+        return None
+    name = case.source.cluster_name
+    return Check(
+        "cluster_level",
+        "warned",
+        f"the arm does not vary within {name!r}, so standard errors are clustered there",
+        remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
+    )
+
+
+def balance(case: Case) -> Check | None:
+    """Did the lot give both arms the same covariates?"""
+    from scipy import stats
+
+    cols = [c for name in _covariates(case) for c in case.source.expanded[name]]
+    found: list[tuple[float, str]] = []
+    control = case.fit.sample.arms[case.source.control]
+    for a, arm in enumerate(case.fit.sample.arms):
+        for col in cols if a != case.source.control else ():
+            at = case.fit.cols.index(col)
+            variance = float(arm.cov[at, at] + control.cov[at, at])
+            if case.fit.sample.between is not None:
+                variance -= 2 * float(case.fit.sample.between[a, case.source.control, at, at])
+            gap = (arm.mean[at] - control.mean[at]) + (arm.rest[at] - control.rest[at])
+            if variance > 0:
+                p = 2 * float(stats.norm.sf(abs(gap) / math.sqrt(variance)))
+                found.append((p, f"{col.name!r} differs by {gap:+.4g} between {case.source.labels[a]} and the control"))
+    if not found:
+        return None
+    p, message = min(found)
+    status = judge("balance", p)
+    remedy = ""
+    if status != "passed":
+        remedy = (
+            "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms "
+            "were not drawn by lot"
+        )
+    return Check("balance", status, f"{message} (p = {p_text(p)})", p, bound("balance"), remedy)
+
+
+def leakage(case: Case) -> Check | None:
+    """Is a covariate the outcome under another name?"""
+    found: list[tuple[float, str]] = []
+    arm = case.fit.sample.arms[case.source.control]
+    for metric in case.metrics:
+        named = [case.fit.cols.index(c) for name in covariates(metric) for c in case.source.expanded[name]]
+        held = usable(np.array([arm.cross]), named)
+        for column in parts(metric) if held else ():
+            at = case.fit.cols.index(Col(column))
+            total = float(arm.cross[at, at])
+            if total > 0:
+                one = value(Recipe(at, None, tuple(held)), arm, arm.mean)
+                share = 1 - float(one.gradient @ arm.cross @ one.gradient) / total
+                found.append((share, column))
+    if not found:
+        return None
+    share, column = max(found)
+    status = judge("leakage", share)
+    message = f"the covariates explain {share:.2%} of the variance of {column!r}"
+    remedy = "" if status == "passed" else "a covariate is the outcome itself under another name: leave it out"
+    return Check("leakage", status, message, share, bound("leakage"), remedy)
+
+
+def _covariates(case: Case) -> list[str]:
+    return list(dict.fromkeys(c for m in case.metrics for c in covariates(m)))

@@ -1,0 +1,154 @@
+"""Two arms compared: difference, relative effect, and intervals that never contradict each other.
+
+The relative interval uses the same critical value as the difference, and so holds zero exactly when the difference is
+not significant; it never has the other sign.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmvcausal.stats.inference import fieller
+
+ALTERNATIVES = ("two-sided", "greater", "less")
+LIFTS = ("fieller", "log", "linear")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One metric, one arm against the control.
+
+    Attributes
+    ----------
+    treated, control : float
+        The metric's value in each arm.
+    difference : float
+        Their difference, to full precision.
+    var_treated, var_control, cov : float
+        Variances of the two values and their covariance (zero unless clusters hold both arms).
+    df : float
+        Degrees of freedom of the t distribution.
+    alternative : {"two-sided", "greater", "less"}
+    lift : {"fieller", "log", "linear"}
+        How the relative interval is made.
+    log : bool
+        Whether the values are logarithms: then the relative effect is the exponential of the difference, less one.
+    """
+
+    treated: float
+    control: float
+    difference: float
+    var_treated: float
+    var_control: float
+    cov: float
+    df: float
+    alternative: str = "two-sided"
+    lift: str = "fieller"
+    log: bool = False
+
+    @property
+    def variance(self) -> float:
+        """Of the difference."""
+        return max(self.var_treated + self.var_control - 2 * self.cov, 0.0)
+
+    def p_value(self) -> float:
+        """Against the alternative; NaN without variance."""
+        from scipy import stats
+
+        if not self.variance > 0:
+            return math.nan
+        t = self.difference / math.sqrt(self.variance)
+        if self.alternative == "two-sided":
+            return 2 * float(stats.t.sf(abs(t), self.df))
+        return float(stats.t.sf(t if self.alternative == "greater" else -t, self.df))
+
+    def _critical(self, level: float) -> float:
+        from scipy import stats
+
+        tail = 0.5 + level / 2 if self.alternative == "two-sided" else level
+        return float(stats.t.ppf(tail, self.df))
+
+    def _sided(self, low: float, high: float) -> tuple[float, float]:
+        if self.alternative == "greater":
+            return low, math.inf
+        return (-math.inf, high) if self.alternative == "less" else (low, high)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Of the difference; one end is infinite for a one-sided alternative."""
+        half = self._critical(level) * math.sqrt(self.variance)
+        return self._sided(self.difference - half, self.difference + half)
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the control's value; NaN where that is not positive."""
+        if self.log:
+            return math.expm1(self.difference)
+        return self.difference / self.control if self.control > 0 else math.nan
+
+    def relative_interval(self, level: float) -> tuple[float, float]:
+        """Of the relative effect; NaN where the control's value is not distinguishable from zero."""
+        if self.log:
+            low, high = self.interval(level)
+            return math.expm1(low), math.expm1(high)
+        c = self._critical(level)
+        if not self.control > 0 or self.control**2 <= c * c * self.var_control:
+            return math.nan, math.nan
+        if self.lift == "fieller":
+            # The ratio less one is the difference over the control: nothing cancels for small effects.
+            low, high = fieller(
+                self.difference,
+                self.control,
+                self.variance,
+                self.var_control,
+                self.cov - self.var_control,
+                c,
+            )
+            return self._sided(low, high)
+        ratio = self.treated / self.control
+        weight = (self.var_treated - 2 * ratio * self.cov + ratio**2 * self.var_control) / self.control**2
+        if self.lift == "linear":
+            half = c * math.sqrt(max(weight, 0.0))
+            return self._sided(self.relative - half, self.relative + half)
+        if not ratio > 0:
+            return math.nan, math.nan
+        half = c * math.sqrt(max(weight, 0.0)) / ratio
+        return self._sided(ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1)
+
+    def why_no_relative(self, level: float) -> str:
+        """Why the relative effect is missing; empty where it is there."""
+        if not math.isnan(self.relative_interval(level)[0]):
+            return ""
+        if not self.control > 0:
+            return f"the control's value is {self.control:.4g}, which is not above zero"
+        if self.lift == "log" and not self.treated > 0:
+            return f"the treated arm's value is {self.treated:.4g}, which has no logarithm"
+        return f"the control's value, {self.control:.4g}, is not distinguishable from zero"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The interval of a contrast as a function of the level that can be stored.
+
+    Attributes
+    ----------
+    contrast : Contrast
+    share : float
+        The interval at level 1 - a is made at 1 - share * a; below 1 where several tests share one level.
+    """
+
+    contrast: Contrast
+    share: float = 1.0
+
+    def __call__(self, level: float) -> tuple[float, float]:
+        return self.contrast.interval(1 - self.share * (1 - level))
+
+
+def welch_df(parts: list[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of variances (Welch 1947; Satterthwaite 1946); parts are (variance, df)."""
+    variance = np.array([v for v, _ in parts])
+    df = np.array([d for _, d in parts])
+    squares = float((variance**2 / df).sum())
+    return float(variance.sum()) ** 2 / squares if squares > 0 else math.inf

@@ -1,0 +1,320 @@
+"""From the rows of a test to its terms: one row per metric and arm, capped ones beside uncapped ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmvcausal.abtest.caps import Cap, find_cap
+from gmvcausal.abtest.compare import Contrast, welch_df
+from gmvcausal.abtest.metrics import Gmv, Metric, covariates, name_of, parts
+from gmvcausal.abtest.rows import Ask, Col, FloatArray, Look, Shape
+from gmvcausal.abtest.rules import MIN_BALANCED, MIN_CLUSTERS
+from gmvcausal.abtest.sample import Sample, clustered, plain, usable, without_dust
+from gmvcausal.abtest.source import Source
+from gmvcausal.abtest.values import (
+    Hc2,
+    Recipe,
+    Value,
+    centre,
+    hc2,
+    regression_variance,
+    value,
+    variance_parts,
+)
+from gmvcausal.errors import DesignError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the estimation."""
+
+    alternative: str = "two-sided"
+    lift: str = "fieller"
+    hc: str | None = "hc2"
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One metric, one arm against the control.
+
+    Attributes
+    ----------
+    metric : int
+        Position among the metrics.
+    arm : int
+        Position of the arm.
+    cap : Cap or None
+    recipe : Recipe
+    values : tuple of Value
+        Of the arm and of the control.
+    contrast : Contrast
+    looks : tuple of Look
+        Residuals of the arm and of the control.
+    capped_share : float
+        Share of the total (of a ratio: of its numerator) that lies above the cap.
+    variance_reduction : float
+        Share of the variance that the covariates take away; NaN without covariates.
+    """
+
+    metric: int
+    arm: int
+    cap: Cap | None
+    recipe: Recipe
+    values: tuple[Value, Value]
+    contrast: Contrast
+    looks: tuple[Look, Look]
+    capped_share: float
+    variance_reduction: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Everything estimated.
+
+    Attributes
+    ----------
+    terms : tuple of Term
+    cov : ndarray, shape (k, k)
+        Joint covariance of the differences; NaN where withheld.
+    cols : list of Col
+    sample : Sample
+    shapes : dict of str to Shape
+    withheld : str
+        Why intervals are missing; empty where they are not.
+    notes : list of str
+    """
+
+    terms: tuple[Term, ...]
+    cov: FloatArray
+    cols: list[Col]
+    sample: Sample
+    shapes: dict[str, Shape]
+    withheld: str
+    notes: list[str]
+
+
+def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
+    """Estimate every metric in every arm against the control."""
+    notes: list[str] = []
+    shapes = {p: source.shape(Col(p)) for p in dict.fromkeys(p for m in metrics for p in parts(m))}
+    caps = [find_cap(m, source, shapes, notes) for m in metrics]
+    cols = _columns(metrics, caps, source)
+    moments = without_dust(source.moments(cols))
+    arms = len(source.labels)
+    sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms)
+    recipes = [_recipes(m, cap, cols, source, sample, notes) for m, cap in zip(metrics, caps, strict=True)]
+    drafts = [
+        _draft(k, a, cap, recipe, source, sample, metrics[k])
+        for k, pair in enumerate(recipes)
+        for a in range(arms)
+        if a != source.control
+        for cap, recipe in pair
+    ]
+    rows_only = moments.cells is None and settings.hc == "hc2"
+    # The checks look at uncapped rows only; a capped one is passed over again just for its HC2.
+    seen = [d.cap is None or (rows_only and bool(d.recipe.covariates)) for d in drafts]
+    asks = [a for d, use in zip(drafts, seen, strict=True) if use for a in _asks(d, sample, source.control, rows_only)]
+    looks = iter(source.look(cols, asks))
+    unseen = Look(math.nan, math.nan, math.nan, math.nan)
+    pairs = [(next(looks), next(looks)) if use else (unseen, unseen) for use in seen]
+    terms = tuple(
+        _term(d, pair, sample, source, shapes, metrics[d.metric], settings)
+        for d, pair in zip(drafts, pairs, strict=True)
+    )
+    withheld = _too_few(sample, source)
+    cov = np.full((len(terms),) * 2, np.nan) if withheld else _joint(terms, sample, source.control)
+    return Fit(terms, cov, cols, sample, shapes, withheld, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    metric: int
+    arm: int
+    cap: Cap | None
+    recipe: Recipe
+    at: FloatArray
+    values: tuple[Value, Value]
+
+
+def _columns(metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source) -> list[Col]:
+    wanted: dict[Col, None] = {}
+    for metric, cap in zip(metrics, caps, strict=True):
+        wanted |= dict.fromkeys(Col(p) for p in parts(metric))
+        if isinstance(metric, Gmv):
+            wanted |= dict.fromkeys(Col(p, any=True) for p in parts(metric)[1:])
+        if cap is not None:
+            wanted |= dict.fromkeys(Col(p, c) for p, c in zip(parts(metric), cap.at, strict=True))
+        wanted |= dict.fromkeys(col for c in covariates(metric) for col in source.expanded[c])
+    return list(wanted)
+
+
+def _recipes(
+    metric: Metric, cap: Cap | None, cols: list[Col], source: Source, sample: Sample, notes: list[str]
+) -> list[tuple[Cap | None, Recipe]]:
+    """The uncapped and the capped recipe of a metric, in the order in which they are shown."""
+    place = {c: i for i, c in enumerate(cols)}
+    if isinstance(metric, Gmv):
+        return [(None, recipe) for recipe in _factors(metric, place)]
+    asked = [place[col] for c in covariates(metric) for col in source.expanded[c]]
+    held = usable(np.array([a.cross for a in sample.arms]), asked) if asked else []
+    gone = [cols[j] for j in asked if j not in held]
+    if gone:
+        listed = ", ".join(repr(c.name) + (f" ({c.level})" if c.level else "") for c in gone)
+        note = (
+            f"covariates left out of {name_of(metric)!r}, constant in an arm or a combination of the others: {listed}"
+        )
+        notes.append(note)
+    both = []
+    for one in (None, cap) if cap is not None else (None,):
+        at = [place[Col(p)] for p in parts(metric)]
+        if one is not None:
+            at = [place[Col(p, c)] for p, c in zip(parts(metric), one.at, strict=True)]
+        both.append((one, Recipe(at[0], at[1] if len(at) > 1 else None, tuple(held))))
+    return both[::-1] if cap is not None and cap.asked else both
+
+
+def _factors(metric: Gmv, place: dict[Col, int]) -> list[Recipe]:
+    """Total first, then its factors; their logarithms add up to its own."""
+    gmv, orders, buyers = place[Col(metric.gmv)], place[Col(metric.orders)], place[Col(metric.orders, any=True)]
+    found = [Recipe(gmv, log=True, factor="total")]
+    if metric.visits is None:
+        found.append(Recipe(buyers, log=True, factor="conversion"))
+    else:
+        reached = place[Col(metric.visits, any=True)]
+        found.append(Recipe(reached, log=True, factor="reach"))
+        found.append(Recipe(buyers, reached, log=True, factor="conversion"))
+    found.append(Recipe(orders, buyers, log=True, factor="orders per buyer"))
+    found.append(Recipe(gmv, orders, log=True, factor="order value"))
+    return found
+
+
+def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, sample: Sample, metric: Metric) -> _Draft:
+    treated, control = sample.arms[a], sample.arms[source.control]
+    smallest = min(treated.n, control.n)
+    if recipe.covariates and smallest < len(recipe.covariates) + 3:
+        raise DesignError(
+            f"{name_of(metric)!r} is adjusted for {len(recipe.covariates)} covariates, but an arm has only "
+            f"{smallest:.0f} rows",
+            remedy="adjust for fewer covariates",
+        )
+    at = centre(treated, control)
+    values = (value(recipe, treated, at), value(recipe, control, at))
+    for one, arm in zip(values, (a, source.control), strict=True):
+        if math.isnan(one.value) and recipe.log:
+            raise DesignError(
+                f"{recipe.factor} of {name_of(metric)!r} is not above zero in arm {str(source.labels[arm])!r}, so it "
+                "has no logarithm",
+                column=name_of(metric),
+                remedy="use gc.Mean: there is nothing to take apart",
+            )
+        if math.isnan(one.value):
+            raise DesignError(
+                f"the denominator of {name_of(metric)!r} is zero throughout arm {str(source.labels[arm])!r}, so the "
+                "ratio does not exist there",
+                column=parts(metric)[1],
+                remedy="use another denominator, or a mean per unit",
+            )
+    return _Draft(k, a, cap, recipe, at, values)
+
+
+def _asks(draft: _Draft, sample: Sample, control: int, rows_only: bool) -> list[Ask]:
+    found = []
+    for one, a in zip(draft.values, (draft.arm, control), strict=True):
+        arm = sample.arms[a]
+        second: Hc2 | None = hc2(draft.recipe, one, arm, draft.at) if rows_only and draft.recipe.covariates else None
+        found.append(Ask(a, arm.mean + arm.rest, one.gradient, second))
+    return found
+
+
+def _term(
+    draft: _Draft,
+    looks: tuple[Look, Look],
+    sample: Sample,
+    source: Source,
+    shapes: dict[str, Shape],
+    metric: Metric,
+    settings: Settings,
+) -> Term:
+    both = (sample.arms[draft.arm], sample.arms[source.control])
+    variances, all_parts = [], []
+    for one, arm, look in zip(draft.values, both, looks, strict=True):
+        pieces = variance_parts(one, arm)
+        if draft.recipe.covariates and not source.cluster_name:
+            classic, df = regression_variance(draft.recipe, one, arm, draft.at)
+            pieces = [(classic if math.isnan(look.hc2) else look.hc2, df)]
+        variances.append(sum(v for v, _ in pieces))
+        all_parts += pieces
+    first, second = draft.values
+    cov, df = 0.0, welch_df(all_parts)
+    if sample.between is not None:
+        cov = float(first.gradient @ sample.between[draft.arm, source.control] @ second.gradient)
+        df = sample.crossed - 1
+    contrast = Contrast(
+        first.value + first.rest,
+        second.value + second.rest,
+        (first.value - second.value) + (first.rest - second.rest),
+        variances[0],
+        variances[1],
+        cov,
+        df,
+        settings.alternative,
+        settings.lift,
+        draft.recipe.log,
+    )
+    share, reduction = 0.0, math.nan
+    column = parts(metric)[0]
+    if draft.cap is not None and draft.cap.at[0] is not None and shapes[column].total != 0:
+        kept = source.shape(Col(column, draft.cap.at[0])).total
+        share = 1 - kept / shapes[column].total
+    if draft.recipe.covariates:
+        bare = Recipe(draft.recipe.numerator, draft.recipe.denominator)
+        raw = [value(bare, arm, draft.at) for arm in both]
+        plain_variance = sum(v for one, arm in zip(raw, both, strict=True) for v, _ in variance_parts(one, arm))
+        if sample.between is not None:
+            between = sample.between[draft.arm, source.control]
+            plain_variance -= 2 * float(raw[0].gradient @ between @ raw[1].gradient)
+        reduction = 1 - contrast.variance / plain_variance if plain_variance > 0 else 0.0
+    return Term(draft.metric, draft.arm, draft.cap, draft.recipe, draft.values, contrast, looks, share, reduction)
+
+
+def _joint(terms: tuple[Term, ...], sample: Sample, control: int) -> FloatArray:
+    """Covariance of all differences: of the linearised values, each scaled to its own printed variance."""
+    size = len(sample.arms[0].mean)
+    arms = len(sample.arms)
+    gradient = np.zeros((len(terms), arms, size))
+    for i, term in enumerate(terms):
+        gradient[i, term.arm] = term.values[0].gradient
+        gradient[i, control] = -term.values[1].gradient
+    if sample.between is not None:
+        cov = np.einsum("iap,abpq,jbq->ij", gradient, sample.between, gradient, optimize=True)
+    else:
+        cov = np.zeros((len(terms),) * 2)
+        for a, arm in enumerate(sample.arms):
+            cov += gradient[:, a] @ arm.cov @ gradient[:, a].T
+    printed = np.array([t.contrast.variance for t in terms])
+    own = np.diag(cov)
+    live = (own > 0) & (printed > 0)
+    scale = np.sqrt(np.where(live, printed / np.where(live, own, 1.0), 0.0))
+    cov = cov * np.outer(scale, scale)
+    np.fill_diagonal(cov, printed)
+    return np.asarray((cov + cov.T) / 2)
+
+
+def _too_few(sample: Sample, source: Source) -> str:
+    """Why no interval can be given; empty where one can."""
+    if not source.cluster_name:
+        return ""
+    if sample.crossed:
+        fewest, where, lopsided = sample.crossed, "in all", True
+    else:
+        counts = [a.units for a in sample.arms]
+        fewest, where, lopsided = min(counts), "in the smallest arm", max(counts) > 2 * min(counts)
+    if fewest >= MIN_CLUSTERS or (fewest >= MIN_BALANCED and not lopsided):
+        return ""
+    return (
+        f"there are only {fewest:.0f} clusters (by {source.cluster_name}) {where}, and standard errors from fewer than "
+        f"{MIN_CLUSTERS} are too small (from {MIN_BALANCED} on if no arm has more than twice as many as another)"
+    )

@@ -1,0 +1,82 @@
+"""Outcomes and covariates of a test: columns in, complete numbers out."""
+
+from __future__ import annotations
+
+import narwhals as nw
+import numpy as np
+
+from gmvcausal.abtest.ask import Columns
+from gmvcausal.abtest.metrics import Proportion, Ratio, parts
+from gmvcausal.abtest.rows import Col, FloatArray
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import first_rows, identifiers, numeric
+from gmvcausal.frames.table import Table
+
+_MOST_LEVELS = 50
+_NO_PAST = "fill it deliberately (with 0 for those who had no past, say), or leave it out"
+_BOUGHT_NOTHING = "pass missing='zero' if a missing value means that nothing was bought, else remove these rows"
+
+
+def outcomes(
+    table: Table, ask: Columns, values: dict[Col, FloatArray], spacing: dict[str, float], notes: list[str]
+) -> None:
+    for column in dict.fromkeys(p for m in ask.metrics for p in parts(m)):
+        read = numeric(table, column, "outcome")
+        values[Col(column)] = read.values
+        if read.spacing:
+            spacing[column] = read.spacing
+    for metric in ask.metrics:
+        if isinstance(metric, Ratio):
+            apart = np.isnan(values[Col(metric.numerator)]) != np.isnan(values[Col(metric.denominator)])
+            if apart.any():
+                raise InputError(
+                    f"{metric.numerator!r} and {metric.denominator!r} are not missing in the same rows, so their "
+                    "ratio mixes different units",
+                    column=metric.numerator,
+                    count=int(apart.sum()),
+                    rows=first_rows(apart),
+                    remedy="fill both parts deliberately: zero where nothing was bought",
+                )
+    for col, x in list(values.items()):
+        gone = np.isnan(x)
+        if not gone.any():
+            continue
+        if ask.missing == "raise":
+            raise rules.missing(col.name, "outcome", int(gone.sum()), first_rows(gone), _BOUGHT_NOTHING)
+        values[col] = np.where(gone, 0.0, x)
+        notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
+    for metric in ask.metrics:
+        if isinstance(metric, Proportion):
+            x = values[Col(metric.column)]
+            bad = (x != 0) & (x != 1)
+            if bad.any():
+                error = rules.not_flags(metric.column, "Proportion", x[bad][0], int(bad.sum()), first_rows(bad))
+                raise InputError(
+                    error.rule, column=error.column, count=error.count, rows=error.rows,
+                    remedy=f"use gc.Mean({metric.column!r}) for its mean",
+                )  # fmt: skip
+
+
+def covariate(table: Table, column: str, values: dict[Col, FloatArray], notes: list[str]) -> tuple[Col, ...]:
+    """A covariate as columns of numbers; text has an indicator for every level but the first."""
+    series = table.series(column, "pre")
+    if series.dtype not in (nw.String, nw.Categorical, nw.Enum) and not (
+        series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
+    ):
+        if Col(column) not in values:
+            values[Col(column)] = numeric(table, column, "covariate", missing=_NO_PAST).values
+        return (Col(column),)
+    read = identifiers(table, column, "covariate")
+    if len(read.labels) > _MOST_LEVELS:
+        raise InputError(
+            f"covariate has {len(read.labels):,} levels, too many to adjust for",
+            column=column,
+            remedy="merge its levels",
+        )
+    cols = tuple(Col(column, None, str(label)) for label in read.labels[1:])
+    for k, col in enumerate(cols, 1):
+        values[col] = (read.codes == k).astype(float)
+    listed = ", ".join(str(label) for label in read.labels)
+    notes.append(f"covariate {column!r} entered as indicators of its levels ({listed})")
+    return cols

@@ -1,0 +1,94 @@
+"""The result of `gmvcausal.ab_test`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gmvcausal.results import Audit, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Extra:
+    """The columns of `to_frame()` that only tests have, one entry per row."""
+
+    metric: tuple[str, ...]
+    arm: tuple[Any, ...]
+    control: tuple[Any, ...]
+    relative: tuple[float, ...]
+    relative_low: tuple[float, ...]
+    relative_high: tuple[float, ...]
+    capped_share: tuple[float, ...]
+    variance_reduction: tuple[float, ...]
+    value: tuple[float, ...]
+    control_value: tuple[float, ...]
+    df: tuple[float, ...]
+    capped: tuple[bool, ...]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class AbResult(Result):
+    """A randomised test: every metric in every arm against the control, with its audit.
+
+    Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
+
+    Attributes
+    ----------
+    advice : tuple of str
+        How the rows are to be read: which of the capped and the uncapped row, what adjustment gained, what is missing.
+    baseline : float
+        The first row's value in the control arm: what the effect is a percentage of.
+    """
+
+    checks: Audit
+    extra: Extra
+    advice: tuple[str, ...]
+
+    @property
+    def audit(self) -> Audit:
+        """The checks that bear on the assumption."""
+        return self.checks
+
+    @property
+    def baseline(self) -> float:
+        """The first row's value in the control arm."""
+        return self.extra.control_value[0]
+
+    @property
+    def baseline_words(self) -> str:
+        """Whose the baseline is."""
+        return "of the control arm"
+
+    def _extra_columns(self) -> dict[str, Any]:
+        e = self.extra
+        return {
+            "metric": list(e.metric),
+            "arm": list(e.arm),
+            "control": list(e.control),
+            "relative": list(e.relative),
+            "relative_low": list(e.relative_low),
+            "relative_high": list(e.relative_high),
+            "capped_share": list(e.capped_share),
+            "variance_reduction": list(e.variance_reduction),
+            "value": list(e.value),
+            "control_value": list(e.control_value),
+            "df": list(e.df),
+        }
+
+    def arms(self) -> pd.DataFrame:
+        """The metrics arm by arm: metric, arm, value; capped metrics carry their cap in the estimand.
+
+        Returns
+        -------
+        DataFrame
+            metric, estimand, arm, value; the control's value is given once per row it is compared in.
+        """
+        import pandas as pd
+
+        frame = self.to_frame()
+        treated = frame[["metric", "estimand", "arm", "value"]]
+        control = frame[["metric", "estimand", "control", "control_value"]].set_axis(treated.columns, axis=1)
+        return pd.concat([control, treated], ignore_index=True)

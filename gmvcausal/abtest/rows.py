@@ -1,0 +1,207 @@
+"""The rows of a test in memory: validated columns, and the few things that estimators and checks ask of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.abtest.values import Hc2
+from gmvcausal.moments import Moments, from_arrays
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Col(NamedTuple):
+    """A column of the matrix: of the data, capped, the indicator of a level of a text column, or of not being zero."""
+
+    name: str
+    cap: float | None = None
+    level: str | None = None
+    any: bool = False
+
+
+class Shape(NamedTuple):
+    """The distribution of a column over all arms.
+
+    Attributes
+    ----------
+    zeros : float
+        Share of zeros.
+    skewness : float
+        Third standardised moment; 0 without variance.
+    largest, total : float
+    """
+
+    zeros: float
+    skewness: float
+    largest: float
+    total: float
+
+
+class Look(NamedTuple):
+    """What a second pass finds in one arm for one value.
+
+    Attributes
+    ----------
+    largest : float
+        The largest squared residual.
+    squares, cubes : float
+        Sums over the rows of the arm.
+    hc2 : float
+        HC2 variance of an adjusted value; NaN where none was asked for.
+    """
+
+    largest: float
+    squares: float
+    cubes: float
+    hc2: float
+
+
+class Ask(NamedTuple):
+    """One question for the second pass: residuals ``gradient . (row - mean)`` of the rows of an arm."""
+
+    arm: int
+    mean: FloatArray
+    gradient: FloatArray
+    hc2: Hc2 | None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A test whose rows are in memory.
+
+    Attributes
+    ----------
+    labels : tuple
+        Labels of the arms (text or whole numbers), sorted.
+    control : int
+        Position of the control.
+    arm : ndarray of int, shape (n,)
+    values : dict of Col to ndarray, shape (n,)
+        Columns without cap.
+    stratum : ndarray of int, shape (n,), or None
+    cluster : ndarray of int, shape (n,), or None
+    cluster_name : str
+        Column of the clusters; empty for rows.
+    rows, columns : int
+        Shape of the data as they came in.
+    notes : list of str
+    dropped : dict of str to int
+    spacing : dict of str to float
+        Distance of neighbouring numbers in the source type, where it is coarser than float64.
+    expanded : dict of str to tuple of Col
+        Covariates -> columns (a text column has one per level but the first).
+    meta : dict
+        What `Logs` wrote about the frame.
+    unit_checked : str
+        What was found of repeated units, as a sentence; empty where no column tells units apart.
+    """
+
+    labels: tuple[Any, ...]
+    control: int
+    arm: IntArray
+    values: dict[Col, FloatArray]
+    stratum: IntArray | None
+    cluster: IntArray | None
+    cluster_name: str
+    rows: int
+    columns: int
+    notes: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    spacing: dict[str, float] = field(default_factory=dict)
+    expanded: dict[str, tuple[Col, ...]] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    unit_checked: str = ""
+    _shapes: dict[Col, Shape] = field(default_factory=dict)
+
+    @property
+    def strata(self) -> int:
+        """Number of strata."""
+        return 1 if self.stratum is None else int(self.stratum.max()) + 1
+
+    def counts(self) -> IntArray:
+        """Independent units of each arm: rows, or clusters where each lies in one arm."""
+        by_row = np.bincount(self.arm, minlength=len(self.labels))
+        if self.cluster is None:
+            return by_row
+        pairs = np.unique(self.cluster * len(self.labels) + self.arm)
+        nested = len(np.unique(pairs // len(self.labels))) == len(pairs)
+        return np.bincount(pairs % len(self.labels), minlength=len(self.labels)) if nested else by_row
+
+    def column(self, col: Col) -> FloatArray:
+        """Values of a column, capped where it says so."""
+        plain = self.values[col._replace(cap=None, any=False)]
+        if col.any:
+            return np.asarray(plain != 0, dtype=float)
+        return plain if col.cap is None else np.minimum(plain, col.cap)
+
+    def matrix(self, cols: list[Col]) -> FloatArray:
+        """Columns side by side, shape (n, p)."""
+        return np.column_stack([self.column(c) for c in cols])
+
+    def shape(self, col: Col) -> Shape:
+        """Zeros, skewness and size of a column over all arms."""
+        if col not in self._shapes:
+            x = self.column(col)
+            mean = float(x.mean())
+            moved = x - mean
+            square = float(moved @ moved) / len(x)
+            dust = (1e-13 * max(abs(mean), 1e-300)) ** 2
+            skewness = float((moved * moved) @ moved) / len(x) / square**1.5 if square > dust else 0.0
+            self._shapes[col] = Shape(float((x == 0).mean()), skewness, float(x.max()), float(x.sum()))
+        return self._shapes[col]
+
+    def quantile(self, col: Col, share: float) -> float:
+        """Quantile of the non-zero values over all arms; NaN where there are none."""
+        x = self.column(col)
+        live = x[x != 0]
+        return float(np.quantile(live, share)) if len(live) else np.nan
+
+    def moments(self, cols: list[Col]) -> Moments:
+        """Moments by arm (by arm and stratum, strata varying fastest), with cluster cells where there are clusters."""
+        group, keys = self.arm, tuple(range(len(self.labels)))
+        if self.stratum is not None:
+            group, keys = self.arm * self.strata + self.stratum, tuple(range(len(self.labels) * self.strata))
+        return from_arrays(self.matrix(cols), group, keys, self.cluster)
+
+    def look(self, cols: list[Col], asks: list[Ask]) -> list[Look]:
+        """The second pass."""
+        found: list[Look | None] = [None] * len(asks)
+        for a in sorted({ask.arm for ask in asks}):
+            inside = self.arm == a
+            matrix = np.column_stack([self.column(c)[inside] for c in cols])
+            for i, ask in enumerate(asks):
+                if ask.arm != a:
+                    continue
+                use = np.flatnonzero(ask.gradient)  # most columns belong to other metrics
+                residual = (matrix[:, use] - ask.mean[use]) @ ask.gradient[use]
+                squares = residual * residual
+                found[i] = Look(
+                    float(squares.max()),
+                    float(squares.sum()),
+                    float(squares @ residual),
+                    np.nan if ask.hc2 is None else ask.hc2.variance(matrix),
+                )
+        return [look for look in found if look is not None]
+
+    def levels(self, col: Col) -> FloatArray:
+        """Decimal logarithms of the non-zero values, sorted; at most 200,000 of them, evenly drawn."""
+        x = np.abs(self.column(col))
+        live = np.sort(np.log10(x[x > 0]))
+        return live[:: max(1, len(live) // 200_000)]
+
+    def above(self, col: Col, cut: float) -> IntArray:
+        """How many values of each arm lie above `cut`."""
+        return np.bincount(self.arm[self.column(col) > cut], minlength=len(self.labels))
+
+    def analysed(self) -> list[NDArray[Any]]:
+        """The analysed arrays in canonical order (sorted by arm and values), for the hash."""
+        arrays: list[NDArray[Any]] = [self.arm]
+        arrays += [a for a in (self.stratum, self.cluster) if a is not None]
+        arrays += [self.values[c] for c in sorted(self.values, key=str)]
+        order = np.lexsort(arrays[::-1])
+        return [np.array([str(label) for label in self.labels], dtype=object), *(a[order] for a in arrays)]

@@ -1,0 +1,63 @@
+"""The published rules of the audit of a test: what each check looks at, and from where on it warns or fails.
+
+The thresholds live here and nowhere else: checks ask `judge`, the documentation prints `TABLE`.
+"""
+
+from __future__ import annotations
+
+from gmvcausal.results.rule import Rule, table_of
+
+# Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given; where the
+# arms are of like size, the t interval holds from fewer on.
+MIN_CLUSTERS, MIN_BALANCED = 10, 5
+
+RULES: dict[str, Rule] = {
+    "sample_ratio": Rule(
+        "p-value of the chi-square test that the arms have their planned shares (equal ones unless expected_ratio=)",
+        0.05,
+        0.01,
+        small_is_bad=True,
+        more_fail=" (srm_alpha=)",
+    ),
+    "repeated_units": Rule("whether every unit has one row (and one arm); repeats are refused, not warned of"),
+    "tail": Rule("skewness of the uncapped difference, if both arms have the tail that they have together", 0.22),
+    "leverage": Rule("share of the variance of the difference that comes from the largest unit", 0.10),
+    "tail_balance": Rule(
+        "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
+    ),
+    "small_arm": Rule("units in the smallest arm whose value is not zero", 200, small_is_bad=True),
+    "few_clusters": Rule(
+        "clusters in the smallest arm (in all, where clusters hold several arms)",
+        30,
+        MIN_CLUSTERS,
+        small_is_bad=True,
+        more_fail=f" (no interval is given), or < {MIN_BALANCED} where no arm has more than twice as many as another",
+    ),
+    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
+    "relative": Rule(
+        "relative effects that are missing because the control's value is not distinguishable from zero", 0
+    ),
+    "denominator": Rule("share of units whose denominator is zero", 0),
+    "zero_variance": Rule("metrics that do not vary in some arm", 0),
+    "all_zero": Rule("metrics that are zero throughout", 0),
+    "scale_mix": Rule(
+        "share of units on the smaller hump, where amounts form two humps a factor of 30 or more apart", 0.005
+    ),
+    "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
+    "balance": Rule(
+        "smallest p-value of the tests that a covariate has the same mean in both arms", 1e-6, small_is_bad=True
+    ),
+    "leakage": Rule("share of the variance of an outcome within the arms that its covariates explain", 0.999),
+}
+
+TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
+
+
+def judge(name: str, value: float) -> str:
+    """Status of the check `name` at `value`."""
+    return RULES[name].status(value)
+
+
+def bound(name: str) -> float | None:
+    """The threshold to print beside the value: that of failing, else that of warning."""
+    return RULES[name].bound

@@ -1,0 +1,169 @@
+"""From moments to each arm's mean vector and its covariance: by rows, by strata or by clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.moments import Moments
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One arm's mean vector.
+
+    Attributes
+    ----------
+    n, units : float
+        Rows; independent units behind them (rows or clusters).
+    mean, rest : ndarray, shape (p,)
+        The mean, and what rounding took from it.
+    cross : ndarray, shape (p, p)
+        Centred products within the arm (within its strata).
+    parts : tuple of (ndarray of shape (p, p), float)
+        The covariance of the mean is their sum; each with its degrees of freedom.
+    """
+
+    n: float
+    units: float
+    mean: FloatArray
+    rest: FloatArray
+    cross: FloatArray
+    parts: tuple[tuple[FloatArray, float], ...]
+
+    @property
+    def cov(self) -> FloatArray:
+        """Covariance of the mean, shape (p, p)."""
+        return np.asarray(sum(part for part, _ in self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """All arms.
+
+    Attributes
+    ----------
+    arms : tuple of Arm
+    crossed : float
+        Where clusters hold several arms, how many clusters there are; else 0.
+    between : ndarray, shape (arms, arms, p, p), or None
+        Covariances between the means of the arms, where clusters hold several.
+    """
+
+    arms: tuple[Arm, ...]
+    crossed: float = 0.0
+    between: FloatArray | None = None
+
+
+def plain(moments: Moments, arms: int, strata: int) -> Sample:
+    """Arms of independent rows; the groups of `moments` are arm x stratum, strata varying fastest.
+
+    The mean of an arm is that of its strata, weighted by their shares in the whole test (post-stratification; Miratrix,
+    Sekhon and Yu 2013). With one stratum it is the plain mean with the variance s^2 / n.
+    """
+    size = moments.n.reshape(arms, strata)
+    share = size.sum(axis=0) / size.sum()
+    found = []
+    for a in range(arms):
+        at = slice(a * strata, (a + 1) * strata)
+        n, mean, rest, cross = moments.n[at], moments.mean[at], moments.rest[at], moments.cross[at]
+        parts = tuple((w * w * c / (k * (k - 1)), k - 1) for w, c, k in zip(share, cross, n, strict=True))
+        if strata == 1:
+            found.append(Arm(float(n[0]), float(n[0]), mean[0], rest[0], cross[0], parts))
+        else:
+            # About the first stratum, so that a large common offset costs no digits.
+            moved = share @ ((mean - mean[0]) + rest)
+            found.append(Arm(float(n.sum()), float(n.sum()), mean[0], moved, cross.sum(axis=0), parts))
+    return Sample(tuple(found))
+
+
+def clustered(moments: Moments, arms: int) -> Sample:
+    """Arms whose rows come in clusters: the deviations of a cluster's rows are added up before they are squared.
+
+    Each sum is divided by one less the cluster's share of its arm, and the variance multiplied by (C-1)/C: the
+    jackknife (CR3; Bell and McCaffrey 2002), which is C/(C-1) where clusters are of one size and holds where they are
+    not. Each arm has C-1 degrees of freedom. Where clusters hold several arms, the arms covary within them, and all C
+    clusters together give both.
+    """
+    cells = moments.cells
+    assert cells is not None
+    labels, code = np.unique(cells.cluster, return_inverse=True)
+    crossed = len(labels) < len(code)
+    scores = np.zeros((arms, len(labels), moments.mean.shape[1]))
+    counts = []
+    for a in range(arms):
+        own = cells.group == a
+        share = cells.n[own] / moments.n[a]
+        moved = (cells.mean[own] - moments.mean[a]) - moments.rest[a]
+        # An arm of one cluster leaves nothing over: no interval is given then, so any number will do.
+        scores[a, code[own]] = (share / np.maximum(1 - share, 1e-9))[:, None] * moved
+        counts.append(float(own.sum()))
+    found = []
+    total = float(len(labels))
+    for a in range(arms):
+        c = total if crossed else counts[a]
+        cov = (c - 1) / c * scores[a].T @ scores[a]
+        mean, rest, cross = moments.mean[a], moments.rest[a], moments.cross[a]
+        found.append(Arm(float(moments.n[a]), counts[a], mean, rest, cross, ((cov, max(c - 1, 1.0)),)))
+    if not crossed:
+        return Sample(tuple(found))
+    between = (total - 1) / total * np.einsum("acp,bcq->abpq", scores, scores)
+    return Sample(tuple(found), total, between)
+
+
+def usable(cross: FloatArray, columns: list[int]) -> list[int]:
+    """Those of `columns` that vary in every arm and are no combination of those before them.
+
+    Parameters
+    ----------
+    cross : ndarray, shape (arms, p, p)
+        Centred products of each arm.
+    columns : list of int
+        Candidates, in the order in which they are kept.
+    """
+    kept: list[int] = []
+    for j in columns:
+        if all(_leftover(c, kept, j) > 1e-9 for c in cross):
+            kept.append(j)
+    return kept
+
+
+def _leftover(cross: FloatArray, kept: list[int], j: int) -> float:
+    """Share of the variance of column j that the kept columns do not explain."""
+    if cross[j, j] <= 0:
+        return 0.0
+    if not kept:
+        return 1.0
+    return 1.0 - float(_standard_solve(cross, kept, j) @ cross[kept, j]) / float(cross[j, j])
+
+
+def _standard_solve(cross: FloatArray, kept: list[int], j: Any) -> FloatArray:
+    """Slopes of column(s) j on the kept ones; standardised inside, so that wild scales cost no digits."""
+    scale = np.sqrt(np.diag(cross)[kept])
+    matrix = cross[np.ix_(kept, kept)] / np.outer(scale, scale)
+    right = cross[kept][:, j]
+    right = right / (scale if right.ndim == 1 else scale[:, None])
+    out = np.linalg.solve(matrix, right)
+    return np.asarray(out / (scale if out.ndim == 1 else scale[:, None]))
+
+
+def slopes(cross: FloatArray, outcome: int, covariates: list[int]) -> FloatArray:
+    """Least-squares slopes of the outcome on the covariates within an arm, shape (k,)."""
+    return _standard_solve(cross, covariates, outcome)
+
+
+def without_dust(moments: Moments) -> Moments:
+    """A column that is constant within a group has no variance there: what rounding left of one is swept out."""
+    size = np.maximum(np.abs(moments.mean), 1e-300) * 1e-13
+    spread = np.einsum("kii->ki", moments.cross)
+    still = spread <= moments.n[:, None] * size * size
+    if not still.any():
+        return moments
+    cross = np.where(still[:, :, None] | still[:, None, :], 0.0, moments.cross)
+    return replace(moments, cross=cross)

@@ -1,0 +1,201 @@
+"""From the terms of a test to what is printed: names, estimands, estimates, advice."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.abtest.caps import Cap
+from gmvcausal.abtest.compare import Limits
+from gmvcausal.abtest.estimate import Fit, Term
+from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Ratio, covariates, name_of
+from gmvcausal.abtest.result import Extra
+from gmvcausal.results import Audit
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.stats.inference import FloatArray
+from gmvcausal.stats.multiplicity import Adjusted, adjust
+from gmvcausal.stats.small_sample import Spread
+
+
+def estimates(
+    fit: Fit,
+    metrics: Sequence[Metric],
+    labels: Sequence[Any],
+    control: int,
+    per: str,
+    units: Mapping[str, str],
+    how: str | None,
+    alpha: float,
+) -> tuple[Estimates, FloatArray, str]:
+    """The terms as `Estimates`; beside them the share of alpha of each interval, and what was adjusted.
+
+    Parameters
+    ----------
+    fit : Fit
+    metrics, labels, control
+        Of the test.
+    per : str
+        What a row is.
+    units : mapping of str to str
+        Units of columns, where they are known.
+    how : {None, "holm", "bh"}
+    alpha : float
+    """
+    terms = fit.terms
+    p = np.array([t.contrast.p_value() for t in terms])
+    shares, said = np.ones(len(terms)), ""
+    if fit.withheld:
+        p[:] = np.nan
+    if how is not None:
+        p, shares, said = _families(terms, p, how, alpha)
+    one_sided = terms[0].contrast.alternative != "two-sided"
+    special, special_p = {}, {}
+    if not fit.withheld and (how is not None or one_sided):
+        special = {i: Limits(t.contrast, float(shares[i])) for i, t in enumerate(terms)}
+        special_p = {i: float(p[i]) for i in range(len(terms))}
+    found = Estimates(
+        names(terms, metrics, labels),
+        tuple(estimand(t, metrics[t.metric], labels, control) for t in terms),
+        tuple(_unit(metrics[t.metric], per, units) for t in terms),
+        np.array([t.contrast.difference for t in terms]),
+        fit.cov,
+        tuple(round(fit.sample.arms[t.arm].n + fit.sample.arms[control].n) for t in terms),
+        Spread(np.array([t.contrast.df for t in terms]), np.ones(len(terms))),
+        fit.withheld,
+        special,
+        special_p,
+        said or "Welch's t",
+    )
+    return found, shares, said
+
+
+def _families(terms: Sequence[Term], p: FloatArray, how: str, alpha: float) -> tuple[FloatArray, FloatArray, str]:
+    """Adjust over one row per metric and arm: the first ones among themselves, those beside them in their place."""
+    place: dict[tuple[int, int, str], list[int]] = {}
+    for i, t in enumerate(terms):
+        place.setdefault((t.metric, t.arm, t.recipe.factor), []).append(i)
+    first = [rows[0] for rows in place.values()]
+    beside = [rows[-1] for rows in place.values()]
+    out, shares = np.full(len(p), np.nan), np.ones(len(p))
+    family: Adjusted | None = None
+    for rows in (beside, first):
+        family = adjust(how, p[rows], alpha)
+        out[rows] = family.p_value
+        shares[rows] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+    assert family is not None
+    return out, shares, f"p-values and intervals are adjusted, one test per metric and arm: {family.said}"
+
+
+def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any]) -> tuple[str, ...]:
+    """A distinct name for each row."""
+    plain = Counter(name_of(m) for m in metrics)
+    found, seen = [], Counter[str]()
+    for t in terms:
+        metric = metrics[t.metric]
+        text = name_of(metric) + (f": {t.recipe.factor}" if t.recipe.factor else "")
+        if plain[text] > 1 and covariates(metric):
+            text += " adjusted"
+        if len(labels) > 2:
+            text += f": {labels[t.arm]}"
+        if t.cap is not None:
+            text += " capped"
+        seen[text] += 1
+        found.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    return tuple(found)
+
+
+def _amount(x: float) -> str:
+    return f"{x:.6g}"
+
+
+def _capped(column: str, at: float | None) -> str:
+    return column if at is None else f"{column} capped at {_amount(at)}"
+
+
+def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) -> str:
+    """What a row estimates, in words."""
+    if isinstance(metric, Gmv):
+        among = f" among those with {metric.visits}" if metric.visits else ""
+        what = {
+            "total": f"mean {metric.gmv}",
+            "reach": f"share with {metric.visits}",
+            "conversion": f"share with {metric.orders}{among}",
+            "orders per buyer": f"{metric.orders} per unit with {metric.orders}",
+            "order value": f"{metric.gmv} / {metric.orders}",
+        }[term.recipe.factor]
+        return f"difference in log {what}, {labels[term.arm]} minus {labels[control]}"
+    cap = term.cap or Cap((None, None), 0.0, False)
+    if isinstance(metric, Ratio):
+        what = f"{_capped(metric.numerator, cap.at[0])} / {_capped(metric.denominator, cap.at[1])}"
+        what = f"ratio of totals {what}"
+    elif isinstance(metric, Mean):
+        what = f"mean {_capped(metric.column, cap.at[0])}"
+    else:
+        what = f"share with {metric.column}"
+    return f"difference in {what}, {labels[term.arm]} minus {labels[control]}"
+
+
+def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
+    if isinstance(metric, Gmv):
+        return "log points"
+    if isinstance(metric, Ratio):
+        return f"{metric.numerator} per {metric.denominator}"
+    return units.get(metric.column, f"{metric.column} per {per}")
+
+
+def extra(
+    fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], control: int, shares: FloatArray, alpha: float
+) -> Extra:
+    """The columns that only tests have."""
+    terms = fit.terms
+    spans, relative = [], []
+    for t, share in zip(terms, shares, strict=True):
+        span = t.contrast.relative_interval(1 - share * alpha)
+        gone = math.isnan(span[0]) or math.isnan(span[1])
+        relative.append(math.nan if gone else t.contrast.relative)
+        spans.append((math.nan, math.nan) if fit.withheld else span)
+    return Extra(
+        tuple(name_of(metrics[t.metric]) for t in terms),
+        tuple(labels[t.arm] for t in terms),
+        tuple(labels[control] for _ in terms),
+        tuple(relative),
+        tuple(low for low, _ in spans),
+        tuple(high for _, high in spans),
+        tuple(t.capped_share for t in terms),
+        tuple(t.variance_reduction for t in terms),
+        tuple(t.contrast.treated for t in terms),
+        tuple(t.contrast.control for t in terms),
+        tuple(t.contrast.df for t in terms),
+        tuple(t.cap is not None for t in terms),
+    )
+
+
+def advice(fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], audit: Audit, level: float) -> tuple[str, ...]:
+    """How to read the rows: capped or uncapped, what adjustment gained, which relative effects are missing and why."""
+    lines = []
+    unreliable = any(audit[name].status == "warned" for name in ("tail", "leverage") if name in audit)
+    for k, metric in enumerate(metrics):
+        name, own = name_of(metric), [t for t in fit.terms if t.metric == k]
+        capped = next((t for t in own if t.cap is not None), None)
+        if capped is not None:
+            share = f"{100 * capped.capped_share:.2g}% of the total lies above the cap"
+            read = (
+                "read the capped row for whether there is an effect; the uncapped interval is not to be relied on here"
+                if unreliable
+                else "the capped row has the narrower, safer interval; the uncapped one is about all of it"
+            )
+            lines.append(f"For {name}, capped and uncapped rows estimate different things ({share}): {read}.")
+        held = covariates(metric)
+        if held:
+            gain, by = max(t.variance_reduction for t in own), ", ".join(held)
+            nil = f"For {name}, adjusting for {by} gains next to nothing: {100 * max(gain, 0):.1g}% of the variance."
+            some = f"For {name}, adjusting for {by} takes {100 * gain:.2g}% off the variance."
+            lines.append(some if gain >= 0.01 else nil)
+        why = next((w for t in own if (w := t.contrast.why_no_relative(level))), "")
+        if why:
+            lines.append(f"For {name} no relative effect is given: {why}.")
+    return tuple(lines)

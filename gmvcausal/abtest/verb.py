@@ -1,0 +1,231 @@
+"""The verb `ab_test`: check the options, read the rows, estimate, carry the audit and the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.abtest import tables
+from gmvcausal.abtest.ask import Columns
+from gmvcausal.abtest.case import Case
+from gmvcausal.abtest.checks import run_audit
+from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
+from gmvcausal.abtest.estimate import Fit, Settings, fit
+from gmvcausal.abtest.files import open_files
+from gmvcausal.abtest.metrics import Metric, covariates, parts, read_metrics
+from gmvcausal.abtest.read import read_expected, read_rows
+from gmvcausal.abtest.result import AbResult
+from gmvcausal.abtest.rows import Rows
+from gmvcausal.abtest.source import Source
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check, column_name, one_of
+from gmvcausal.frames.table import is_path, is_relation
+from gmvcausal.results import Manifest
+
+_ASSUMPTION = (
+    "the arms were drawn by lot and everybody drawn is in the table; one unit's arm leaves the outcomes of others alone"
+)
+
+
+def ab_test(
+    data: Any,
+    *,
+    metrics: Any,
+    arm: str = "arm",
+    control: Any = None,
+    cluster: str | None = None,
+    strata: str | Sequence[str] | None = None,
+    unit: str | None = None,
+    alpha: float = 0.05,
+    alternative: str = "two-sided",
+    adjust: str | None = None,
+    expected_ratio: Mapping[Any, float] | None = None,
+    srm_alpha: float = 0.01,
+    missing: str = "raise",
+    rule: str = "raise",
+    lift: str = "fieller",
+    hc: str | None = "hc2",
+) -> AbResult:
+    """How much did a tactic change the metrics of those whom the lot gave it?
+
+    Parameters
+    ----------
+    data : frame, parquet path or DuckDB relation
+        One row per unit (user), all arms; zeros where nothing was bought. Not changed.
+    metrics : metric, column name, or list of these
+        `Mean`, `Proportion`, `Ratio`; a name is a `Mean`.
+    arm : str
+        Column of the arm each unit was assigned to.
+    control : label, optional
+        The control arm. It may be left out only where the arms are 0 and 1, or booleans; it is never guessed.
+    cluster : str, optional
+        Column of the clusters that were assigned together (rooms, cities), or in which rows depend on each other (user,
+        for order rows). Default: rows are independent; or a column named room, city, store, ... within which the arm
+        does not vary, with a warning.
+    strata : str or list of str, optional
+        Columns known before assignment: arms are compared within their cells, weighted by size (post-stratification).
+    unit : str, optional
+        Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user or
+        user_id.
+    alpha : float
+        One minus the confidence level; default .05.
+    alternative : {"two-sided", "greater", "less"}
+    adjust : {None, "holm", "bh"}
+        Adjust p-values and intervals for the number of metrics and arms.
+    expected_ratio : mapping of arm to share, optional
+        Planned split; default equal shares.
+    srm_alpha : float
+        The audit fails where the split has a p-value below it; default .01.
+    missing : {"raise", "zero"}
+        What a missing outcome means; never guessed.
+    rule : {"raise", "first", "drop"}
+        Units in two arms: refuse, keep the arm of their first row, or leave them out.
+    lift : {"fieller", "log", "linear"}
+        Interval of the relative effect. By Fieller it holds zero exactly when p > alpha; "log" and "linear" are the
+        delta method on the log ratio and on the ratio.
+    hc : {"hc2", None}
+        Standard error of adjusted means: HC2, which takes one more pass over the rows, or that of each arm's own
+        regression, from the moments alone. Without covariates both are Welch's. Under clusters it is that of clusters.
+
+    Returns
+    -------
+    AbResult
+        One row per metric and arm; `estimate`, `std_error`, `conf_int()` are those of the first. Beside an uncapped row
+        of a heavy tail stands a capped one, whose estimand says so.
+
+    Raises
+    ------
+    InputError
+        The data or the call is wrong: control not named, a unit in two arms, missing or infinite values, ...
+    DesignError
+        The data cannot answer: a ratio without any denominator, fewer rows than covariates.
+
+    References
+    ----------
+    Welch (1947), Biometrika 34; Fieller (1954), JRSS B 16; Deng, Xu, Kohavi and Walker (2013), WSDM; Lin (2013), Annals
+    of Applied Statistics 7; Miratrix, Sekhon and Yu (2013), JRSS B 75; Bell and McCaffrey (2002).
+
+    Examples
+    --------
+    >>> import gmvcausal as gc, pandas as pd
+    >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 + 2 * (u % 2) for u in range(400)]})
+    >>> r = gc.ab_test(users, metrics=[gc.Mean("gmv")])
+    >>> round(r.estimate, 6), round(float(r.to_frame()["relative"][0]), 6)
+    (3.0, 0.75)
+    """
+    found = read_metrics(metrics)
+    stratum = [] if strata is None else [strata] if isinstance(strata, str) else list(strata)
+    options: dict[str, Any] = {
+        "metrics": [repr(m) for m in found],
+        "arm": column_name("arm", arm),
+        "control": control,
+        "cluster": column_name("cluster", cluster, optional=True),
+        "strata": [column_name("strata", s) for s in stratum],
+        "unit": column_name("unit", unit, optional=True),
+        "alpha": check("alpha", alpha),
+        "alternative": one_of("alternative", alternative, ALTERNATIVES),
+        "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh")),
+        "expected_ratio": None,
+        "srm_alpha": check("alpha", srm_alpha),
+        "missing": check("missing", missing),
+        "rule": one_of("rule", rule, ("raise", "first", "drop")),
+        "lift": one_of("lift", lift, LIFTS),
+        "hc": None if hc is None else one_of("hc", hc, ("hc2",)),
+    }
+    _refuse_together(found, options)
+    columns = Columns(arm, control, found, cluster, tuple(stratum), unit, missing, rule)
+    source: Source = _open(data, columns)
+    expected = read_expected(expected_ratio, source.labels)
+    options["control"] = source.labels[source.control]
+    options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
+    fitted = fit(source, found, Settings(alternative, lift, hc))
+    return _result(source, columns, fitted, options, expected)
+
+
+def _result(
+    source: Source, columns: Columns, fitted: Fit, options: dict[str, Any], expected: NDArray[np.float64]
+) -> AbResult:
+    found, level = columns.metrics, 1 - options["alpha"]
+    per = columns.unit or ("user" if source.meta.get("unit") == "user" else "unit")
+    meta = source.meta
+    units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
+    estimates, shares, said = tables.estimates(
+        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"]
+    )
+    found_cluster = bool(source.cluster_name) and columns.cluster is None
+    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
+    audit = run_audit(case)
+    notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
+    notes += [str(note) for note in source.meta.get("notes", [])]
+    manifest = Manifest(
+        "ab_test",
+        options,
+        None,
+        source.rows,
+        source.columns,
+        dict(source.dropped),
+        tuple(notes),
+        partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
+    )
+    control = source.labels[source.control]
+    others = [label for i, label in enumerate(source.labels) if i != source.control]
+    title = f"Randomised test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
+    return AbResult(
+        title,
+        _ASSUMPTION,
+        estimates,
+        manifest,
+        options["alpha"],
+        audit,
+        tables.extra(fitted, found, source.labels, source.control, shares, options["alpha"]),
+        tables.advice(fitted, found, source.labels, audit, level),
+    )
+
+
+def _open(data: Any, columns: Columns) -> Source:
+    """The rows where they lie, if sums are enough; else in memory."""
+    found = open_files(data, columns) if is_path(data) or is_relation(data) else None
+    return read_rows(data, columns) if found is None else found
+
+
+def _analysed(rows: Rows) -> list[NDArray[Any]]:
+    """The analysed arrays in canonical order, for the hash."""
+    return rows.analysed()
+
+
+def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None:
+    """Options that cannot be had together, and columns named twice for different things."""
+    named = {options["arm"], options["cluster"], options["unit"]} - {None}
+    adjusted = [m for m in metrics if covariates(m)]
+    for metric in adjusted:
+        for column in covariates(metric):
+            if column == options["arm"]:
+                raise InputError("the arm itself cannot be a covariate", column=column, remedy="leave it out of pre=")
+    if options["arm"] in (options["cluster"], options["unit"], *options["strata"]):
+        raise InputError(
+            f"the arm column {options['arm']!r} is named a second time, as cluster, unit or strata",
+            column=options["arm"],
+            remedy="leave that option out",
+        )
+    if options["strata"] and adjusted:
+        raise InputError(
+            "strata= and pre= cannot be used together",
+            remedy="name the stratum among the covariates, pre=[...]: text columns enter as indicators",
+        )
+    if options["strata"] and options["cluster"]:
+        raise InputError("strata= and cluster= cannot be used together", remedy="leave strata= out")
+    outcomes = {p for m in metrics for p in parts(m)}
+    twice = outcomes & {c for m in adjusted for c in covariates(m)}
+    if twice:
+        column = min(twice)
+        raise InputError(
+            f"{column!r} is an outcome of this test, so it cannot be a covariate in it",
+            column=column,
+            remedy="name columns measured before the test, for example gmv_pre",
+        )
+    if named & outcomes:
+        raise InputError("an outcome cannot be the arm, the cluster or the unit too", column=min(named & outcomes))

@@ -1,0 +1,48 @@
+"""What is known of a frame besides its columns: what `Logs` wrote about it, and names that speak for themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gmvcausal.frames.table import is_path
+
+# Columns that are clusters by their very name, where treatment does not vary within them.
+COARSER = (
+    "room",
+    "city",
+    "store",
+    "region",
+    "host",
+    "shop",
+    "province",
+    "直播间",
+    "房间",
+    "城市",
+    "门店",
+    "店铺",
+    "地区",
+    "省份",
+    "主播",
+)
+
+
+def frame_facts(data: Any) -> dict[str, Any]:
+    """What `Logs` wrote about the frame, also where pandas carried it into a parquet file; else empty."""
+    if is_path(data):
+        return _facts_in_file(data)
+    attrs = getattr(data, "attrs", None)
+    found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _facts_in_file(path: Any) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
+        found = json.loads(stored).get("attributes", {}).get("gmvcausal")
+    except (OSError, pa.ArrowException, ValueError, AttributeError):
+        return {}  # a glob, or no file at all: the reader of the columns says what is wrong with it
+    return dict(found) if isinstance(found, dict) else {}
