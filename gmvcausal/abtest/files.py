@@ -231,8 +231,11 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
     plain = {c: _number(c, types[c]) for c in numbers}
     listed = [f"CASE {code} END AS a", *(f"{plain[c]} AS n{i}" for i, c in enumerate(numbers))]
     unit = ask.unit
+    listed_unit = next((c for c in UNIT_NAMES if c in types and _is_id(types[c]) and c != ask.arm), None)
     if unit is None and ask.cluster is None:
-        unit = next((c for c in UNIT_NAMES if c in types and _is_id(types[c]) and c != ask.arm), None)
+        unit = listed_unit
+    elif unit is None and listed_unit is not None and ask.cluster not in UNIT_NAMES:
+        return None  # whether a unit is in two arms is looked up row by row
     listed += [f"{quote(c)} AS {alias}" for c, alias in ((ask.cluster, "c"), (unit, "u")) if c is not None]
     relation = base.project(", ".join(listed))
     names = {c: f"n{i}" for i, c in enumerate(numbers)}
@@ -255,6 +258,8 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
                 return None  # whether both parts are missing together is told row by row
             expressions[c] = f"coalesce({names[c]}, 0)"
             notes.append(f"{gone:,} missing values of {c!r} count as zero (missing='zero')")
+        if largest is not None and largest > 2.0**53:
+            return None  # beyond what a double holds to the unit: told with its rows
         if types[c] == "FLOAT" and largest is not None:
             spacing[c] = float(np.spacing(np.float32(largest)))
     if any(row[1 + 4 * len(numbers) :]):

@@ -119,9 +119,9 @@ def _unit_column(table: Table, ask: Columns) -> str | None:
     """The column of the units: as named, or by its very name."""
     if ask.unit is not None:
         return ask.unit
-    if ask.cluster is not None:
-        return ask.cluster if ask.cluster in UNIT_NAMES else None
-    return next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, *ask.strata)), None)
+    if ask.cluster in UNIT_NAMES:
+        return ask.cluster
+    return next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, ask.cluster, *ask.strata)), None)
 
 
 # --- units ------------------------------------------------------------------------------------------------------------

@@ -139,6 +139,13 @@ def ab_test(
     _refuse_together(found, options)
     columns = Columns(arm, control, found, cluster, tuple(stratum), unit, missing, rule)
     source: Source = _open(data, columns)
+    if source.cluster_name and stratum:
+        raise InputError(
+            f"the arm does not vary within {source.cluster_name!r}, so it was assigned by it, and strata= cannot be "
+            "used with clusters",
+            column=source.cluster_name,
+            remedy="leave strata= out, or drop that column where the arm was drawn unit by unit",
+        )
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]

@@ -30,6 +30,7 @@ IntArray = NDArray[np.int64]
 
 _MICRO = "datetime64[us]"
 _LARGEST = 1e100
+_WHOLE = 2**53
 # Python objects that serve as ids by their text.
 _ID_KINDS = (str, dt.date, pd.Period, decimal.Decimal, uuid.UUID)
 
@@ -103,11 +104,13 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
         values = _object_numbers(series.to_list(), column, role)
     elif dtype.is_numeric() or dtype == nw.Boolean:
         narrow = dtype == nw.Float32
+        if dtype.is_integer():
+            _refuse_whole(series, column, role)
         values = series.cast(nw.Float64).to_numpy()
         values = np.asarray(values, dtype=np.float64)
-        if narrow and values.size:
-            largest = np.nanmax(np.abs(values), initial=0.0)
-            spacing = float(np.spacing(np.float32(largest))) if np.isfinite(largest) else 0.0
+        largest = float(np.nanmax(np.abs(values), initial=0.0)) if values.size else 0.0
+        if np.isfinite(largest) and (narrow or largest > _WHOLE):
+            spacing = float(np.spacing(np.float32(largest) if narrow else largest))
     else:
         raise rules.not_a_kind(column, role, str(dtype), "numbers")
     # One reduction finds NaN, infinity and numbers whose squares overflow; the masks are built only when it does.
@@ -116,6 +119,21 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
     if not clean:
         _refuse_numbers(values, column, role, missing)
     return Numbers(values, spacing)
+
+
+def _refuse_whole(series: nw.Series[Any], column: str, role: str) -> None:
+    """Whole numbers that a double cannot hold would lose their differences without a word."""
+    ends = [series.min(), series.max()]
+    if all(end is None or abs(int(end)) <= _WHOLE for end in ends):
+        return
+    large = [i for i, v in enumerate(series.to_list()) if v is not None and abs(v) > _WHOLE]
+    raise InputError(
+        f"{role} holds whole numbers beyond 2^53, which lose their last digits",
+        column=column,
+        count=len(large),
+        rows=large[:5],
+        remedy="subtract a constant, or use a larger unit of money",
+    )
 
 
 def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | None) -> None:

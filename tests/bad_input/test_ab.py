@@ -289,3 +289,48 @@ def test_rooms_are_found_and_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gc.ab_test(users(n=2000, seed=3).rename(columns={"place": "room"}), metrics=["gmv"])
+
+
+def _rooms() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    room = rng.integers(0, 40, 2000)
+    return pd.DataFrame(
+        {
+            "user": np.arange(2000),
+            "room": room,
+            "arm": room % 2,
+            "city": rng.choice(["a", "b"], 2000),
+            "gmv": rng.gamma(2, 5, 2000),
+        }
+    )
+
+
+@pytest.mark.parametrize("road", ["frame", "parquet"])
+def test_strata_beside_clusters_that_were_found_are_refused(road: str, tmp_path: Path) -> None:
+    frame: Any = _rooms()
+    if road == "parquet":
+        frame.to_parquet(tmp_path / "rooms.parquet")
+        frame = tmp_path / "rooms.parquet"
+    with pytest.warns(gc.GmvCausalWarning), pytest.raises(gc.InputError, match=r"within .room."):
+        gc.ab_test(frame, metrics="gmv", strata="city")
+
+
+@pytest.mark.parametrize("road", ["frame", "parquet"])
+def test_users_in_two_arms_are_found_beside_named_clusters(road: str, tmp_path: Path) -> None:
+    frame: Any = _rooms()
+    frame = pd.concat([frame, frame.iloc[:50].assign(arm=lambda f: 1 - f["arm"])], ignore_index=True)
+    if road == "parquet":
+        frame.to_parquet(tmp_path / "rooms.parquet")
+        frame = tmp_path / "rooms.parquet"
+    with pytest.raises(gc.InputError, match="50 units are in more than one arm"):
+        gc.ab_test(frame, metrics="gmv", cluster="room")
+
+
+@pytest.mark.parametrize("road", ["frame", "parquet"])
+def test_whole_numbers_beyond_doubles_are_refused(road: str, tmp_path: Path) -> None:
+    frame: Any = pd.DataFrame({"arm": np.arange(100) % 2, "gmv": np.arange(100, dtype=np.int64) + 2**60})
+    if road == "parquet":
+        frame.to_parquet(tmp_path / "large.parquet")
+        frame = tmp_path / "large.parquet"
+    with pytest.raises(gc.InputError, match=r"whole numbers beyond 2\^53"):
+        gc.ab_test(frame, metrics="gmv")
