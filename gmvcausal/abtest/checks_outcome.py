@@ -66,6 +66,17 @@ def largest_share(case: Case, term: Term) -> float:
 
 def leverage(case: Case) -> Check | None:
     """Does one unit carry the result?"""
+    # One covariate far from all others decides its own slope, and the slope the answer.
+    ruined = min(case.plain_terms(), key=lambda t: np.nan_to_num(t.variance_reduction))
+    if ruined.variance_reduction < -0.5:
+        return Check(
+            "leverage",
+            "failed",
+            f"adjusting makes the variance of {case.label(ruined)} {1 - ruined.variance_reduction:,.3g} times as large",
+            float(ruined.variance_reduction),
+            bound("leverage"),
+            "look at the largest values of the covariates; leave pre= out, or give a capped covariate",
+        )
     shares = [(largest_share(case, t), t) for t in case.plain_terms()]
     worst, where = max(shares, key=lambda s: s[0])
     threshold = bound("leverage")

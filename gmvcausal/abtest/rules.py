@@ -21,7 +21,11 @@ RULES: dict[str, Rule] = {
     ),
     "repeated_units": Rule("whether every unit has one row (and one arm); repeats are refused, not warned of"),
     "tail": Rule("skewness of the uncapped difference, if both arms have the tail that they have together", 0.22),
-    "leverage": Rule("share of the variance of the difference that comes from the largest unit", 0.10),
+    "leverage": Rule(
+        "share of the variance of the difference that comes from the largest unit",
+        0.10,
+        more_fail="adjusting by covariates makes the variance half as large again",
+    ),
     "tail_balance": Rule(
         "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
     ),

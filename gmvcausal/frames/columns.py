@@ -124,9 +124,9 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
 def _refuse_whole(series: nw.Series[Any], column: str, role: str) -> None:
     """Whole numbers that a double cannot hold would lose their differences without a word."""
     ends = [series.min(), series.max()]
-    if all(end is None or abs(int(end)) <= _WHOLE for end in ends):
+    if all(pd.isna(end) or abs(int(end)) <= _WHOLE for end in ends):
         return
-    large = [i for i, v in enumerate(series.to_list()) if v is not None and abs(v) > _WHOLE]
+    large = [i for i, v in enumerate(series.to_list()) if not pd.isna(v) and abs(v) > _WHOLE]
     raise InputError(
         f"{role} holds whole numbers beyond 2^53, which lose their last digits",
         column=column,

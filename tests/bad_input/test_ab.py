@@ -334,3 +334,15 @@ def test_whole_numbers_beyond_doubles_are_refused(road: str, tmp_path: Path) -> 
         frame = tmp_path / "large.parquet"
     with pytest.raises(gc.InputError, match=r"whole numbers beyond 2\^53"):
         gc.ab_test(frame, metrics="gmv")
+
+
+def test_one_whale_among_the_covariates_fails_the_audit() -> None:
+    """Its slope is its own: the adjusted answer is a million off while the plain one is -1."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"arm": np.arange(1200) % 2, "pre": rng.gamma(2, 5, 1200)})
+    frame["gmv"] = 2 * frame["pre"] + rng.normal(0, 5, 1200)
+    clean = gc.ab_test(frame, metrics=[gc.Mean("gmv", pre="pre")])
+    assert clean.audit["leverage"].status == "passed"
+    frame.loc[5, "pre"] = 1e9
+    check = gc.ab_test(frame, metrics=[gc.Mean("gmv", pre="pre")]).audit["leverage"]
+    assert check.status == "failed" and "adjusting makes the variance" in check.message and "capped" in check.remedy
