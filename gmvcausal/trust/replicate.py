@@ -118,7 +118,7 @@ def replicate(cells: Sequence[Cell], seed: int, rep: int) -> dict[str, Record]:
         began = time.process_time()
         with warnings.catch_warnings():
             # What is decided on the user's behalf is decided in every replicate: told once in the docs, not here.
-            warnings.simplefilter("ignore", GmvCausalWarning)
+            warnings.simplefilter("ignore", GmvCausalWarning)  # the audit holds what they say, and is scored
             record = _ask(cell, market, tables, truth, path)
         found[cell.key] = record._replace(seconds=shared + time.process_time() - began)
     return found

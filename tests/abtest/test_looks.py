@@ -174,7 +174,7 @@ def test_days_without_news_are_left_out_and_counted() -> None:
 def asos(folder: Path) -> pd.DataFrame:
     file = folder / "asos_digital_experiments.parquet"
     if not file.is_file():
-        pytest.skip(f"no {file.name} in {folder}")
+        pytest.skip(f"no {file.name} in {folder}")  # the file may not be shipped with the project
     data = pd.read_parquet(file)
     return data[data["metric_id"] == 1].sort_values("time_since_start")
 
