@@ -47,7 +47,7 @@ def of(**columns: Any) -> pd.DataFrame:
 named = BASE["arm"].map({0: "none", 1: "coupon"})
 gap = put("gmv", [3, 8], np.nan)
 M: dict[str, Any] = {"metrics": ["gmv"]}
-I, D = gc.InputError, gc.DesignError  # noqa: E741
+I, D = gc.InputError, gc.DesignError  # noqa: E741  # short names, for the table below
 # id: (frame, options, error, words of the message in order, column, count, first rows)
 ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None, int | None, tuple[int, ...]]] = {
     "28 string arms": (lambda: of(arm=named), M, I, "control arm is not named.*'coupon', 'none'.*control=", "arm", None, ()),
@@ -287,7 +287,7 @@ def test_rooms_are_found_and_said() -> None:
     assert found.std_error == named.std_error and found.audit["cluster_level"].status == "warned"
     assert "cluster_level" not in named.audit
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error")  # a place that does not decide the arm must not be warned of
         gc.ab_test(users(n=2000, seed=3).rename(columns={"place": "room"}), metrics=["gmv"])
 
 
