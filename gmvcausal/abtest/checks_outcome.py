@@ -41,6 +41,12 @@ def tail(case: Case) -> Check | None:
     return Check("tail", "warned", message, worst, threshold, remedy)
 
 
+def unreliable(case: Case, term: Term) -> bool:
+    """Whether the interval of this uncapped row is not to be relied on, by the rules of `tail` and of `leverage`."""
+    skewed = not case.source.cluster_name and judge("tail", skewness(case, term)) != "passed"
+    return skewed or judge("leverage", largest_share(case, term)) != "passed"
+
+
 def skewness(case: Case, term: Term) -> float:
     """Skewness of the difference, if both arms have the tail that they have together.
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extra:
-    """The columns of `to_frame()` that only tests have, one entry per row."""
+    """The columns of `to_frame()` that only tests have, one entry per row; `caps` and `log` are for sentences.
+
+    `caps` says what was capped and where (empty for an uncapped row), `log` whether a row is in log points.
+    """
 
     metric: tuple[str, ...]
     arm: tuple[Any, ...]
@@ -26,7 +29,8 @@ class Extra:
     value: tuple[float, ...]
     control_value: tuple[float, ...]
     df: tuple[float, ...]
-    capped: tuple[bool, ...]
+    caps: tuple[str, ...]
+    log: tuple[bool, ...]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -41,11 +45,26 @@ class AbResult(Result):
         How the rows are to be read: which of the capped and the uncapped row, what adjustment gained, what is missing.
     baseline : float
         The first row's value in the control arm: what the effect is a percentage of.
+    speaks : int
+        Row that the finding is about: the first, or, where the audit says that its uncapped interval is not to be
+        relied on, the capped row beside it. The scalar attributes are those of the first row in any case.
     """
 
     checks: Audit
     extra: Extra
     advice: tuple[str, ...]
+    speaks: int = 0
+
+    @property
+    def spoken(self) -> int:
+        """The first row; its capped neighbour where the uncapped interval is not to be relied on."""
+        return self.speaks
+
+    def _about_row(self, place: int) -> dict[str, Any]:
+        e = self.extra
+        if e.log[place]:  # a share of a logarithm means nothing
+            return {"lift": e.relative[place], "qualifier": e.caps[place]}
+        return {"baseline": e.control_value[place], "qualifier": e.caps[place]}
 
     @property
     def audit(self) -> Audit:

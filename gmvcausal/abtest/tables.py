@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.caps import Cap
+from gmvcausal.abtest.case import Case
+from gmvcausal.abtest.checks_outcome import unreliable
 from gmvcausal.abtest.compare import Limits
 from gmvcausal.abtest.estimate import Fit, Term
-from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Ratio, covariates, name_of
+from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Ratio, covariates, name_of, parts
 from gmvcausal.abtest.result import Extra
-from gmvcausal.results import Audit
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import FloatArray
 from gmvcausal.stats.multiplicity import Adjusted, adjust
@@ -170,25 +171,51 @@ def extra(
         tuple(t.contrast.treated for t in terms),
         tuple(t.contrast.control for t in terms),
         tuple(t.contrast.df for t in terms),
-        tuple(t.cap is not None for t in terms),
+        tuple(_caps(t, metrics[t.metric]) for t in terms),
+        tuple(t.recipe.log for t in terms),
     )
 
 
-def advice(fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], audit: Audit, level: float) -> tuple[str, ...]:
+def _caps(term: Term, metric: Metric) -> str:
+    """What was capped and where, as it follows a number; empty for an uncapped row."""
+    if term.cap is None:
+        return ""
+    pairs = zip(parts(metric), term.cap.at, strict=True)
+    capped = [f"{column} capped at {_amount(at)}" for column, at in pairs if at is not None]
+    return f"with {' and '.join(capped)}" if capped else ""
+
+
+def speaks(case: Case) -> int:
+    """The row that the finding is about: the first, or its capped neighbour where the first is not to be relied on."""
+    first = case.fit.terms[0]
+    beside = (i for i, t in enumerate(case.fit.terms) if t.cap is not None and (t.metric, t.arm) == (0, first.arm))
+    return next(beside, 0) if first.cap is None and unreliable(case, first) else 0
+
+
+def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
     """How to read the rows: capped or uncapped, what adjustment gained, which relative effects are missing and why."""
     lines = []
-    unreliable = any(audit[name].status == "warned" for name in ("tail", "leverage") if name in audit)
-    for k, metric in enumerate(metrics):
-        name, own = name_of(metric), [t for t in fit.terms if t.metric == k]
+    terms, level = case.fit.terms, case.level
+    spoken = speaks(case)
+    low, high = found.interval(1 - alpha)
+    for k, metric in enumerate(case.metrics):
+        name, own = name_of(metric), [t for t in terms if t.metric == k]
         capped = next((t for t in own if t.cap is not None), None)
-        if capped is not None:
-            share = f"{100 * capped.capped_share:.2g}% of the total lies above the cap"
+        share = "" if capped is None else f"{100 * capped.capped_share:.2g}% of the total lies above"
+        if capped is not None and k == 0 and spoken:
+            plain = f"{_signed(terms[0].contrast.difference)} ({_signed(low[0])} to {_signed(high[0])})"
+            lines.append(
+                f"This is the mean of capped values, another estimand than the plain mean: {share} the cap. Uncapped, "
+                f"the effect is {plain}, but a few large values decide that interval: it is not to be relied on here."
+            )
+        elif capped is not None:
+            unsafe = any(unreliable(case, t) for t in own if t.cap is None)
             read = (
                 "read the capped row for whether there is an effect; the uncapped interval is not to be relied on here"
-                if unreliable
+                if unsafe
                 else "the capped row has the narrower, safer interval; the uncapped one is about all of it"
             )
-            lines.append(f"For {name}, capped and uncapped rows estimate different things ({share}): {read}.")
+            lines.append(f"For {name}, capped and uncapped rows estimate different things ({share} the cap): {read}.")
         held = covariates(metric)
         if held:
             gain, by = max(t.variance_reduction for t in own), ", ".join(held)
@@ -199,3 +226,7 @@ def advice(fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], audit: Au
         if why:
             lines.append(f"For {name} no relative effect is given: {why}.")
     return tuple(lines)
+
+
+def _signed(x: float) -> str:
+    return f"{x:+.3g}"

@@ -189,7 +189,8 @@ def _result(
         options["alpha"],
         audit,
         tables.extra(fitted, found, source.labels, source.control, shares, options["alpha"]),
-        tables.advice(fitted, found, source.labels, audit, level),
+        tables.advice(case, estimates, options["alpha"]),
+        tables.speaks(case),
     )
 
 

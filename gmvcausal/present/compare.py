@@ -50,7 +50,7 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
     naive = _naive(found, currency)
     rows = [*([naive] if naive else []), *rows][::-1]
     share = all(r.baseline > 0 for r in rows)
-    units = list(dict.fromkeys(digits.inline(r.unit) for r in found.values()))
+    units = list(dict.fromkeys(digits.inline(r.told.unit) for r in found.values()))
     with style.applied():
         figure, axes = style.drawing(9.2, 1.3 + 0.62 * len(rows))
         style.bare(axes, zero="x")
@@ -88,12 +88,12 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
 
 def _row(name: str, result: Result, benchmark: bool, currency: str) -> _Row:
     found = words.verdict(result)
-    low, high = result.conf_int()
+    told = result.told
     said = phrases.estimate_words(result, currency)
-    if math.isfinite(low):
+    if math.isfinite(told.low):
         said += f"  [{phrases.interval_words(result, currency, level=False)}]"
     word = words.VERDICTS[found] + (" (benchmark)" if benchmark and found != "refused" else "")
-    return _Row(name, result.estimate, low, high, phrases.baseline_of(result), said, found, word)
+    return _Row(name, told.estimate, told.low, told.high, phrases.baseline_of(result), said, found, word)
 
 
 def _naive(found: dict[str, Result], currency: str) -> _Row | None:

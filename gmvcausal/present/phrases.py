@@ -8,7 +8,7 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.present.digits import beside, clean, fixed, inline
-from gmvcausal.results import Audit, Check, Result
+from gmvcausal.results import Audit, Check, Result, Row
 
 
 def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
@@ -73,24 +73,34 @@ def money(x: float, places: int, *, signed: bool = False, currency: str = "") ->
 
 def estimate_words(result: Result, currency: str = "") -> str:
     """The signed headline estimate, two digits of its standard error."""
-    return money(result.estimate, beside(result.std_error, result.estimate), signed=True, currency=currency)
+    return row_estimate(result.told, currency)
+
+
+def row_estimate(row: Row, currency: str = "") -> str:
+    """The signed estimate of one row, two digits of its standard error."""
+    return money(row.estimate, beside(row.std_error, row.estimate), signed=True, currency=currency)
 
 
 def interval_words(result: Result, currency: str = "", *, level: bool = True) -> str:
     """The interval of the headline, or a dash where it is withheld."""
-    low, high = result.conf_int()
-    if math.isnan(low) or math.isnan(high):
+    span = row_interval(result.told, currency)
+    if not span:
         return "no interval" if level else fixed(math.nan, 0)
-    places = beside(result.std_error, low, high)
-    text = (
-        f"{money(low, places, signed=True, currency=currency)} to {money(high, places, signed=True, currency=currency)}"
-    )
-    return f"{level_words(result)} {text}" if level else text
+    return f"{level_words(result)} {span}" if level else span
+
+
+def row_interval(row: Row, currency: str = "") -> str:
+    """The interval of one row; empty where it is withheld."""
+    if math.isnan(row.low) or math.isnan(row.high):
+        return ""
+    places = beside(row.std_error, row.low, row.high)
+    low, high = (money(limit, places, signed=True, currency=currency) for limit in (row.low, row.high))
+    return f"{low} to {high}"
 
 
 def baseline_of(result: Result) -> float:
     """What the effect is a percentage of: NaN where the design knows no such mean, or where it is not positive."""
-    value = float(getattr(result, "baseline", math.nan))
+    value = result.told.baseline
     return value if value > 0 else math.nan
 
 

@@ -115,16 +115,17 @@ def _first_screen(
     marked = {digits.inline(b) for b in benchmarks}
     shown = first.name or next((n for n in found if n not in marked), next(iter(found)))
     result = found[shown]
-    outcome = digits.inline(result.unit).rpartition(" per ")[0] or "the outcome"
+    row = result.told
+    outcome = digits.inline(row.unit).rpartition(" per ")[0] or "the outcome"
     return {
         "title": title or "Effect of a tactic",
         "question": question or f"How much did the tactic change {outcome}?",
         "first": first,
         "word": "answer withheld" if first.name is None else words.VERDICTS[first.verdict],
         "shown": shown,
-        "estimand": result.estimand,
-        "unit": result.unit,
-        "n": f"{result.n:,}",
+        "estimand": row.estimand,
+        "unit": row.unit,
+        "n": f"{row.n:,}",
         "answers": [_answer(n, r, n == first.name, n in marked, currency) for n, r in found.items()],
         "audit": _audit(result),
         "summary_of_audit": phrases.audit_words(result.audit),
@@ -170,8 +171,8 @@ def _section(name: str, result: Result, currency: str) -> dict[str, Any]:
         # The audit table below tells what failed and what to do.
         "details": () if result.audit.failed else words.details(result, currency),
         "selection": words.selection(result, currency),
-        "estimand": result.estimand,
-        "unit": result.unit,
+        "estimand": result.told.estimand,
+        "unit": result.told.unit,
         "assumption": phrases.sentence(result.assumption),
         "withheld": phrases.sentence(result.estimates.withheld),
         "pictures": [

@@ -30,7 +30,7 @@ def estimates_table(result: Result) -> Table:
     """The estimates of one result: term, estimate, standard error, interval, p-value, n."""
     head = ("term", "estimate", "std. error", phrases.level_words(result), "p", "n")
     rows = tuple((*cells, f"{n:,}") for cells, n in zip(estimate_cells(result), result.to_frame()["n"], strict=True))
-    note = [f"Estimand: {result.estimand}; in {result.unit}."]
+    note = [f"Estimand: {result.told.estimand}; in {result.told.unit}."]
     if not result.audit.credible:
         note.append(words.answer(result))
     elif result.estimates.withheld:
@@ -157,16 +157,17 @@ def table(*results: Result, style: str = "journal") -> Table:
     terms: list[str] = list(frames[0].index) if shared else ["effect"]
     rows: list[tuple[str, ...]] = []
     for k, term in enumerate(terms):
-        picked = [f.iloc[k] for f in frames]
+        picked = [f.iloc[k if shared else r.spoken] for f, r in zip(frames, models, strict=True)]
         rows.append((digits.clean(term), *(_coefficient(r, row, style) for r, row in zip(models, picked, strict=True))))
         rows.append(("", *(_bracket(row) for row in picked)))
-    rows.append(("n", *(f"{r.n:,}" for r in models)))
+    told = [r.told for r in models]
+    rows.append(("n", *(f"{row.n:,}" for row in told)))
     clusters = [getattr(getattr(r, "fitted", None), "clusters", None) for r in models]
     if any(clusters):
         rows.append(("clusters (treated, control)", *(f"{c[0]:,}, {c[1]:,}" if c else "" for c in clusters)))
     rows.append(("audit", *("failed" if r.audit.failed else "passed" for r in models)))
-    if len({r.unit for r in models}) > 1:
-        rows.append(("unit", *(digits.clean(r.unit) for r in models)))
+    if len({row.unit for row in told}) > 1:
+        rows.append(("unit", *(digits.clean(row.unit) for row in told)))
     heads = [f"({i + 1}) {r.manifest.options.get('estimator', r.manifest.verb)}" for i, r in enumerate(models)]
     return Table("Estimates", ("", *heads), tuple(rows), _note(models, style))
 
@@ -189,11 +190,11 @@ def _bracket(row: pd.Series[Any]) -> str:
 
 def _note(models: list[Result], style: str) -> str:
     stars = ", ".join(f"{'*' * (i + 1)} p < {bound:g}" for i, bound in enumerate(_STARS[style]))
-    units = {r.unit for r in models}
+    units = {r.told.unit for r in models}
     parts = [f"Standard errors in brackets; {stars}." + (f" In {units.pop()}." if len(units) == 1 else "")]
     for i, r in enumerate(models):
-        parts.append(f"({i + 1}) {r.title}: {r.estimand}.")
-        if 0 in r.estimates.special and math.isnan(r.std_error):
+        parts.append(f"({i + 1}) {r.title}: {r.told.estimand}.")
+        if r.spoken in r.estimates.special and math.isnan(r.told.std_error):
             parts.append(f"({i + 1}) has its {phrases.level_words(r)} in square brackets, by {r.estimates.method}.")
         if r.audit.failed:
             parts.append(f"† Not to be quoted: the audit failed on {phrases.join([c.name for c in r.audit.failed])}.")

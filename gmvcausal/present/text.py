@@ -26,9 +26,12 @@ def summary(result: Result) -> str:
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     lines += _block(first, [words.answer(result), *words.details(result)])
-    lines += ["", *_block("Estimand", [digits.inline(result.estimand)])]
-    lines += _block("Unit", [digits.inline(result.unit)])
-    lines += _block("n", [f"{result.n:,} units"])
+    estimands = [digits.inline(result.told.estimand)]
+    if result.spoken != result.head:
+        estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")
+    lines += ["", *_block("Estimand", estimands)]
+    lines += _block("Unit", [digits.inline(result.told.unit)])
+    lines += _block("n", [f"{result.told.n:,} units"])
     lines += ["", *estimates_lines(result), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
         lines += _block("No interval", [phrases.sentence(digits.inline(result.estimates.withheld))])
@@ -124,7 +127,8 @@ def study(
     for name, result in answers.items():
         mark = "* " if name == headline.name else "  "
         size = phrases.estimate_words(result, currency)
-        error = "" if result.std_error != result.std_error else f"({digits.number(result.std_error, 3)})"
+        spread = result.told.std_error
+        error = "" if spread != spread else f"({digits.number(spread, 3)})"
         rows.append([mark + digits.inline(name), size, error, words.VERDICTS[words.verdict(result)]])
     lines += aligned(["answer", "estimate", "(std. error)", "verdict"], rows)
     if headline.name is not None:

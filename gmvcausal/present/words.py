@@ -77,7 +77,7 @@ def verdict(result: Result) -> str:
     """
     if not result.audit.credible:
         return "refused"
-    low, high = result.conf_int()
+    low, high = result.told.low, result.told.high
     # An interval of no length knows nothing of chance: the outcome did not vary.
     if math.isnan(low) or math.isnan(high) or low == high:
         return "no_interval"
@@ -87,51 +87,50 @@ def verdict(result: Result) -> str:
 # --- one result -------------------------------------------------------------------------------------------------------
 def answer(result: Result, currency: str = "") -> str:
     """The finding of one result in one sentence; no number where the audit refuses it."""
-    found, unit = verdict(result), unit_words(result.unit, currency)
-    size, span = estimate_words(result, currency), interval_words(result, currency)
+    found, row = verdict(result), result.told
     if found == "refused":
         names = [c.name for c in result.audit.failed]
         return f"No headline is given: the audit failed on {join(names)}."
+    size, span = estimate_words(result, currency), interval_words(result, currency)
+    # What sets the quantity apart follows the unit, so that a capped mean is never read as the plain one.
+    unit = f" {unit_words(row.unit, currency)}".rstrip() + (f", {inline(row.qualifier)}" if row.qualifier else "")
     if found == "no_interval":
-        return sentence(
-            f"the estimate is {size} {unit}".rstrip() + ", but no interval can be given, so it is no answer"
-        )
+        return sentence(f"the estimate is {size}{unit}, but no interval can be given, so it is no answer")
     if found == "no_effect":
-        return sentence(f"no gain found: {size} {unit}".rstrip() + f" ({span})")
+        return sentence(f"no gain found: {size}{unit} ({span})")
     size = size.lstrip(f"+{MINUS}")  # the word says the direction
-    return sentence(f"a {found} of {size} {unit}".rstrip() + f" ({span})")
+    return sentence(f"a {found} of {size}{unit} ({span})")
 
 
 def details(result: Result, currency: str = "") -> tuple[str, ...]:
     """The sentences under the answer: size against the baseline, what could have been seen, or why it is refused."""
-    found, base = verdict(result), baseline_of(result)
+    found, base, row = verdict(result), baseline_of(result), result.told
     if found == "refused":
         lines = [check_words(c) for c in result.audit.failed]
         return (*lines, *next_steps([result]))
     if found == "no_interval":
         flat = "the outcome leaves no variation from which to tell an effect from chance"
-        why = inline(result.estimates.withheld) or (
-            flat if result.std_error == 0 else "the standard error is not known"
-        )
+        why = inline(result.estimates.withheld) or (flat if row.std_error == 0 else "the standard error is not known")
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
     mean = f"the {base_text} {getattr(result, 'baseline_words', 'that treated units had before')}"
     advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
     if found == "no_effect":
-        seen = result.detectable
-        below = "" if result.estimate >= 0 else "the estimate is below zero, but "
-        low, high = result.conf_int()
-        if math.isinf(low) or math.isinf(high):
-            lines = [f"The test looks for a {'gain' if math.isinf(high) else 'loss'} only."]
+        below = "" if row.estimate >= 0 else "the estimate is below zero, but "
+        if math.isinf(row.low) or math.isinf(row.high):
+            lines = [f"The test looks for a {'gain' if math.isinf(row.high) else 'loss'} only."]
         else:
             lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
+        seen = row.detectable
         if seen > 0:
-            least = f"{number(seen, 2, currency=currency)} {unit_words(result.unit, currency)}".rstrip()
+            least = f"{number(seen, 2, currency=currency)} {unit_words(row.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
-            errors = f" ({number(result.detectable_errors, 2)} standard errors)" if result.std_error > 0 else ""
+            errors = f" ({number(row.detectable_errors, 2)} standard errors)" if row.std_error > 0 else ""
             lines.append(f"The smallest effect it could have seen is about {least}{errors}{share}.")
         return (*lines, *advice)
-    return (*((f"That is {percent(abs(result.estimate) / base)} of {mean}.",) if base == base else ()), *advice)
+    if row.lift == row.lift:
+        return (f"That is {percent(abs(row.lift))} {'more' if row.lift > 0 else 'less'}.", *advice)
+    return (*((f"That is {percent(abs(row.estimate) / base)} of {mean}.",) if base == base else ()), *advice)
 
 
 def next_steps(results: Sequence[Result]) -> tuple[str, ...]:
@@ -267,11 +266,12 @@ def _other(
             return f"shown for comparison only: {size}."
         return f"no interval can be given for {estimate_words(result, currency)}."
     lead = "a benchmark" if name in marked else "its audit found no failure either"
-    if result.unit != found[head].unit:
-        return f"{lead}; it measures something else ({inline(result.unit)}): {size}."
-    (low, high), (head_low, head_high) = result.conf_int(), found[head].conf_int()
-    if math.isnan(low):
+    row, first = result.told, found[head].told
+    if (row.unit, row.qualifier) != (first.unit, first.qualifier):
+        what = ", ".join(inline(text) for text in (row.unit, row.qualifier) if text)
+        return f"{lead}; it measures something else ({what}): {size}."
+    if math.isnan(row.low):
         return f"{lead}; {estimate_words(result, currency)} without an interval."
-    if low <= head_high and head_low <= high:
+    if row.low <= first.high and first.low <= row.high:
         return f"{lead}; it agrees: {size}, which overlaps the headline's."
     return f"{lead}; it disagrees: {size}, which lies apart from the headline's."

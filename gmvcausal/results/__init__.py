@@ -4,5 +4,6 @@ from gmvcausal.results.audit import Audit, Check
 from gmvcausal.results.base import Result
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.manifest import Manifest
+from gmvcausal.results.row import Row
 
-__all__ = ["Audit", "Check", "Estimates", "Manifest", "Result"]
+__all__ = ["Audit", "Check", "Estimates", "Manifest", "Result", "Row"]

@@ -12,7 +12,8 @@ from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.manifest import Manifest
-from gmvcausal.stats.inference import critical_value, power_factor
+from gmvcausal.results.row import Row
+from gmvcausal.stats.inference import power_factor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ COMMON_COLUMNS = (
 class Result(ABC):
     """An estimate that carries its audit and its manifest.
 
-    The scalar attributes are those of the first row of `to_frame()`.
+    The scalar attributes are those of the first row of `to_frame()`, unless the result says otherwise.
 
     Attributes
     ----------
@@ -63,49 +64,83 @@ class Result(ABC):
         """The checks that bear on the assumption; every verb has its own, so that no result passes unexamined."""
 
     @property
+    def head(self) -> int:
+        """Position of the row that the scalar attributes are of."""
+        return 0
+
+    @property
+    def spoken(self) -> int:
+        """Position of the row that sentences, verdicts and pages speak of: that of the scalar attributes, as a rule."""
+        return self.head
+
+    @property
+    def told(self) -> Row:
+        """The row that sentences speak of."""
+        return self.row(self.spoken)
+
+    def row(self, place: int) -> Row:
+        """The row at `place`, with its interval at the level of the call."""
+        e, t = self.estimates, self.estimates.t
+        low, high = e.interval(1 - self.alpha)
+        return Row(
+            place,
+            e.term[place],
+            e.estimand[place],
+            e.unit[place],
+            float(e.estimate[place]),
+            float(e.std_error[place]),
+            float(e.p_value[place]),
+            float(low[place]),
+            float(high[place]),
+            e.n[place],
+            self.alpha,
+            power_factor(1 - self.alpha, float(t.df[place])) * float(t.factor[place]),
+            **self._about_row(place),
+        )
+
+    def _about_row(self, place: int) -> dict[str, Any]:
+        """What the verb knows of a row beyond its estimate: `baseline`, `lift`, `qualifier` of `Row`."""
+        return {"baseline": float(getattr(self, "baseline", math.nan))} if place == self.head else {}
+
+    @property
     def estimate(self) -> float:
         """The headline estimate, in `unit`."""
-        return float(self.estimates.estimate[0])
+        return float(self.estimates.estimate[self.head])
 
     @property
     def std_error(self) -> float:
         """Its standard error; NaN where it is withheld (the summary says why)."""
-        return float(self.estimates.std_error[0])
+        return float(self.estimates.std_error[self.head])
 
     @property
     def p_value(self) -> float:
         """Two-sided p-value against zero."""
-        return float(self.estimates.p_value[0])
+        return float(self.estimates.p_value[self.head])
 
     @property
     def estimand(self) -> str:
         """What is estimated."""
-        return self.estimates.estimand[0]
+        return self.estimates.estimand[self.head]
 
     @property
     def unit(self) -> str:
         """Unit of measurement of the estimate."""
-        return self.estimates.unit[0]
+        return self.estimates.unit[self.head]
 
     @property
     def n(self) -> int:
         """Number of units behind the headline."""
-        return self.estimates.n[0]
+        return self.estimates.n[self.head]
 
     @property
     def detectable_errors(self) -> float:
         """Standard errors that an effect must have to be found with 80 % power at `alpha`: about 2.8 at 5 %."""
-        t = self.estimates.t
-        return power_factor(1 - self.alpha, float(t.df[0])) * float(t.factor[0])
+        return self.row(self.head).detectable_errors
 
     @property
     def detectable(self) -> float:
         """The smallest effect that could have been found with 80 % power at `alpha`."""
-        if not math.isnan(self.std_error):
-            return self.detectable_errors * self.std_error
-        # Without a standard error the interval says how far chance reaches: its half-length stands for 1.96 of them.
-        low, high = self.conf_int()
-        return power_factor(1 - self.alpha) / critical_value(1 - self.alpha) * (high - low) / 2
+        return self.row(self.head).detectable
 
     def conf_int(self, level: float | None = None) -> tuple[float, float]:
         """Confidence interval of the headline.
@@ -121,7 +156,7 @@ class Result(ABC):
             NaN where the interval is withheld.
         """
         low, high = self.estimates.interval(1 - self.alpha if level is None else check("level", level))
-        return float(low[0]), float(high[0])
+        return float(low[self.head]), float(high[self.head])
 
     def to_frame(self) -> pd.DataFrame:
         """All terms; the first ten columns are the same for every verb."""
