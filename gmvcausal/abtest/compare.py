@@ -36,6 +36,8 @@ class Contrast:
         How the relative interval is made.
     log : bool
         Whether the values are logarithms: then the relative effect is the exponential of the difference, less one.
+    parts : pair of tuples of (float, float)
+        The pieces of each arm's variance with their degrees of freedom; empty where clusters hold both arms.
     """
 
     treated: float
@@ -48,6 +50,7 @@ class Contrast:
     alternative: str = "two-sided"
     lift: str = "fieller"
     log: bool = False
+    parts: tuple[tuple[tuple[float, float], ...], ...] = ()
 
     @property
     def variance(self) -> float:
@@ -136,13 +139,16 @@ class Limits:
     ----------
     contrast : Contrast
     share : float
-        The interval at level 1 - a is made at 1 - share * a; below 1 where several tests share one level.
+        The interval at level 1 - a is made at 1 - share * a; below 1 where several tests share one level, NaN where no
+        interval is given.
     """
 
     contrast: Contrast
     share: float = 1.0
 
     def __call__(self, level: float) -> tuple[float, float]:
+        if math.isnan(self.share):
+            return math.nan, math.nan
         return self.contrast.interval(1 - self.share * (1 - level))
 
 

@@ -239,16 +239,17 @@ def _term(
     settings: Settings,
 ) -> Term:
     both = (sample.arms[draft.arm], sample.arms[source.control])
-    variances, all_parts = [], []
+    variances: list[float] = []
+    all_parts: list[tuple[tuple[float, float], ...]] = []
     for one, arm, look in zip(draft.values, both, looks, strict=True):
         pieces = variance_parts(one, arm)
         if draft.recipe.covariates and not source.cluster_name:
             classic, df = regression_variance(draft.recipe, one, arm, draft.at)
             pieces = [(classic if math.isnan(look.hc2) else look.hc2, df)]
         variances.append(sum(v for v, _ in pieces))
-        all_parts += pieces
+        all_parts.append(tuple(pieces))
     first, second = draft.values
-    cov, df = 0.0, welch_df(all_parts)
+    cov, df = 0.0, welch_df([part for own in all_parts for part in own])
     if sample.between is not None:
         cov = float(first.gradient @ sample.between[draft.arm, source.control] @ second.gradient)
         df = sample.crossed - 1
@@ -263,6 +264,7 @@ def _term(
         settings.alternative,
         settings.lift,
         draft.recipe.log,
+        () if sample.between is not None else tuple(all_parts),
     )
     share, reduction = 0.0, math.nan
     column = parts(metric)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gmvcausal.abtest.guardrails import Guardrail
 from gmvcausal.results import Audit, Result
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class AbResult(Result):
     extra: Extra
     advice: tuple[str, ...]
     speaks: int = 0
+    guarded: tuple[Guardrail, ...] = ()
 
     @property
     def spoken(self) -> int:
@@ -96,6 +98,34 @@ class AbResult(Result):
             "control_value": list(e.control_value),
             "df": list(e.df),
         }
+
+    def guardrails(self) -> pd.DataFrame:
+        """The guardrails: how far each metric may have got worse, and whether that is within its margin.
+
+        The conclusion rule is that a gain counts only if every guardrail of its arm holds. All must hold, so each is
+        tested at alpha itself: the chance that a tactic which breaks any of them passes is at most alpha
+        (intersection-union; Schultzberg, Ankargren and Frånberg 2024). What many guardrails cost is power. Where a
+        capped row stands beside, the first row of a metric decides.
+
+        Returns
+        -------
+        DataFrame
+            metric, estimand, arm, margin, relative, bound (one-sided limit of the relative effect at alpha), p_value
+            (of the hypothesis that the harm reaches the margin), status: "holds", "not shown", or "harmed", where the
+            opposite test at alpha shows that the harm exceeds the margin.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 for u in range(400)]})
+        >>> r = gc.ab_test(users, metrics=["gmv"], guardrails={"gmv": -0.5})
+        >>> r.guardrails()["status"].tolist()
+        ['holds']
+        """
+        import pandas as pd
+
+        names = ["metric", "estimand", "arm", "margin", "relative", "bound", "p_value", "status"]
+        return pd.DataFrame([[getattr(g, n) for n in names] for g in self.guarded], columns=names)
 
     def arms(self) -> pd.DataFrame:
         """The metrics arm by arm: metric, arm, value; capped metrics carry their cap in the estimand.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ def estimates(
     units: Mapping[str, str],
     how: str | None,
     alpha: float,
+    guards: Collection[str] = (),
 ) -> tuple[Estimates, FloatArray, str]:
     """The terms as `Estimates`; beside them the share of alpha of each interval, and what was adjusted.
 
@@ -43,8 +44,10 @@ def estimates(
         What a row is.
     units : mapping of str to str
         Units of columns, where they are known.
-    how : {None, "holm", "bh"}
+    how : {None, "holm", "bh", "hierarchical"}
     alpha : float
+    guards : collection of str
+        Names of the guardrail metrics, which stand outside the family.
     """
     terms = fit.terms
     p = np.array([t.contrast.p_value() for t in terms])
@@ -52,7 +55,8 @@ def estimates(
     if fit.withheld:
         p[:] = np.nan
     if how is not None:
-        p, shares, said = _families(terms, p, how, alpha)
+        inside = [i for i, t in enumerate(terms) if name_of(metrics[t.metric]) not in guards]
+        p, shares, said = _families(terms, p, how, alpha, inside)
     one_sided = terms[0].contrast.alternative != "two-sided"
     special, special_p = {}, {}
     if not fit.withheld and (how is not None or one_sided):
@@ -74,21 +78,37 @@ def estimates(
     return found, shares, said
 
 
-def _families(terms: Sequence[Term], p: FloatArray, how: str, alpha: float) -> tuple[FloatArray, FloatArray, str]:
-    """Adjust over one row per metric and arm: the first ones among themselves, those beside them in their place."""
+def _families(
+    terms: Sequence[Term], p: FloatArray, how: str, alpha: float, inside: Sequence[int]
+) -> tuple[FloatArray, FloatArray, str]:
+    """Adjust over one row per metric and arm: the first ones among themselves, those beside them in their place.
+
+    Rows that are not `inside` keep their own p-value and level; a share of NaN stands for an interval that is not
+    given, behind a closed gate.
+    """
     place: dict[tuple[int, int, str], list[int]] = {}
-    for i, t in enumerate(terms):
-        place.setdefault((t.metric, t.arm, t.recipe.factor), []).append(i)
-    first = [rows[0] for rows in place.values()]
-    beside = [rows[-1] for rows in place.values()]
-    out, shares = np.full(len(p), np.nan), np.ones(len(p))
+    for i in inside:
+        place.setdefault((terms[i].metric, terms[i].arm, terms[i].recipe.factor), []).append(i)
+    out, shares = p.copy(), np.ones(len(p))
+    if not place:
+        return out, shares, ""
+    gates = how == "hierarchical"
     family: Adjusted | None = None
-    for rows in (beside, first):
-        family = adjust(how, p[rows], alpha)
+    for at in (-1, 0):
+        rows = [own[at] for own in place.values()]
+        order = np.array([terms[i].metric for i in rows])
+        family = adjust("gatekeeping" if gates else how, p[rows], alpha, order if gates else None)
         out[rows] = family.p_value
-        shares[rows] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+        level = family.interval_alpha / alpha
+        shares[rows] = np.where(np.isnan(level) & ~(gates & ~np.isnan(p[rows])), 1.0, level)
     assert family is not None
-    return out, shares, f"p-values and intervals are adjusted, one test per metric and arm: {family.said}"
+    what = (
+        "metrics open in the order listed, the arms of one among themselves by Holm"
+        if gates
+        else "one test per metric and arm"
+    )
+    beyond = "" if len(inside) == len(terms) else "; guardrails stand outside"
+    return out, shares, f"p-values and intervals are adjusted, {what}{beyond}: {family.said}"
 
 
 def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any]) -> tuple[str, ...]:
@@ -155,10 +175,11 @@ def extra(
     terms = fit.terms
     spans, relative = [], []
     for t, share in zip(terms, shares, strict=True):
-        span = t.contrast.relative_interval(1 - share * alpha)
+        shut = math.isnan(share)  # behind a closed gate: the estimate stands, its interval is not given
+        span = t.contrast.relative_interval(1 - (1.0 if shut else share) * alpha)
         gone = math.isnan(span[0]) or math.isnan(span[1])
         relative.append(math.nan if gone else t.contrast.relative)
-        spans.append((math.nan, math.nan) if fit.withheld else span)
+        spans.append((math.nan, math.nan) if fit.withheld or shut else span)
     return Extra(
         tuple(name_of(metrics[t.metric]) for t in terms),
         tuple(labels[t.arm] for t in terms),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest import guardrails as guards
 from gmvcausal.abtest import tables
 from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.case import Case
@@ -43,6 +44,7 @@ def ab_test(
     alpha: float = 0.05,
     alternative: str = "two-sided",
     adjust: str | None = None,
+    guardrails: Mapping[str, float] | None = None,
     expected_ratio: Mapping[Any, float] | None = None,
     srm_alpha: float = 0.01,
     missing: str = "raise",
@@ -74,8 +76,13 @@ def ab_test(
     alpha : float
         One minus the confidence level; default .05.
     alternative : {"two-sided", "greater", "less"}
-    adjust : {None, "holm", "bh"}
-        Adjust p-values and intervals for the number of metrics and arms.
+    adjust : {None, "holm", "bh", "hierarchical"}
+        Adjust p-values and intervals for the number of metrics and arms. "hierarchical": metrics are tested in the
+        order listed, each one only if all arms of those before it are significant.
+    guardrails : mapping of metric to float, optional
+        Metrics (as tables call them, listed in `metrics` too) and the relative change that is still tolerated: -0.02
+        for one that may fall by at most 2 %, 0.05 for one that may rise by at most 5 %. One-sided tests of
+        non-inferiority at alpha; they stand outside the family of `adjust`. See `AbResult.guardrails`.
     expected_ratio : mapping of arm to share, optional
         Planned split; default equal shares.
     srm_alpha : float
@@ -107,7 +114,8 @@ def ab_test(
     References
     ----------
     Welch (1947), Biometrika 34; Fieller (1954), JRSS B 16; Deng, Xu, Kohavi and Walker (2013), WSDM; Lin (2013), Annals
-    of Applied Statistics 7; Miratrix, Sekhon and Yu (2013), JRSS B 75; Bell and McCaffrey (2002).
+    of Applied Statistics 7; Miratrix, Sekhon and Yu (2013), JRSS B 75; Bell and McCaffrey (2002);
+    Schultzberg, Ankargren and Frånberg (2024), arXiv:2402.11609.
 
     Examples
     --------
@@ -128,7 +136,8 @@ def ab_test(
         "unit": column_name("unit", unit, optional=True),
         "alpha": check("alpha", alpha),
         "alternative": one_of("alternative", alternative, ALTERNATIVES),
-        "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh")),
+        "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh", "hierarchical")),
+        "guardrails": [],
         "expected_ratio": None,
         "srm_alpha": check("alpha", srm_alpha),
         "missing": check("missing", missing),
@@ -137,6 +146,8 @@ def ab_test(
         "hc": None if hc is None else one_of("hc", hc, ("hc2",)),
     }
     _refuse_together(found, options)
+    margins = guards.read_guardrails(guardrails, found)
+    options["guardrails"] = [f"{name}: {margin:+g}" for name, margin in margins.items()]
     columns = Columns(arm, control, found, cluster, tuple(stratum), unit, missing, rule)
     source: Source = _open(data, columns)
     if source.cluster_name and stratum:
@@ -150,19 +161,25 @@ def ab_test(
     options["control"] = source.labels[source.control]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
     fitted = fit(source, found, Settings(alternative, lift, hc))
-    return _result(source, columns, fitted, options, expected)
+    return _result(source, columns, fitted, options, expected, margins)
 
 
 def _result(
-    source: Source, columns: Columns, fitted: Fit, options: dict[str, Any], expected: NDArray[np.float64]
+    source: Source,
+    columns: Columns,
+    fitted: Fit,
+    options: dict[str, Any],
+    expected: NDArray[np.float64],
+    margins: Mapping[str, float],
 ) -> AbResult:
     found, level = columns.metrics, 1 - options["alpha"]
     per = columns.unit or ("user" if source.meta.get("unit") == "user" else "unit")
     meta = source.meta
     units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
     estimates, shares, said = tables.estimates(
-        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"]
+        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
     )
+    guarded = guards.run_guardrails(fitted, found, source.labels, estimates.estimand, margins, options["alpha"])
     found_cluster = bool(source.cluster_name) and columns.cluster is None
     case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
     audit = run_audit(case)
@@ -189,8 +206,9 @@ def _result(
         options["alpha"],
         audit,
         tables.extra(fitted, found, source.labels, source.control, shares, options["alpha"]),
-        tables.advice(case, estimates, options["alpha"]),
+        (*guards.advice(guarded, options["alpha"]), *tables.advice(case, estimates, options["alpha"])),
         tables.speaks(case),
+        guarded,
     )
 
 

@@ -99,19 +99,7 @@ def benjamini_hochberg(p: ArrayLike) -> FloatArray:
     Valid for tests that are independent or positively dependent, as metrics of one test mostly are. The intervals that
     belong to it are those of `fcr_alpha`.
 
-    Parameters
-    ----------
-    p : array-like, shape (m,)
-        NaN passes through and is not counted.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-
-    Raises
-    ------
-    InputError
-        A p-value outside [0, 1].
+    Takes, returns and raises what `holm` does.
 
     Examples
     --------
