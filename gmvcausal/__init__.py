@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
     from gmvcausal.abtest.assign import assign
     from gmvcausal.abtest.looks import sequential
-    from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Ratio
+    from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Quantile, Ratio
     from gmvcausal.abtest.planning import power, sample_size
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
@@ -30,6 +30,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Logs": ("gmvcausal.logs.logs", "Logs"),
     "Mean": ("gmvcausal.abtest.metrics", "Mean"),
     "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
+    "Quantile": ("gmvcausal.abtest.metrics", "Quantile"),
     "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "assign": ("gmvcausal.abtest.assign", "assign"),
@@ -54,6 +55,7 @@ __all__ = [
     "Logs",
     "Mean",
     "Proportion",
+    "Quantile",
     "Ratio",
     "ab_test",
     "assign",

@@ -23,8 +23,8 @@ class Case:
     found_cluster: bool
 
     def plain_terms(self) -> list[Term]:
-        """The uncapped rows."""
-        return [t for t in self.fit.terms if t.cap is None]
+        """The uncapped rows of sums; a quantile has no tail, and no unit carries it."""
+        return [t for t in self.fit.terms if t.cap is None and t.recipe.quantile is None]
 
     def label(self, term: Term) -> str:
         """How a message names a row."""

@@ -73,6 +73,8 @@ def largest_share(case: Case, term: Term) -> float:
 def leverage(case: Case) -> Check | None:
     """Does one unit carry the result?"""
     # One covariate far from all others decides its own slope, and the slope the answer.
+    if not case.plain_terms():
+        return None
     ruined = min(case.plain_terms(), key=lambda t: np.nan_to_num(t.variance_reduction))
     if ruined.variance_reduction < -0.5:
         return Check(

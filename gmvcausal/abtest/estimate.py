@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gmvcausal.abtest import quantiles
 from gmvcausal.abtest.caps import Cap, find_cap
 from gmvcausal.abtest.compare import Contrast, welch_df
-from gmvcausal.abtest.metrics import Gmv, Metric, covariates, name_of, parts
+from gmvcausal.abtest.metrics import Gmv, Metric, Quantile, covariates, name_of, parts
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, Look, Shape
 from gmvcausal.abtest.rules import MIN_BALANCED, MIN_CLUSTERS
 from gmvcausal.abtest.sample import Sample, clustered, plain, usable, without_dust
@@ -101,13 +102,15 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
     notes: list[str] = []
     shapes = {p: source.shape(Col(p)) for p in dict.fromkeys(p for m in metrics for p in parts(m))}
     caps = [find_cap(m, source, shapes, notes) for m in metrics]
-    cols = _columns(metrics, caps, source)
+    at = {k: (m, quantiles.find(m, source)) for k, m in enumerate(metrics) if isinstance(m, Quantile)}
+    cols = _columns(metrics, caps, source, at)
     moments = without_dust(source.moments(cols))
     arms = len(source.labels)
     sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms)
     recipes = [_recipes(m, cap, cols, source, sample, notes) for m, cap in zip(metrics, caps, strict=True)]
+    points = {k: quantiles.values(*own, cols, sample, source) for k, own in at.items()}
     drafts = [
-        _draft(k, a, cap, recipe, source, sample, metrics[k])
+        _draft(k, a, cap, recipe, source, sample, metrics[k], points.get(k))
         for k, pair in enumerate(recipes)
         for a in range(arms)
         if a != source.control
@@ -115,7 +118,7 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
     ]
     rows_only = moments.cells is None and settings.hc == "hc2"
     # The checks look at uncapped rows only; a capped one is passed over again just for its HC2.
-    seen = [d.cap is None or (rows_only and bool(d.recipe.covariates)) for d in drafts]
+    seen = [(d.cap is None and d.recipe.quantile is None) or (rows_only and bool(d.recipe.covariates)) for d in drafts]
     asks = [a for d, use in zip(drafts, seen, strict=True) if use for a in _asks(d, sample, source.control, rows_only)]
     looks = iter(source.look(cols, asks))
     unseen = Look(math.nan, math.nan, math.nan, math.nan)
@@ -139,7 +142,9 @@ class _Draft:
     values: tuple[Value, Value]
 
 
-def _columns(metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source) -> list[Col]:
+def _columns(
+    metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source, at: dict[int, tuple[Quantile, FloatArray]]
+) -> list[Col]:
     wanted: dict[Col, None] = {}
     for metric, cap in zip(metrics, caps, strict=True):
         wanted |= dict.fromkeys(Col(p) for p in parts(metric))
@@ -148,6 +153,8 @@ def _columns(metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source
         if cap is not None:
             wanted |= dict.fromkeys(Col(p, c) for p, c in zip(parts(metric), cap.at, strict=True))
         wanted |= dict.fromkeys(col for c in covariates(metric) for col in source.expanded[c])
+    for own in at.values():
+        wanted |= dict.fromkeys(quantiles.indicators(*own))
     return list(wanted)
 
 
@@ -158,6 +165,8 @@ def _recipes(
     place = {c: i for i, c in enumerate(cols)}
     if isinstance(metric, Gmv):
         return [(None, recipe) for recipe in _factors(metric, place)]
+    if isinstance(metric, Quantile):
+        return [(None, Recipe(place[Col(metric.column)], quantile=metric.q))]
     asked = [place[col] for c in covariates(metric) for col in source.expanded[c]]
     held = usable(np.array([a.cross for a in sample.arms]), asked) if asked else []
     gone = [cols[j] for j in asked if j not in held]
@@ -191,7 +200,16 @@ def _factors(metric: Gmv, place: dict[Col, int]) -> list[Recipe]:
     return found
 
 
-def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, sample: Sample, metric: Metric) -> _Draft:
+def _draft(
+    k: int,
+    a: int,
+    cap: Cap | None,
+    recipe: Recipe,
+    source: Source,
+    sample: Sample,
+    metric: Metric,
+    points: list[Value] | None,
+) -> _Draft:
     treated, control = sample.arms[a], sample.arms[source.control]
     smallest = min(treated.n, control.n)
     if recipe.covariates and smallest < len(recipe.covariates) + 3:
@@ -201,6 +219,8 @@ def _draft(k: int, a: int, cap: Cap | None, recipe: Recipe, source: Source, samp
             remedy="adjust for fewer covariates",
         )
     at = centre(treated, control)
+    if points is not None:
+        return _Draft(k, a, cap, recipe, at, (points[a], points[source.control]))
     values = (value(recipe, treated, at), value(recipe, control, at))
     for one, arm in zip(values, (a, source.control), strict=True):
         if math.isnan(one.value) and recipe.log:

@@ -23,7 +23,7 @@ from gmvcausal.abtest.read import (
     said_of_units,
     small_arms,
 )
-from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Shape
+from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Mass, Shape
 from gmvcausal.errors import GmvCausalWarning
 from gmvcausal.frames import rules
 from gmvcausal.frames.facts import COARSER, frame_facts
@@ -54,7 +54,7 @@ class Files:
     meta: dict[str, Any]
     expanded: dict[str, tuple[Col, ...]]
     expressions: dict[str, str]
-    sizes: IntArray
+    rows_of: IntArray
     dropped: dict[str, int] = field(default_factory=dict)
     unit_checked: str = ""
     strata: int = 1
@@ -64,6 +64,8 @@ class Files:
     def expression(self, col: Col) -> str:
         """A column of the matrix in SQL."""
         plain = self.expressions[col.name]
+        if col.below is not None:
+            return f"CAST({plain} <= {_literal(col.below)} AS DOUBLE)"
         if col.any:
             return f"CAST({plain} <> 0 AS DOUBLE)"
         return plain if col.cap is None else f"least({plain}, {_literal(col.cap)})"
@@ -89,10 +91,14 @@ class Files:
         """Every cluster and arm that occur together."""
         return [(c, int(a)) for c, a, _ in self._table("c, a, count(*)", "c, a")]
 
+    def sizes(self) -> IntArray:
+        """Rows of each arm."""
+        return self.rows_of
+
     def counts(self) -> IntArray:
         """Independent units of each arm."""
         if not self.cluster_name or len({c for c, _ in self._pairs}) < len(self._pairs):
-            return self.sizes
+            return self.rows_of
         return np.bincount([a for _, a in self._pairs], minlength=len(self.labels))
 
     def shape(self, col: Col) -> Shape:
@@ -115,6 +121,43 @@ class Files:
         x = self.expression(col)
         (found,) = self._row([f"quantile_cont({x}, {_literal(share)}) FILTER ({x} <> 0)"])
         return math.nan if found is None else float(found)
+
+    def quantiles(self, col: Col, shares: FloatArray) -> FloatArray:
+        """Quantiles of each arm at its own shares, shape (arms, k)."""
+        x = self.expression(col)
+        wanted = ", ".join(_literal(s) for s in shares.ravel())
+        found = dict(self._table(f"a, quantile_cont({x}, [{wanted}])", "a"))
+        every = np.array([found[a] for a in range(len(shares))]).reshape(len(shares), *shares.shape)
+        return np.array([every[a, a] for a in range(len(shares))])
+
+    def live_quantiles(self, col: Col, share: float) -> FloatArray:
+        """A quantile of the non-zero values of each arm, shape (arms,); NaN where there are none."""
+        x = self.expression(col)
+        found = dict(self._table(f"a, quantile_cont({x}, {_literal(share)}) FILTER ({x} <> 0)", "a"))
+        return np.array([math.nan if found[a] is None else found[a] for a in range(len(self.labels))])
+
+    def mass(self, col: Col, at: FloatArray) -> list[list[Mass]]:
+        """For each arm and each of its places `at`, shape (arms, k): the commoner of the two values around it."""
+        x = self.expression(col)
+        places = list(dict.fromkeys(float(p) for p in at.ravel()))
+        sides = [
+            s
+            for p in places
+            for s in (f"max({x}) FILTER ({x} <= {_literal(p)})", f"min({x}) FILTER ({x} >= {_literal(p)})")
+        ]
+        around = {row[0]: row[1:] for row in self._table(", ".join(["a", *sides]), "a")}
+        values = list(dict.fromkeys(float(v) for row in around.values() for v in row if v is not None))
+        counts = {
+            row[0]: dict(zip(values, row[1:], strict=True))
+            for row in self._table(", ".join(["a", *(f"count(*) FILTER ({x} = {_literal(v)})" for v in values)]), "a")
+        }
+        found = []
+        for a, own in enumerate(at):
+            first = [2 * places.index(float(p)) for p in own]
+            pairs = [[v for v in around[a][i : i + 2] if v is not None] for i in first]
+            best = [max((int(counts[a][v]), -float(v)) for v in pair) for pair in pairs]
+            found.append([Mass(-v, k) for k, v in best])
+        return found
 
     def moments(self, cols: list[Col]) -> Moments:
         """Moments by arm, with cluster cells where there are clusters."""

@@ -139,13 +139,53 @@ class Gmv:
             raise InputError("Gmv needs different columns for visits, orders and gmv")
 
 
-Metric = Mean | Proportion | Ratio | Gmv
+@dataclass(frozen=True)
+class Quantile:
+    """A quantile of a column over units: what the unit at the top tenth spends.
+
+    Quantiles are interpolated between neighbouring values (type 7 of Hyndman and Fan 1996, the default of numpy, R and
+    DuckDB's ``quantile_cont``). Where many units share one value (zeros, whole numbers of orders) a quantile jumps
+    instead of moving, and the metric is refused.
+
+    Parameters
+    ----------
+    column : str
+        Numbers, one per unit.
+    q : float
+        Between 0 and 1, ends excluded: .5 is the median.
+
+    Raises
+    ------
+    InputError
+        For a `q` that is no quantile.
+
+    References
+    ----------
+    Woodruff (1952), JASA 47; Deng, Knoblich and Lu (2018), KDD.
+
+    Examples
+    --------
+    >>> Quantile("gmv", 0.9)
+    Quantile(column='gmv', q=0.9)
+    """
+
+    column: str
+    q: float
+
+    def __post_init__(self) -> None:
+        column_name("Quantile's column", self.column)
+        object.__setattr__(self, "q", _share(self.q))
+
+
+Metric = Mean | Proportion | Ratio | Gmv | Quantile
 
 
 def name_of(metric: Metric) -> str:
     """What tables call the metric."""
     if isinstance(metric, Gmv):
         return metric.gmv
+    if isinstance(metric, Quantile):
+        return f"{metric.column} q{metric.q:g}"
     return f"{metric.numerator} / {metric.denominator}" if isinstance(metric, Ratio) else metric.column
 
 
@@ -158,12 +198,12 @@ def parts(metric: Metric) -> tuple[str, ...]:
 
 def covariates(metric: Metric) -> tuple[str, ...]:
     """Columns of the covariates."""
-    return () if isinstance(metric, Proportion | Gmv) else tuple(metric.pre or ())
+    return () if isinstance(metric, Proportion | Gmv | Quantile) else tuple(metric.pre or ())
 
 
 def cap_of(metric: Metric) -> str | float | None:
-    """How the outcome is to be capped; a share is not."""
-    return None if isinstance(metric, Proportion | Gmv) else metric.cap
+    """How the outcome is to be capped; a share or a quantile is not."""
+    return None if isinstance(metric, Proportion | Gmv | Quantile) else metric.cap
 
 
 def read_metrics(metrics: Any) -> tuple[Metric, ...]:
@@ -174,16 +214,16 @@ def read_metrics(metrics: Any) -> tuple[Metric, ...]:
     InputError
         No metric, something that is none, or the same one twice.
     """
-    listed = [metrics] if isinstance(metrics, str | Mean | Proportion | Ratio | Gmv) else metrics
+    listed = [metrics] if isinstance(metrics, str | Metric) else metrics
     if not isinstance(listed, Sequence) or isinstance(listed, bytes):
         raise InputError(f"metrics must list metrics, but is {said(metrics)}", remedy="write metrics=[gc.Mean('gmv')]")
     found: list[Metric] = []
     for item in listed:
         metric = Mean(item) if isinstance(item, str) else item
-        if not isinstance(metric, Mean | Proportion | Ratio | Gmv):
+        if not isinstance(metric, Metric):
             raise InputError(
                 f"metrics holds {said(item)}, which is no metric",
-                remedy="use gc.Mean, gc.Proportion, gc.Ratio, gc.Gmv or the name of a column",
+                remedy="use gc.Mean, gc.Proportion, gc.Ratio, gc.Quantile, gc.Gmv or the name of a column",
             )
         if metric in found:
             raise InputError(f"metrics holds {name_of(metric)!r} twice", remedy="name each metric once")
@@ -207,6 +247,14 @@ def _covariates(pre: Any, outcome: tuple[str, ...]) -> tuple[str, ...]:
                 remedy="name columns measured before the test, for example gmv_pre",
             )
     return tuple(dict.fromkeys(listed))
+
+
+def _share(q: Any) -> float:
+    if isinstance(q, bool) or not isinstance(q, numbers.Real) or not 0 < float(q) < 1:
+        raise InputError(
+            f"q must be a quantile between 0 and 1, but is {said(q)}", remedy="write 0.9 for the top tenth"
+        )
+    return float(q)
 
 
 def _cap(cap: Any) -> str | float | None:

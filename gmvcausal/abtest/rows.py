@@ -16,12 +16,14 @@ IntArray = NDArray[np.int64]
 
 
 class Col(NamedTuple):
-    """A column of the matrix: of the data, capped, the indicator of a level of a text column, or of not being zero."""
+    """A column of the matrix: of the data, capped, the indicator of a level of a text column, of not being zero, or of
+    lying at or below a value."""
 
     name: str
     cap: float | None = None
     level: str | None = None
     any: bool = False
+    below: float | None = None
 
 
 class Shape(NamedTuple):
@@ -59,6 +61,13 @@ class Look(NamedTuple):
     squares: float
     cubes: float
     hc2: float
+
+
+class Mass(NamedTuple):
+    """A value, and how many rows of an arm have it."""
+
+    value: float
+    rows: int
 
 
 class Ask(NamedTuple):
@@ -125,7 +134,7 @@ class Rows:
 
     def counts(self) -> IntArray:
         """Independent units of each arm: rows, or clusters where each lies in one arm."""
-        by_row = np.bincount(self.arm, minlength=len(self.labels))
+        by_row = self.sizes()
         if self.cluster is None:
             return by_row
         pairs = np.unique(self.cluster * len(self.labels) + self.arm)
@@ -134,7 +143,9 @@ class Rows:
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""
-        plain = self.values[col._replace(cap=None, any=False)]
+        plain = self.values[col._replace(cap=None, any=False, below=None)]
+        if col.below is not None:
+            return np.asarray(plain <= col.below, dtype=float)
         if col.any:
             return np.asarray(plain != 0, dtype=float)
         return plain if col.cap is None else np.minimum(plain, col.cap)
@@ -160,6 +171,36 @@ class Rows:
         x = self.column(col)
         live = x[x != 0]
         return float(np.quantile(live, share)) if len(live) else np.nan
+
+    def quantiles(self, col: Col, shares: FloatArray) -> FloatArray:
+        """Quantiles of each arm at its own shares, shape (arms, k); interpolated (type 7)."""
+        x = self.column(col)
+        return np.array([np.quantile(x[self.arm == a], own) for a, own in enumerate(shares)])
+
+    def live_quantiles(self, col: Col, share: float) -> FloatArray:
+        """A quantile of the non-zero values of each arm, shape (arms,); NaN where there are none."""
+        x = self.column(col)
+        live = [x[(self.arm == a) & (x != 0)] for a in range(len(self.labels))]
+        return np.array([np.quantile(own, share) if len(own) else np.nan for own in live])
+
+    def sizes(self) -> IntArray:
+        """Rows of each arm."""
+        return np.bincount(self.arm, minlength=len(self.labels))
+
+    def mass(self, col: Col, at: FloatArray) -> list[list[Mass]]:
+        """For each arm and each of its places `at`, shape (arms, k): the commoner of the two values around it."""
+        x = self.column(col)
+        found = []
+        for a, places in enumerate(at):
+            distinct, counts = np.unique(x[self.arm == a], return_counts=True)
+            own = []
+            for place in places:
+                low = max(int(np.searchsorted(distinct, place, side="right")) - 1, 0)
+                high = min(int(np.searchsorted(distinct, place, side="left")), len(distinct) - 1)
+                best = max((low, high), key=lambda i: (counts[i], -i))
+                own.append(Mass(float(distinct[best]), int(counts[best])))
+            found.append(own)
+        return found
 
     def moments(self, cols: list[Col]) -> Moments:
         """Moments by arm (by arm and stratum, strata varying fastest), with cluster cells where there are clusters."""

@@ -14,7 +14,7 @@ from gmvcausal.abtest.case import Case
 from gmvcausal.abtest.checks_outcome import unreliable
 from gmvcausal.abtest.compare import Limits
 from gmvcausal.abtest.estimate import Fit, Term
-from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Ratio, covariates, name_of, parts
+from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Quantile, Ratio, covariates, name_of, parts
 from gmvcausal.abtest.result import Extra
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import FloatArray
@@ -153,6 +153,8 @@ def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) ->
     if isinstance(metric, Ratio):
         what = f"{_capped(metric.numerator, cap.at[0])} / {_capped(metric.denominator, cap.at[1])}"
         what = f"ratio of totals {what}"
+    elif isinstance(metric, Quantile):
+        what = f"the {metric.q:g} quantile of {metric.column}"
     elif isinstance(metric, Mean):
         what = f"mean {_capped(metric.column, cap.at[0])}"
     else:

@@ -27,6 +27,8 @@ class Recipe:
         Whether the value is the logarithm of the mean or the ratio.
     factor : str
         The factor of GMV that this is; empty for other metrics.
+    quantile : float or None
+        Of `numerator`, where the value is a quantile and not a mean.
     """
 
     numerator: int
@@ -34,6 +36,7 @@ class Recipe:
     covariates: tuple[int, ...] = ()
     log: bool = False
     factor: str = ""
+    quantile: float | None = None
 
     @property
     def outcomes(self) -> tuple[int, ...]:

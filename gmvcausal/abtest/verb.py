@@ -17,7 +17,7 @@ from gmvcausal.abtest.checks import run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
-from gmvcausal.abtest.metrics import Metric, covariates, parts, read_metrics
+from gmvcausal.abtest.metrics import Metric, Quantile, covariates, name_of, parts, read_metrics
 from gmvcausal.abtest.read import read_expected, read_rows
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
@@ -59,7 +59,7 @@ def ab_test(
     data : frame, parquet path or DuckDB relation
         One row per unit (user), all arms; zeros where nothing was bought. Not changed.
     metrics : metric, column name, or list of these
-        `Mean`, `Proportion`, `Ratio`; a name is a `Mean`.
+        `Mean`, `Proportion`, `Ratio`, `Quantile`, `Gmv`; a name is a `Mean`.
     arm : str
         Column of the arm each unit was assigned to.
     control : label, optional
@@ -241,6 +241,13 @@ def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None
         raise InputError(
             "strata= and pre= cannot be used together",
             remedy="name the stratum among the covariates, pre=[...]: text columns enter as indicators",
+        )
+    quantile = next((m for m in metrics if isinstance(m, Quantile)), None)
+    if options["strata"] and quantile is not None:
+        raise InputError(
+            f"strata= and a quantile cannot be used together: {name_of(quantile)!r} has no mean over strata",
+            column=quantile.column,
+            remedy="leave strata= out, or test the quantile in a call of its own",
         )
     if options["strata"] and options["cluster"]:
         raise InputError("strata= and cluster= cannot be used together", remedy="leave strata= out")

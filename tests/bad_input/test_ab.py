@@ -88,6 +88,10 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "expected ratio of a stranger": (lambda: BASE, {**M, "expected_ratio": {0: 0.5, 2: 0.5}}, I, "names 2, which is no arm", None, None, ()),
     "expected ratio incomplete": (lambda: BASE, {**M, "expected_ratio": {0: 0.5}}, I, "no share for arm '1'", None, None, ()),
     "expected ratio negative": (lambda: BASE, {**M, "expected_ratio": {0: 1, 1: -1}}, I, "positive shares", None, None, ()),
+    "75 a quantile among zeros": (lambda: of(gmv=BASE["gmv"] * (BASE.index % 20 == 0)), {"metrics": [gc.Quantile("gmv", 0.9)]}, I, r"9\d\.\d% of arm '0' are zero.*quantile among buyers is \d.*selected after assignment", "gmv", None, ()),
+    "75 a quantile of orders": (lambda: BASE, {"metrics": [gc.Quantile("orders", 0.9)]}, I, "many rows share.*are 1,.*gc.Proportion", "orders", None, ()),
+    "75 an extreme quantile": (lambda: BASE, {"metrics": [gc.Quantile("gmv_pre", 0.999)]}, D, "too few for its 0.999 quantile", "gmv_pre", None, ()),
+    "75 a quantile over strata": (lambda: BASE, {"metrics": [gc.Quantile("gmv_pre", 0.5)], "strata": "segment"}, I, "strata= and a quantile", "gmv_pre", None, ()),
     "no metric": (lambda: BASE, {"metrics": []}, I, "metrics is empty", None, None, ()),
     "what is no metric": (lambda: BASE, {"metrics": [3]}, I, "holds 3, which is no metric", None, None, ()),
     "the same metric twice": (lambda: BASE, {"metrics": ["gmv", gc.Mean("gmv")]}, I, "'gmv' twice", None, None, ()),
@@ -115,7 +119,7 @@ def test_refused(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in ERRORS if c.split()[0] in {"28", "30", "33", "38", "45", "47", "53", "57", "62"}]
+    "case", [c for c in ERRORS if c.split()[0] in {"28", "30", "33", "38", "45", "47", "53", "57", "62", "75"}]
 )
 def test_a_file_is_refused_for_the_same_reason(case: str, tmp_path: Path) -> None:
     make, options, kind, message, column, count, rows = ERRORS[case]
@@ -129,6 +133,7 @@ def test_a_file_is_refused_for_the_same_reason(case: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: gc.Quantile("gmv", 90), "q must be a quantile between 0 and 1"),
         (lambda: gc.Mean("gmv", cap=1.5), "cap must be 'auto', None or a quantile"),
         (lambda: gc.Mean("gmv", cap=100), "cut the column yourself"),
         (lambda: gc.Mean("gmv", cap="p99"), "cap must be"),
