@@ -108,5 +108,5 @@ def _refuse_mass(metric: Quantile, source: Source, found: list[list[Mass]], most
                 "there instead of moving",
                 column=metric.column,
                 remedy=f"compare gc.Mean({metric.column!r}) or the share of buyers; the {metric.q:g} quantile among "
-                f"buyers is {told}, but buyers are selected after assignment, so that difference is no effect of the tactic",
+                f"buyers is {told}, but buyers are selected after assignment: no effect of the tactic",
             )
