@@ -22,6 +22,7 @@ from gmvcausal.abtest.read import read_expected, read_rows
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
 from gmvcausal.abtest.source import Source
+from gmvcausal.abtest.sparse import Sparse
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.table import is_path, is_relation
@@ -213,7 +214,9 @@ def _result(
 
 
 def _open(data: Any, columns: Columns) -> Source:
-    """The rows where they lie, if sums are enough; else in memory."""
+    """The rows where they lie, if sums are enough; else in memory. What a study of the verb has drawn is taken as it is."""
+    if isinstance(data, Sparse):
+        return data
     found = open_files(data, columns) if is_path(data) or is_relation(data) else None
     return read_rows(data, columns) if found is None else found
 
