@@ -20,7 +20,11 @@ RULES: dict[str, Rule] = {
         more_fail=" (srm_alpha=)",
     ),
     "repeated_units": Rule("whether every unit has one row (and one arm); repeats are refused, not warned of"),
-    "tail": Rule("skewness of the uncapped difference, if both arms have the tail that they have together", 0.22),
+    "tail": Rule(
+        "skewness of the uncapped difference without its largest unit (or a third of that with it, if larger), if both "
+        "arms have the tail that they have together",
+        0.18,
+    ),
     "leverage": Rule(
         "share of the variance of the difference that comes from the largest unit",
         0.10,
