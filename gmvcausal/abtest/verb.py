@@ -214,7 +214,7 @@ def _result(
 
 
 def _open(data: Any, columns: Columns) -> Source:
-    """The rows where they lie, if sums are enough; else in memory. What a study of the verb has drawn is taken as it is."""
+    """The rows where they lie, if sums are enough; else in memory. What a study of the verb has drawn is a source."""
     if isinstance(data, Sparse):
         return data
     found = open_files(data, columns) if is_path(data) or is_relation(data) else None
