@@ -7,12 +7,12 @@ follows from the rows of buyers and the number of the others.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Rows, Shape
+from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Mass, Rows, Shape
 from gmvcausal.moments import Moments, merge
 
 
@@ -84,18 +84,40 @@ class Sparse:
         """Quantile of the non-zero values over all arms; NaN where there are none."""
         return self.live.quantile(col, share)
 
+    def live_quantiles(self, col: Col, share: float) -> FloatArray:
+        """A quantile of the non-zero values of each arm."""
+        return self.live.live_quantiles(col, share)
+
+    def quantiles(self, col: Col, shares: FloatArray) -> FloatArray:
+        """Quantiles of each arm at its own shares."""
+        return self._written_out().quantiles(col, shares)
+
+    def mass(self, col: Col, at: FloatArray) -> list[list[Mass]]:
+        """For each arm and each of its places, the commoner of the two values around it."""
+        return self._written_out().mass(col, at)
+
+    def sizes(self) -> IntArray:
+        """Rows of each arm."""
+        return self.counts()
+
+    def _written_out(self) -> Rows:
+        """All rows: order statistics need them."""
+        arm = np.concatenate([self.live.arm, np.repeat(np.arange(len(self.zeros)), self.zeros)])
+        none = np.zeros(int(self.zeros.sum()))
+        return replace(self.live, arm=arm, values={c: np.concatenate([x, none]) for c, x in self.live.values.items()})
+
     def moments(self, cols: list[Col]) -> Moments:
         """Moments by arm."""
         found = self.live.moments(cols)
-        none = np.zeros_like(found.mean)
-        zeros = Moments(found.keys, self.zeros.astype(float), none, np.zeros_like(found.cross), none)
-        return merge(found, zeros)
+        mean = np.where(self.zeros[:, None] > 0, _at_zero(cols), 0.0)
+        none = Moments(found.keys, self.zeros.astype(float), mean, np.zeros_like(found.cross), np.zeros_like(mean))
+        return merge(found, none)
 
     def look(self, cols: list[Col], asks: list[Ask]) -> list[Look]:
         """The second pass."""
         out = []
         for ask, found in zip(asks, self.live.look(cols, asks), strict=True):
-            residual, times = -float(ask.mean @ ask.gradient), int(self.zeros[ask.arm])
+            residual, times = float((_at_zero(cols) - ask.mean) @ ask.gradient), int(self.zeros[ask.arm])
             square = residual**2
             out.append(
                 Look(
@@ -119,6 +141,11 @@ class Sparse:
         """Labels, numbers of rows that are zero, and the others as they came, for the hash."""
         text = np.array([str(label) for label in self.labels], dtype=object)
         return [text, self.zeros, self.live.arm, *(self.live.values[c] for c in sorted(self.live.values, key=str))]
+
+
+def _at_zero(cols: list[Col]) -> FloatArray:
+    """What a row that is zero has in each column: an indicator may be one there."""
+    return np.array([float(c.below is not None and c.below >= 0) for c in cols])
 
 
 def sparse(labels: tuple[Any, ...], control: int, sizes: IntArray, arm: IntArray, outcomes: dict[str, Any]) -> Sparse:

@@ -27,7 +27,7 @@ def both(seed: int = 3) -> tuple[pd.DataFrame, Sparse]:
 
 
 CALLS: list[dict[str, Any]] = [
-    {"metrics": [gc.Mean("gmv"), gc.Ratio("gmv", "orders")]},
+    {"metrics": [gc.Mean("gmv"), gc.Ratio("gmv", "orders"), gc.Quantile("gmv", 0.97)]},
     {"metrics": [gc.Mean("gmv", cap=0.9)], "alternative": "greater", "lift": "log", "hc": None},
     {"metrics": [gc.Mean("gmv"), gc.Mean("orders"), gc.Gmv("gmv", "orders")], "adjust": "holm", "alpha": 0.1},
 ]
