@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.looks_read import Looks, from_cells, from_estimates
-from gmvcausal.abtest.looks_result import SequentialResult
+from gmvcausal.abtest.looks_result import Plan, Seen, SequentialResult, sequential_estimates
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, one_of, said
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Manifest
-from gmvcausal.stats.anytime import mixture_critical, mixture_p, sequential_srm
+from gmvcausal.stats.anytime import mixture_p, sequential_srm
 from gmvcausal.stats.inference import FloatArray
 from gmvcausal.stats.sequential import SPENDING, spending_bounds
 
@@ -132,16 +132,15 @@ def sequential(
     else:
         table = open_table(data, "data", [look, arm, n, mean, variance])
         read = from_cells(table, look, arm, control, n, mean, variance, cumulative=cells == "cumulative")
-    end = _end(planned, read)
+    plan = Plan(method, spending, alternative, _end(planned, read))
     sign = -1.0 if alternative == "less" else 1.0
-    sides = 2 if alternative == "two-sided" else 1
     z = sign * read.estimate / read.std_error
     if method == "group_sequential":
-        bounds = spending_bounds(read.information, alpha=alpha, spending=spending, sides=sides, maximum=end)
-        critical, used, p = bounds.z, bounds.spent, partial(bounds.p_value, z)
+        bounds = spending_bounds(read.information, alpha=alpha, spending=spending, sides=plan.sides, maximum=plan.end)
+        critical, used, p = bounds.z, bounds.spent, bounds.p_value(z)
     else:
-        critical = mixture_critical(read.information, alpha=alpha, tuned_at=end, sides=sides)
-        p = partial(mixture_p, z, read.information, alpha=alpha, tuned_at=end, sides=sides)
+        critical = plan.bounds(read.information, alpha)
+        p = mixture_p(z, read.information, alpha=alpha, tuned_at=plan.end, sides=plan.sides)
         used = np.full(len(z), np.nan)
     options = {
         "look": look, "arm": arm, "control": read.control, "method": method, "spending": spending,
@@ -150,7 +149,7 @@ def sequential(
     }  # fmt: skip
     notes = list(read.notes)
     if planned is None:
-        notes.append("planned= was not given: the last look is taken as the planned end")
+        notes.append("the last look is taken as the planned end, for planned= was not given")
     analysed = (read.estimate, read.std_error, read.information)
     manifest = Manifest(
         "sequential",
@@ -162,23 +161,21 @@ def sequential(
         tuple(notes),
         partial(tuple, analysed),
     )
+    seen = Seen(read.look, read.estimate, read.std_error, read.information, read.counts)
     return SequentialResult(
-        look=read.look,
-        estimates=read.estimate,
-        std_errors=read.std_error,
-        information=read.information,
-        fraction=read.information / end,
-        bound=critical,
-        spent=used,
-        srm_p=_srm(read, expected_ratio),
-        counts=read.counts,
-        method=method,
-        spending=spending,
-        alternative=alternative,
-        alpha=alpha,
-        srm_alpha=srm_alpha,
-        manifest=manifest,
-        _p_values=p,
+        "A test looked at many times",
+        "the arms were drawn by lot; looks add independent information, and samples are large enough for the normal "
+        "distribution",
+        sequential_estimates(seen, plan, critical, p),
+        manifest,
+        alpha,
+        seen,
+        plan,
+        critical,
+        used,
+        _srm(read, expected_ratio),
+        srm_alpha,
+        p,
     )
 
 

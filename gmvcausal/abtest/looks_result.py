@@ -2,85 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmvcausal.errors import DesignError
-from gmvcausal.results import Audit, Check, Manifest
-from gmvcausal.results.base import COMMON_COLUMNS
-from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results import Audit, Check, Estimates, Result
+from gmvcausal.results.curves import Curves, Line
+from gmvcausal.stats.anytime import mixture_critical
 from gmvcausal.stats.inference import FloatArray, critical_value
-from gmvcausal.stats.sequential import Bounds, stage_wise_quantiles
+from gmvcausal.stats.sequential import Bounds, spending_bounds, stage_wise_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-_ESTIMAND = "difference between the arms, all data up to the look"
+UNIT = "in the outcome's unit"
+_POWER_80 = 0.8416212335729143
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SequentialResult:
-    """A test at all of its looks.
-
-    The scalar attributes speak of the look at which the test stops: the first that crosses its bound, else the last.
+@dataclass(frozen=True)
+class Plan:
+    """How the looks of a test are bound.
 
     Attributes
     ----------
-    look : tuple
-        Labels of the looks.
-    estimates, std_errors : ndarray, shape (k,)
-    information, fraction : ndarray, shape (k,)
-        Information so far, and its share of what was planned.
+    method : {"group_sequential", "always_valid"}
+    spending : {"obrien_fleming", "pocock"}
+    alternative : {"two-sided", "greater", "less"}
+    end : float
+        Information at the planned end.
+    """
+
+    method: str
+    spending: str
+    alternative: str
+    end: float
+
+    @property
+    def sides(self) -> int:
+        """Two, or one where only a gain or only a loss counts."""
+        return 2 if self.alternative == "two-sided" else 1
+
+    def toward(self, z: FloatArray) -> FloatArray:
+        """How far each statistic lies in a direction that counts."""
+        return np.asarray({"two-sided": np.abs(z), "greater": z, "less": -z}[self.alternative])
+
+    def bounds(self, information: FloatArray, alpha: float) -> FloatArray:
+        """What the statistic must reach at each look."""
+        return np.array(_bounds(self, tuple(information.tolist()), alpha))
+
+    def limits(self, look: int, seen: Seen, level: float) -> tuple[float, float]:
+        """Limits that hold at all looks together: estimate and bound times standard error."""
+        half = float(self.bounds(seen.information, round(1 - level, 12))[look]) * float(seen.std_error[look])
+        at = float(seen.estimate[look])
+        return (
+            -np.inf if self.alternative == "less" else at - half,
+            np.inf if self.alternative == "greater" else at + half,
+        )
+
+
+@lru_cache(maxsize=64)
+def _bounds(plan: Plan, information: tuple[float, ...], alpha: float) -> tuple[float, ...]:
+    """Made once per level: all looks have them together."""
+    if plan.method == "always_valid":
+        found = mixture_critical(information, alpha=alpha, tuned_at=plan.end, sides=plan.sides)
+    else:
+        found = spending_bounds(information, alpha=alpha, spending=plan.spending, sides=plan.sides, maximum=plan.end).z
+    return tuple(found.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen at each look, on all data so far; arrays of shape (k,)."""
+
+    label: tuple[Any, ...]
+    estimate: FloatArray
+    std_error: FloatArray
+    information: FloatArray
+    counts: FloatArray
+
+
+def sequential_estimates(seen: Seen, plan: Plan, bound: FloatArray, p: FloatArray) -> Estimates:
+    """The effect where the test stops, then every look; successive looks share their data.
+
+    Parameters
+    ----------
+    seen : Seen
+    plan : Plan
+    bound, p : ndarray, shape (k,)
+        Bound and p-value of each look.
+    """
+    k = len(seen.label)
+    at = stop(plan.toward(seen.estimate / seen.std_error) >= bound)
+    rows = [at, *range(k)]
+    earlier, later = (
+        np.minimum.outer(seen.information, seen.information),
+        np.maximum.outer(seen.information, seen.information),
+    )
+    cov = np.outer(seen.std_error, seen.std_error) * np.sqrt(earlier / later)
+    n = [int(c) for c in seen.counts.sum(axis=1)] if len(seen.counts) else [None] * k
+    return Estimates(
+        ("effect", *(f"look {one}" for one in seen.label)),
+        tuple(f"difference between the arms, all data up to look {seen.label[i]}" for i in rows),
+        (UNIT,) * (k + 1),
+        seen.estimate[rows],
+        cov[np.ix_(rows, rows)],
+        tuple(n[i] for i in rows),
+        special={row: partial(plan.limits, i, seen) for row, i in enumerate(rows)},
+        special_p={row: float(p[i]) for row, i in enumerate(rows)},
+        method="repeated confidence intervals: they hold at all looks together",
+    )
+
+
+def stop(crossed: Any) -> int:
+    """The first look that crosses its bound, else the last."""
+    return int(np.argmax(crossed)) if crossed.any() else len(crossed) - 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SequentialResult(Result):
+    """A test at all of its looks.
+
+    The first row of `to_frame()`, and the scalar attributes with it, speak of the look at which the test stops: the
+    first that crosses its bound, else the last. A row for each look follows. All intervals hold together: they are
+    repeated confidence intervals (Jennison and Turnbull 1989).
+
+    Attributes
+    ----------
+    seen : Seen
+        Labels, estimates, standard errors, information and counts, look by look.
+    plan : Plan
+        Method, spending, alternative, and information at the planned end.
     bound : ndarray, shape (k,)
         What the statistic must reach; infinite where nothing may be spent.
     spent : ndarray, shape (k,)
         Alpha spent so far; NaN for a confidence sequence.
     srm_p : ndarray, shape (k,)
         P-values of the sequential sample-ratio test; NaN where units are not known.
-    counts : ndarray, shape (k, 2)
-        Units in control and treated; shape (0, 2) where not known.
-    method, spending, alternative : str
-    alpha, srm_alpha : float
-    manifest : Manifest
+    srm_alpha : float
+    p_values : ndarray, shape (k,)
+        Stage-wise (group-sequential) or always valid: each holds for stopping at that look.
     """
 
-    look: tuple[Any, ...]
-    estimates: FloatArray
-    std_errors: FloatArray
-    information: FloatArray
-    fraction: FloatArray
+    seen: Seen
+    plan: Plan
     bound: FloatArray
     spent: FloatArray
     srm_p: FloatArray
-    counts: FloatArray
-    method: str
-    spending: str
-    alternative: str
-    alpha: float
     srm_alpha: float
-    manifest: Manifest = field(repr=False)
-    _p_values: Callable[[], FloatArray] = field(repr=False)
+    p_values: FloatArray
+
+    @property
+    def look(self) -> tuple[Any, ...]:
+        """Labels of the looks."""
+        return self.seen.label
+
+    @property
+    def fraction(self) -> FloatArray:
+        """Information at each look as a share of what was planned."""
+        return self.seen.information / self.plan.end
 
     @cached_property
     def statistic(self) -> FloatArray:
         """z at each look."""
-        return self.estimates / self.std_errors
-
-    @cached_property
-    def p_values(self) -> FloatArray:
-        """Stage-wise (group-sequential) or always valid: each holds for stopping at that look."""
-        return self._p_values()
+        return self.seen.estimate / self.seen.std_error
 
     @cached_property
     def crossed(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Whether each look's statistic reaches its bound."""
-        z = {"two-sided": np.abs(self.statistic), "greater": self.statistic, "less": -self.statistic}[self.alternative]
-        return np.asarray(z >= self.bound)
+        return np.asarray(self.plan.toward(self.statistic) >= self.bound)
 
     @property
     def stopped(self) -> Any:
@@ -89,49 +181,11 @@ class SequentialResult:
 
     @property
     def _at(self) -> int:
-        return int(np.argmax(self.crossed)) if self.crossed.any() else len(self.look) - 1
+        return stop(self.crossed)
 
-    @property
-    def estimate(self) -> float:
-        """The difference at the look where the test stops; `adjusted` takes the stop into account."""
-        return float(self.estimates[self._at])
-
-    @property
-    def std_error(self) -> float:
-        """Its standard error."""
-        return float(self.std_errors[self._at])
-
-    @property
-    def p_value(self) -> float:
-        """P-value that counts all looks up to there."""
-        return float(self.p_values[self._at])
-
-    @property
-    def estimand(self) -> str:
-        """What is estimated."""
-        return _ESTIMAND
-
-    @property
-    def unit(self) -> str:
-        """Unit of measurement of the estimate."""
-        return "unit of the outcome"
-
-    @property
-    def n(self) -> int | None:
-        """Units behind the answer, where they are known."""
-        return int(self.counts[self._at].sum()) if len(self.counts) else None
-
-    def conf_int(self) -> tuple[float, float]:
-        """Interval at the look where the test stops; it holds together with those of all other looks."""
-        low, high = self._intervals()
-        return float(low[self._at]), float(high[self._at])
-
-    def _intervals(self) -> tuple[FloatArray, FloatArray]:
-        """Repeated confidence intervals: estimate and bound times standard error (Jennison and Turnbull 1989)."""
-        half = self.bound * self.std_errors
-        low = np.full(len(half), -np.inf) if self.alternative == "less" else self.estimates - half
-        high = np.full(len(half), np.inf) if self.alternative == "greater" else self.estimates + half
-        return low, high
+    def _about_row(self, place: int) -> dict[str, Any]:
+        at = self._at if place == 0 else place - 1
+        return {"detectable_errors": float(self.bound[at]) + _POWER_80}
 
     def adjusted(self) -> tuple[float, float, float]:
         """Estimate and interval that take the stop into account: median-unbiased, and of the level of the test.
@@ -150,14 +204,14 @@ class SequentialResult:
         DesignError
             For a confidence sequence: its stops follow no plan, so they have no order.
         """
-        if self.method != "group_sequential":
+        if self.plan.method != "group_sequential":
             raise DesignError(
                 "stops of a confidence sequence follow no plan, so no estimate can take them into account",
                 remedy="report its interval, which holds at every stop, or pass method='group_sequential'",
             )
-        sides = 2 if self.alternative == "two-sided" else 1
-        sign = -1.0 if self.alternative == "less" else 1.0
-        bounds = Bounds(self.information, self.fraction, self.bound, self.spent, sides)
+        sides = self.plan.sides
+        sign = -1.0 if self.plan.alternative == "less" else 1.0
+        bounds = Bounds(self.seen.information, self.fraction, self.bound, self.spent, sides)
         tail = self.alpha / sides
         z = sign * float(self.statistic[self._at])
         low, middle, high = sign * self.std_error * stage_wise_quantiles(bounds, z, self._at, [tail, 0.5, 1 - tail])
@@ -168,18 +222,21 @@ class SequentialResult:
     @property
     def naive_looks(self) -> int:
         """Looks at which an interval for a single look would have excluded zero."""
-        z = {"two-sided": np.abs(self.statistic), "greater": self.statistic, "less": -self.statistic}[self.alternative]
-        level = 1 - self.alpha if self.alternative == "two-sided" else 1 - 2 * self.alpha
-        return int(np.count_nonzero(z >= critical_value(level)))
+        return int(np.count_nonzero(self.plan.toward(self.statistic) >= self._single))
+
+    @property
+    def _single(self) -> float:
+        """What the statistic would have to reach at a single look."""
+        return critical_value(1 - self.alpha if self.plan.sides == 2 else 1 - 2 * self.alpha)
 
     @cached_property
     def audit(self) -> Audit:
         """The sequential sample-ratio test."""
-        if not len(self.counts):
+        if not len(self.seen.counts):
             return Audit((Check("sample_ratio", "not_run", "the numbers of units in the arms are not known"),))
         p = float(self.srm_p[-1])
         status = "failed" if p < self.srm_alpha else "warned" if p < 0.05 else "passed"
-        shown = f"{self.counts[-1, 0]:,.0f} units in control and {self.counts[-1, 1]:,.0f} in treated"
+        shown = f"{self.seen.counts[-1, 0]:,.0f} units in control and {self.seen.counts[-1, 1]:,.0f} in treated"
         return Audit(
             (
                 Check(
@@ -193,102 +250,73 @@ class SequentialResult:
             )
         )
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Where the test stopped, how its looks are bound, and what looking naively would have said."""
+        k, at = len(self.look), self._at
+        if self.stopped is None:
+            where = f"No bound is crossed in {k} look{'s' if k > 1 else ''}."
+        else:
+            where = f"The bound is crossed at look {self.stopped}, {at + 1} of {k}."
+        how = f"group-sequential, {_NAMES[self.plan.spending]} spending"
+        if self.plan.method == "always_valid":
+            how = "a confidence sequence, valid whenever one stops"
+        lines = [
+            where,
+            f"Method: {how}; {self.plan.alternative}; alpha {self.alpha:g} for all looks together; information at the "
+            f"last look is {100 * self.fraction[-1]:.4g}% of what was planned.",
+            f"An interval for a single look would have excluded zero at {self.naive_looks} of {k} looks.",
+        ]
+        if self.stopped is not None:
+            lines.append("An estimate at an early stop is too large on average; adjusted() corrects it.")
+        return tuple(lines)
+
     def to_frame(self) -> pd.DataFrame:
-        """One row for each look.
+        """The effect where the test stops, then one row for each look.
 
         The ten columns that every verb has, then look, information, fraction (of the planned information), bound,
         spent, crossed, and srm_p.
         """
-        import pandas as pd
+        return super().to_frame()
 
-        low, high = self._intervals()
-        k = len(self.look)
-        counts = self.counts.sum(axis=1).astype(np.int64) if len(self.counts) else np.full(k, np.nan)
-        values = (
-            [f"look {one}" for one in self.look], [self.estimand] * k, [self.unit] * k, self.estimates, self.std_errors,
-            self.statistic, self.p_values, low, high, counts,
-        )  # fmt: skip
-        return pd.DataFrame(dict(zip(COMMON_COLUMNS, values, strict=True))).assign(
-            look=list(self.look),
-            information=self.information,
-            fraction=self.fraction,
-            bound=self.bound,
-            spent=self.spent,
-            crossed=self.crossed,
-            srm_p=self.srm_p,
-        )
+    def _extra_columns(self) -> dict[str, Any]:
+        rows = [self._at, *range(len(self.look))]
+        columns = (self.seen.information, self.fraction, self.bound, self.spent, self.crossed, self.srm_p)
+        names = ("information", "fraction", "bound", "spent", "crossed", "srm_p")
+        more = {name: values[rows] for name, values in zip(names, columns, strict=True)}
+        return {"look": [self.look[i] for i in rows], **more}
 
-    def summary(self) -> str:
-        """What may be said after all looks, as text."""
-        low, high = self.conf_int()
-        percent = f"{100 * (1 - self.alpha):g} %"
-        k = len(self.look)
-        how = {
-            "group_sequential": f"group-sequential, {_NAMES[self.spending]} spending",
-            "always_valid": "confidence sequence, valid whenever one stops",
-        }[self.method]
-        if not self.audit.credible:
-            check = self.audit.failed[0]
-            lines = [f"REFUSED    the sample ratio is not as planned: {check.message}. {_upper(check.remedy)}."]
-        elif self.stopped is not None:
-            lines = [f"FINDING    an effect: the bound is crossed at look {self.stopped}, {self._at + 1} of {k}."]
-        else:
-            lines = [f"FINDING    no bound is crossed in {k} look{'s' if k > 1 else ''}."]
-        where = f"at look {self.look[self._at]}"
-        lines += [
-            f"Effect     {self.estimate:+.6g} {where}; p {_p(self.p_value)}",
-            f"{percent:<10} {low:.6g} to {high:.6g}, together with the intervals of all other looks",
-            f"Method     {how}; {self.alternative}; alpha {self.alpha:g} for all looks together",
-            f"Looks      {k}; information at the last is {100 * self.fraction[-1]:.4g} % of what was planned",
-            f"Naive      an interval for a single look would have excluded zero at {self.naive_looks} of {k} looks",
-        ]
-        if self.stopped is not None:
-            lines.append("           (an estimate at an early stop is too large on average; adjusted() corrects it)")
-        lines += [f"Audit      {c.name}: {c.status}; {c.message}" for c in self.audit]
-        rows = [f"{self.manifest.rows:,} rows read"]
-        rows += [f"left out: {why}: {count:,}" for why, count in self.manifest.dropped.items()]
-        rows += list(self.manifest.notes)
-        lines += [f"{'Rows' if i == 0 else '':<11}{row}" for i, row in enumerate(rows)]
-        return wrapped(["A test looked at many times", "=" * 27, *lines])
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """The estimate with its interval at each look, and z beside its bound."""
+        return ("estimates", "statistic")
 
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def plot(self, kind: str | None = None) -> Figure:
-        """Draw the looks.
-
-        Parameters
-        ----------
-        kind : {"estimates", "statistic"}, optional
-            The estimate with its interval at each look (default), or z beside its bound.
-        """
-        from gmvcausal.frames.params import one_of
-
-        kind = one_of("kind", "estimates" if kind is None else kind, ("estimates", "statistic"))
+    def curves(self, kind: str) -> Curves:
+        """The looks: ``"estimates"`` with their intervals, or ``"statistic"``, z beside its bound."""
         x = np.arange(len(self.look), dtype=float)
         ticks = tuple(str(one) for one in self.look)
+        here = slice(self._at, self._at + 1)
+        where = "" if self.stopped is None else f"stops at {self.stopped}"
         if kind == "estimates":
-            low, high = (np.where(np.isfinite(limit), limit, np.nan) for limit in self._intervals())
-            far = 4 * float(np.max(np.abs(self.estimates) + 2 * self.std_errors))  # the first looks dwarf all others
+            frame = self.to_frame().iloc[1:]
+            low, high = (frame[c].to_numpy(float) for c in ("conf_low", "conf_high"))
+            # The first looks dwarf all others: their limits run out of the picture.
+            far = 8 * float(abs(self.seen.estimate[self._at]) + 2 * self.seen.std_error[self._at])
             label = f"estimate, {100 * (1 - self.alpha):g}% interval for all looks together"
-            line = Line(label, x, self.estimates, "line", np.maximum(low, -far), np.minimum(high, far))
-            return Curves("Effect at each look", "look", "difference", (line,), True, ticks=ticks).draw()
+            lines = [Line(label, x, self.seen.estimate, "line", np.maximum(low, -far), np.minimum(high, far))]
+            lines += [Line(where, x[here], self.seen.estimate[here], "points")] if where else []
+            title = "Effect at each look, on all data so far"
+            return Curves(title, "look", f"difference, {UNIT}", tuple(lines), True, ticks=ticks)
         bound = np.where(np.isfinite(self.bound), np.minimum(self.bound, 8.0), np.nan)
-        single = critical_value(1 - self.alpha if self.alternative == "two-sided" else 1 - 2 * self.alpha)
         lines = [Line("z", x, self.statistic)]
-        signs = {"two-sided": (1.0, -1.0), "greater": (1.0,), "less": (-1.0,)}[self.alternative]
+        signs = {"two-sided": (1.0, -1.0), "greater": (1.0,), "less": (-1.0,)}[self.plan.alternative]
         for sign in signs:
             lines.append(Line("bound (cut at 8)" if sign == signs[0] else "", x, sign * bound, "dashed"))
-        lines.append(Line("a single look", x, np.full(len(x), signs[0] * single), "dashed"))
-        return Curves("Statistic and bound at each look", "look", "z", tuple(lines), True, ticks=ticks).draw()
+        for sign in signs:
+            single = np.full(len(x), sign * self._single)
+            lines.append(Line("a single look" if sign == signs[0] else "", x, single, "dotted"))
+        lines += [Line(where, x[here], self.statistic[here], "points")] if where else []
+        return Curves("Statistic and bound at each look", "look", "z", tuple(lines), True, ticks=ticks)
 
 
 _NAMES = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
-
-
-def _p(value: float) -> str:
-    return "< .0001" if value < 0.0001 else f"{value:.4f}".lstrip("0")
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

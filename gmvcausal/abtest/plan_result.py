@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_KINDS = ("mde", "power")
 _WORDS = {
     "mean": "mean per unit",
     "proportion": "share of units",
@@ -169,25 +170,38 @@ class PowerResult:
 
         relative = math.isfinite(self.detectable_lift)
         unit = "lift, %" if relative else "effect, in the unit of the outcome"
-        if one_of("kind", "mde" if kind is None else kind, ("mde", "power")) == "mde":
+        if one_of("kind", "mde" if kind is None else kind, _KINDS) == "mde":
             frame = self.curve()
             y = frame["detectable_lift"] * 100 if relative else frame["detectable"]
             here = self.detectable_lift * 100 if relative else self.detectable
-            lines = (
-                Line(f"found with {100 * self.target:g}% power", frame["n"].to_numpy(float), y.to_numpy(float)),
+            sizes = frame["n"].to_numpy(float)
+            lines = [
+                Line(f"found with {100 * self.target:g}% power", sizes, y.to_numpy(float)),
                 Line("the plan", np.array([float(self.n)]), np.array([here]), "points"),
-            )
-            return Curves("The smallest effect that a test finds", "units in both arms", unit, lines, log_x=True).draw()
+            ]
+            if self.effect is not None:
+                asked = abs(self.lift) * 100 if relative else abs(self.effect)
+                lines.append(Line("the effect asked about", sizes, np.full(len(sizes), asked), "dashed"))
+            title = "The smallest effect that a test finds"
+            return Curves(title, "units in both arms", unit, tuple(lines), log_x=True).draw()
         low, high = self.plan.outcome.limits()
         reach = 2 * self.detectable if math.isfinite(self.detectable) else 4 * self.std_error
         effects = np.clip(np.linspace(0.0, reach, 60), low * (1 - 1e-9), high * (1 - 1e-9))
         scale = 100 / self.plan.outcome.base.mean if relative else 1.0
         power = np.array([self.plan.power(self.n, float(e)) for e in effects])
-        lines = (
+        lines = [
             Line("power", effects * scale, power),
-            Line(f"{self.target:g}", effects * scale, np.full(len(effects), self.target), "dashed"),
-        )
-        return Curves(f"Power with {self.n:,.0f} units", unit, "chance of finding it", lines).draw()
+            Line(f"{100 * self.target:g}%", effects * scale, np.full(len(effects), self.target), "dashed"),
+        ]
+        if self.effect is not None and 0 < self.effect <= reach:
+            here = np.array([self.effect * scale]), np.array([self.power])
+            lines.append(Line("the effect asked about", *here, "points"))
+        return Curves(f"Power with {self.n:,.0f} units", unit, "chance of finding it", tuple(lines)).draw()
+
+    def report_parts(self) -> list[Any]:
+        """What a page shows of the plan: its summary in lines, its numbers, and both figures."""
+        lines = [line for line in self.summary().splitlines()[2:] if line.strip()]
+        return ["\n".join(lines), self.to_frame().T.reset_index().set_axis(["", "plan"], axis=1), *map(self.plot, _KINDS)]
 
     def summary(self) -> str:
         """The plan in words and numbers, as text."""

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extra:
-    """The columns of `to_frame()` that only tests have, one entry per row; `caps` and `log` are for sentences.
+    """The columns of `to_frame()` that only tests have, one entry per row; `caps` and `factor` are not printed.
 
-    `caps` says what was capped and where (empty for an uncapped row), `log` whether a row is in log points.
+    `caps` says what was capped and where (empty for an uncapped row), `factor` which factor of GMV a row in log points
+    is (empty for other rows).
     """
 
     metric: tuple[str, ...]
@@ -31,7 +32,7 @@ class Extra:
     control_value: tuple[float, ...]
     df: tuple[float, ...]
     caps: tuple[str, ...]
-    log: tuple[bool, ...]
+    factor: tuple[str, ...]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -64,7 +65,7 @@ class AbResult(Result):
 
     def _about_row(self, place: int) -> dict[str, Any]:
         e = self.extra
-        if e.log[place]:  # a share of a logarithm means nothing
+        if e.factor[place]:  # a share of a logarithm means nothing
             return {"lift": e.relative[place], "qualifier": e.caps[place]}
         return {"baseline": e.control_value[place], "qualifier": e.caps[place]}
 
@@ -126,6 +127,22 @@ class AbResult(Result):
 
         names = ["metric", "estimand", "arm", "margin", "relative", "bound", "p_value", "status"]
         return pd.DataFrame([[getattr(g, n) for n in names] for g in self.guarded], columns=names)
+
+    def contributions(self) -> pd.DataFrame:
+        """What the lift of GMV is made of: every `Gmv` metric's total and its factors, arm by arm.
+
+        Returns
+        -------
+        DataFrame
+            metric, arm, factor, estimate (log points; the factors of an arm add up to its total), conf_low, conf_high,
+            lift (the same as a share: exp(estimate) - 1). Empty without a `Gmv` metric.
+        """
+        import numpy as np
+
+        frame = self.to_frame().assign(factor=list(self.extra.factor))
+        frame = frame[frame["factor"] != ""].reset_index(drop=True)
+        frame = frame[["metric", "arm", "factor", "estimate", "conf_low", "conf_high"]]
+        return frame.assign(lift=np.expm1(frame["estimate"].to_numpy(float)))
 
     def arms(self) -> pd.DataFrame:
         """The metrics arm by arm: metric, arm, value; capped metrics carry their cap in the estimand.

@@ -195,7 +195,7 @@ def extra(
         tuple(t.contrast.control for t in terms),
         tuple(t.contrast.df for t in terms),
         tuple(_caps(t, metrics[t.metric]) for t in terms),
-        tuple(t.recipe.log for t in terms),
+        tuple(t.recipe.factor for t in terms),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 _STYLES: dict[str, dict[str, Any]] = {
     "line": {"linestyle": "-", "linewidth": 1.8},
     "dashed": {"linestyle": "--", "linewidth": 1.3},
+    "dotted": {"linestyle": ":", "linewidth": 1.3},
     "points": {"linestyle": "none", "marker": "o", "markersize": 5.0},
 }
 _TICKS = 12
 
 
-def draw(curves: Curves) -> Figure:
-    """The figure of `curves`, in the style of the house."""
+def draw(curves: Curves, failed: Sequence[str] = ()) -> Figure:
+    """The figure of `curves`, in the style of the house; `failed` checks are written on it."""
     with style.applied():
         figure, axes = style.drawing(7.4, 4.2)
         style.bare(axes, zero="y" if curves.zero else "")
@@ -53,7 +55,7 @@ def draw(curves: Curves) -> Figure:
             axes.set_xticks(shown, [digits.cut(digits.inline(curves.ticks[i]), 12) for i in shown])
         axes.set_xlabel(digits.inline(curves.x_label))
         axes.set_ylabel(digits.inline(curves.y_label))
-        axes.set_title(digits.inline(curves.title))
+        style.title(axes, digits.inline(curves.title), failed)
         if any(line.label for line in curves.lines):
             figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return figure

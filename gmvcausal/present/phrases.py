@@ -89,6 +89,11 @@ def interval_words(result: Result, currency: str = "", *, level: bool = True) ->
     return f"{level_words(result)} {span}" if level else span
 
 
+def units_words(n: int | None, more: str = " units") -> str:
+    """Units behind a row; a test that was read as estimates may not know them."""
+    return "not known" if n is None else f"{n:,}{more}"
+
+
 def row_interval(row: Row, currency: str = "") -> str:
     """The interval of one row; empty where it is withheld."""
     if math.isnan(row.low) or math.isnan(row.high):
@@ -111,6 +116,11 @@ def audit_words(audit: Audit) -> str:
     passed = sum(c.status == "passed" for c in audit)
     text = f"{passed} of {sum(c.status != 'not_run' for c in audit)} checks passed"
     return text + (f"; warned: {', '.join(c.name for c in audit.warned)}" if audit.warned else "")
+
+
+def failed_names(result: Result) -> list[str]:
+    """Names of the checks that failed."""
+    return [c.name for c in result.audit.failed]
 
 
 def join(names: Sequence[str]) -> str:

@@ -125,7 +125,7 @@ def _first_screen(
         "shown": shown,
         "estimand": row.estimand,
         "unit": row.unit,
-        "n": f"{row.n:,}",
+        "n": phrases.units_words(row.n),
         "answers": [_answer(n, r, n == first.name, n in marked, currency) for n, r in found.items()],
         "audit": _audit(result),
         "summary_of_audit": phrases.audit_words(result.audit),
@@ -160,7 +160,8 @@ def _audit(result: Result) -> dict[str, Any]:
 def _section(name: str, result: Result, currency: str) -> dict[str, Any]:
     kinds = figures.kinds(result)
     # One dot says no more than the table; several terms are worth a picture.
-    wanted = [k for k in kinds if k != "estimates" or (len(kinds) == 1 and len(result.to_frame()) > 1)]
+    several = len(kinds) == 1 and len(result.to_frame()) > 1
+    wanted = [k for k in kinds if k != "estimates" or k in result.curve_kinds or several]
     manifest = result.manifest
     return {
         "name": name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+
+from gmvcausal.present import digits
 
 # Okabe and Ito: told apart by colour-blind readers, and in print by lightness.
 INK, GREY, LIGHT = "#1b1f24", "#6b7280", "#d5d9de"
@@ -108,6 +110,34 @@ def drawing(width: float, height: float) -> tuple[Drawing, Axes]:
     """An empty figure of that size in inches, and its axes; call it inside `applied`."""
     figure = Drawing(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def panels(count: int, width: float, height: float) -> tuple[Drawing, list[Axes]]:
+    """An empty figure with `count` axes side by side that share their y axis; call it inside `applied`."""
+    figure = Drawing(figsize=(width, height), layout="constrained")
+    found = figure.subplots(1, count, sharey=True, squeeze=False)
+    return figure, list(found[0])
+
+
+def title(axes: Axes, text: str, failed: Sequence[str] = ()) -> None:
+    """The title, with the word of the audit beside it where it failed: figures travel without their page."""
+    axes.set_title("\n".join(_title_lines(text, failed)))
+
+
+def heading(figure: Figure, text: str, failed: Sequence[str] = ()) -> None:
+    """The title of a figure with several axes."""
+    lines = _title_lines(text, failed)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
+
+
+def _title_lines(text: str, failed: Sequence[str]) -> list[str]:
+    return [*digits.wrap(text, 80), *([f"audit failed: {', '.join(failed)}"] if failed else [])]
+
+
+def wrapped(text: str, width: int) -> str:
+    """A label on at most three lines."""
+    lines = digits.wrap(digits.inline(text), width)
+    return "\n".join([*lines[:3], "..."] if len(lines) > 3 else lines)
 
 
 def svg(figure: Figure) -> str:

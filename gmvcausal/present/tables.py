@@ -29,7 +29,10 @@ _INVISIBLE = " \u200b\u200c\u200d\u200e\u200f\u2060\u00a0\ufeff"
 def estimates_table(result: Result) -> Table:
     """The estimates of one result: term, estimate, standard error, interval, p-value, n."""
     head = ("term", "estimate", "std. error", phrases.level_words(result), "p", "n")
-    rows = tuple((*cells, f"{n:,}") for cells, n in zip(estimate_cells(result), result.to_frame()["n"], strict=True))
+    rows = tuple(
+        (*cells, phrases.units_words(n, ""))
+        for cells, n in zip(estimate_cells(result), result.estimates.n, strict=True)
+    )
     note = [f"Estimand: {result.told.estimand}; in {result.told.unit}."]
     if not result.audit.credible:
         note.append(words.answer(result))
@@ -161,7 +164,7 @@ def table(*results: Result, style: str = "journal") -> Table:
         rows.append((digits.clean(term), *(_coefficient(r, row, style) for r, row in zip(models, picked, strict=True))))
         rows.append(("", *(_bracket(row) for row in picked)))
     told = [r.told for r in models]
-    rows.append(("n", *(f"{row.n:,}" for row in told)))
+    rows.append(("n", *(phrases.units_words(row.n, "") for row in told)))
     clusters = [getattr(getattr(r, "fitted", None), "clusters", None) for r in models]
     if any(clusters):
         rows.append(("clusters (treated, control)", *(f"{c[0]:,}, {c[1]:,}" if c else "" for c in clusters)))

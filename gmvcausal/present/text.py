@@ -27,11 +27,11 @@ def summary(result: Result) -> str:
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     lines += _block(first, [words.answer(result), *words.details(result)])
     estimands = [digits.inline(result.told.estimand)]
-    if result.spoken != result.head:
+    if result.spoken != 0:
         estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")
     lines += ["", *_block("Estimand", estimands)]
     lines += _block("Unit", [digits.inline(result.told.unit)])
-    lines += _block("n", [f"{result.told.n:,} units"])
+    lines += _block("n", [phrases.units_words(result.told.n)])
     lines += ["", *estimates_lines(result), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
         lines += _block("No interval", [phrases.sentence(digits.inline(result.estimates.withheld))])

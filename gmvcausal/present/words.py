@@ -122,7 +122,7 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         else:
             lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
         seen = row.detectable
-        if seen > 0:
+        if 0 < seen < math.inf:
             least = f"{number(seen, 2, currency=currency)} {unit_words(row.unit, currency)}".rstrip()
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
             errors = f" ({number(row.detectable_errors, 2)} standard errors)" if row.std_error > 0 else ""

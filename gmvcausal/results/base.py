@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
+from gmvcausal.results.curves import Curves
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.manifest import Manifest
 from gmvcausal.results.row import Row
@@ -38,7 +39,7 @@ COMMON_COLUMNS = (
 class Result(ABC):
     """An estimate that carries its audit and its manifest.
 
-    The scalar attributes are those of the first row of `to_frame()`, unless the result says otherwise.
+    The scalar attributes are those of the first row of `to_frame()`, whichever row sentences speak of (`spoken`).
 
     Attributes
     ----------
@@ -64,14 +65,9 @@ class Result(ABC):
         """The checks that bear on the assumption; every verb has its own, so that no result passes unexamined."""
 
     @property
-    def head(self) -> int:
-        """Position of the row that the scalar attributes are of."""
-        return 0
-
-    @property
     def spoken(self) -> int:
-        """Position of the row that sentences, verdicts and pages speak of: that of the scalar attributes, as a rule."""
-        return self.head
+        """Position of the row that sentences, verdicts and pages speak of: the first, as a rule."""
+        return 0
 
     @property
     def told(self) -> Row:
@@ -94,53 +90,53 @@ class Result(ABC):
             float(high[place]),
             e.n[place],
             self.alpha,
-            power_factor(1 - self.alpha, float(t.df[place])) * float(t.factor[place]),
-            **self._about_row(place),
+            **{"detectable_errors": power_factor(1 - self.alpha, float(t.df[place])) * float(t.factor[place])}
+            | self._about_row(place),
         )
 
     def _about_row(self, place: int) -> dict[str, Any]:
-        """What the verb knows of a row beyond its estimate: `baseline`, `lift`, `qualifier` of `Row`."""
-        return {"baseline": float(getattr(self, "baseline", math.nan))} if place == self.head else {}
+        """What the verb knows of a row beyond its estimate: `baseline`, `lift`, `qualifier`, ... of `Row`."""
+        return {"baseline": float(getattr(self, "baseline", math.nan))} if place == 0 else {}
 
     @property
     def estimate(self) -> float:
         """The headline estimate, in `unit`."""
-        return float(self.estimates.estimate[self.head])
+        return float(self.estimates.estimate[0])
 
     @property
     def std_error(self) -> float:
         """Its standard error; NaN where it is withheld (the summary says why)."""
-        return float(self.estimates.std_error[self.head])
+        return float(self.estimates.std_error[0])
 
     @property
     def p_value(self) -> float:
         """Two-sided p-value against zero."""
-        return float(self.estimates.p_value[self.head])
+        return float(self.estimates.p_value[0])
 
     @property
     def estimand(self) -> str:
         """What is estimated."""
-        return self.estimates.estimand[self.head]
+        return self.estimates.estimand[0]
 
     @property
     def unit(self) -> str:
         """Unit of measurement of the estimate."""
-        return self.estimates.unit[self.head]
+        return self.estimates.unit[0]
 
     @property
-    def n(self) -> int:
-        """Number of units behind the headline."""
-        return self.estimates.n[self.head]
+    def n(self) -> int | None:
+        """Number of units behind the headline; None where it is not known."""
+        return self.estimates.n[0]
 
     @property
     def detectable_errors(self) -> float:
         """Standard errors that an effect must have to be found with 80 % power at `alpha`: about 2.8 at 5 %."""
-        return self.row(self.head).detectable_errors
+        return self.row(0).detectable_errors
 
     @property
     def detectable(self) -> float:
         """The smallest effect that could have been found with 80 % power at `alpha`."""
-        return self.row(self.head).detectable
+        return self.row(0).detectable
 
     def conf_int(self, level: float | None = None) -> tuple[float, float]:
         """Confidence interval of the headline.
@@ -156,7 +152,7 @@ class Result(ABC):
             NaN where the interval is withheld.
         """
         low, high = self.estimates.interval(1 - self.alpha if level is None else check("level", level))
-        return float(low[self.head]), float(high[self.head])
+        return float(low[0]), float(high[0])
 
     def to_frame(self) -> pd.DataFrame:
         """All terms; the first ten columns are the same for every verb."""
@@ -212,6 +208,15 @@ class Result(ABC):
         from gmvcausal.present import tables
 
         tables.to_csv(self.to_frame(), path)
+
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """Figures that the result says in numbers itself, by `curves`; offered before the others."""
+        return ()
+
+    def curves(self, kind: str) -> Curves:
+        """The figure `kind`, one of `curve_kinds`, in numbers."""
+        raise KeyError(kind)
 
     def plot(self, kind: str | None = None) -> Figure:
         """Draw the result; the kinds on offer depend on the verb (an unknown kind lists them)."""

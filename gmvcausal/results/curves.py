@@ -26,7 +26,7 @@ class Line:
         For the legend; empty for none.
     x, y : ndarray, shape (k,)
         Places that are not finite are left open.
-    style : {"line", "points", "dashed"}
+    style : {"line", "points", "dashed", "dotted"}
     low, high : ndarray, shape (k,), optional
         A band around the line.
     """

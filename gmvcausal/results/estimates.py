@@ -21,6 +21,7 @@ class Estimates:
     cov : ndarray, shape (k, k)
         NaN rows where the interval is withheld.
     n : tuple of int, length k
+        None where the number of units is not known.
     spread : Spread, optional
         Degrees of freedom of each term's t distribution, and the factor on its standard error; normal without.
     withheld : str
@@ -39,7 +40,7 @@ class Estimates:
     unit: tuple[str, ...]
     estimate: FloatArray
     cov: FloatArray
-    n: tuple[int, ...]
+    n: tuple[int | None, ...]
     spread: Spread | None = None
     withheld: str = ""
     special: Mapping[int, Callable[[float], tuple[float, float]]] = field(default_factory=dict)

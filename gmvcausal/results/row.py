@@ -19,7 +19,8 @@ class Row:
     term, estimand, unit : str
     estimate, std_error, p_value, low, high : float
         NaN where withheld.
-    n : int
+    n : int or None
+        None where the number of units is not known.
     alpha : float
         One minus the level of the interval.
     detectable_errors : float
@@ -41,7 +42,7 @@ class Row:
     p_value: float
     low: float
     high: float
-    n: int
+    n: int | None
     alpha: float
     detectable_errors: float
     baseline: float = math.nan

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import decimal
+import html
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,12 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal import DesignError, InputError
+from gmvcausal.abtest.looks_result import SequentialResult
+from gmvcausal.present import words
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.stats.sequential import spending_bounds
+
+FLAT = pd.DataFrame({"look": [1, 2], "estimate": [1.0, 1.1], "std_error": [0.5, 0.4]})
 
 
 def users(days: int = 6, per_day: int = 400, effect: float = 0.0, seed: int = 0) -> pd.DataFrame:
@@ -39,9 +45,9 @@ def test_new_cells_cumulative_cells_and_estimates_agree_with_the_rows() -> None:
     frame = users()
     rows = [by_hand(frame, day) for day in range(6)]
     new = gc.sequential(cells(frame).sample(frac=1, random_state=1), arm="arm")
-    np.testing.assert_allclose(new.estimates, [r[0] for r in rows], rtol=1e-10)
-    np.testing.assert_allclose(new.std_errors, [r[1] for r in rows], rtol=1e-10)
-    np.testing.assert_allclose(new.information, [r[2] for r in rows], rtol=1e-12)
+    np.testing.assert_allclose(new.seen.estimate, [r[0] for r in rows], rtol=1e-10)
+    np.testing.assert_allclose(new.seen.std_error, [r[1] for r in rows], rtol=1e-10)
+    np.testing.assert_allclose(new.seen.information, [r[2] for r in rows], rtol=1e-12)
     so_far = pd.concat([cells(frame[frame.day <= d].assign(day=d)) for d in range(6)])
     cumulative = gc.sequential(so_far, arm="arm", cells="cumulative")
     flat = pd.DataFrame(rows, columns=["estimate", "std_error", "info"]).assign(
@@ -52,27 +58,66 @@ def test_new_cells_cumulative_cells_and_estimates_agree_with_the_rows() -> None:
         np.testing.assert_allclose(other.bound, new.bound, rtol=1e-9)
         np.testing.assert_allclose(other.p_values, new.p_values, rtol=1e-6)
     assert given.look[0] == "2025-11-01"
-    np.testing.assert_array_equal(new.bound, spending_bounds(new.information).z)
-    np.testing.assert_allclose(by_hand(frame, 5)[0], new.estimates[-1])
+    np.testing.assert_array_equal(new.bound, spending_bounds(new.seen.information).z)
+    np.testing.assert_allclose(by_hand(frame, 5)[0], new.seen.estimate[-1])
 
 
 def test_the_answer_is_that_of_the_stop() -> None:
     r = gc.sequential(cells(users(effect=4.0)), arm="arm")
     frame = r.to_frame()
-    at = int(np.argmax(frame.crossed))
-    assert frame.crossed.any() and r.stopped == frame.look[at]
+    at = int(np.argmax(r.crossed))
+    assert r.crossed.any() and r.stopped == r.look[at] == frame.look[0]
     assert tuple(frame.columns[:10]) == COMMON_COLUMNS
-    assert r.estimate == frame.estimate[at] and r.std_error == frame.std_error[at] and r.n == frame.n[at]
-    assert r.conf_int() == (frame.conf_low[at], frame.conf_high[at])
-    assert r.p_value <= 0.05 and (frame.p_value[at:] == r.p_value).all()
+    # The first row is that of the stop; the looks follow.
+    pd.testing.assert_series_equal(frame.iloc[0, 1:], frame.iloc[1 + at, 1:], check_names=False)
+    assert r.estimate == r.seen.estimate[at] and r.std_error == r.seen.std_error[at] and r.n == frame.n[0]
+    assert r.conf_int() == (frame.conf_low[0], frame.conf_high[0])
+    assert r.p_value <= 0.05 and (r.p_values[at:] == r.p_value).all()
     inside = (frame.conf_low <= 0) & (frame.conf_high >= 0)
     np.testing.assert_array_equal(inside, ~frame.crossed)
     text = r.summary()
-    assert f"crossed at look {r.stopped}" in text and "for a single look" in text
+    assert f"crossed at look {r.stopped}" in text and "for a single look" in text and text.count("FINDING") == 1
     for kind in (None, "estimates", "statistic"):
         assert r.plot(kind).axes
     with pytest.raises(InputError, match="kind must be one of"):
         r.plot("pie")
+
+
+@pytest.mark.parametrize("method", ["group_sequential", "always_valid"])
+@pytest.mark.parametrize("effect", [0.0, 4.0])
+def test_it_is_a_result_like_any_other(method: str, effect: float, tmp_path: Path) -> None:
+    frame = cells(users(effect=effect))
+    r = gc.sequential(frame, arm="arm", method=method)
+    told = words.answer(r)
+    assert told.startswith("A gain of" if r.stopped is not None else "No gain found: ")
+    page = gc.report(r, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert told.split(" (")[0] in html.unescape(page).replace("\u2060", "") and page.count("<img") == 2
+    table = gc.table(r, r).to_frame()
+    assert table.iloc[0, 0] == "effect" and len(table) == 2 * (1 + len(r.look)) + 2
+    r.to_docx(tmp_path / "a.docx")
+    assert "look 3" in r.to_html() and "\\toprule" in r.to_latex()
+    again = pickle.loads(pickle.dumps(r))
+    pd.testing.assert_frame_equal(again.to_frame(), r.to_frame())
+    low, high = r.conf_int()
+    inner, outer = r.conf_int(0.8), r.conf_int(0.99)
+    assert outer[0] < low < inner[0] < r.estimate < inner[1] < high < outer[1]
+    # Another level has the bounds of another alpha.
+    wide = gc.sequential(frame, arm="arm", method=method, alpha=0.01)
+    at = 1 + r.look.index(frame_look(r))
+    assert outer == pytest.approx(tuple(wide.to_frame().loc[at, ["conf_low", "conf_high"]]), rel=1e-9)
+    np.testing.assert_allclose(np.diag(r.estimates.cov), r.to_frame()["std_error"] ** 2)
+    assert np.linalg.eigvalsh(r.estimates.cov).min() > -1e-9 * r.estimates.cov.max()
+
+
+def frame_look(r: SequentialResult) -> object:
+    return r.to_frame()["look"][0]
+
+
+def test_units_that_are_not_known_are_said_so() -> None:
+    r = gc.sequential(FLAT)
+    assert r.n is None and "n           not known" in r.summary()
+    assert "not known" in r.to_html()
+    assert r.told.detectable == pytest.approx((r.bound[-1] + 0.8416) * 0.4, rel=1e-4)
 
 
 @pytest.mark.parametrize("method", ["group_sequential", "always_valid"])
@@ -200,9 +245,6 @@ def test_asos(data_dir: Path) -> None:
         ours += bool(r.crossed.any())
     assert (len(contrasts), end, naive) == (99, 26, 46)
     assert 24 <= ours <= 28
-
-
-FLAT = pd.DataFrame({"look": [1, 2], "estimate": [1.0, 1.1], "std_error": [0.5, 0.4]})
 
 
 @pytest.mark.parametrize(
