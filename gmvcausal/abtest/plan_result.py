@@ -194,17 +194,20 @@ class PowerResult:
             Line(f"{100 * self.target:g}%", effects * scale, np.full(len(effects), self.target), "dashed"),
         ]
         if self.effect is not None and 0 < self.effect <= reach:
-            here = np.array([self.effect * scale]), np.array([self.power])
-            lines.append(Line("the effect asked about", *here, "points"))
+            at = np.array([self.effect * scale])
+            lines.append(Line("the effect asked about", at, np.array([self.power]), "points"))
         return Curves(f"Power with {self.n:,.0f} units", unit, "chance of finding it", tuple(lines)).draw()
 
     def report_parts(self) -> list[Any]:
-        """What a page shows of the plan: its summary in lines, its numbers, and both figures."""
-        lines = [line for line in self.summary().splitlines()[2:] if line.strip()]
-        return ["\n".join(lines), self.to_frame().T.reset_index().set_axis(["", "plan"], axis=1), *map(self.plot, _KINDS)]
+        """What a page shows of the plan: its summary, and both figures."""
+        return [*self.summary_lines(), *(self.plot(kind) for kind in _KINDS)]
 
     def summary(self) -> str:
         """The plan in words and numbers, as text."""
+        return wrapped(["A planned test", "=" * 14, *self.summary_lines()])
+
+    def summary_lines(self) -> list[str]:
+        """The lines of the summary, unwrapped."""
         p = self.plan
         base = p.outcome.base
         mean = f"mean {base.mean:.4g}, " if math.isfinite(base.mean) else ""
@@ -234,7 +237,7 @@ class PowerResult:
         note = p.skewed(self.n)
         if note:
             lines.append(f"Caution    {note}")
-        return wrapped(["A planned test", "=" * 14, *lines])
+        return lines
 
     def __repr__(self) -> str:
         return self.summary()

@@ -46,6 +46,7 @@ def report(
     ----------
     results : Result, list of Result, or mapping of str to Result
         In the order in which they would be believed: the first that its audit and an interval support is the headline.
+        Plans of `gc.power` and `gc.sample_size` among them become sections after the evidence.
     path : path
         File to write; its folder must exist.
     language : {"en"}
@@ -58,7 +59,7 @@ def report(
     beside : sequence of str
         Facts to print right under the headline, on the first screen.
     extra : sequence of (str, content)
-        Further sections: a heading, and a sentence, a DataFrame, a figure, or a list of these.
+        Further sections: a heading, and a sentence, a DataFrame, a figure, a plan, or a list of these.
 
     Returns
     -------
@@ -82,6 +83,7 @@ def report(
     import jinja2
 
     check("language", language)
+    results, plans = _without_plans(results)
     found = phrases.named(results, benchmarks)
     files.target(path)
     template = resources.files("gmvcausal.present").joinpath("report.html.j2").read_text(encoding="utf-8")
@@ -96,7 +98,7 @@ def report(
         beside=[phrases.sentence(digits.inline(text)) for text in beside],
         extra=[
             {"heading": digits.inline(h), "id": f"extra-{i}", "parts": _parts(c)}
-            for i, (h, c) in enumerate(_pairs(extra))
+            for i, (h, c) in enumerate([*_pairs(extra), *plans])
         ],
     )
     return files.write(path, page)
@@ -194,6 +196,28 @@ def _picture(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(text).decode("ascii")
 
 
+def _without_plans(results: Any) -> tuple[Any, list[tuple[str, Any]]]:
+    """The results, and what stands among them but is no estimate: planned tests, each a section of its own."""
+    if isinstance(results, Mapping):
+        plans = [(str(name), one) for name, one in results.items() if _is_plan(one)]
+        left: Any = {name: one for name, one in results.items() if not _is_plan(one)}
+    elif isinstance(results, Sequence) and not isinstance(results, str | bytes):
+        plans = [("The plan", one) for one in results if _is_plan(one)]
+        left = [one for one in results if not _is_plan(one)]
+    else:
+        plans, left = [("The plan", results)] if _is_plan(results) else [], results
+    if plans and (not left or _is_plan(left)):
+        raise InputError(
+            "a planned test is no answer, so a page cannot open with it",
+            remedy="put it beside a result, gc.report([result, plan], path); alone, print its summary() and its plot()",
+        )
+    return left, plans
+
+
+def _is_plan(one: Any) -> bool:
+    return hasattr(one, "report_parts")
+
+
 # --- what a study adds ------------------------------------------------------------------------------------------------
 def _pairs(extra: Any) -> list[tuple[Any, Any]]:
     if not isinstance(extra, Mapping | Sequence) or isinstance(extra, str):
@@ -213,7 +237,8 @@ def _parts(content: Any) -> list[dict[str, Any]]:
     from matplotlib.figure import Figure
 
     found: list[dict[str, Any]] = []
-    for part in content if isinstance(content, list | tuple) else [content]:
+    listed = content if isinstance(content, list | tuple) else [content]
+    for part in [p for one in listed for p in (one.report_parts() if _is_plan(one) else [one])]:
         if isinstance(part, str):
             found.append({"kind": "text", "text": part})
         elif isinstance(part, pd.DataFrame):

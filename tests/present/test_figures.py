@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import gmvcausal as gc
-from gmvcausal.present import figures, style
+from gmvcausal.present import digits, figures, style
 
 
 def texts(figure: Figure) -> str:
@@ -86,3 +86,46 @@ def test_svg_is_the_same_each_time_and_keeps_chinese_as_text(results: dict[str, 
     if not style.drawable("优惠券"):
         assert "优惠券" in drawn
     results["gain"].plot()._repr_png_()
+
+
+def visits() -> Any:
+    import pandas as pd
+
+    rng = np.random.default_rng(5)
+    n = 4_000
+    arm = np.array(["none", "push", "coupon"])[rng.integers(0, 3, n)]
+    seen = rng.random(n) < 0.5 + 0.1 * (arm == "push")
+    bought = seen & (rng.random(n) < 0.3)
+    orders = bought * (1 + (rng.random(n) < 0.3))
+    return pd.DataFrame({"arm": arm, "visits": seen * 1, "orders": orders, "gmv": orders * rng.uniform(5, 15, n)})
+
+
+def test_the_waterfall_adds_up() -> None:
+    metric = gc.Gmv(gmv="gmv", orders="orders", visits="visits")
+    result = gc.ab_test(visits(), control="none", metrics=[metric, "orders"])
+    assert figures.kinds(result)[:2] == ("metrics", "waterfall")
+    frame = result.contributions()
+    assert list(frame["factor"][:5]) == ["total", "reach", "conversion", "orders per buyer", "order value"]
+    figure = result.plot("waterfall")
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        name, _, arm = axes.get_title(loc="left").partition(": ")
+        part = frame[frame["arm"].astype(str) == arm].set_index("factor")["estimate"]
+        assert name == "gmv" and len(part) == 5
+        bars = [p for p in axes.patches if p.get_width() == 0.62]
+        np.testing.assert_allclose([p.get_height() for p in bars], [*part.iloc[1:], part["total"]])
+        last, total = (p.get_y() + p.get_height() for p in bars[-2:])
+        assert last == pytest.approx(total, abs=1e-9) == pytest.approx(part["total"])
+    told = figures.describe(result, "waterfall")
+    lift = frame["lift"][1]
+    assert f"reach {digits.fixed(100 * lift, 1, signed=True)}%" in told
+    with pytest.raises(gc.InputError, match="'metrics', 'estimates'"):
+        gc.ab_test(visits(), control="none", metrics="orders").plot("waterfall")
+
+
+def test_a_one_sided_waterfall_and_a_refused_one_are_drawn() -> None:
+    metric = gc.Gmv(gmv="gmv", orders="orders")
+    frame = visits().query("arm != 'coupon'")
+    gc.ab_test(frame, control="none", metrics=metric, alternative="greater").plot("waterfall").savefig(io.BytesIO())
+    lost = gc.ab_test(frame.drop(frame.index[frame["arm"] == "push"][::3]), control="none", metrics=metric)
+    assert "audit failed: sample_ratio" in texts(lost.plot("waterfall"))

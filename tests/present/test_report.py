@@ -119,3 +119,20 @@ def test_what_cannot_be_shown_is_refused(results: dict[str, Any], tmp_path: Path
     with pytest.raises(gc.InputError, match="pairs"):
         gc.report([gain], tmp_path / "a.html", extra=["a"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_a_section_and_no_answer(results: dict[str, Any], tmp_path: Path) -> None:
+    plan = gc.power(200_000, metric="gmv", rate=0.05, amount_mean=120, amount_sd=150, lift=0.05)
+    for given in ([results["gain"], plan], {"roll-out": results["gain"], "The plan": plan}):
+        page = Page(gc.report(given, tmp_path / "a.html").read_text(encoding="utf-8"))
+        text = page.text()
+        assert text.index("A gain of") < text.index("The plan") < text.index("100,000 in control, 100,000 treated")
+    alone = [a for t, a in Page(gc.report(results["gain"], tmp_path / "b.html").read_text("utf-8")).tags if t == "img"]
+    assert len([a for t, a in page.tags if t == "img"]) == len(alone) + 2
+    gc.report(results["gain"], tmp_path / "c.html", extra=[("How it was planned", plan)])
+    for bad in (plan, [plan], {"a": plan}):
+        with pytest.raises(gc.InputError, match=r"no answer.*beside a result"):
+            gc.report(bad, tmp_path / "d.html")
+    with pytest.raises(gc.InputError, match=r"PowerResult.*to_frame"):
+        gc.table(plan)
+    assert not (tmp_path / "d.html").exists()
