@@ -112,7 +112,7 @@ def test_the_waterfall_adds_up() -> None:
         name, _, arm = axes.get_title(loc="left").partition(": ")
         part = frame[frame["arm"].astype(str) == arm].set_index("factor")["estimate"]
         assert name == "gmv" and len(part) == 5
-        bars = [p for p in axes.patches if p.get_width() == 0.62]
+        bars = axes.patches
         np.testing.assert_allclose([p.get_height() for p in bars], [*part.iloc[1:], part["total"]])
         last, total = (p.get_y() + p.get_height() for p in bars[-2:])
         assert last == pytest.approx(total, abs=1e-9) == pytest.approx(part["total"])
