@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.abtest.guardrails import Guardrail
@@ -11,13 +12,16 @@ from gmvcausal.results import Audit, Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.money import MoneyResult
+
 
 @dataclass(frozen=True)
 class Extra:
-    """The columns of `to_frame()` that only tests have, one entry per row; `caps` and `factor` are not printed.
+    """The columns of `to_frame()` that only tests have, one entry per row; those from `caps` on are not printed.
 
     `caps` says what was capped and where (empty for an uncapped row), `factor` which factor of GMV a row in log points
-    is (empty for other rows).
+    is (empty for other rows), `kind` what metric it is, `units` how many units its arm has, and `unsafe` whether a few
+    large values decide its interval.
     """
 
     metric: tuple[str, ...]
@@ -33,6 +37,9 @@ class Extra:
     df: tuple[float, ...]
     caps: tuple[str, ...]
     factor: tuple[str, ...]
+    kind: tuple[str, ...]
+    units: tuple[int, ...]
+    unsafe: tuple[bool, ...]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -50,6 +57,8 @@ class AbResult(Result):
     speaks : int
         Row that the finding is about: the first, or, where the audit says that its uncapped interval is not to be
         relied on, the capped row beside it. The scalar attributes are those of the first row in any case.
+    meta : mapping
+        What `Logs` wrote beside the table.
     """
 
     checks: Audit
@@ -57,6 +66,7 @@ class AbResult(Result):
     advice: tuple[str, ...]
     speaks: int = 0
     guarded: tuple[Guardrail, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def spoken(self) -> int:
@@ -127,6 +137,37 @@ class AbResult(Result):
 
         names = ["metric", "estimand", "arm", "margin", "relative", "bound", "p_value", "status"]
         return pd.DataFrame([[getattr(g, n) for n in names] for g in self.guarded], columns=names)
+
+    def incremental_gmv(
+        self,
+        *,
+        cost: float | str = 0.0,
+        cost_is: str | None = None,
+        margin: float = 1.0,
+        refunds: float = 0.0,
+        gmv_is: str | None = None,
+        metric: str | None = None,
+        arm: Any = None,
+    ) -> MoneyResult:
+        """Total GMV caused among the units of the treated arm, less refunds and cost: profit and return.
+
+        It is the uncapped effect per unit times the units of the arm. See `gmvcausal.money.incremental_gmv` for the
+        parameters.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 + 2 * (u % 2) for u in range(400)]})
+        >>> money = gc.ab_test(users, metrics="gmv").incremental_gmv(
+        ...     cost=100, cost_is="other", gmv_is="paid", margin=0.5)
+        >>> [round(x, 6) for x in money.to_frame()["estimate"]]
+        [600.0, 0.0, 100.0, 200.0, 2.0]
+        """
+        from gmvcausal.money import incremental_gmv
+
+        return incremental_gmv(
+            self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, metric=metric, arm=arm
+        )
 
     def contributions(self) -> pd.DataFrame:
         """What the lift of GMV is made of: every `Gmv` metric's total and its factors, arm by arm.

@@ -171,9 +171,10 @@ def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
 
 
 def extra(
-    fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], control: int, shares: FloatArray, alpha: float
+    case: Case, metrics: Sequence[Metric], labels: Sequence[Any], control: int, shares: FloatArray, alpha: float
 ) -> Extra:
     """The columns that only tests have."""
+    fit = case.fit
     terms = fit.terms
     spans, relative = [], []
     for t, share in zip(terms, shares, strict=True):
@@ -196,6 +197,9 @@ def extra(
         tuple(t.contrast.df for t in terms),
         tuple(_caps(t, metrics[t.metric]) for t in terms),
         tuple(t.recipe.factor for t in terms),
+        tuple(type(metrics[t.metric]).__name__ for t in terms),
+        tuple(round(fit.sample.arms[t.arm].n) for t in terms),
+        tuple(t.cap is None and unreliable(case, t) for t in terms),
     )
 
 

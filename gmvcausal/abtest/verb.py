@@ -206,10 +206,11 @@ def _result(
         manifest,
         options["alpha"],
         audit,
-        tables.extra(fitted, found, source.labels, source.control, shares, options["alpha"]),
+        tables.extra(case, found, source.labels, source.control, shares, options["alpha"]),
         (*guards.advice(guarded, options["alpha"]), *tables.advice(case, estimates, options["alpha"])),
         tables.speaks(case),
         guarded,
+        dict(meta),
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gmvcausal.errors import DesignError, InputError
+from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
+from gmvcausal.money.effect import COUNTS, Effect
+from gmvcausal.money.of_rollout import rollout_effect
+from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.stats.small_sample import Spread
-
-# Columns of a panel from Logs that are counts: their total is no GMV.
-_COUNTS = ("orders", "buyers")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -32,10 +31,13 @@ class MoneyResult(Result):
     ----------
     source : Result
         The estimate it was made from; its audit is carried along.
+    advice : tuple of str
+        How the total is to be read.
     """
 
     source: Result
     own_checks: tuple[Check, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def audit(self) -> Audit:
@@ -51,18 +53,24 @@ def incremental_gmv(
     margin: float = 1.0,
     refunds: float = 0.0,
     gmv_is: str | None = None,
+    metric: str | None = None,
+    arm: Any = None,
 ) -> MoneyResult:
-    """Total incremental GMV of a roll-out over its treated unit-periods, and the profit it leaves.
+    """Total incremental GMV of a roll-out or of a randomised test, and the profit it leaves.
+
+    Of a roll-out it is the total over the treated unit-periods; of a test the total over the units of the treated arm,
+    from the uncapped mean: a capped one is another estimand and has no total.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
 
     Parameters
     ----------
-    result : DidResult
-        An effect per unit-period on GMV.
-    cost : float or DidResult
-        Total cost in money, known exactly; or the effect of the same tactic on a cost column of the same panel,
-        estimated with the same design, so that gain and cost carry their covariance.
+    result : DidResult or AbResult
+        An effect on GMV per unit-period, or per unit.
+    cost : float, DidResult or str
+        Total cost in money, known exactly; or the effect of the same tactic on a cost column, estimated with the same
+        design, so that gain and cost carry their covariance: of a roll-out the result on the same panel, of a test the
+        name of another mean among its metrics.
     cost_is : {"discount", "other"}
         What the cost consists of; required with a cost. A discount is already inside paid GMV and is refused there.
     margin : float
@@ -70,8 +78,12 @@ def incremental_gmv(
     refunds : float
         Share of incremental GMV expected back, in [0, 1]. Only for gross GMV.
     gmv_is : {"paid", "list"}, optional
-        Whether GMV is what shoppers paid or list price. Known where the panel comes from `Logs`; required with a cost
+        Whether GMV is what shoppers paid or list price. Known where the table comes from `Logs`; required with a cost
         otherwise.
+    metric : str, optional
+        Of a test: the mean that is GMV. Default: its first metric.
+    arm : label, optional
+        Of a test with several treated arms: whose total.
 
     Returns
     -------
@@ -80,7 +92,8 @@ def incremental_gmv(
     Raises
     ------
     InputError
-        A discount counted twice, refunds on net GMV, a cost of unknown kind, or a cost result from other data.
+        A discount counted twice, refunds on net GMV, a cost of unknown kind, a cost result from other data, a metric
+        that has no total, several arms and none named.
     DesignError
         Where the effect has no total: weighted panels, the naive comparison.
 
@@ -94,34 +107,22 @@ def incremental_gmv(
     >>> [round(x, 6) for x in money.to_frame()["estimate"]]
     [60.0, 0.0, 20.0, 10.0, 0.5]
     """
-    if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
-        raise InputError(f"incremental_gmv needs the result of gc.did, but got {type(result).__name__}")
-    if result.options.estimator == "naive":
-        raise DesignError(
-            "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
-        )
-    outcome = str(result.manifest.options.get("outcome"))
-    if outcome in _COUNTS:
+    effect = _effect(result, cost, metric, arm)
+    if effect.outcome in COUNTS:
         raise InputError(
-            f"the effect is on {outcome!r}, which counts things and is no money",
-            column=outcome,
-            remedy="run gc.did with outcome= set to a column of GMV",
-        )
-    if result.panel.weight is not None:
-        raise DesignError(
-            "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
+            f"the effect is on {effect.outcome!r}, which counts things and is no money",
+            column=effect.outcome,
+            remedy=effect.again,
         )
     margin, refunds = check("margin", margin), check("refunds", refunds)
-    meta = result.panel.meta
-    paid = _gmv_is(meta, gmv_is)
-    if refunds and meta.get("gmv") == "net":
+    paid = _gmv_is(effect.meta, gmv_is)
+    if refunds and effect.meta.get("gmv") == "net":
         raise InputError(
             "GMV is already net of refunds, so refunds= would take them off twice", remedy="leave refunds= out"
         )
-    parts = _parts(result)
-    cells = result.fitted.treated_cells * parts
-    gain, var_gain = result.estimate * cells, (result.std_error * cells) ** 2
-    spent, var_cost, cov_cost = _cost(result, cost, cost_is, paid, cells)
+    row, cells = effect.row, effect.size
+    gain, var_gain = row.estimate * cells, (row.std_error * cells) ** 2
+    spent, var_cost, cov_cost = _cost(effect, cost, cost_is, paid)
     kept = margin * (1 - refunds)
     profit = kept * gain - spent
     # Of (incremental GMV, refunds, cost, profit), linear in (gain, cost).
@@ -130,10 +131,9 @@ def incremental_gmv(
     cov = linear @ joint @ linear.T
     terms = ["incremental_gmv", "refunds", "cost", "profit"]
     estimands = [
-        f"total of {outcome} over {result.fitted.treated_cells:,} treated unit-periods"
-        + (f", {parts:g} parts in each" if parts != 1 else ""),
+        f"total of {effect.outcome} over {effect.over}",
         f"{refunds:.1%} of incremental GMV",
-        "total cost" + (" (known)" if not isinstance(cost, Result) else " (estimated with the same design)"),
+        "total cost" + (" (known)" if effect.cost is None else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
     ]
     estimate = np.array([gain, refunds * gain, spent, profit])
@@ -142,7 +142,7 @@ def incremental_gmv(
     special: dict[int, Callable[[float], tuple[float, float]]] = {}
     units = ["money"] * len(terms)
     t = result.estimates.t
-    df, factor = float(t.df[0]), float(t.factor[0])
+    df, factor = float(t.df[row.place]), float(t.factor[row.place])
     if spent:
         terms.append("roi")
         estimands.append("profit / cost, interval by Fieller")
@@ -150,26 +150,27 @@ def incremental_gmv(
         estimate = np.append(estimate, profit / spent)
         cov = np.pad(cov, (0, 1), constant_values=np.nan)
         var_profit, cov_profit = float(cov[3, 3]), float(cov[2, 3])
-        parts_of_return = (profit, spent, *(v * factor**2 for v in (var_profit, var_cost, cov_profit)))
+        square = factor**2
+        parts_of_return = (profit, spent, var_profit * square, var_cost * square, cov_profit * square)
         special[4] = partial(_return_interval, parts_of_return, df)
     special_p: dict[int, float] = {}
     withheld = result.estimates.withheld
-    effect = result.estimates.special.get(0)
-    if effect is not None and isinstance(cost, Result):
+    limits = result.estimates.special.get(row.place)
+    if limits is not None and effect.cost is not None:
         special, withheld = {}, "few clusters are treated, and placebo runs do not cover gain and cost together"
-    elif effect is not None:
+    elif limits is not None:
         # A known cost leaves every term a straight line in the effect, so its limits follow from those of the effect.
         slopes = [cells, refunds * cells, 0.0, kept * cells, kept * cells / spent if spent else 0.0]
         shifts = [0.0, 0.0, spent, -spent, -1.0]
-        special = {k: partial(_line, effect, slopes[k], shifts[k]) for k in range(len(terms))}
-        special_p = {k: result.p_value for k in (0, 1) if slopes[k]}
+        special = {k: partial(_line, limits, slopes[k], shifts[k]) for k in range(len(terms))}
+        special_p = {k: row.p_value for k in (0, 1) if slopes[k]}
     estimates = Estimates(
         tuple(terms),
         tuple(estimands),
         tuple(units),
         estimate,
         cov,
-        (result.n,) * len(terms),
+        (row.n,) * len(terms),
         Spread(np.full(len(terms), df), np.full(len(terms), factor)),
         withheld,
         special,
@@ -177,6 +178,7 @@ def incremental_gmv(
         result.estimates.method,
     )
     options = {"cost": spent, "cost_is": cost_is, "margin": margin, "refunds": refunds, "gmv_is": paid}
+    options |= {"outcome": effect.outcome}
     manifest = replace(result.manifest, verb="incremental_gmv", options={**result.manifest.options, **options})
     return MoneyResult(
         "Incremental GMV and profit",
@@ -185,8 +187,24 @@ def incremental_gmv(
         manifest,
         result.alpha,
         result,
-        _checks(result, paid),
+        (*_paid_check(paid), *effect.checks),
+        effect.advice,
     )
+
+
+def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
+    """What money needs of the result, by the design it comes from."""
+    from gmvcausal.abtest.result import AbResult
+
+    if isinstance(result, AbResult):
+        return test_effect(result, cost, metric, arm)
+    if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
+        raise InputError(
+            f"incremental_gmv needs the result of gc.did or of gc.ab_test, but got {type(result).__name__}"
+        )
+    if metric is not None or arm is not None:
+        raise InputError("metric= and arm= choose a row of a test, and this is a roll-out", remedy="leave them out")
+    return rollout_effect(result, cost)
 
 
 def _line(
@@ -202,54 +220,27 @@ def _return_interval(parts: tuple[float, float, float, float, float], df: float,
     return fieller(*parts, critical_value(level, df))
 
 
-def _gmv_is(meta: dict[str, Any], declared: str | None) -> str | None:
+def _gmv_is(meta: Mapping[str, Any], declared: str | None) -> str | None:
     known = meta.get("gmv_is")
     if declared is not None:
         check("gmv_is", declared)
         if known is not None and known != declared:
-            raise InputError(f"the panel says GMV is {known}, but gmv_is={declared!r}", remedy="leave gmv_is= out")
+            raise InputError(f"the table says GMV is {known}, but gmv_is={declared!r}", remedy="leave gmv_is= out")
     return str(known) if known else declared
 
 
-def _parts(result: Any) -> float:
-    """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times."""
-    panel = result.panel
-    if panel.meta.get("per") and not panel.has_parts:
-        rule = (
-            f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"
-        )
-        raise InputError(rule, column="parts", remedy="keep the column that Logs.panel wrote")
-    if math.isnan(panel.parts):
-        rule = "parts varies from row to row, so the effect has no total"
-        raise InputError(rule, column="parts", remedy="build the panel with one freq and one per")
-    if panel.parts != 1 and panel.meta.get("changed"):
-        rule = f"the outcome has changed since Logs made it the mean of {panel.parts:g} parts, so it has no total"
-        raise InputError(
-            rule, column="parts", remedy="set parts to 1 where rows hold sums, or use the unchanged column"
-        )
-    return float(panel.parts)
+def _paid_check(paid: str | None) -> tuple[Check, ...]:
+    if paid:
+        return ()
+    return (
+        Check("gmv_definition", "warned", "it is not known whether GMV is paid or list price", remedy="pass gmv_is="),
+    )
 
 
-def _checks(result: Any, paid: str | None) -> tuple[Check, ...]:
-    """What the total assumes beyond the effect."""
-    found = []
-    if not paid:
-        unknown = "it is not known whether GMV is paid or list price"
-        found.append(Check("gmv_definition", "warned", unknown, remedy="pass gmv_is="))
-    if result.options.estimator in ("twfe", "stacked"):
-        message = (
-            "the coefficient weights units and campaigns by what they can tell, not by size; the total takes it as the "
-            "effect in every treated unit-period"
-        )
-        remedy = "read the total as approximate where effects differ between campaigns"
-        found.append(Check("total_weighting", "warned", message, remedy=remedy))
-    return tuple(found)
-
-
-def _cost(result: Any, cost: Any, cost_is: str | None, paid: str | None, cells: float) -> tuple[float, float, float]:
+def _cost(effect: Effect, cost: Any, cost_is: str | None, paid: str | None) -> tuple[float, float, float]:
     """Total cost, its variance, and its covariance with the total gain."""
-    estimated = isinstance(cost, Result)
-    if not estimated and check("cost", cost) == 0:
+    found = effect.cost
+    if found is None and check("cost", cost) == 0:
         return 0.0, 0.0, 0.0
     if cost_is is None:
         raise InputError(
@@ -261,27 +252,12 @@ def _cost(result: Any, cost: Any, cost_is: str | None, paid: str | None, cells: 
         raise InputError(
             "with a cost it must be known whether GMV is paid or list price", remedy="pass gmv_is='paid' or 'list'"
         )
-    outcome = cost.manifest.options.get("outcome") if estimated else None
-    if paid == "paid" and (
-        cost_is == "discount" or (outcome is not None and outcome in ("discount", result.panel.meta.get("discount")))
-    ):
+    off = found is not None and found.outcome in ("discount", effect.meta.get("discount"))
+    if paid == "paid" and (cost_is == "discount" or off):
         raise InputError(
             "the discount is already inside paid GMV: taking it off again would count the coupon twice",
             remedy="leave it out of cost=, or analyse list GMV (gmv_is='list') with the discount as cost",
         )
-    if not estimated:
+    if found is None:
         return float(check("cost", cost)), 0.0, 0.0
-    same = (
-        hasattr(cost, "cluster_influence")
-        and np.array_equal(cost.panel.unit, result.panel.unit)
-        and np.array_equal(cost.panel.cluster, result.panel.cluster)
-        and cost.fitted.treated_cells == result.fitted.treated_cells
-    )
-    if not same:
-        raise InputError(
-            "cost= is a result from other units, clusters or treated periods, so gain and cost have no common total",
-            remedy="run gc.did on the same panel with outcome= set to the cost column and the same options",
-        )
-    mine, other = result.cluster_influence(), cost.cluster_influence()
-    cov = float(mine @ other) if math.isfinite(result.std_error) else math.nan
-    return cost.estimate * cells, (cost.std_error * cells) ** 2, cov * cells**2
+    return found.estimate * effect.size, found.variance * effect.size**2, found.covariance * effect.size**2

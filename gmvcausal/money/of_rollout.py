@@ -1,0 +1,96 @@
+"""The effect of a roll-out as money needs it: per treated unit-period, in parts where rows are means."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.money.effect import Cost, Effect
+from gmvcausal.results import Check
+
+
+def rollout_effect(result: Any, cost: Any) -> Effect:
+    """The effect of a `DidResult`; `cost` is a number, or the effect of the same roll-out on a cost column.
+
+    Raises
+    ------
+    InputError, DesignError
+        Where the effect has no total, or the cost belongs to another roll-out.
+    """
+    if result.options.estimator == "naive":
+        raise DesignError(
+            "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
+        )
+    if result.panel.weight is not None:
+        raise DesignError(
+            "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
+        )
+    parts = _parts(result)
+    cells = result.fitted.treated_cells
+    return Effect(
+        result.row(0),
+        cells * parts,
+        str(result.manifest.options.get("outcome")),
+        f"{cells:,} treated unit-periods" + (f", {parts:g} parts in each" if parts != 1 else ""),
+        result.panel.meta,
+        "run gc.did with outcome= set to a column of GMV",
+        _checks(result),
+        (),
+        None if isinstance(cost, int | float | np.number | str) else _cost(result, cost),
+    )
+
+
+def _parts(result: Any) -> float:
+    """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times."""
+    panel = result.panel
+    if panel.meta.get("per") and not panel.has_parts:
+        rule = (
+            f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"
+        )
+        raise InputError(rule, column="parts", remedy="keep the column that Logs.panel wrote")
+    if math.isnan(panel.parts):
+        rule = "parts varies from row to row, so the effect has no total"
+        raise InputError(rule, column="parts", remedy="build the panel with one freq and one per")
+    if panel.parts != 1 and panel.meta.get("changed"):
+        rule = f"the outcome has changed since Logs made it the mean of {panel.parts:g} parts, so it has no total"
+        raise InputError(
+            rule, column="parts", remedy="set parts to 1 where rows hold sums, or use the unchanged column"
+        )
+    return float(panel.parts)
+
+
+def _checks(result: Any) -> tuple[Check, ...]:
+    if result.options.estimator not in ("twfe", "stacked"):
+        return ()
+    message = (
+        "the coefficient weights units and campaigns by what they can tell, not by size; the total takes it as the "
+        "effect in every treated unit-period"
+    )
+    return (
+        Check(
+            "total_weighting",
+            "warned",
+            message,
+            remedy="read the total as approximate where effects differ between campaigns",
+        ),
+    )
+
+
+def _cost(result: Any, cost: Any) -> Cost:
+    same = (
+        hasattr(cost, "cluster_influence")
+        and np.array_equal(cost.panel.unit, result.panel.unit)
+        and np.array_equal(cost.panel.cluster, result.panel.cluster)
+        and cost.fitted.treated_cells == result.fitted.treated_cells
+    )
+    if not same:
+        raise InputError(
+            "cost= is a result from other units, clusters or treated periods, so gain and cost have no common total",
+            remedy="run gc.did on the same panel with outcome= set to the cost column and the same options",
+        )
+    mine, other = result.cluster_influence(), cost.cluster_influence()
+    cov = float(mine @ other) if math.isfinite(result.std_error) else math.nan
+    return Cost(str(cost.manifest.options.get("outcome")), cost.estimate, cost.std_error**2, cov)
