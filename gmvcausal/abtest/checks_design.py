@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from gmvcausal.abtest.case import Case, p_text
-from gmvcausal.abtest.metrics import covariates, parts
+from gmvcausal.abtest.cupac import adjusters, learned_from
+from gmvcausal.abtest.metrics import model_of, parts
 from gmvcausal.abtest.rows import Col
 from gmvcausal.abtest.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.abtest.sample import usable
@@ -81,11 +82,11 @@ def balance(case: Case) -> Check | None:
     """Did the lot give both arms the same covariates?"""
     from scipy import stats
 
-    cols = [c for name in _covariates(case) for c in case.source.expanded[name]]
-    found: list[tuple[float, str]] = []
+    found: list[tuple[float, str, bool]] = []
+    learned = [col for m in case.metrics for col in learned_from(m, case.source)]
     control = case.fit.sample.arms[case.source.control]
     for a, arm in enumerate(case.fit.sample.arms):
-        for col in cols if a != case.source.control else ():
+        for col in _covariates(case) if a != case.source.control else ():
             at = case.fit.cols.index(col)
             variance = float(arm.cov[at, at] + control.cov[at, at])
             if case.fit.sample.between is not None:
@@ -93,11 +94,15 @@ def balance(case: Case) -> Check | None:
             gap = (arm.mean[at] - control.mean[at]) + (arm.rest[at] - control.rest[at])
             if variance > 0:
                 p = 2 * float(stats.norm.sf(abs(gap) / math.sqrt(variance)))
-                found.append((p, f"{col.name!r} differs by {gap:+.4g} between {case.source.labels[a]} and the control"))
+                what = repr(col.name) if col.model is None else f"the model's prediction of {col.name!r}"
+                told = f"{what} differs by {gap:+.4g} between {case.source.labels[a]} and the control"
+                found.append((p, told, col.model is not None or col in learned))
     if not found:
         return None
-    p, message = min(found)
-    status = judge("balance", p)
+    # A model finds out from such a column who was treated, and its prediction takes the effect away.
+    modelled = [f for f in found if f[2] and judge("balance", f[0]) != "passed"]
+    p, message, _ = min(modelled or found)
+    status = "failed" if modelled else judge("balance", p)
     remedy = ""
     if status != "passed":
         remedy = (
@@ -109,26 +114,30 @@ def balance(case: Case) -> Check | None:
 
 def leakage(case: Case) -> Check | None:
     """Is a covariate the outcome under another name?"""
-    found: list[tuple[float, str]] = []
+    found: list[tuple[float, str, bool]] = []
     arm = case.fit.sample.arms[case.source.control]
-    for metric in case.metrics:
-        named = [case.fit.cols.index(c) for name in covariates(metric) for c in case.source.expanded[name]]
-        held = usable(np.array([arm.cross]), named)
+    sets = [(m, adjusters(k, m, case.source)) for k, m in enumerate(case.metrics)]
+    sets += [(m, learned_from(m, case.source)) for m in case.metrics]
+    for metric, cols in sets:
+        held = usable(np.array([arm.cross]), [case.fit.cols.index(c) for c in cols])
         for column in parts(metric) if held else ():
             at = case.fit.cols.index(Col(column))
             total = float(arm.cross[at, at])
             if total > 0:
                 one = value(Recipe(at, None, tuple(held)), arm, arm.mean)
                 share = 1 - float(one.gradient @ arm.cross @ one.gradient) / total
-                found.append((share, column))
+                found.append((share, column, model_of(metric) is not None))
     if not found:
         return None
-    share, column = max(found)
+    share, column, modelled = max(found)
     status = judge("leakage", share)
+    if status != "passed" and modelled:
+        status = "failed"  # what explains everything before the test was not measured before it
     message = f"the covariates explain {share:.2%} of the variance of {column!r}"
     remedy = "" if status == "passed" else "a covariate is the outcome itself under another name: leave it out"
     return Check("leakage", status, message, share, bound("leakage"), remedy)
 
 
-def _covariates(case: Case) -> list[str]:
-    return list(dict.fromkeys(c for m in case.metrics for c in covariates(m)))
+def _covariates(case: Case) -> list[Col]:
+    found = [col for k, m in enumerate(case.metrics) for col in adjusters(k, m, case.source)]
+    return list(dict.fromkeys([*found, *(col for m in case.metrics for col in learned_from(m, case.source))]))

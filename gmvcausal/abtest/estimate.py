@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gmvcausal.abtest import quantiles
 from gmvcausal.abtest.caps import Cap, find_cap
 from gmvcausal.abtest.compare import Contrast, welch_df
-from gmvcausal.abtest.metrics import Gmv, Metric, Quantile, covariates, name_of, parts
+from gmvcausal.abtest.cupac import adjusters, learned_from, with_predictions
+from gmvcausal.abtest.metrics import Gmv, Metric, Quantile, name_of, parts
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, Look, Shape
 from gmvcausal.abtest.rules import MIN_BALANCED, MIN_CLUSTERS
 from gmvcausal.abtest.sample import Sample, clustered, plain, usable, without_dust
@@ -35,6 +36,8 @@ class Settings:
     alternative: str = "two-sided"
     lift: str = "fieller"
     hc: str | None = "hc2"
+    seed: int = 0
+    progress: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,8 @@ class Term:
         Share of the total (of a ratio: of its numerator) that lies above the cap.
     variance_reduction : float
         Share of the variance that the covariates take away; NaN without covariates.
+    linear_reduction : float
+        What the columns behind a model's prediction take away linearly; NaN without a model.
     """
 
     metric: int
@@ -69,6 +74,7 @@ class Term:
     looks: tuple[Look, Look]
     capped_share: float
     variance_reduction: float
+    linear_reduction: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +108,13 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
     notes: list[str] = []
     shapes = {p: source.shape(Col(p)) for p in dict.fromkeys(p for m in metrics for p in parts(m))}
     caps = [find_cap(m, source, shapes, notes) for m in metrics]
+    source = with_predictions(source, metrics, caps, settings.seed, settings.progress, notes)
     at = {k: (m, quantiles.find(m, source)) for k, m in enumerate(metrics) if isinstance(m, Quantile)}
     cols = _columns(metrics, caps, source, at)
     moments = without_dust(source.moments(cols))
     arms = len(source.labels)
     sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms)
-    recipes = [_recipes(m, cap, cols, source, sample, notes) for m, cap in zip(metrics, caps, strict=True)]
+    recipes = [_recipes(k, m, caps[k], cols, source, sample, notes) for k, m in enumerate(metrics)]
     points = {k: quantiles.values(*own, cols, sample, source) for k, own in at.items()}
     drafts = [
         _draft(k, a, cap, recipe, source, sample, metrics[k], points.get(k))
@@ -146,20 +153,20 @@ def _columns(
     metrics: tuple[Metric, ...], caps: list[Cap | None], source: Source, at: dict[int, tuple[Quantile, FloatArray]]
 ) -> list[Col]:
     wanted: dict[Col, None] = {}
-    for metric, cap in zip(metrics, caps, strict=True):
+    for k, (metric, cap) in enumerate(zip(metrics, caps, strict=True)):
         wanted |= dict.fromkeys(Col(p) for p in parts(metric))
         if isinstance(metric, Gmv):
             wanted |= dict.fromkeys(Col(p, any=True) for p in parts(metric)[1:])
         if cap is not None:
             wanted |= dict.fromkeys(Col(p, c) for p, c in zip(parts(metric), cap.at, strict=True))
-        wanted |= dict.fromkeys(col for c in covariates(metric) for col in source.expanded[c])
+        wanted |= dict.fromkeys([*adjusters(k, metric, source), *learned_from(metric, source)])
     for own in at.values():
         wanted |= dict.fromkeys(quantiles.indicators(*own))
     return list(wanted)
 
 
 def _recipes(
-    metric: Metric, cap: Cap | None, cols: list[Col], source: Source, sample: Sample, notes: list[str]
+    k: int, metric: Metric, cap: Cap | None, cols: list[Col], source: Source, sample: Sample, notes: list[str]
 ) -> list[tuple[Cap | None, Recipe]]:
     """The uncapped and the capped recipe of a metric, in the order in which they are shown."""
     place = {c: i for i, c in enumerate(cols)}
@@ -167,11 +174,13 @@ def _recipes(
         return [(None, recipe) for recipe in _factors(metric, place)]
     if isinstance(metric, Quantile):
         return [(None, Recipe(place[Col(metric.column)], quantile=metric.q))]
-    asked = [place[col] for c in covariates(metric) for col in source.expanded[c]]
-    held = usable(np.array([a.cross for a in sample.arms]), asked) if asked else []
+    cross = np.array([a.cross for a in sample.arms])
+    asked = [place[col] for col in adjusters(k, metric, source)]
+    held = usable(cross, asked) if asked else []
+    instead = usable(cross, [place[col] for col in learned_from(metric, source)])
     gone = [cols[j] for j in asked if j not in held]
     if gone:
-        listed = ", ".join(repr(c.name) + (f" ({c.level})" if c.level else "") for c in gone)
+        listed = ", ".join(_named(c) for c in gone)
         note = (
             f"covariates left out of {name_of(metric)!r}, constant in an arm or a combination of the others: {listed}"
         )
@@ -181,8 +190,14 @@ def _recipes(
         at = [place[Col(p)] for p in parts(metric)]
         if one is not None:
             at = [place[Col(p, c)] for p, c in zip(parts(metric), one.at, strict=True)]
-        both.append((one, Recipe(at[0], at[1] if len(at) > 1 else None, tuple(held))))
+        both.append((one, Recipe(at[0], at[1] if len(at) > 1 else None, tuple(held), instead=tuple(instead))))
     return both[::-1] if cap is not None and cap.asked else both
+
+
+def _named(col: Col) -> str:
+    if col.model is not None:
+        return f"the model's prediction of {col.name!r}"
+    return repr(col.name) + (f" ({col.level})" if col.level else "")
 
 
 def _factors(metric: Gmv, place: dict[Col, int]) -> list[Recipe]:
@@ -286,20 +301,33 @@ def _term(
         draft.recipe.log,
         () if sample.between is not None else tuple(all_parts),
     )
-    share, reduction = 0.0, math.nan
+    share = 0.0
     column = parts(metric)[0]
     if draft.cap is not None and draft.cap.at[0] is not None and shapes[column].total != 0:
         kept = source.shape(Col(column, draft.cap.at[0])).total
         share = 1 - kept / shapes[column].total
-    if draft.recipe.covariates:
-        bare = Recipe(draft.recipe.numerator, draft.recipe.denominator)
-        raw = [value(bare, arm, draft.at) for arm in both]
-        plain_variance = sum(v for one, arm in zip(raw, both, strict=True) for v, _ in variance_parts(one, arm))
-        if sample.between is not None:
-            between = sample.between[draft.arm, source.control]
-            plain_variance -= 2 * float(raw[0].gradient @ between @ raw[1].gradient)
-        reduction = 1 - contrast.variance / plain_variance if plain_variance > 0 else 0.0
-    return Term(draft.metric, draft.arm, draft.cap, draft.recipe, draft.values, contrast, looks, share, reduction)
+    reduction = linear = math.nan
+    if draft.recipe.covariates or draft.recipe.instead:
+        bare = _variance(draft, (), sample, source)
+        reduction = 1 - contrast.variance / bare if bare > 0 else 0.0
+        if draft.recipe.instead and bare > 0 and min(a.n for a in both) > len(draft.recipe.instead) + 2:
+            linear = 1 - _variance(draft, draft.recipe.instead, sample, source) / bare
+    return Term(
+        draft.metric, draft.arm, draft.cap, draft.recipe, draft.values, contrast, looks, share, reduction, linear
+    )
+
+
+def _variance(draft: _Draft, covariates: tuple[int, ...], sample: Sample, source: Source) -> float:
+    """Variance of the same difference with other covariates, from the moments alone."""
+    recipe = replace(draft.recipe, covariates=covariates)
+    arms = (sample.arms[draft.arm], sample.arms[source.control])
+    own = [value(recipe, arm, draft.at) for arm in arms]
+    if covariates and not source.cluster_name:
+        return sum(regression_variance(recipe, one, arm, draft.at)[0] for one, arm in zip(own, arms, strict=True))
+    found = sum(v for one, arm in zip(own, arms, strict=True) for v, _ in variance_parts(one, arm))
+    if sample.between is not None:
+        found -= 2 * float(own[0].gradient @ sample.between[draft.arm, source.control] @ own[1].gradient)
+    return found
 
 
 def _joint(terms: tuple[Term, ...], sample: Sample, control: int) -> FloatArray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.metrics import Proportion, covariates, parts
+from gmvcausal.abtest.metrics import Proportion, covariates, model_of, parts
 from gmvcausal.abtest.read import (
     UNIT_NAMES,
     chance_assigned_there,
@@ -244,7 +244,7 @@ def open_files(data: Any, ask: Columns) -> Files | None:
     """The rows of a file or relation where they lie; None where they must be read one by one."""
     import duckdb
 
-    if ask.strata or ask.rule != "raise":
+    if ask.strata or ask.rule != "raise" or any(model_of(m) is not None for m in ask.metrics):
         return None
     try:
         base = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data

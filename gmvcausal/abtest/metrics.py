@@ -26,26 +26,37 @@ class Mean:
         "auto" shows the mean of the capped column beside the plain one where more than half of the values are zero or
         their skewness exceeds 10; the cap is the .98 quantile of the non-zero values of all arms. A number in (0, 1) is
         the quantile to cap at, and then the capped row comes first. None: no cap.
+    model : {"lightgbm"}, scikit-learn regressor or None
+        CUPAC: the model predicts the outcome from `pre` (five folds, by cluster where there are clusters), and its
+        prediction is the one covariate. It finds bends and interactions that the linear adjustment misses, and takes
+        missing covariates as they are. Default None: linear.
 
     Raises
     ------
     InputError
-        For a cap that is no quantile, or a covariate that is the outcome itself.
+        For a cap that is no quantile, a covariate that is the outcome itself, or a model without covariates.
+
+    References
+    ----------
+    Lin (2013), Annals of Applied Statistics 7; Deng, Xu, Kohavi and Walker (2013), WSDM (CUPED); Guo, Coey, Konutgan,
+    Li, Schwab and Shahn (2021), NeurIPS (a model's prediction as the covariate).
 
     Examples
     --------
     >>> Mean("gmv", pre="gmv_pre")
-    Mean(column='gmv', pre=('gmv_pre',), cap='auto')
+    Mean(column='gmv', pre=('gmv_pre',), cap='auto', model=None)
     """
 
     column: str
     pre: str | Sequence[str] | None = None
     cap: str | float | None = "auto"
+    model: Any = None
 
     def __post_init__(self) -> None:
         column_name("Mean's column", self.column)
         object.__setattr__(self, "pre", _covariates(self.pre, (self.column,)))
         object.__setattr__(self, "cap", _cap(self.cap))
+        _check_model(self.model, self.pre)
 
 
 @dataclass(frozen=True)
@@ -83,17 +94,20 @@ class Ratio:
         As for `Mean`; numerator and denominator are both adjusted for all covariates.
     cap : {"auto"}, None or float
         As for `Mean`; the parts are capped apart, each at its own quantile.
+    model : {"lightgbm"}, scikit-learn regressor or None
+        As for `Mean`; each part has its own model, and both are adjusted for both predictions.
 
     Examples
     --------
     >>> Ratio("gmv", "orders", cap=None)
-    Ratio(numerator='gmv', denominator='orders', pre=(), cap=None)
+    Ratio(numerator='gmv', denominator='orders', pre=(), cap=None, model=None)
     """
 
     numerator: str
     denominator: str
     pre: str | Sequence[str] | None = None
     cap: str | float | None = "auto"
+    model: Any = None
 
     def __post_init__(self) -> None:
         column_name("Ratio's numerator", self.numerator)
@@ -104,6 +118,7 @@ class Ratio:
             )
         object.__setattr__(self, "pre", _covariates(self.pre, (self.numerator, self.denominator)))
         object.__setattr__(self, "cap", _cap(self.cap))
+        _check_model(self.model, self.pre)
 
 
 @dataclass(frozen=True)
@@ -201,6 +216,11 @@ def covariates(metric: Metric) -> tuple[str, ...]:
     return () if isinstance(metric, Proportion | Gmv | Quantile) else tuple(metric.pre or ())
 
 
+def model_of(metric: Metric) -> Any:
+    """The model that predicts the outcome from the covariates; None where they enter linearly."""
+    return metric.model if isinstance(metric, Mean | Ratio) else None
+
+
 def cap_of(metric: Metric) -> str | float | None:
     """How the outcome is to be capped; a share or a quantile is not."""
     return None if isinstance(metric, Proportion | Gmv | Quantile) else metric.cap
@@ -247,6 +267,19 @@ def _covariates(pre: Any, outcome: tuple[str, ...]) -> tuple[str, ...]:
                 remedy="name columns measured before the test, for example gmv_pre",
             )
     return tuple(dict.fromkeys(listed))
+
+
+def _check_model(model: Any, pre: Any) -> None:
+    if model is None:
+        return
+    able = not isinstance(model, type) and all(hasattr(model, name) for name in ("fit", "predict", "get_params"))
+    if not (able or (isinstance(model, str) and model == "lightgbm")):
+        raise InputError(
+            f"model must be 'lightgbm', a scikit-learn regressor or None, but is {said(model)}",
+            remedy="pass model='lightgbm', or an instance such as RandomForestRegressor()",
+        )
+    if not pre:
+        raise InputError("model= has nothing to learn from", remedy="name columns measured before the test with pre=")
 
 
 def _share(q: Any) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.metrics import covariates
+from gmvcausal.abtest.metrics import covariates, model_of
 from gmvcausal.abtest.read_values import covariate, outcomes
 from gmvcausal.abtest.rows import Col, Rows
 from gmvcausal.errors import GmvCausalWarning, InputError
@@ -49,19 +49,22 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     spacing: dict[str, float] = {}
     expanded: dict[str, tuple[Col, ...]] = {}
     outcomes(table, ask, values, spacing, notes)
+    gaps: dict[Col, NDArray[np.bool_]] = {}
+    linear = {c for m in ask.metrics if model_of(m) is None for c in covariates(m)}
     for column in dict.fromkeys(c for m in ask.metrics for c in covariates(m)):
-        expanded[column] = covariate(table, column, values, notes)
+        expanded[column] = covariate(table, column, values, notes, None if column in linear else gaps)
     stratum = _strata(table, ask.strata, arms.codes, labels, keep)
     name, cluster = _clusters(table, ask, arms, keep)
     if keep is not None:
         arms = Codes(arms.codes[keep], arms.labels)
         values = {c: v[keep] for c, v in values.items()}
+        gaps = {c: v[keep] for c, v in gaps.items()}
         stratum = None if stratum is None else stratum[keep]
         cluster = None if cluster is None else np.unique(cluster[keep], return_inverse=True)[1]
     small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
     return Rows(
         labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
-        spacing, expanded, frame_facts(data), said_of_units(unit) if unit else "",
+        spacing, expanded, frame_facts(data), said_of_units(unit) if unit else "", gaps,
     )  # fmt: skip
 
 

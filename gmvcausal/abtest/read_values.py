@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.metrics import Proportion, Ratio, parts
@@ -58,25 +59,40 @@ def outcomes(
                 )  # fmt: skip
 
 
-def covariate(table: Table, column: str, values: dict[Col, FloatArray], notes: list[str]) -> tuple[Col, ...]:
-    """A covariate as columns of numbers; text has an indicator for every level but the first."""
+def covariate(
+    table: Table,
+    column: str,
+    values: dict[Col, FloatArray],
+    notes: list[str],
+    gaps: dict[Col, NDArray[np.bool_]] | None = None,
+) -> tuple[Col, ...]:
+    """A covariate as columns of numbers; text has an indicator for every level but the first.
+
+    With `gaps`, where only models learn from it, missing numbers are marked there and stand at the mean in `values`.
+    """
     series = table.series(column, "pre")
     if series.dtype not in (nw.String, nw.Categorical, nw.Enum) and not (
         series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
     ):
         if Col(column) not in values:
-            values[Col(column)] = numeric(table, column, "covariate", missing=_NO_PAST).values
+            read = numeric(table, column, "covariate", missing=_NO_PAST if gaps is None else None).values
+            gone = np.isnan(read)
+            if gaps is not None and gone.any():
+                gaps[Col(column)] = gone
+                notes.append(f"{int(gone.sum()):,} missing values of {column!r}: the model takes them as they are")
+                read = np.where(gone, 0.0 if gone.all() else read[~gone].mean(), read)
+            values[Col(column)] = read
         return (Col(column),)
-    read = identifiers(table, column, "covariate")
-    if len(read.labels) > _MOST_LEVELS:
+    levels = identifiers(table, column, "covariate")
+    if len(levels.labels) > _MOST_LEVELS:
         raise InputError(
-            f"covariate has {len(read.labels):,} levels, too many to adjust for",
+            f"covariate has {len(levels.labels):,} levels, too many to adjust for",
             column=column,
             remedy="merge its levels",
         )
-    cols = tuple(Col(column, None, str(label)) for label in read.labels[1:])
+    cols = tuple(Col(column, None, str(label)) for label in levels.labels[1:])
     for k, col in enumerate(cols, 1):
-        values[col] = (read.codes == k).astype(float)
-    listed = ", ".join(str(label) for label in read.labels)
+        values[col] = (levels.codes == k).astype(float)
+    listed = ", ".join(str(label) for label in levels.labels)
     notes.append(f"covariate {column!r} entered as indicators of its levels ({listed})")
     return cols

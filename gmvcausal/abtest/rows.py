@@ -16,14 +16,15 @@ IntArray = NDArray[np.int64]
 
 
 class Col(NamedTuple):
-    """A column of the matrix: of the data, capped, the indicator of a level of a text column, of not being zero, or of
-    lying at or below a value."""
+    """A column of the matrix: of the data, capped, the indicator of a level of a text column, of not being zero, of
+    lying at or below a value, or what the model of a metric (by its position) predicts."""
 
     name: str
     cap: float | None = None
     level: str | None = None
     any: bool = False
     below: float | None = None
+    model: int | None = None
 
 
 class Shape(NamedTuple):
@@ -106,6 +107,8 @@ class Rows:
         Covariates -> columns (a text column has one per level but the first).
     meta : dict
         What `Logs` wrote about the frame.
+    gaps : dict of Col to ndarray of bool, shape (n,)
+        Where columns that a model learns from were missing; `values` holds their mean there.
     unit_checked : str
         What was found of repeated units, as a sentence; empty where no column tells units apart.
     """
@@ -125,6 +128,7 @@ class Rows:
     expanded: dict[str, tuple[Col, ...]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     unit_checked: str = ""
+    gaps: dict[Col, NDArray[np.bool_]] = field(default_factory=dict)
     _shapes: dict[Col, Shape] = field(default_factory=dict)
 
     @property
@@ -149,6 +153,10 @@ class Rows:
         if col.any:
             return np.asarray(plain != 0, dtype=float)
         return plain if col.cap is None else np.minimum(plain, col.cap)
+
+    def with_gaps(self, col: Col) -> FloatArray:
+        """Values of a column, NaN where they were missing."""
+        return np.where(self.gaps[col], np.nan, self.values[col]) if col in self.gaps else self.values[col]
 
     def matrix(self, cols: list[Col]) -> FloatArray:
         """Columns side by side, shape (n, p)."""

@@ -53,9 +53,16 @@ RULES: dict[str, Rule] = {
     ),
     "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
     "balance": Rule(
-        "smallest p-value of the tests that a covariate has the same mean in both arms", 1e-6, small_is_bad=True
+        "smallest p-value of the tests that a covariate has the same mean in both arms",
+        1e-6,
+        small_is_bad=True,
+        more_fail="a model learns from it, or it is a model's prediction",
     ),
-    "leakage": Rule("share of the variance of an outcome within the arms that its covariates explain", 0.999),
+    "leakage": Rule(
+        "share of the variance of an outcome within the arms that its covariates explain",
+        0.999,
+        more_fail="a model learns from them",
+    ),
 }
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

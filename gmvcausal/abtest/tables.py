@@ -14,7 +14,7 @@ from gmvcausal.abtest.case import Case
 from gmvcausal.abtest.checks_outcome import unreliable
 from gmvcausal.abtest.compare import Limits
 from gmvcausal.abtest.estimate import Fit, Term
-from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Quantile, Ratio, covariates, name_of, parts
+from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Quantile, Ratio, covariates, model_of, name_of, parts
 from gmvcausal.abtest.result import Extra
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import FloatArray
@@ -119,7 +119,7 @@ def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any
         metric = metrics[t.metric]
         text = name_of(metric) + (f": {t.recipe.factor}" if t.recipe.factor else "")
         if plain[text] > 1 and covariates(metric):
-            text += " adjusted"
+            text += " adjusted" if model_of(metric) is None else " adjusted by model"
         if len(labels) > 2:
             text += f": {labels[t.arm]}"
         if t.cap is not None:
@@ -245,14 +245,29 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
             lines.append(f"For {name}, capped and uncapped rows estimate different things ({share} the cap): {read}.")
         held = covariates(metric)
         if held:
-            gain, by = max(t.variance_reduction for t in own), ", ".join(held)
-            nil = f"For {name}, adjusting for {by} gains next to nothing: {100 * max(gain, 0):.1g}% of the variance."
-            some = f"For {name}, adjusting for {by} takes {100 * gain:.2g}% off the variance."
-            lines.append(some if gain >= 0.01 else nil)
+            lines.append(_gain(metric, own))
         why = next((w for t in own if (w := t.contrast.why_no_relative(level))), "")
         if why:
             lines.append(f"For {name} no relative effect is given: {why}.")
     return tuple(lines)
+
+
+def _gain(metric: Metric, own: Sequence[Term]) -> str:
+    """What adjustment took off the variance, and whether a model was worth it."""
+    name, by = name_of(metric), ", ".join(covariates(metric))
+    gain = max(float(np.nan_to_num(t.variance_reduction)) for t in own)
+    if model_of(metric) is None:
+        if gain < 0.01:
+            return f"For {name}, adjusting for {by} gains next to nothing: {100 * max(gain, 0):.1g}% of the variance."
+        return f"For {name}, adjusting for {by} takes {100 * gain:.2g}% off the variance."
+    linear = max(float(np.nan_to_num(t.linear_reduction)) for t in own)
+    beside = f"linear adjustment for the same columns would take {100 * max(linear, 0):.2g}%"
+    if gain < 0.01:
+        return (
+            f"For {name}, a model of {by} gains next to nothing, {100 * max(gain, 0):.1g}% of the variance; {beside}."
+        )
+    told = f"For {name}, a model of {by} takes {100 * gain:.2g}% off the variance; {beside}"
+    return f"{told}." if gain > linear else f"{told}, so the model gains nothing over it: leave model= out."
 
 
 def _signed(x: float) -> str:

@@ -27,6 +27,8 @@ class Recipe:
         Whether the value is the logarithm of the mean or the ratio.
     factor : str
         The factor of GMV that this is; empty for other metrics.
+    instead : tuple of int
+        The columns that the model behind `covariates` learned from.
     quantile : float or None
         Of `numerator`, where the value is a quantile and not a mean.
     """
@@ -37,6 +39,7 @@ class Recipe:
     log: bool = False
     factor: str = ""
     quantile: float | None = None
+    instead: tuple[int, ...] = ()
 
     @property
     def outcomes(self) -> tuple[int, ...]:

@@ -52,6 +52,8 @@ def ab_test(
     rule: str = "raise",
     lift: str = "fieller",
     hc: str | None = "hc2",
+    seed: int = 0,
+    progress: bool = True,
 ) -> AbResult:
     """How much did a tactic change the metrics of those whom the lot gave it?
 
@@ -98,6 +100,11 @@ def ab_test(
     hc : {"hc2", None}
         Standard error of adjusted means: HC2, which takes one more pass over the rows, or that of each arm's own
         regression, from the moments alone. Without covariates both are Welch's. Under clusters it is that of clusters.
+    seed : int
+        Of the folds and models where a metric has a model (``Mean(..., model="lightgbm")``). The global random state is
+        not touched.
+    progress : bool
+        Show a bar where models take long.
 
     Returns
     -------
@@ -145,6 +152,7 @@ def ab_test(
         "rule": one_of("rule", rule, ("raise", "first", "drop")),
         "lift": one_of("lift", lift, LIFTS),
         "hc": None if hc is None else one_of("hc", hc, ("hc2",)),
+        "seed": check("seed", seed),
     }
     _refuse_together(found, options)
     margins = guards.read_guardrails(guardrails, found)
@@ -161,7 +169,7 @@ def ab_test(
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
-    fitted = fit(source, found, Settings(alternative, lift, hc))
+    fitted = fit(source, found, Settings(alternative, lift, hc, options["seed"], progress))
     return _result(source, columns, fitted, options, expected, margins)
 
 
