@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest.schedule import make_schedule, read_schedule, split_budget
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import Codes, FloatArray, IntArray, first_rows, identifiers, numeric
@@ -20,7 +21,7 @@ from gmvcausal.frames.table import Table, open_table
 if TYPE_CHECKING:
     import pandas as pd
 
-METHODS = ("hash", "stratified", "rerandomised")
+METHODS = ("hash", "stratified", "rerandomised", "switchback")
 _TRIES = 20  # times the number of draws that is expected
 
 
@@ -34,6 +35,10 @@ def assign(
     strata: str | Sequence[str] = (),
     covariates: str | Sequence[str] = (),
     accept: float = 0.01,
+    start: Any = None,
+    blocks: int | None = None,
+    every: Any = None,
+    budget: float | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Assign units to the arms of a test.
@@ -46,11 +51,14 @@ def assign(
         What is randomised: users, or the column of rooms or cities where whole clusters are.
     arms : mapping or list
         Shares by label, for example ``{"none": 0.9, "coupon": 0.1}``; a list means equal shares.
-    method : {"hash", "stratified", "rerandomised"}
+    method : {"hash", "stratified", "rerandomised", "switchback"}
         - ``"hash"`` depends on salt and unit alone: the same on every machine, in every order and file, for units that
           come later too. Shares hold on average. Raising the share of the last arm moves nobody out of it.
         - ``"stratified"`` holds the shares within every stratum up to one unit.
         - ``"rerandomised"`` draws until the covariates are balanced (Morgan and Rubin 2012).
+        - ``"switchback"`` draws an arm for every unit (room) and block of time. The shares hold among blocks at the
+          same time of neighbouring days, within each room; where the test is too short for that, or a day holds no
+          whole number of blocks, among neighbouring blocks.
     salt : str, optional
         For ``"hash"``: the name of the test. Two tests with one salt treat the same users, so it must be given.
     strata : str or list of str
@@ -60,13 +68,21 @@ def assign(
     accept : float
         For ``"rerandomised"``: share of all assignments that is accepted, the best balanced by Mahalanobis distance.
         Default .01; a smaller share leaves too few assignments for a randomisation test.
+    start, blocks, every : optional
+        For ``"switchback"``: when it starts (a local time, or a whole number), how many blocks there are, and how long
+        each is ("30min", "2h", "1D"; a whole number where `start` is one). An effect that lasts an hour after a switch
+        needs blocks of several hours.
+    budget : float, optional
+        A budget that all arms together may spend. Each arm gets its share, so that arms do not compete for one purse
+        (Liu and others 2021); the amounts stand in ``.attrs["assignment"]["budget"]``.
     seed : int
         For the methods that draw; the hash needs none.
 
     Returns
     -------
     DataFrame
-        One row for each unit, in the order of the ids: unit, arm, probability (the share of that arm). How it was made
+        One row for each unit, in the order of the ids: unit, arm, probability (the share of that arm); of a switchback
+        one for each unit and block: unit, start, end, arm, probability. How it was made
         stands in ``.attrs["assignment"]``: method, salt or seed, and for ``"rerandomised"`` the accepted share, the
         largest distance accepted, the distance reached and the number of draws.
 
@@ -95,11 +111,18 @@ def assign(
     names, shares = read_arms(arms)
     by, of = check("keep", strata) if strata != () else [], check("keep", covariates) if covariates != () else []
     seed = check("seed", seed)
-    _check_options(method, salt, by, of)
+    _check_options(method, salt, by, of, (start, blocks, every))
+    planned = read_schedule(start, blocks, every) if method == "switchback" else None
     unit = str(column_name("unit", unit))
     table = open_table(data, "data", [unit, *by, *of])
     ids = identifiers(table, unit, "unit")
     how: dict[str, Any] = {"method": method, "units": len(ids.labels)}
+    if budget is not None:
+        how["budget"] = split_budget(budget, names, shares)
+    if planned is not None:
+        how |= {"seed": seed, "blocks": planned[1], "every": str(every)}
+        rooms, begins, ends, arm = make_schedule(ids.labels, *planned, shares, np.random.default_rng(seed))
+        return _frame({unit: rooms, "start": begins, "end": ends}, arm, names, shares, how)
     if method == "hash":
         arm = by_hash([str(v) for v in ids.labels], str(salt), shares)
         how["salt"] = salt
@@ -116,18 +139,38 @@ def assign(
         else:
             arm, balance = rerandomised(_covariates(table, ids, of), stratum, shares, check("level", accept), rng)
             how |= balance
+    return _frame({unit: ids.labels}, arm, names, shares, how)
+
+
+def _frame(
+    columns: dict[str, Any], arm: IntArray, names: list[Any], shares: FloatArray, how: dict[str, Any]
+) -> pd.DataFrame:
+    """The assignment as a table; a unit's column that bears a name of ours is called unit."""
     import pandas as pd
 
     labels = np.empty(len(names), dtype=object)
     labels[:] = names
-    arm_column = pd.Series(labels[arm]).infer_objects()
-    out = pd.DataFrame({unit if unit not in ("arm", "probability") else "unit": ids.labels, "arm": arm_column})
+    unit, *times = columns
+    mine = {"arm", "probability", *times}
+    out = pd.DataFrame({(name if name != unit or unit not in mine else "unit"): v for name, v in columns.items()})
+    out["arm"] = pd.Series(labels[arm]).infer_objects()
     out["probability"] = shares[arm]
     out.attrs["assignment"] = how
     return out
 
 
-def _check_options(method: str, salt: Any, strata: list[str], covariates: list[str]) -> None:
+def _check_options(
+    method: str, salt: Any, strata: list[str], covariates: list[str], schedule: tuple[Any, Any, Any]
+) -> None:
+    if method != "switchback" and any(part is not None for part in schedule):
+        raise InputError(
+            f"start=, blocks= and every= have no meaning for method={method!r}", remedy="pass method='switchback'"
+        )
+    if method == "switchback" and (strata or covariates):
+        raise InputError(
+            "method='switchback' takes neither strata nor covariates",
+            remedy="leave them out: every unit has its own order, balanced over the times of day",
+        )
     if method == "hash":
         if not isinstance(salt, str) or not salt:
             raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmvcausal.abtest import checks_design, checks_outcome
+from gmvcausal.abtest import checks_design, checks_outcome, checks_split, checks_switchback
 from gmvcausal.abtest.case import Case
 from gmvcausal.results import Audit, Check
 
@@ -12,6 +12,14 @@ from gmvcausal.results import Audit, Check
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.sample_ratio,
     checks_design.repeated_units,
+    checks_split.trigger_ratio,
+    checks_split.budget_split,
+    checks_split.budget_spent,
+    checks_switchback.switches,
+    checks_switchback.washed_out,
+    checks_switchback.repeated_rows,
+    checks_switchback.carry_over,
+    checks_switchback.time_balance,
     checks_outcome.tail,
     checks_outcome.leverage,
     checks_outcome.tail_balance,

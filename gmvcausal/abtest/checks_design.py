@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from gmvcausal.abtest.case import Case, p_text
+from gmvcausal.abtest.checks_switchback import time_ratio
 from gmvcausal.abtest.cupac import adjusters, learned_from
 from gmvcausal.abtest.metrics import model_of, parts
 from gmvcausal.abtest.rows import Col
@@ -20,24 +21,31 @@ def sample_ratio(case: Case) -> Check:
     """Do the arms have the shares that the lot was to give them?"""
     from scipy import stats
 
-    counts = case.source.counts()
-    expected = case.expected * counts.sum()
-    p = float(stats.chisquare(counts, expected).pvalue)
+    facts = case.source.facts
+    told, what = "", f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
+    if facts.blocks is not None:
+        p, told = time_ratio(case, facts.blocks)
+        what = ""
+    else:
+        # Of all who were drawn, also where only the triggered are analysed.
+        counts = case.source.counts() if facts.trigger is None else facts.trigger.units
+        p = float(stats.chisquare(counts, case.expected * counts.sum()).pvalue)
+        told = ", ".join(f"{label} {count:,}" for label, count in zip(case.source.labels, counts, strict=True))
     status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
     planned = "equal shares" if np.ptp(case.expected) < 1e-12 else "the planned shares"
-    told = ", ".join(f"{label} {count:,}" for label, count in zip(case.source.labels, counts, strict=True))
     remedy = ""
     if status != "passed":
         remedy = (
             "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant "
             "to be uneven, pass expected_ratio="
         )
-    what = f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
     return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {p_text(p)}", p, case.srm_alpha, remedy)
 
 
-def repeated_units(case: Case) -> Check:
+def repeated_units(case: Case) -> Check | None:
     """Were repeats of a unit looked for?"""
+    if case.source.facts.blocks is not None:
+        return None  # blocks were drawn: a user comes back under another arm
     if case.source.unit_checked:
         return Check("repeated_units", "passed", case.source.unit_checked)
     return Check(

@@ -113,7 +113,7 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
     cols = _columns(metrics, caps, source, at)
     moments = without_dust(source.moments(cols))
     arms = len(source.labels)
-    sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms)
+    sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms, source.strata)
     recipes = [_recipes(k, m, caps[k], cols, source, sample, notes) for k, m in enumerate(metrics)]
     points = {k: quantiles.values(*own, cols, sample, source) for k, own in at.items()}
     drafts = [
@@ -162,6 +162,7 @@ def _columns(
         wanted |= dict.fromkeys([*adjusters(k, metric, source), *learned_from(metric, source)])
     for own in at.values():
         wanted |= dict.fromkeys(quantiles.indicators(*own))
+    wanted |= dict.fromkeys(source.of_strata)
     return list(wanted)
 
 
@@ -175,7 +176,7 @@ def _recipes(
     if isinstance(metric, Quantile):
         return [(None, Recipe(place[Col(metric.column)], quantile=metric.q))]
     cross = np.array([a.cross for a in sample.arms])
-    asked = [place[col] for col in adjusters(k, metric, source)]
+    asked = [place[col] for col in (*source.of_strata, *adjusters(k, metric, source))]
     held = usable(cross, asked) if asked else []
     instead = usable(cross, [place[col] for col in learned_from(metric, source)])
     gone = [cols[j] for j in asked if j not in held]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.metrics import Proportion, covariates, model_of, parts
+from gmvcausal.abtest.designs import Facts
+from gmvcausal.abtest.metrics import Gmv, Proportion, covariates, model_of, parts
 from gmvcausal.abtest.read import (
     UNIT_NAMES,
     chance_assigned_there,
@@ -58,6 +59,8 @@ class Files:
     dropped: dict[str, int] = field(default_factory=dict)
     unit_checked: str = ""
     strata: int = 1
+    facts: Facts = field(default_factory=Facts)
+    of_strata: tuple[Col, ...] = ()
     _shapes: dict[Col, Shape] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)
 
@@ -244,7 +247,8 @@ def open_files(data: Any, ask: Columns) -> Files | None:
     """The rows of a file or relation where they lie; None where they must be read one by one."""
     import duckdb
 
-    if ask.strata or ask.rule != "raise" or any(model_of(m) is not None for m in ask.metrics):
+    by_row = ask.strata or ask.rule != "raise" or ask.of_design
+    if by_row or any(model_of(m) is not None for m in ask.metrics):
         return None
     try:
         base = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data
@@ -307,6 +311,11 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
             spacing[c] = float(np.spacing(np.float32(largest)))
     if any(row[1 + 4 * len(numbers) :]):
         return None
+    for m in ask.metrics:
+        if isinstance(m, Gmv) and m.visits is not None:
+            bought = f"{expressions[m.visits]} = 0 AND {expressions[m.orders]} <> 0"
+            if relation.filter(bought).limit(1).fetchall():
+                return None  # orders without a visit: told with their rows
     said = ""
     if unit is not None and ask.cluster is None:
         exact = ask.unit is not None or row[0] <= _COUNTED

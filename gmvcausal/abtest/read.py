@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.ask import Columns
+from gmvcausal.abtest.designs import Facts, check_exposure, read_split, read_trigger
 from gmvcausal.abtest.metrics import covariates, model_of
 from gmvcausal.abtest.read_values import covariate, outcomes
 from gmvcausal.abtest.rows import Col, Rows
+from gmvcausal.abtest.strata import as_covariates, beside_covariates, read_strata
+from gmvcausal.abtest.switchback import THIN, WASHED, cut, said_of_blocks
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import Codes, first_rows, identifiers
@@ -44,7 +47,10 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     notes: list[str] = []
     dropped: dict[str, int] = {}
     unit = _unit_column(table, ask)
-    keep = _one_arm_each(table, unit, ask, arms, notes, dropped)
+    check_exposure(table, ask, notes)
+    switches = ask.washout is not None
+    # Whose rows they are does not matter where blocks of time were drawn: users come back under another arm.
+    keep = None if switches else _one_arm_each(table, unit, ask, arms, notes, dropped)
     values: dict[Col, FloatArray] = {}
     spacing: dict[str, float] = {}
     expanded: dict[str, tuple[Col, ...]] = {}
@@ -53,18 +59,42 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     linear = {c for m in ask.metrics if model_of(m) is None for c in covariates(m)}
     for column in dict.fromkeys(c for m in ask.metrics for c in covariates(m)):
         expanded[column] = covariate(table, column, values, notes, None if column in linear else gaps)
-    stratum = _strata(table, ask.strata, arms.codes, labels, keep)
-    name, cluster = _clusters(table, ask, arms, keep)
+    everybody = np.ones(table.n, dtype=bool) if keep is None else keep
+    split = None
+    if ask.budget is not None:
+        split = read_split(table, ask.budget, arms.codes, labels, everybody)
+    blocks = trigger = stratum = None
+    cluster: IntArray | None
+    if switches:
+        keep, cluster, stratum, blocks = cut(table, ask, arms)
+        name = blocks.name
+        dropped |= {k: n for k, n in ((WASHED, blocks.washed), (THIN, int((~keep).sum()) - blocks.washed)) if n}
+        notes += said_of_blocks(blocks, ask.washout)
+    else:
+        name, cluster = _clusters(table, ask, arms, keep)
+    if ask.triggered is not None:
+        everybody = np.ones(table.n, dtype=bool) if keep is None else keep
+        keep, trigger = read_trigger(table, ask.triggered, arms.codes, cluster, labels, everybody)
+        dropped[f"rows without {ask.triggered}"] = int((everybody & ~keep).sum())
+    if blocks is None:
+        stratum = read_strata(table, ask, arms.codes, labels, keep, (name, cluster))
     if keep is not None:
         arms = Codes(arms.codes[keep], arms.labels)
         values = {c: v[keep] for c, v in values.items()}
         gaps = {c: v[keep] for c, v in gaps.items()}
         stratum = None if stratum is None else stratum[keep]
         cluster = None if cluster is None else np.unique(cluster[keep], return_inverse=True)[1]
+    of_strata: tuple[Col, ...] = ()
+    if stratum is not None and cluster is None and beside_covariates(ask):
+        cells = as_covariates(stratum, ask, notes)
+        of_strata = tuple(Col(" x ".join(ask.strata), None, f"cell {k}") for k in cells)
+        values |= dict(zip(of_strata, cells.values(), strict=True))
+        stratum = None
     small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
     return Rows(
         labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
-        spacing, expanded, frame_facts(data), said_of_units(unit) if unit else "", gaps,
+        spacing, expanded, frame_facts(data), said_of_units(unit) if unit and not switches else "", gaps,
+        Facts(blocks, trigger, split), of_strata,
     )  # fmt: skip
 
 
@@ -240,37 +270,6 @@ def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
         raise rules.not_constant(
             column, "cluster", "units", count, first_rows(bad), "give each unit the cluster in which it was assigned"
         )
-
-
-def _strata(
-    table: Table,
-    strata: tuple[str, ...],
-    arm: IntArray,
-    labels: tuple[Any, ...],
-    keep: NDArray[np.bool_] | None,
-) -> IntArray | None:
-    if not strata:
-        return None
-    codes = np.zeros(table.n, dtype=np.int64)
-    for column in strata:
-        own = identifiers(table, column, "strata")
-        codes = codes * len(own.labels) + own.codes
-    inside = np.ones(table.n, dtype=bool) if keep is None else keep
-    distinct, dense = np.unique(codes, return_inverse=True)
-    size = np.bincount((dense * len(labels) + arm)[inside], minlength=len(distinct) * len(labels))
-    size = size.reshape(len(distinct), len(labels))
-    thin = (size < 2).any(axis=1) & (size.sum(axis=1) > 0)
-    if thin.any():
-        raise InputError(
-            f"{int(thin.sum()):,} strata have fewer than 2 rows in some arm",
-            column=strata[0] if len(strata) == 1 else None,
-            count=int(thin.sum()),
-            rows=first_rows(thin[dense] & inside),
-            remedy="merge small strata, or leave strata= out",
-            counted=True,
-        )
-    live = size.sum(axis=1) > 0
-    return (np.cumsum(live) - 1)[dense]
 
 
 def read_expected(expected: Any, labels: tuple[Any, ...]) -> FloatArray:

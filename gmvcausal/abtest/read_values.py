@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.metrics import Proportion, Ratio, parts
+from gmvcausal.abtest.metrics import Gmv, Proportion, Ratio, parts
 from gmvcausal.abtest.rows import Col, FloatArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
@@ -48,6 +48,18 @@ def outcomes(
         values[col] = np.where(gone, 0.0, x)
         notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
     for metric in ask.metrics:
+        if isinstance(metric, Gmv) and metric.visits is not None:
+            bought = (values[Col(metric.orders)] != 0) & (values[Col(metric.visits)] == 0)
+            if bought.any():
+                raise InputError(
+                    f"{int(bought.sum()):,} units have {metric.orders!r} but no {metric.visits!r}, so buyers are no "
+                    "share of visitors and there is no conversion among these",
+                    column=metric.visits,
+                    count=int(bought.sum()),
+                    rows=first_rows(bought),
+                    remedy="count visits over all channels that take orders, or leave visits= out",
+                    counted=True,
+                )
         if isinstance(metric, Proportion):
             x = values[Col(metric.column)]
             bad = (x != 0) & (x != 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest.designs import Facts, independent
 from gmvcausal.abtest.values import Hc2
 from gmvcausal.moments import Moments, from_arrays
 
@@ -111,6 +112,10 @@ class Rows:
         Where columns that a model learns from were missing; `values` holds their mean there.
     unit_checked : str
         What was found of repeated units, as a sentence; empty where no column tells units apart.
+    facts : Facts
+        What was found of a design beyond users and clusters.
+    of_strata : tuple of Col
+        Indicators of strata that every metric is adjusted for, where there are covariates too.
     """
 
     labels: tuple[Any, ...]
@@ -129,6 +134,8 @@ class Rows:
     meta: dict[str, Any] = field(default_factory=dict)
     unit_checked: str = ""
     gaps: dict[Col, NDArray[np.bool_]] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+    of_strata: tuple[Col, ...] = ()
     _shapes: dict[Col, Shape] = field(default_factory=dict)
 
     @property
@@ -138,12 +145,7 @@ class Rows:
 
     def counts(self) -> IntArray:
         """Independent units of each arm: rows, or clusters where each lies in one arm."""
-        by_row = self.sizes()
-        if self.cluster is None:
-            return by_row
-        pairs = np.unique(self.cluster * len(self.labels) + self.arm)
-        nested = len(np.unique(pairs // len(self.labels))) == len(pairs)
-        return np.bincount(pairs % len(self.labels), minlength=len(self.labels)) if nested else by_row
+        return independent(self.arm, self.cluster, len(self.labels))
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""

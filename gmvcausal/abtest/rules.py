@@ -10,16 +10,46 @@ from gmvcausal.results.rule import Rule, table_of
 # Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given; where the
 # arms are of like size, the t interval holds from fewer on.
 MIN_CLUSTERS, MIN_BALANCED = 10, 5
+# Share of a budget that counts as all of it: what is left buys no further coupon.
+EXHAUSTED = 0.99
 
 RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
-        "p-value of the chi-square test that the arms have their planned shares (equal ones unless expected_ratio=)",
+        "p-value of the chi-square test that the arms have their planned shares (equal ones unless expected_ratio=); "
+        "of a switchback, their shares of the time",
         0.05,
         0.01,
         small_is_bad=True,
         more_fail=" (srm_alpha=)",
     ),
     "repeated_units": Rule("whether every unit has one row (and one arm); repeats are refused, not warned of"),
+    "trigger_ratio": Rule(
+        "p-value of the chi-square test that the triggered have the planned shares of the arms",
+        0.05,
+        0.01,
+        small_is_bad=True,
+        more_fail=" (srm_alpha=)",
+    ),
+    "budget_split": Rule("largest relative distance of an arm's budget per unit from that of all arms", 0.02, 0.1),
+    "budget_spent": Rule(
+        "largest share that an arm has spent of its budget; spending without a budget counts as infinite",
+        None,
+        1 + 1e-9,
+        more_warn=f"one arm has spent {EXHAUSTED:.0%} and another has not",
+    ),
+    "switches": Rule("rooms of a switchback that keep one arm throughout", 0),
+    "washed_out": Rule("share of the blocks of a switchback that are not longer than the washout", 0),
+    "repeated_rows": Rule("share of rows of a switchback that repeat an earlier one in room, time and outcomes", 0.01),
+    "carry_over": Rule(
+        "p-value of the test that the effect is the same in both halves of what is left of each block",
+        0.01,
+        small_is_bad=True,
+    ),
+    "time_balance": Rule(
+        "p-value of the test that the arms have the same dates, times of day and days of the week (switchbacks)",
+        0.01,
+        small_is_bad=True,
+    ),
     "tail": Rule(
         "skewness of the uncapped difference without its largest unit (or a third of that with it, if larger), if both "
         "arms have the tail that they have together",

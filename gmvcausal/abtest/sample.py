@@ -67,30 +67,40 @@ def plain(moments: Moments, arms: int, strata: int) -> Sample:
     The mean of an arm is that of its strata, weighted by their shares in the whole test (post-stratification; Miratrix,
     Sekhon and Yu 2013). With one stratum it is the plain mean with the variance s^2 / n.
     """
-    size = moments.n.reshape(arms, strata)
+    cells = zip(moments.n, moments.mean, moments.rest, moments.cross, strict=True)
+    groups = [Arm(float(n), float(n), mean, rest, c, ((c / (n * (n - 1)), n - 1),)) for n, mean, rest, c in cells]
+    return Sample(by_strata(tuple(groups), arms, strata))
+
+
+def by_strata(groups: tuple[Arm, ...], arms: int, strata: int) -> tuple[Arm, ...]:
+    """Arms from the cells of arm x stratum (strata varying fastest), weighted by the strata's shares in the test."""
+    size = np.array([g.n for g in groups]).reshape(arms, strata)
     share = size.sum(axis=0) / size.sum()
     found = []
     for a in range(arms):
-        at = slice(a * strata, (a + 1) * strata)
-        n, mean, rest, cross = moments.n[at], moments.mean[at], moments.rest[at], moments.cross[at]
-        parts = tuple((w * w * c / (k * (k - 1)), k - 1) for w, c, k in zip(share, cross, n, strict=True))
+        own = groups[a * strata : (a + 1) * strata]
+        parts = tuple((w * w * cov, df) for w, g in zip(share, own, strict=True) for cov, df in g.parts)
         if strata == 1:
-            found.append(Arm(float(n[0]), float(n[0]), mean[0], rest[0], cross[0], parts))
-        else:
-            # About the first stratum, so that a large common offset costs no digits.
-            moved = share @ ((mean - mean[0]) + rest)
-            found.append(Arm(float(n.sum()), float(n.sum()), mean[0], moved, cross.sum(axis=0), parts))
-    return Sample(tuple(found))
+            found.append(own[0])
+            continue
+        # About the first stratum, so that a large common offset costs no digits.
+        moved = sum(w * ((g.mean - own[0].mean) + g.rest) for w, g in zip(share, own, strict=True))
+        cross = np.sum([g.cross for g in own], axis=0)
+        n, units = sum(g.n for g in own), sum(g.units for g in own)
+        found.append(Arm(n, units, own[0].mean, np.asarray(moved), cross, parts))
+    return tuple(found)
 
 
-def clustered(moments: Moments, arms: int) -> Sample:
+def clustered(moments: Moments, arms: int, strata: int = 1) -> Sample:
     """Arms whose rows come in clusters: the deviations of a cluster's rows are added up before they are squared.
 
     Each sum is divided by one less the cluster's share of its arm, and the variance multiplied by (C-1)/C: the
     jackknife (CR3; Bell and McCaffrey 2002), which is C/(C-1) where clusters are of one size and holds where they are
     not. Each arm has C-1 degrees of freedom. Where clusters hold several arms, the arms covary within them, and all C
-    clusters together give both.
+    clusters together give both. Strata are post-stratified as in `plain`; every cluster lies in one of them.
     """
+    if strata > 1:
+        return Sample(by_strata(clustered(moments, arms * strata).arms, arms, strata))
     cells = moments.cells
     assert cells is not None
     labels, code = np.unique(cells.cluster, return_inverse=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gmvcausal.abtest.designs import Facts
 from gmvcausal.abtest.rows import Ask, Col, FloatArray, IntArray, Look, Mass, Rows, Shape
 from gmvcausal.moments import Moments, merge
 
@@ -38,6 +39,8 @@ class Sparse:
     spacing: dict[str, float] = field(default_factory=dict)
     expanded: dict[str, tuple[Col, ...]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+    of_strata: tuple[Col, ...] = ()
 
     @property
     def labels(self) -> tuple[Any, ...]:

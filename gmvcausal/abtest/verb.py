@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest import guardrails as guards
-from gmvcausal.abtest import tables
+from gmvcausal.abtest import tables, wording
 from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.case import Case
 from gmvcausal.abtest.checks import run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
+from gmvcausal.abtest.designs import read_budget, refuse_designs
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
 from gmvcausal.abtest.metrics import Metric, Quantile, covariates, name_of, parts, read_metrics
@@ -32,6 +34,11 @@ _ASSUMPTION = (
     "the arms were drawn by lot and everybody drawn is in the table; one unit's arm leaves the outcomes of others alone"
 )
 
+_SWITCHED = (
+    "the arm of every block was drawn by lot; what a block leaves behind is over after the washout; one room's arm "
+    "leaves the outcomes of others alone"
+)
+
 
 def ab_test(
     data: Any,
@@ -42,6 +49,12 @@ def ab_test(
     cluster: str | None = None,
     strata: str | Sequence[str] | None = None,
     unit: str | None = None,
+    time: str | None = None,
+    washout: Any = None,
+    triggered: str | None = None,
+    assigned_at: str | None = None,
+    exposed_at: str | None = None,
+    budget: Mapping[str, Mapping[Any, float]] | None = None,
     alpha: float = 0.05,
     alternative: str = "two-sided",
     adjust: str | None = None,
@@ -76,6 +89,22 @@ def ab_test(
     unit : str, optional
         Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user or
         user_id.
+    time : str, optional
+        Column of the time of each row, dates or whole numbers; for switchbacks.
+    washout : str, timedelta or int, optional
+        Marks a switchback: the arm alternates over `time` within each `cluster` (room), or everywhere at once where
+        there is none. A block is a maximal run of one arm. Rows closer to the start of their block than the washout
+        ("30min", "2h", "1D"; a whole number where time is one; 0) are left out, and what is left of a block is one
+        cluster. How long an effect lasts is never guessed.
+    triggered : str, optional
+        0/1 column, known in every arm: analyse only those whom the tactic could reach. The effect is then that among
+        the triggered.
+    assigned_at, exposed_at : str, optional
+        Columns of the times of assignment and of first exposure (missing: never). Exposure before assignment is
+        refused.
+    budget : mapping, optional
+        ``{"coupon_cost": {"A": 50_000, "B": 50_000}}``: column of what was spent on each row, and the budget of each
+        arm. Changes no number; the audit looks whether users and money were split alike and no arm drew on another's.
     alpha : float
         One minus the confidence level; default .05.
     alternative : {"two-sided", "greater", "less"}
@@ -142,6 +171,12 @@ def ab_test(
         "cluster": column_name("cluster", cluster, optional=True),
         "strata": [column_name("strata", s) for s in stratum],
         "unit": column_name("unit", unit, optional=True),
+        "time": column_name("time", time, optional=True),
+        "washout": None if washout is None else str(washout),
+        "triggered": column_name("triggered", triggered, optional=True),
+        "assigned_at": column_name("assigned_at", assigned_at, optional=True),
+        "exposed_at": column_name("exposed_at", exposed_at, optional=True),
+        "budget": None,
         "alpha": check("alpha", alpha),
         "alternative": one_of("alternative", alternative, ALTERNATIVES),
         "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh", "hierarchical")),
@@ -155,19 +190,19 @@ def ab_test(
         "seed": check("seed", seed),
     }
     _refuse_together(found, options)
+    refuse_designs(options)
     margins = guards.read_guardrails(guardrails, found)
     options["guardrails"] = [f"{name}: {margin:+g}" for name, margin in margins.items()]
-    columns = Columns(arm, control, found, cluster, tuple(stratum), unit, missing, rule)
+    spend = read_budget(budget)
+    columns = Columns(
+        arm, control, found, cluster, tuple(stratum), unit, missing, rule,
+        time, washout, triggered, assigned_at, exposed_at, spend,
+    )  # fmt: skip
     source: Source = _open(data, columns)
-    if source.cluster_name and stratum:
-        raise InputError(
-            f"the arm does not vary within {source.cluster_name!r}, so it was assigned by it, and strata= cannot be "
-            "used with clusters",
-            column=source.cluster_name,
-            remedy="leave strata= out, or drop that column where the arm was drawn unit by unit",
-        )
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
+    if spend is not None:
+        options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
     fitted = fit(source, found, Settings(alternative, lift, hc, options["seed"], progress))
     return _result(source, columns, fitted, options, expected, margins)
@@ -182,14 +217,16 @@ def _result(
     margins: Mapping[str, float],
 ) -> AbResult:
     found, level = columns.metrics, 1 - options["alpha"]
-    per = columns.unit or ("user" if source.meta.get("unit") == "user" else "unit")
-    meta = source.meta
+    blocks, meta = source.facts.blocks, source.meta
+    per = columns.unit or ("user" if meta.get("unit") == "user" else "unit")
+    per = "row" if blocks is not None else per
     units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
     estimates, shares, said = tables.estimates(
         fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
     )
+    estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
     guarded = guards.run_guardrails(fitted, found, source.labels, estimates.estimand, margins, options["alpha"])
-    found_cluster = bool(source.cluster_name) and columns.cluster is None
+    found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
     case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
     audit = run_audit(case)
     notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
@@ -206,16 +243,21 @@ def _result(
     )
     control = source.labels[source.control]
     others = [label for i, label in enumerate(source.labels) if i != source.control]
-    title = f"Randomised test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
+    kind = "Randomised" if blocks is None else "Switchback"
+    title = f"{kind} test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
     return AbResult(
         title,
-        _ASSUMPTION,
+        _ASSUMPTION if blocks is None else _SWITCHED,
         estimates,
         manifest,
         options["alpha"],
         audit,
         tables.extra(case, found, source.labels, source.control, shares, options["alpha"]),
-        (*guards.advice(guarded, options["alpha"]), *tables.advice(case, estimates, options["alpha"])),
+        (
+            *guards.advice(guarded, options["alpha"]),
+            *tables.advice(case, estimates, options["alpha"]),
+            *wording.diluted(fitted, found, source.labels, source.facts),
+        ),
         tables.speaks(case),
         guarded,
         dict(meta),
@@ -249,11 +291,6 @@ def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None
             column=options["arm"],
             remedy="leave that option out",
         )
-    if options["strata"] and adjusted:
-        raise InputError(
-            "strata= and pre= cannot be used together",
-            remedy="name the stratum among the covariates, pre=[...]: text columns enter as indicators",
-        )
     quantile = next((m for m in metrics if isinstance(m, Quantile)), None)
     if options["strata"] and quantile is not None:
         raise InputError(
@@ -261,8 +298,6 @@ def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None
             column=quantile.column,
             remedy="leave strata= out, or test the quantile in a call of its own",
         )
-    if options["strata"] and options["cluster"]:
-        raise InputError("strata= and cluster= cannot be used together", remedy="leave strata= out")
     outcomes = {p for m in metrics for p in parts(m)}
     twice = outcomes & {c for m in adjusted for c in covariates(m)}
     if twice:

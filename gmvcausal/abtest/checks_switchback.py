@@ -1,0 +1,164 @@
+"""Checks on blocks of time: did every room switch, does the effect outlast the washout, and who had which hours?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from gmvcausal.abtest.case import Case, p_text
+from gmvcausal.abtest.compare import welch_df
+from gmvcausal.abtest.metrics import name_of, parts
+from gmvcausal.abtest.rows import Col, FloatArray, IntArray, Rows
+from gmvcausal.abtest.rules import bound, judge
+from gmvcausal.abtest.switchback import MICROS, Blocks, BoolArray
+from gmvcausal.results import Check
+
+_DAYS, _WEEKS = MICROS["D"], MICROS["W"]
+
+
+def time_ratio(case: Case, blocks: Blocks) -> tuple[float, str]:
+    """P-value that the arms have their planned shares of the time, and what they have."""
+    from scipy import stats
+
+    share = blocks.length / blocks.length.sum()
+    gap = np.abs(share - case.expected)
+    live = blocks.spread > 0
+    z = np.where(live, gap / np.where(live, blocks.spread, 1.0), np.where(gap > 1e-9, np.inf, 0.0))
+    p = 2 * float(stats.t.sf(z.max(), max(blocks.number - 1, 1)))
+    if len(share) > 2:
+        p = min(1.0, p * len(share))
+    told = ", ".join(f"{label} {s:.1%}" for label, s in zip(case.source.labels, share, strict=True))
+    return p, f"{told} of the time, in {blocks.number:,} blocks,"
+
+
+def switches(case: Case) -> Check | None:
+    """Does every room switch?"""
+    blocks = case.source.facts.blocks
+    if blocks is None:
+        return None
+    status = judge("switches", float(blocks.never))
+    message = f"{blocks.never:,} of {blocks.places:,} {blocks.place or 'markets'} keep one arm throughout"
+    remedy = "they say nothing of the tactic: leave these out" if status == "warned" else ""
+    return Check("switches", status, message, float(blocks.never), bound("switches"), remedy)
+
+
+def washed_out(case: Case) -> Check | None:
+    """Are there blocks that the washout swallows?"""
+    blocks = case.source.facts.blocks
+    if blocks is None:
+        return None
+    share = blocks.lost / blocks.number
+    status = judge("washed_out", share)
+    message = f"{blocks.lost:,} of {blocks.number:,} blocks are not longer than the washout"
+    remedy = "switch less often; if arms are noted user by user, the blocks are not those that were drawn"
+    return Check("washed_out", status, message, share, bound("washed_out"), remedy if status == "warned" else "")
+
+
+def repeated_rows(case: Case) -> Check | None:
+    """Do rows occur again?"""
+    blocks = case.source.facts.blocks
+    if blocks is None or math.isnan(blocks.repeated):
+        return None
+    status = judge("repeated_rows", blocks.repeated)
+    message = f"{blocks.repeated:.1%} of the rows with an outcome repeat an earlier one in room, time and every outcome"
+    remedy = "if rows are bins of time, each may occur once: look for a file read twice" if status == "warned" else ""
+    return Check("repeated_rows", status, message, blocks.repeated, bound("repeated_rows"), remedy)
+
+
+def carry_over(case: Case) -> Check | None:
+    """Does the effect differ between the two halves of what is left of each block?"""
+    from scipy import stats
+
+    source = case.source
+    blocks = source.facts.blocks
+    if blocks is None or not isinstance(source, Rows) or source.cluster is None:
+        return None
+    use = blocks.halved
+    block, arm, late = source.cluster[use], source.arm[use], blocks.late[use]
+    if min(len(np.unique(block[arm == a])) for a in range(len(source.labels))) < 3:
+        return Check("carry_over", "not_run", "too few blocks have two halves: their rows have one time each")
+    found: list[tuple[float, str]] = []
+    for metric in case.metrics:
+        columns = parts(metric)[:2] if len(parts(metric)) == 2 else parts(metric)[:1]
+        x = [source.column(Col(c))[use] for c in columns] + ([] if len(columns) == 2 else [np.ones(int(use.sum()))])
+        own = [arm == a for a in range(len(source.labels))]
+        halves = [_changes(block[a], late[a], x[0][a], x[1][a]) for a in own]
+        control = halves[source.control]
+        for a, (gap, variance, df) in enumerate(halves):
+            total = variance + control[1]
+            if a == source.control or not total > 0:
+                continue
+            t = (gap - control[0]) / math.sqrt(total)
+            p = 2 * float(stats.t.sf(abs(t), welch_df([(variance, df), (control[1], control[2])])))
+            found.append((p, f"the effect on {name_of(metric)!r} changes by {gap - control[0]:+.4g} within blocks"))
+    if not found:
+        return None
+    p, message = min(found)
+    p = min(1.0, p * len(found))
+    status = judge("carry_over", p)
+    remedy = "the effect builds up or fades for longer than the washout: lengthen it" if status == "warned" else ""
+    return Check("carry_over", status, f"{message} (p = {p_text(p)})", p, bound("carry_over"), remedy)
+
+
+def _changes(block: IntArray, late: BoolArray, top: FloatArray, bottom: FloatArray) -> tuple[float, float, float]:
+    """Ratio of totals in the second half less that in the first; its variance over blocks, and degrees of freedom."""
+    _, code = np.unique(block, return_inverse=True)
+    count = int(code.max()) + 1
+    value, scores = [], np.zeros(count)
+    for half, sign in ((late, 1.0), (~late, -1.0)):
+        above, below = np.bincount(code[half], top[half], count), np.bincount(code[half], bottom[half], count)
+        if not below.sum() > 0:
+            return math.nan, math.nan, 1.0
+        value.append(float(above.sum() / below.sum()))
+        scores += sign * (above - value[-1] * below) / below.sum()
+    return value[0] - value[1], float(count / (count - 1) * (scores @ scores)), float(count - 1)
+
+
+def time_balance(case: Case) -> Check | None:
+    """Do the arms have the same times: as early or late in the test, in the day and in the week?"""
+    from scipy import stats
+
+    source = case.source
+    blocks = source.facts.blocks
+    if blocks is None or not isinstance(source, Rows) or source.cluster is None:
+        return None
+    found: list[tuple[float, str]] = []
+    for what, columns in _clocks(blocks):
+        for a in range(len(source.labels)):
+            if a == source.control:
+                continue
+            for x in columns:
+                mine, its = (_level(source.cluster[source.arm == k], x[source.arm == k]) for k in (a, source.control))
+                total = mine[1] + its[1]
+                if total > 0:
+                    t = abs(mine[0] - its[0]) / math.sqrt(total)
+                    p = 2 * float(stats.t.sf(t, welch_df([mine[1:], its[1:]])))
+                    found.append((p, f"{source.labels[a]} and the control differ most in the {what}"))
+    if not found:
+        return None
+    p, message = min(found)
+    p = min(1.0, p * len(found))
+    status = judge("time_balance", p)
+    remedy = "draw the order anew for each day, or adjust: pre=['hour'], the hour as text" if status == "warned" else ""
+    return Check("time_balance", status, f"{message} (p = {p_text(p)})", p, bound("time_balance"), remedy)
+
+
+def _clocks(blocks: Blocks) -> Iterable[tuple[str, list[FloatArray]]]:
+    yield "date" if blocks.is_date else "time", [(blocks.time - blocks.time.min()).astype(float)]
+    if blocks.is_date:
+        for what, period in (("time of day", _DAYS), ("day of the week", _WEEKS)):
+            turn = 2 * math.pi * (blocks.time % period) / period
+            if np.ptp(turn) > 0:
+                yield what, [np.cos(turn), np.sin(turn)]
+
+
+def _level(block: IntArray, x: FloatArray) -> tuple[float, float, float]:
+    """Mean over rows, its variance over blocks, and degrees of freedom."""
+    _, code = np.unique(block, return_inverse=True)
+    count, mean = int(code.max()) + 1, float(x.mean())
+    if count < 2:
+        return mean, math.nan, 1.0
+    scores = np.bincount(code, x - mean) / len(x)
+    return mean, float(count / (count - 1) * (scores @ scores)), float(count - 1)
