@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class Contrast:
         Whether the values are logarithms: then the relative effect is the exponential of the difference, less one.
     parts : pair of tuples of (float, float)
         The pieces of each arm's variance with their degrees of freedom; empty where clusters hold both arms.
+    by_draws : str
+        How interval and p-value are made, where they do not follow from the t distribution.
     """
 
     treated: float
@@ -51,6 +54,7 @@ class Contrast:
     lift: str = "fieller"
     log: bool = False
     parts: tuple[tuple[tuple[float, float], ...], ...] = ()
+    by_draws: ClassVar[str] = ""
 
     @property
     def variance(self) -> float:

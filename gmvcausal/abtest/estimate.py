@@ -92,6 +92,8 @@ class Fit:
     withheld : str
         Why intervals are missing; empty where they are not.
     notes : list of str
+    source : Source
+        What the columns were taken from: the rows of the test, models' predictions among them.
     """
 
     terms: tuple[Term, ...]
@@ -101,6 +103,7 @@ class Fit:
     shapes: dict[str, Shape]
     withheld: str
     notes: list[str]
+    source: Source
 
 
 def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
@@ -136,7 +139,7 @@ def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
     )
     withheld = _too_few(sample, source)
     cov = np.full((len(terms),) * 2, np.nan) if withheld else _joint(terms, sample, source.control)
-    return Fit(terms, cov, cols, sample, shapes, withheld, notes)
+    return Fit(terms, cov, cols, sample, shapes, withheld, notes, source)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gmvcausal.abtest.case import Case
+from gmvcausal.abtest.checks_outcome import unreliable
 from gmvcausal.abtest.compare import Contrast, welch_df
-from gmvcausal.abtest.estimate import Fit
 from gmvcausal.abtest.metrics import Metric, name_of
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
@@ -41,8 +42,10 @@ class Guardrail:
         Of the hypothesis that the harm reaches the margin.
     status : {"holds", "not shown", "harmed"}
         Harmed: the opposite test, at the same alpha, shows that the harm exceeds the margin.
-    first : bool
-        Whether the row is the first of its metric and arm, by which the guardrail is decided.
+    decides : bool
+        Whether the guardrail is decided by this row: the first of its metric and arm, or the capped one beside it where
+        the uncapped interval is not to be relied on.
+    capped : bool
     """
 
     metric: str
@@ -53,7 +56,8 @@ class Guardrail:
     bound: float
     p_value: float
     status: str
-    first: bool
+    decides: bool
+    capped: bool
 
 
 def read_guardrails(guardrails: Any, metrics: Sequence[Metric]) -> dict[str, float]:
@@ -90,26 +94,26 @@ def read_guardrails(guardrails: Any, metrics: Sequence[Metric]) -> dict[str, flo
 
 
 def run_guardrails(
-    fit: Fit, metrics: Sequence[Metric], labels: Sequence[Any], estimands: Sequence[str], margins: Mapping[str, float],
-    alpha: float,
-) -> tuple[Guardrail, ...]:  # fmt: skip
+    case: Case, estimands: Sequence[str], margins: Mapping[str, float], alpha: float
+) -> tuple[Guardrail, ...]:
     """Every row of a guardrail metric, tested one-sided at alpha."""
     found: list[Guardrail] = []
-    seen: set[tuple[int, int]] = set()
-    for term, estimand in zip(fit.terms, estimands, strict=True):
-        name = name_of(metrics[term.metric])
+    terms = case.fit.terms
+    for i, term in enumerate(terms):
+        name = name_of(case.metrics[term.metric])
         if name not in margins or term.recipe.factor not in ("", "total"):
             continue
-        margin = margins[name]
-        p, bound = (math.nan, math.nan) if fit.withheld else non_inferiority(term.contrast, margin, alpha)
+        p, bound = (math.nan, math.nan) if case.fit.withheld else non_inferiority(term.contrast, margins[name], alpha)
         status = HOLDS if p < alpha else HARMED if p > 1 - alpha else NOT_SHOWN
-        at = (term.metric, term.arm)
+        beside = [t for t in terms if (t.metric, t.arm, t.recipe.factor) == (term.metric, term.arm, term.recipe.factor)]
+        # As in the headline: the first row, or the capped one where the uncapped is not to be relied on.
+        first = beside[0]
+        told = next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
+        arm = case.source.labels[term.arm]
+        relative = term.contrast.relative
         found.append(
-            Guardrail(
-                name, estimand, labels[term.arm], margin, term.contrast.relative, bound, p, status, at not in seen
-            )
+            Guardrail(name, estimands[i], arm, margins[name], relative, bound, p, status, term is told, bool(term.cap))
         )
-        seen.add(at)
     return tuple(found)
 
 
@@ -171,11 +175,11 @@ def advice(found: Sequence[Guardrail], alpha: float) -> tuple[str, ...]:
         allowed = f"may {'fall' if fall else 'rise'} by at most {100 * abs(g.margin):g} %"
         limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {100 * g.bound:+.2g} %"
         p = "" if math.isnan(g.p_value) else f" (p {g.p_value:.2g})" if g.p_value >= 0.001 else " (p < 0.001)"
-        beside = "" if g.first else ", capped row"
+        beside = ", capped" if g.capped else ""
         lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}.")
     if not found:
         return ()
-    open_ = [g for g in found if g.first and g.status != HOLDS]
+    open_ = [g for g in found if g.decides and g.status != HOLDS]
     if open_:
         named = ", ".join(dict.fromkeys(f"{g.metric} ({g.arm})" for g in open_))
         lines.append(f"A gain counts only if every guardrail of its arm holds; it is not so for {named}.")

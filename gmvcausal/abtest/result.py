@@ -116,7 +116,8 @@ class AbResult(Result):
         The conclusion rule is that a gain counts only if every guardrail of its arm holds. All must hold, so each is
         tested at alpha itself: the chance that a tactic which breaks any of them passes is at most alpha
         (intersection-union; Schultzberg, Ankargren and Frånberg 2024). What many guardrails cost is power. Where a
-        capped row stands beside, the first row of a metric decides.
+        capped row stands beside, the first row of a metric decides, or the capped one where the uncapped interval is
+        not to be relied on.
 
         Returns
         -------

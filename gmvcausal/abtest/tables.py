@@ -59,7 +59,8 @@ def estimates(
         p, shares, said = _families(terms, p, how, alpha, inside)
     one_sided = terms[0].contrast.alternative != "two-sided"
     special, special_p = {}, {}
-    if not fit.withheld and (how is not None or one_sided):
+    drawn = terms[0].contrast.by_draws
+    if not fit.withheld and (how is not None or one_sided or drawn):
         special = {i: Limits(t.contrast, float(shares[i])) for i, t in enumerate(terms)}
         special_p = {i: float(p[i]) for i in range(len(terms))}
     found = Estimates(
@@ -73,7 +74,7 @@ def estimates(
         fit.withheld,
         special,
         special_p,
-        said or "Welch's t",
+        said or drawn or "Welch's t",
     )
     return found, shares, said
 

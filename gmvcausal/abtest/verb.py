@@ -19,8 +19,9 @@ from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.designs import read_budget, refuse_designs
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
-from gmvcausal.abtest.metrics import Metric, Quantile, covariates, name_of, parts, read_metrics
+from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
 from gmvcausal.abtest.read import read_expected, read_rows
+from gmvcausal.abtest.resample import INFERENCES, Plan, refuse_few_draws, resample
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
 from gmvcausal.abtest.source import Source
@@ -65,6 +66,8 @@ def ab_test(
     rule: str = "raise",
     lift: str = "fieller",
     hc: str | None = "hc2",
+    inference: str = "t",
+    draws: int = 1000,
     seed: int = 0,
     progress: bool = True,
 ) -> AbResult:
@@ -129,11 +132,18 @@ def ab_test(
     hc : {"hc2", None}
         Standard error of adjusted means: HC2, which takes one more pass over the rows, or that of each arm's own
         regression, from the moments alone. Without covariates both are Welch's. Under clusters it is that of clusters.
+    inference : {"t", "poisson_bootstrap", "randomisation"}
+        How p-values and intervals are made: by t; from the percentiles of a Poisson bootstrap over units (clusters); or
+        from the t statistic under permuted arms (within strata; whole clusters), which is exact in any sample where the
+        tactic changes nobody. `std_error` is the analytic one in each case, and guardrails are tested by t. Rows are
+        read into memory for both; they are not offered for quantiles.
+    draws : int
+        Bootstrap draws or random assignments; default 1000. All assignments are taken where there are no more.
     seed : int
-        Of the folds and models where a metric has a model (``Mean(..., model="lightgbm")``). The global random state is
-        not touched.
+        Of the draws, and of the folds and models where a metric has a model (``Mean(..., model="lightgbm")``). The same
+        seed and rows, in any order, give the same numbers. The global random state is not touched.
     progress : bool
-        Show a bar where models take long.
+        Show a bar where models or draws take long.
 
     Returns
     -------
@@ -187,6 +197,8 @@ def ab_test(
         "rule": one_of("rule", rule, ("raise", "first", "drop")),
         "lift": one_of("lift", lift, LIFTS),
         "hc": None if hc is None else one_of("hc", hc, ("hc2",)),
+        "inference": one_of("inference", inference, INFERENCES),
+        "draws": check("draws", draws),
         "seed": check("seed", seed),
     }
     _refuse_together(found, options)
@@ -198,13 +210,15 @@ def ab_test(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
         time, washout, triggered, assigned_at, exposed_at, spend,
     )  # fmt: skip
-    source: Source = _open(data, columns)
+    source: Source = _open(data, columns, inference != "t")
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     if spend is not None:
         options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
     fitted = fit(source, found, Settings(alternative, lift, hc, options["seed"], progress))
+    if inference != "t":
+        fitted = resample(fitted, Plan(inference, draws, seed, progress))
     return _result(source, columns, fitted, options, expected, margins)
 
 
@@ -225,16 +239,18 @@ def _result(
         fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
     )
     estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
-    guarded = guards.run_guardrails(fitted, found, source.labels, estimates.estimand, margins, options["alpha"])
+    least = options["alpha"] * float(np.nanmin(shares))
+    refuse_few_draws(fitted, options["inference"], options["draws"], least, options["alternative"])
     found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
     case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
+    guarded = guards.run_guardrails(case, estimates.estimand, margins, options["alpha"])
     audit = run_audit(case)
     notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
     notes += [str(note) for note in source.meta.get("notes", [])]
     manifest = Manifest(
         "ab_test",
         options,
-        None,
+        options["seed"] if options["inference"] != "t" or any(model_of(m) for m in found) else None,
         source.rows,
         source.columns,
         dict(source.dropped),
@@ -264,11 +280,11 @@ def _result(
     )
 
 
-def _open(data: Any, columns: Columns) -> Source:
+def _open(data: Any, columns: Columns, in_memory: bool) -> Source:
     """The rows where they lie, if sums are enough; else in memory. What a study of the verb has drawn is a source."""
     if isinstance(data, Sparse):
         return data
-    found = open_files(data, columns) if is_path(data) or is_relation(data) else None
+    found = open_files(data, columns) if not in_memory and (is_path(data) or is_relation(data)) else None
     return read_rows(data, columns) if found is None else found
 
 
@@ -279,12 +295,23 @@ def _analysed(rows: Rows) -> list[NDArray[Any]]:
 
 def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None:
     """Options that cannot be had together, and columns named twice for different things."""
+    if options["inference"] == "poisson_bootstrap" and options["lift"] != "fieller":
+        raise InputError(
+            "lift= and inference='poisson_bootstrap' cannot be used together: the relative interval is of draws too",
+            remedy="leave lift= out",
+        )
     named = {options["arm"], options["cluster"], options["unit"]} - {None}
     adjusted = [m for m in metrics if covariates(m)]
     for metric in adjusted:
         for column in covariates(metric):
             if column == options["arm"]:
                 raise InputError("the arm itself cannot be a covariate", column=column, remedy="leave it out of pre=")
+    ranked = next((m for m in metrics if isinstance(m, Quantile)), None)
+    if options["inference"] != "t" and ranked is not None:
+        raise InputError(
+            f"{name_of(ranked)!r} is a quantile, for which inference={options['inference']!r} is not offered",
+            remedy="test quantiles in a call of their own, by t",
+        )
     if options["arm"] in (options["cluster"], options["unit"], *options["strata"]):
         raise InputError(
             f"the arm column {options['arm']!r} is named a second time, as cluster, unit or strata",

@@ -66,6 +66,19 @@ def test_a_breach_is_called_harm_and_the_rule_is_said() -> None:
     assert "every guardrail of its arm holds; all do" in " ".join(alone.summary().split())
 
 
+def test_the_capped_row_decides_where_the_headline_is_its_own() -> None:
+    data = pd.concat(
+        [users(n=600, seed=1, sigma=2.5).query("arm == 1"), users(n=6000, seed=1, sigma=2.5).query("arm == 0")]
+    )
+    r = gc.ab_test(data, metrics=["gmv"], guardrails={"gmv": -0.3}, expected_ratio={0: 10, 1: 1})
+    assert [g.decides for g in r.guarded] == [r.spoken == 0, r.spoken == 1]
+    assert r.spoken == 1
+    even = gc.ab_test(users(n=3000, seed=1), metrics=["gmv"], guardrails={"gmv": -0.3})
+    assert [g.decides for g in even.guarded] == [True, False]
+    asked = gc.ab_test(data, metrics=[gc.Mean("gmv", cap=0.9)], guardrails={"gmv": -0.3})
+    assert [(g.capped, g.decides) for g in asked.guarded] == [(True, True), (False, False)]
+
+
 def test_margin_of_the_logarithm_is_that_of_the_total() -> None:
     data = users(n=3000, seed=3)
     r = gc.ab_test(data, metrics=[gc.Gmv("gmv", "orders")], guardrails={"gmv": -0.1})
