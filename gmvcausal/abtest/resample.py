@@ -347,9 +347,9 @@ def _permuted(
     share = np.ones(1) if rows.stratum is None else np.bincount(rows.stratum) / len(rows.stratum)
     sizes = [(len(pool), int(one.sum())) for pool, one in zip(pools, chosen, strict=True)]
     if min(min(take, n - take) for n, take in sizes) < 2:
+        unit = f"{rows.cluster_name} clusters" if rows.cluster_name else "units"
         raise DesignError(
-            f"a stratum has fewer than 2 {f'{rows.cluster_name} clusters' if rows.cluster_name else 'units'} in an arm, "
-            "so the statistic does not exist under permuted arms",
+            f"a stratum has fewer than 2 {unit} in an arm, so the statistic does not exist under permuted arms",
             remedy="merge small strata, or use inference='t'",
         )
     all_ = rs.assignments(sizes, plan.draws) <= plan.draws
@@ -369,7 +369,7 @@ def _permuted(
             totals.append(counts @ own)
         seen.append(_products(pool[chosen[k]]).sum(axis=0)[None])
     if rows.stratum is None and len(pools) > 1:  # drawn within strata, compared over all of them
-        found, seen, totals = [sum(found)], [sum(seen)], [sum(totals)]  # type: ignore[list-item]  # never an empty sum
+        found, seen, totals = ([np.sum(part, axis=0)] for part in (found, seen, totals))
         sizes = [(sum(n for n, _ in sizes), sum(take for _, take in sizes))]
     null = np.column_stack(
         [_statistic(found, totals, sizes, share, k, t.recipe.log, levels[k])[0] for k, t in enumerate(terms)]

@@ -112,7 +112,7 @@ def test_strata_keep_their_counts_by_hand() -> None:
 
 
 def test_strata_are_kept_beside_covariates_and_with_clusters() -> None:
-    """Where the stratum decides the outcome, permuting across strata would show: the spread of the null is that within."""
+    """Where the stratum decides the outcome, the spread of the null is that within strata."""
     data = users(n=400, seed=3)
     data["city"] = data.index % 4
     data["pay"] = 50.0 * data["city"] + data["age"]
