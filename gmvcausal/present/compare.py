@@ -13,6 +13,8 @@ from gmvcausal.results import Result
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_WHOSE = {"that treated units had before": "what treated units had before", "of the control arm": "the control arm"}
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -81,7 +83,9 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        label = "effect, % of what treated units had before" if share else "; ".join(units)
+        bases = {getattr(r, "baseline_words", "that treated units had before") for r in found.values()}
+        base = _WHOSE.get(next(iter(bases)), "the baseline") if len(bases) == 1 else "the baseline"
+        label = f"effect, % of {base}" if share else "; ".join(units)
         axes.set_xlabel("\n".join(digits.wrap(label, 90)[:3]))
     return figure
 

@@ -14,12 +14,25 @@ from gmvcausal.errors import InputError
 
 TABLES = ("orders", "exposures", "users", "rooms", "coverage")
 DATASETS = ("complete_journey",)
+# What an answer's table is made by from logs, and what is asked of it.
+MAKERS = ("panel", "stack", "users")
 _KEYS: dict[str, tuple[str, ...]] = {
     "the file": ("study", "data", "columns", "logs", "answer"),
     "[study]": ("title", "question", "currency"),
     "[data]": ("dataset", "frame", *TABLES),
     "[logs]": ("gmv", "gmv_is", "refund_window", "timezone", "dedupe"),
-    "[[answer]]": ("name", "benchmark", "panel", "stack", "where", "did", "also", "money"),
+    "[[answer]]": (
+        "name",
+        "benchmark",
+        "panel",
+        "stack",
+        "users",
+        "where",
+        "did",
+        "ab_test",
+        "also",
+        "money",
+    ),
 }
 
 
@@ -80,11 +93,12 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         _known("[[answer]]", answer)
         if not isinstance(answer.get("name"), str):
             raise InputError("an [[answer]] has no name", remedy="give every answer a name")
-        if ("panel" in answer) + ("stack" in answer) + ("frame" in data) != 1:
+        if sum(maker in answer for maker in MAKERS) + ("frame" in data) != 1:
             raise InputError(
                 f"the answer {answer['name']!r} must be made from exactly one table",
-                remedy="give it panel = {...} or stack = {...}; neither where [data] names a ready frame",
+                remedy="give it panel = {...}, stack = {...} or users = {...}; none where [data] names a ready frame",
             )
+        _one_verb(answer)
         if "frame" in data and "where" in answer:
             raise _not_for_frames("where is")
         _check_answer(answer)
@@ -106,13 +120,36 @@ def read_study(path: str | os.PathLike[str]) -> Study:
 
 def _check_answer(answer: Mapping[str, Any]) -> None:
     """Types of the keys of one answer; what the options mean is checked by the verbs."""
-    for key in ("panel", "stack", "did", "money", "where"):
+    for key in (*MAKERS, "did", "ab_test", "money", "where"):
         keywords(answer.get(key, {}), key)
     also = answer.get("also", [])
     if not isinstance(also, list) or not all(isinstance(a, str) for a in also):
         raise InputError(f"also must be a list of columns, but is {also!r}", remedy='write also = ["orders"]')
     if not isinstance(answer.get("benchmark", False), bool):
         raise InputError(f"benchmark must be true or false, but is {answer['benchmark']!r}")
+
+
+def _one_verb(answer: Mapping[str, Any]) -> None:
+    """An answer is a roll-out or a test, and each has its own table."""
+    name, tested = answer["name"], "ab_test" in answer
+    if tested and "did" in answer:
+        raise InputError(
+            f"the answer {name!r} is both did and ab_test", remedy="make two answers of it, each with its own name"
+        )
+    if tested and ("panel" in answer or "stack" in answer):
+        raise InputError(
+            f"the answer {name!r} tests arms, which needs one row per user, not a panel",
+            remedy="write users = { tactic = ..., pre = '28D', post = '7D' } in its place",
+        )
+    if "users" in answer and not tested:
+        raise InputError(
+            f"the answer {name!r} has one row per user, which gc.did cannot take",
+            remedy="write ab_test = { control = 'none', metrics = [...] } beside it",
+        )
+    if tested and "also" in answer:
+        raise InputError(
+            f"the answer {name!r} has also=, which is for roll-outs", remedy="name further outcomes in its metrics"
+        )
 
 
 def keywords(options: Any, name: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gmvcausal.present.words import Headline
     from gmvcausal.results import Result
 
+_FACTS = ("sample_ratio", "pre_trend", "pre_trend_slope", "campaign_overlap")
+
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
@@ -116,7 +118,7 @@ class StudyResult:
         return page
 
     def _beside(self) -> list[str]:
-        """The facts that a referee wants next to the headline: its leads, its overlap, its weights, other outcomes."""
+        """What a referee wants next to the headline: the lot or the leads, overlap, weights, other outcomes."""
         from gmvcausal.present import digits
 
         name = self.headline.name
@@ -124,7 +126,7 @@ class StudyResult:
             return []
         result = self.answers[name]
         audit = result.audit
-        facts = [audit[c].message for c in ("pre_trend", "pre_trend_slope", "campaign_overlap") if c in audit]
+        facts = [audit[c].message for c in _FACTS if c in audit]
         if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
             weight = result.by_stack()["weight"]
             span = f"{digits.percent(float(weight.min()))} to {digits.percent(float(weight.max()))}"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import GmvCausalError, InputError
-from gmvcausal.study.file import DATASETS, TABLES, Study, keywords, read_study
+from gmvcausal.frames.rules import nearest
+from gmvcausal.study.file import DATASETS, MAKERS, TABLES, Study, keywords, read_study
 from gmvcausal.study.result import StudyResult
 
 if TYPE_CHECKING:
@@ -120,16 +121,26 @@ def _file(study: Study, name: Any) -> Any:
 def _answer(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:
     """The result of one answer and the table it stands on; equal tables are built once."""
     if not isinstance(source, tuple):
-        return _estimate(source, answer.get("did", {})), source
+        return _verb(answer, source), source
     logs, exposures, columns = source
-    kind = "panel" if "panel" in answer else "stack"
+    kind = next(maker for maker in MAKERS if maker in answer)
     options = keywords(answer[kind], kind)
     if "where" in answer:
         options["tactic"] = _tactics(exposures, columns, answer["where"])
     key = json.dumps([kind, options], sort_keys=True, default=str)
     if key not in made:
         made[key] = _call(getattr(logs, kind), options, kind)
-    return _estimate(made[key], answer.get("did", {})), made[key]
+    return _verb(answer, made[key]), made[key]
+
+
+def _verb(answer: dict[str, Any], frame: Any) -> Any:
+    """The answer's own verb on its table."""
+    if "ab_test" not in answer:
+        return _estimate(frame, answer.get("did", {}))
+    from gmvcausal.abtest.verb import ab_test
+    from gmvcausal.study.ab_test import read_options
+
+    return _call(ab_test, read_options(answer["ab_test"]), "ab_test", frame)
 
 
 def _estimate(frame: Any, options: Any) -> Any:
@@ -143,7 +154,7 @@ def _call(verb: Callable[..., Any], options: Mapping[str, Any], name: str, *data
     known = [p.name for p in inspect.signature(verb).parameters.values()][len(data) :]
     for option in options:
         if option not in known:
-            raise InputError(f"{name} has no option {option!r}", remedy=f"use one of {', '.join(known)}")
+            raise InputError(f"{name} has no option {option!r}", remedy=nearest(option, known, "use one of"))
     return verb(*data, **options)
 
 
