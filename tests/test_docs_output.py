@@ -51,7 +51,8 @@ def renew(page: Path) -> None:
     """Write what the code prints into the page."""
     lines = page.read_text(encoding="utf-8").split("\n")
     for line, shown, actual in reversed(printed(page)):
-        lines[line - 1 : line - 1 + len(shown.split("\n"))] = actual.split("\n")
+        end = line - 1 + (len(shown.split("\n")) if shown else 0)  # an empty block has no line to replace
+        lines[line - 1 : end] = actual.split("\n")
     page.write_text("\n".join(lines), encoding="utf-8")
 
 
