@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest import passes
 from gmvcausal.abtest.designs import Facts, independent
-from gmvcausal.abtest.values import Hc2
+from gmvcausal.abtest.passes import Ask, Block, Col, FloatArray, IntArray, Look
 from gmvcausal.moments import Moments, from_arrays
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-
-class Col(NamedTuple):
-    """A column of the matrix: of the data, capped, the indicator of a level of a text column, of not being zero, of
-    lying at or below a value, or what the model of a metric (by its position) predicts."""
-
-    name: str
-    cap: float | None = None
-    level: str | None = None
-    any: bool = False
-    below: float | None = None
-    model: int | None = None
+__all__ = ["Ask", "Col", "FloatArray", "IntArray", "Look", "Mass", "Rows", "Shape"]
 
 
 class Shape(NamedTuple):
@@ -46,39 +35,11 @@ class Shape(NamedTuple):
     total: float
 
 
-class Look(NamedTuple):
-    """What a second pass finds in one arm for one value.
-
-    Attributes
-    ----------
-    largest : float
-        The largest squared residual.
-    squares, cubes : float
-        Sums over the rows of the arm.
-    hc2 : float
-        HC2 variance of an adjusted value; NaN where none was asked for.
-    """
-
-    largest: float
-    squares: float
-    cubes: float
-    hc2: float
-
-
 class Mass(NamedTuple):
     """A value, and how many rows of an arm have it."""
 
     value: float
     rows: int
-
-
-class Ask(NamedTuple):
-    """One question for the second pass: residuals ``gradient . (row - mean)`` of the rows of an arm."""
-
-    arm: int
-    mean: FloatArray
-    gradient: FloatArray
-    hc2: Hc2 | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +110,7 @@ class Rows:
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""
-        plain = self.values[col._replace(cap=None, any=False, below=None)]
-        if col.below is not None:
-            return np.asarray(plain <= col.below, dtype=float)
-        if col.any:
-            return np.asarray(plain != 0, dtype=float)
-        return plain if col.cap is None else np.minimum(plain, col.cap)
+        return passes.column(self.values[col.plain], col)
 
     def with_gaps(self, col: Col) -> FloatArray:
         """Values of a column, NaN where they were missing."""
@@ -221,29 +177,20 @@ class Rows:
 
     def look(self, cols: list[Col], asks: list[Ask]) -> list[Look]:
         """The second pass."""
-        found: list[Look | None] = [None] * len(asks)
-        for a in sorted({ask.arm for ask in asks}):
-            inside = self.arm == a
-            matrix = np.column_stack([self.column(c)[inside] for c in cols])
-            for i, ask in enumerate(asks):
-                if ask.arm != a:
-                    continue
-                use = np.flatnonzero(ask.gradient)  # most columns belong to other metrics
-                residual = (matrix[:, use] - ask.mean[use]) @ ask.gradient[use]
-                squares = residual * residual
-                found[i] = Look(
-                    float(squares.max()),
-                    float(squares.sum()),
-                    float(squares @ residual),
-                    np.nan if ask.hc2 is None else ask.hc2.variance(matrix),
-                )
-        return [look for look in found if look is not None]
+        return passes.looks(self._blocks({c.plain for c in cols}), cols, asks)
+
+    def _blocks(self, wanted: set[Col]) -> Iterator[Block]:
+        """The rows arm by arm."""
+        order = np.argsort(self.arm.astype(np.int16), kind="stable")
+        ends = np.cumsum(np.bincount(self.arm, minlength=len(self.labels)))
+        for a, (low, high) in enumerate(zip([0, *ends], ends, strict=False)):
+            if high > low:
+                yield Block(a, {c: self.values[c][order[low:high]] for c in wanted})
 
     def levels(self, col: Col) -> FloatArray:
-        """Decimal logarithms of the non-zero values, sorted; at most 200,000 of them, evenly drawn."""
-        x = np.abs(self.column(col))
-        live = np.sort(np.log10(x[x > 0]))
-        return live[:: max(1, len(live) // 200_000)]
+        """Decimal logarithms of the non-zero values, sorted; beyond 200,000 of them a grid of their quantiles."""
+        block = Block(0, {col.plain: self.values[col.plain]})
+        return passes.levels([block], col, float(np.count_nonzero(self.column(col))))
 
     def above(self, col: Col, cut: float) -> IntArray:
         """How many values of each arm lie above `cut`."""

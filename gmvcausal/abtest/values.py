@@ -163,15 +163,6 @@ class Hc2:
     gradient: FloatArray
     n: float
 
-    def variance(self, rows: FloatArray) -> float:
-        """Variance of the value from the arm's own rows, shape (n, p)."""
-        moved = rows - self.mean
-        z = moved[:, self.covariates]
-        leverage = 1 / self.n + np.einsum("ij,jk,ik->i", z, self.inverse, z)
-        error = (moved @ self.gradient) * (1 / self.n - z @ self.lean)
-        # A row that alone decides a slope is fitted exactly: leverage 1 and residual 0.
-        return float(np.sum(error * error / np.maximum(1 - leverage, 1e-9)))
-
 
 def hc2(recipe: Recipe, value: Value, arm: Arm, at: FloatArray) -> Hc2:
     """The second pass for an adjusted value."""

@@ -56,6 +56,12 @@ def quote_text(text: str) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def literal(x: Any) -> str:
+    """A number as a DOUBLE of SQL, with all its digits."""
+    text = repr(float(x))
+    return f"({text})" if "e" in text else f"({text}e0)"
+
+
 def is_path(data: Any) -> bool:
     """Whether `data` names a file (str or path-like)."""
     return isinstance(data, str | os.PathLike)
@@ -152,17 +158,56 @@ def _check_pandas_columns(data: Any, name: str) -> None:
         raise _duplicate_names(columns[columns.duplicated()][0], name)
 
 
+def open_relation(data: Any, name: str, needed: Sequence[str]) -> Any:
+    """The DuckDB relation behind a parquet path, or the one given, which must hold the `needed` columns.
+
+    Raises
+    ------
+    InputError
+        No such file or column, or one of the columns has a neighbour that differs from it only in case: DuckDB takes
+        the two for one.
+    """
+    import duckdb
+
+    relation = duckdb.connect().read_parquet(check_path(data, name)) if is_path(data) else data
+    available = list(relation.columns)
+    stored = _stored_names(data) if is_path(data) else available
+    for column in needed:
+        alike = sorted({c for c in stored if c.lower() == column.lower()})
+        if column in alike and len(alike) > 1:
+            raise InputError(
+                f"{name} has columns whose names differ only in case: {', '.join(map(repr, alike))}, and DuckDB takes "
+                "them for one",
+                column=column,
+                remedy="rename one of them, or read the table into a frame first",
+            )
+        if column not in available:
+            raise rules.no_such_column(column, available, "this verb", name)
+    return relation
+
+
+def _stored_names(path: Any) -> list[str]:
+    """Column names as a parquet file (the first of a glob) has them; DuckDB renames those that differ only in case."""
+    import glob
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = str(os.fspath(path))
+    try:
+        return list(pq.read_schema(text if os.path.exists(text) else sorted(glob.glob(text))[0]).names)
+    except (OSError, pa.ArrowException):
+        return []  # what is wrong with the file is told by its reader
+
+
 def _fetch(data: Any, name: str, needed: Sequence[str] | None, optional: Sequence[str]) -> Any:
     """Fetch only the needed columns of a path or relation as an Arrow table."""
     import duckdb
 
     try:
-        relation = duckdb.connect().read_parquet(check_path(data, name)) if is_path(data) else data
-        available = list(relation.columns)
-        for column in needed or ():
-            if column not in available:
-                raise rules.no_such_column(column, available, "this verb", name)
+        relation = open_relation(data, name, needed or ())
         if needed is not None:
+            available = list(relation.columns)
             wanted = dict.fromkeys([*needed, *(c for c in optional if c in available)])
             relation = relation.project(", ".join(quote(c) for c in wanted))
         return relation.to_arrow_table()
