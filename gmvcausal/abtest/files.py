@@ -5,6 +5,7 @@ Whatever is wrong with a file, or needs its rows one by one, is left to the read
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -83,7 +84,10 @@ class Files:
             if not found.rows:
                 for block in self.stream.blocks():
                     found.take(block, col)
-            self._shapes[col] = Shape(found.zeros / found.rows, found.skewness, found.largest, found.total)
+            zeros, skewness = found.zeros / found.rows, math.nan
+            if zeros <= 0.5:  # more zeros say enough of a tail
+                skewness = passes.skewness(self.stream.blocks(), col, found.total / found.rows)
+            self._shapes[col] = Shape(zeros, skewness, found.largest, found.total)
         return self._shapes[col]
 
     def quantile(self, col: Col, share: float) -> float:

@@ -220,55 +220,44 @@ def looks(blocks: Iterable[Block], cols: list[Col], asks: list[Ask]) -> list[Loo
 # --- single columns ---------------------------------------------------------------------------------------------------
 @dataclass
 class Stats:
-    """Size, zeros and power sums of a column over all arms."""
+    """Size, zeros and sum of a column over all arms."""
 
     rows: float = 0.0
     zeros: float = 0.0
     least: float = math.inf
     largest: float = -math.inf
+    total: float = 0.0
     strange: float = 0.0  # values other than 0 and 1
-    shift: float = math.nan
-    sums: FloatArray | None = None  # of the first three powers about the shift
 
     def take(self, block: Block, col: Col, flag: bool = False) -> None:
         """Add the rows of a block."""
         x = values(block, col)
         weight = block.weight
-        if not len(x):
-            return
-        if math.isnan(self.shift):
-            self.shift, self.sums = _mean(block, col), np.zeros(3)
-        assert self.sums is not None
         self.least, self.largest = min(self.least, float(x.min())), max(self.largest, float(x.max()))
-        ones = None if weight is None else weight
-        self.rows += len(x) if ones is None else float(ones.sum())
-        self.zeros += float(len(x) - np.count_nonzero(x) if ones is None else ones[x == 0].sum())
+        if weight is None:
+            self.rows += len(x)
+            self.zeros += len(x) - np.count_nonzero(x)
+            self.total += float(x.sum())
+        else:
+            self.rows += float(weight.sum())
+            self.zeros += float(weight[x == 0].sum())
+            self.total += float(weight @ x)
         if flag:
-            odd = (x != 0) & (x != 1)
-            self.strange += float(np.count_nonzero(odd))
-        for low in range(0, len(x), _STRIP):
-            moved = x[low : low + _STRIP] - self.shift
-            square = moved * moved
-            if ones is None:
-                self.sums += (moved.sum(), moved @ moved, moved @ square)
-            else:
-                w = ones[low : low + _STRIP]
-                self.sums += (moved @ w, square @ w, (square * moved) @ w)
+            self.strange += float(np.count_nonzero((x != 0) & (x != 1)))
 
-    @property
-    def total(self) -> float:
-        """Sum."""
-        return 0.0 if self.sums is None else float(self.rows * self.shift + self.sums[0])
 
-    @property
-    def skewness(self) -> float:
-        """Third standardised moment; 0 without variance."""
-        if self.sums is None:
-            return 0.0
-        first, second, third = self.sums / self.rows
-        spread = second - first * first
-        dust = (1e-13 * max(abs(self.shift + first), 1e-300)) ** 2
-        return float((third - 3 * first * second + 2 * first**3) / spread**1.5) if spread > dust else 0.0
+def skewness(blocks: Iterable[Block], col: Col, mean: float) -> float:
+    """Third standardised moment over all arms; 0 without variance."""
+    n = square = cube = 0.0
+    for block in blocks:
+        moved = values(block, col) - mean
+        squares = moved * moved
+        weighted = squares if block.weight is None else squares * block.weight
+        n += len(moved) if block.weight is None else float(block.weight.sum())
+        square += float(weighted.sum())
+        cube += float(weighted @ moved)
+    dust = (1e-13 * max(abs(mean), 1e-300)) ** 2
+    return cube / n / (square / n) ** 1.5 if square / n > dust else 0.0
 
 
 def quantile(blocks: Iterable[Block], col: Col, share: float) -> float:
@@ -305,7 +294,7 @@ def levels(blocks: Iterable[Block], col: Col, live: float) -> FloatArray:
         if live <= _ALL_LEVELS:
             exact.append(level if weight is None else np.repeat(level, weight.astype(np.int64)))
         elif len(level):
-            at = (level * _BINS).astype(np.int64) + _MOST_BINS
+            at = np.floor(level * _BINS).astype(np.int64) + _MOST_BINS
             low = int(at.min())
             counted = np.bincount(at - low, weight)
             bins[low : low + len(counted)] += counted.astype(np.int64)

@@ -25,7 +25,7 @@ class Shape(NamedTuple):
     zeros : float
         Share of zeros.
     skewness : float
-        Third standardised moment; 0 without variance.
+        Third standardised moment; 0 without variance; NaN where nobody asks, as most values are zero.
     largest, total : float
     """
 

@@ -123,25 +123,35 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     """
     sparse, dense = _split(base, columns)
     lows, widths = _ranges(base, columns, dense) if sparse else ([], [])
-    if sparse and (math.prod(widths) > _COMBINATIONS):
-        sparse, dense, widths = [], list(columns), []
-    keys = ["a", *(f"n{i}" for i in range(len(widths)))]
-    listed = [f"{arm} AS a", *(f"{native(c, columns[c])} AS n{i}" for i, c in enumerate(dense[: len(widths)]))]
-    by_key = base.project(", ".join(listed)).aggregate(", ".join([*keys, "count(*) AS k"]), ", ".join(keys))
-    counted = by_key.fetchnumpy()
-    given = counted["a"]
-    if np.ma.is_masked(given):
+    if math.prod(widths) > _COMBINATIONS:
+        sparse = []
+    counted = _count(base, arm, columns, dense if sparse else [])
+    if counted is None and sparse:
+        sparse = []  # a missing value among those counted
+        counted = _count(base, arm, columns, [])
+    if counted is None:
         return None
-    found, at = np.unique(np.ma.getdata(given), return_inverse=True)
+    if not sparse:
+        dense, lows, widths = [], [], []
+    found, at = np.unique(counted[0], return_inverse=True)
     if not 2 <= len(found) <= MOST_ARMS:
         return None
-    labels = tuple(int(v) if isinstance(v, bool | np.bool_ | np.integer) else str(v) for v in found)
+    labels = tuple(int(v) if isinstance(v, np.integer | int) else str(v) for v in found)
     table = np.zeros((len(labels), math.prod(widths)), dtype=np.int64)
-    np.add.at(table, (at, _code([counted[k] for k in keys[1:]], lows, widths, len(at))), counted["k"].astype(np.int64))
+    np.add.at(table, (at, _code(list(counted[1:-1]), lows, widths, len(at))), counted[-1].astype(np.int64))
     where = " OR ".join(f"{quote(c)} IS DISTINCT FROM {_zero(columns[c])}" for c in sparse)
     stream = Stream(base, arm, columns, labels, table.sum(axis=1), where)
-    _take(stream, flags, sparse, [c for c in dense if sparse], table, lows, widths)
+    _take(stream, flags, sparse, dense, table, lows, widths)
     return stream
+
+
+def _count(base: Any, arm: str, columns: dict[str, str], dense: list[str]) -> list[NDArray[Any]] | None:
+    """Pass one: the arm, the columns, and how many rows have these values; None where a value is missing."""
+    keys = ["a", *(f"n{i}" for i in range(len(dense)))]
+    listed = [f"{arm} AS a", *(f"{native(c, columns[c])} AS n{i}" for i, c in enumerate(dense))]
+    grouped = base.project(", ".join(listed)).aggregate(", ".join([*keys, "count(*) AS k"]), ", ".join(keys))
+    found = [np.ma.asarray(x) for x in grouped.fetchnumpy().values()]
+    return None if any(np.ma.is_masked(x) for x in found) else [np.ma.getdata(x) for x in found]
 
 
 def _take(
