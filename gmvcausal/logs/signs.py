@@ -243,6 +243,34 @@ def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64],
     return entry(name, "failed" if failed else "warned", share, WITHOUT_WARNED, message, remedy)
 
 
+def censored(arm: NDArray[np.int64], asked: BoolArray, whole: BoolArray, names: Sequence[str]) -> Entry:
+    """Share of the users whose windows are not seen whole, and who were therefore left out, arm by arm.
+
+    Parameters
+    ----------
+    arm : ndarray of int64, shape (users,)
+        Position of the tactic; -1 for the users never exposed.
+    asked, whole : ndarray of bool, shape (users,)
+        Users that the table is about, and those of them whose windows lie within the log and their lives.
+    names : sequence of str
+        The users never exposed, then the tactics.
+    """
+    lost, total = int((asked & ~whole).sum()), int(asked.sum())
+    if not lost:
+        return entry("censored", "passed", 0.0, 0.0, "the windows of all users lie within the log")
+    shares = []
+    for k, name in enumerate(names):
+        own = asked & (arm == k - 1)
+        if own.any():
+            shares.append(f"{name} {(own & ~whole).sum() / own.sum():.1%}")
+    message = f"{lost:,} of {total:,} users were left out as their windows are not seen whole ({', '.join(shares)})"
+    remedy = (
+        "the answer is for the others, who were assigned earlier or stayed longer; shorten post=, or wait until all "
+        "windows have passed"
+    )
+    return entry("censored", "warned", lost / total, 0.0, message, remedy)
+
+
 def _never_ordered(logs: Logs, units: Units, candidates: BoolArray, sent: BoolArray) -> tuple[BoolArray, int]:
     """Which of the candidates have no order line in the whole log, and how many of those sent have one under an id
     that differs only in spelling."""

@@ -55,6 +55,9 @@ def make_users(
     if not chosen.any():
         raise InputError("no user has whole windows inside the log", remedy="shorten pre= or post=")
     sums = _sum_windows(logs, units, assigned, chosen, before.micros, after.micros, rfm)
+    earlier = int(sums["orders_pre"][chosen].sum())
+    if earlier:
+        notes.insert(0, f"{earlier:,} orders of the {before.word} before assignment count in gmv_pre, not in gmv")
     columns: dict[str, Any] = {
         "user": texts.originals(units.ids[chosen]),
         "arm": np.array([NONE, *names], dtype=object)[arm[chosen] + 1],
@@ -64,6 +67,7 @@ def make_users(
     if rfm:
         columns |= _rfm_columns(sums, assigned, chosen)
     checks = [*logs._checks, signs.exposed_without_orders(logs, units, exposed.unit, None)]
+    checks.append(signs.censored(arm, keep, chosen, [NONE, *names]))
     for name in wanted:
         if name in columns:
             raise InputError(

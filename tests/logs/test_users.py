@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from log_inputs import KINDS, as_kind, eight_orders, two_exposures
 
+import gmvcausal as gc
 from gmvcausal.errors import InputError
 from gmvcausal.logs import Logs
 from gmvcausal.logs.rfm import scores
@@ -56,6 +57,42 @@ def test_windows_past_the_end_of_the_log():
     users = logs.users(pre="7D", post="14D", anchor="2025-03-20", complete_only=True)
     assert users["user"].tolist() == ["u1"]
     assert users.attrs["gmvcausal"]["dropped"] == {"windows past an end of the log": 3}
+
+
+def test_orders_before_exposure_are_not_counted_and_told():
+    orders = pd.DataFrame({"user": 1, "time": pd.date_range("2025-01-01", periods=10, freq="D"), "gmv": 5.0})
+    exposures = pd.DataFrame({"user": [1], "tactic": ["a"], "start": pd.to_datetime(["2025-01-05 12:00"])})
+    users = Logs(orders=orders, exposures=exposures).users(pre="2D", post="3D")
+    assert users["gmv"].tolist() == [15.0] and users["orders_pre"].tolist() == [2]
+    note = "2 orders of the 2 days before assignment count in gmv_pre, not in gmv"
+    assert note in users.attrs["gmvcausal"]["notes"]
+
+
+def test_users_whose_windows_are_not_over_are_warned_of_in_the_audit_of_a_test():
+    """Exposed in the last days of the log: their GMV is not seen whole, and the test of the others says so."""
+    rng = np.random.default_rng(1)
+    users = np.arange(200)
+    orders = pd.DataFrame(
+        {
+            "user": rng.integers(0, 200, 3000),
+            "time": pd.Timestamp("2025-03-01") + pd.to_timedelta(rng.integers(0, 30 * 24, 3000), unit="h"),
+            "gmv": rng.gamma(2, 10, 3000),
+        }
+    )
+    treated = rng.permutation(users)[:100]
+    start = pd.Timestamp("2025-03-10") + pd.to_timedelta(rng.integers(0, 20, 100), unit="D")
+    exposures = pd.DataFrame({"user": treated, "tactic": "coupon", "start": start})
+    logs = Logs(orders=orders, exposures=exposures, users=pd.DataFrame({"user": users}))
+    windows = {"pre": "7D", "post": "7D", "anchor": "2025-03-15"}
+    with pytest.raises(InputError, match="run past an end of the log"):
+        logs.users(**windows)
+    frame = logs.users(**windows, complete_only=True)
+    lost = 200 - len(frame)
+    check = gc.ab_test(frame, metrics=["gmv"], control="none").audit["censored"]
+    assert check.status == "warned" and check.value == lost / 200 and lost > 0
+    assert f"none 0.0%, coupon {lost / 100:.1%}" in check.message and "shorten post=" in check.remedy
+    early = Logs(orders=orders, exposures=exposures.assign(start=pd.Timestamp("2025-03-12")))
+    assert gc.ab_test(early.users(**windows), metrics=["gmv"], control="none").audit["censored"].status == "passed"
 
 
 def test_windows_outside_a_life():
