@@ -305,3 +305,22 @@ def test_coverage() -> None:
     assert wrong / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
     assert abs(np.mean(found) - 2) < 4 * np.std(found) / math.sqrt(runs)
     assert 0.75 < np.mean(errors) / np.std(found) < 2
+
+
+def test_power_counts_blocks_as_clusters() -> None:
+    """Blocks that differ (intraclass correlation .2): the share of runs that find the effect is what `power` says."""
+    rng = np.random.default_rng(3)
+    runs, found, left = 120, 0, 0
+    for run in range(runs):
+        given = plan(blocks=42, every="4h", seed=run)
+        bins = given.loc[given.index.repeat(8)].reset_index(drop=True)
+        bins["at"] = bins["start"] + pd.to_timedelta(30 * (np.arange(len(bins)) % 8), unit="min")
+        block = np.repeat(rng.normal(0, 3, len(given)), 8)
+        bins["gmv"] = 20 + block + rng.normal(0, 6, len(bins)) + 2.1 * (bins["arm"] == "coupon")
+        result = gc.ab_test(bins, **{**ASK, "washout": "1h"})
+        found += result.p_value < 0.05
+        left += result.n
+    expected = left / runs
+    assert expected == pytest.approx(len(bins) * (1 - 1 / (2 * 4)), rel=0.02)
+    said = gc.power(round(expected), sd=math.sqrt(45), mean=20, effect=2.1, cluster_size=8, icc=0.2).power
+    assert abs(found / runs - said) < 0.04 + 2 * math.sqrt(said * (1 - said) / runs)

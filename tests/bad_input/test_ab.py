@@ -65,6 +65,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "38 by the name of the column": (lambda: twice(4, True).rename(columns={"uid": "user"}), M, I, "4 units are in more than one arm", "user", 4, (0, 1, 2, 3, 600)),
     "users twice": (lambda: twice(6, False), {**M, "unit": "uid"}, I, "6 units occur more than once.*cluster='uid'", "uid", 6, (600, 601, 602, 603, 604)),
     "the log appended to itself": (lambda: twice(N, False), {**M, "unit": "uid"}, I, "600 units occur more than once", "uid", 600, (600, 601, 602, 603, 604)),
+    "39 exposed before assigned": (lambda: of(given=np.arange(N), seen=np.arange(N) + 1 - 3 * (BASE.index < 2)), {**M, "assigned_at": "given", "exposed_at": "seen"}, I, "2 rows were exposed before they were assigned.*first exposure after", "seen", 2, (0, 1)),
     "45 missing outcome": (lambda: gap, M, I, "outcome is missing.*2 found.*positions 3, 8.*missing='zero'", "gmv", 2, (3, 8)),
     "47 infinite": (lambda: put("gmv", [2], np.inf), M, I, "infinite values", "gmv", 1, (2,)),
     "47 minus infinity": (lambda: put("gmv", [2], -np.inf), M, I, "infinite values", "gmv", 1, (2,)),
@@ -293,6 +294,14 @@ def test_rooms_are_found_and_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a place that does not decide the arm must not be warned of
         gc.ab_test(users(n=2000, seed=3).rename(columns={"place": "room"}), metrics=["gmv"])
+
+
+def test_40_a_trigger_that_is_not_alike_in_both_arms() -> None:
+    wide = of(seen=np.where(BASE["arm"] == 1, BASE.index % 3 > 0, BASE.index % 3 == 0).astype(int))
+    result = gc.ab_test(wide, metrics=["gmv"], triggered="seen")
+    assert (
+        result.audit["trigger_ratio"].status == "failed" and "analyse all units" in result.audit["trigger_ratio"].remedy
+    )
 
 
 def _rooms() -> pd.DataFrame:
