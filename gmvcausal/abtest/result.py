@@ -75,9 +75,11 @@ class AbResult(Result):
 
     def _about_row(self, place: int) -> dict[str, Any]:
         e = self.extra
+        whose = f"in arm {e.arm[place]}" if len(set(e.arm)) > 1 else ""
+        about: dict[str, Any] = {"qualifier": ", ".join(text for text in (whose, e.caps[place]) if text)}
         if e.factor[place]:  # a share of a logarithm means nothing
-            return {"lift": e.relative[place], "qualifier": e.caps[place]}
-        return {"baseline": e.control_value[place], "qualifier": e.caps[place]}
+            return about | {"lift": e.relative[place]}
+        return about | {"baseline": e.control_value[place]}
 
     @property
     def audit(self) -> Audit:

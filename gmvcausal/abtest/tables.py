@@ -226,6 +226,14 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
     terms, level = case.fit.terms, case.level
     spoken = speaks(case)
     low, high = found.interval(1 - alpha)
+    told = terms[spoken]
+    others = [
+        f"{case.source.labels[t.arm]} {_signed(t.contrast.difference)} ({_signed(low[i])} to {_signed(high[i])})"
+        for i, t in enumerate(terms)
+        if (t.metric, t.cap, t.recipe.factor) == (told.metric, told.cap, told.recipe.factor) and t.arm != told.arm
+    ]
+    if others:
+        lines.append(f"Against the same control: {', '.join(others)}.")
     for k, metric in enumerate(case.metrics):
         name, own = name_of(metric), [t for t in terms if t.metric == k]
         capped = next((t for t in own if t.cap is not None), None)

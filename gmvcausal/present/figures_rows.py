@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROWS, _PANELS = 40, 4
+LOG = "log points"
 
 
 def stacks(result: Any) -> Figure:
@@ -77,6 +78,9 @@ def estimates(result: Result) -> Figure:
 def metrics(result: Result) -> Figure:
     """Metrics have different units, so they share one axis as a percentage of their control."""
     frame = result.to_frame()
+    factors = frame["unit"] == LOG
+    if not factors.all():  # the waterfall shows them
+        frame = frame[~factors]
     given = np.isfinite(frame["relative"].to_numpy(float))
     left_out = [digits.inline(t) for t in frame.loc[~given, "term"]]
     frame = frame[given].head(_ROWS).iloc[::-1]

@@ -28,17 +28,31 @@ _INVISIBLE = " \u200b\u200c\u200d\u200e\u200f\u2060\u00a0\ufeff"
 # --- one result -------------------------------------------------------------------------------------------------------
 def estimates_table(result: Result) -> Table:
     """The estimates of one result: term, estimate, standard error, interval, p-value, n."""
-    head = ("term", "estimate", "std. error", phrases.level_words(result), "p", "n")
-    rows = tuple(
-        (*cells, phrases.units_words(n, ""))
-        for cells, n in zip(estimate_cells(result), result.estimates.n, strict=True)
+    head: tuple[str, ...] = ("term", "estimate", "std. error", phrases.level_words(result), "p", "n")
+    frame = result.to_frame()
+    units = [phrases.units_words(n, "") for n in result.estimates.n]
+    rows: tuple[tuple[str, ...], ...] = tuple(
+        (*cells, n) for cells, n in zip(estimate_cells(result), units, strict=True)
     )
+    if "relative" in frame:
+        spans = zip(*(frame[c].to_numpy(float) for c in ("relative", "relative_low", "relative_high")), strict=True)
+        head = (*head[:-1], "relative", head[-1])
+        rows = tuple((*row[:-1], _relative(*span), row[-1]) for row, span in zip(rows, spans, strict=True))
     note = [f"Estimand: {result.told.estimand}; in {result.told.unit}."]
     if not result.audit.credible:
         note.append(words.answer(result))
     elif result.estimates.withheld:
         note.append(phrases.sentence(result.estimates.withheld))
     return Table(result.title, head, rows, " ".join(note))
+
+
+def _relative(size: float, low: float, high: float) -> str:
+    """A relative effect with its interval; a dash where the control is not distinguishable from zero."""
+    if math.isnan(size):
+        return digits.NOT_GIVEN
+    places = digits.beside(math.nan, 100 * size) if abs(size) < 0.1 else 0
+    found = [digits.fixed(100 * v, places, signed=True) for v in (size, low, high)]
+    return f"{found[0]}%" if math.isnan(low) else f"{found[0]}% [{found[1]}, {found[2]}]"
 
 
 def estimate_cells(result: Result) -> list[tuple[str, str, str, str, str]]:

@@ -103,3 +103,24 @@ def test_a_lift_in_log_points_is_said_in_per_cent() -> None:
     row = result.to_frame().iloc[0]
     assert row["relative"] == pytest.approx(np.expm1(row["estimate"]))
     assert f"That is {100 * row['relative']:.0f}% more." in words.details(result)
+
+
+def test_several_arms_are_told_apart() -> None:
+    frame = users(0.3).assign(arm=lambda f: np.where(f.index % 3 == 0, "none", np.where(f.index % 3 == 1, "a", "b")))
+    result = gc.ab_test(frame, control="none", metrics=["gmv", gc.Proportion("bought")])
+    table = result.to_frame()
+    assert f", in arm {table['arm'][0]} (" in words.answer(result)
+    other = table[(table["metric"] == "gmv") & (table["arm"] != table["arm"][0])].iloc[0]
+    assert f"Against the same control: {other['arm']} {other['estimate']:+.3g} (" in " ".join(words.details(result))
+
+
+def test_tables_carry_the_relative_effect(heavy: AbResult) -> None:
+    from gmvcausal.present import digits, tables
+
+    made = tables.estimates_table(heavy)
+    assert made.header[-2:] == ("relative", "n")
+    for row, (_, one) in zip(made.rows, heavy.to_frame().iterrows(), strict=True):
+        size, low, high = (
+            digits.fixed(100 * one[c], 0, signed=True) for c in ("relative", "relative_low", "relative_high")
+        )
+        assert row[-2] == f"{size}% [{low}, {high}]"
