@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gmvcausal.abtest.days import Days
 from gmvcausal.abtest.estimate import Fit, Term
 from gmvcausal.abtest.metrics import Metric, name_of
 from gmvcausal.abtest.rows import FloatArray
@@ -21,6 +22,7 @@ class Case:
     srm_alpha: float
     level: float
     found_cluster: bool
+    days: Days | None = None
 
     def plain_terms(self) -> list[Term]:
         """The uncapped rows of sums; a quantile has no tail, and no unit carries it."""

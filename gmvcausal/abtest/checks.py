@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmvcausal.abtest import checks_design, checks_outcome, checks_split, checks_switchback
+from gmvcausal.abtest import checks_days, checks_design, checks_outcome, checks_split, checks_switchback
 from gmvcausal.abtest.case import Case
 from gmvcausal.results import Audit, Check
 
@@ -34,6 +34,8 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     checks_outcome.quantisation,
     checks_design.balance,
     checks_design.leakage,
+    checks_days.novelty,
+    checks_days.silent_units,
 )
 
 

@@ -87,11 +87,12 @@ def refuse_designs(options: Mapping[str, Any]) -> None:
             remedy="name the column of the time, for example time='started_at'",
         )
     if options["time"] is not None and options["washout"] is None:
-        raise InputError(
-            "time= is given without washout=",
-            remedy="for a switchback say how long an effect lasts after a switch, for example washout='1h'; else leave "
-            "time= out",
-        )
+        other = next((o for o in ("triggered", "assigned_at", "exposed_at", "budget") if options[o] is not None), None)
+        if other is not None:
+            raise InputError(
+                f"{other}= cannot be used beside time= without washout=, where a table of units by day is added up",
+                remedy="add each unit's days up to one row first, and leave time= out",
+            )
     if options["washout"] is not None and options["strata"]:
         raise InputError(
             "strata= cannot be used in a switchback",

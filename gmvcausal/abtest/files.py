@@ -167,9 +167,9 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
     held = list(dict.fromkeys(c for m in ask.metrics for c in covariates(m)))
     numbers = {c: types[c] for c in (*outcomes, *held)}
     ids = [c for c in (ask.arm, ask.cluster, ask.unit) if c is not None]
-    if not all(map(_is_number, numbers.values())) or not all(_is_id(types[c]) for c in ids):
+    if not all(map(is_number, numbers.values())) or not all(is_id(types[c]) for c in ids):
         return None
-    unit, unclear = unit_column({c: k for c, k in types.items() if _is_id(k)}, ask)
+    unit, unclear = unit_column({c: k for c, k in types.items() if is_id(k)}, ask)
     if unclear or any(base.filter(f"{quote(c)} IS NULL").limit(1).fetchall() for c in (ask.cluster, unit) if c):
         return None
     flags = {m.column for m in ask.metrics if isinstance(m, Proportion)}
@@ -211,16 +211,18 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         if few < 2 or (ask.unit is not None and ask.unit != ask.cluster):
             return None
     else:
-        name = coarser(base, {c: k for c, k in types.items() if _is_id(k)}, stream, ask)
+        name = coarser(base, {c: k for c, k in types.items() if is_id(k)}, stream, ask)
     return Files(
         stream, stream.labels, control, name, rows, len(types), notes, spacing, frame_facts(data),
         {c: (Col(c),) for c in held}, stream.sizes, unit_checked=said,
     )  # fmt: skip
 
 
-def _is_number(kind: str) -> bool:
+def is_number(kind: str) -> bool:
+    """Whether a type of DuckDB holds numbers."""
     return kind in (*WHOLE, *FRACTIONS, "BOOLEAN", "UBIGINT", "HUGEINT") or kind.startswith("DECIMAL")
 
 
-def _is_id(kind: str) -> bool:
+def is_id(kind: str) -> bool:
+    """Whether a type of DuckDB holds labels or ids that are compared as they are."""
     return kind in (*WHOLE, "BOOLEAN", "VARCHAR")

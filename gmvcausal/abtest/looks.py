@@ -62,7 +62,8 @@ def sequential(
     information : str, optional
         Column of the information at each look, on all data so far, in any unit. Default: from the numbers of units,
         1 / (1 / n_control + 1 / n_treated), where they are known; else 1 / std_error squared. Units are preferred
-        because the variance of GMV itself grows while a test runs.
+        because the variance of GMV itself grows while a test runs. In the second form both rows of a look give it;
+        cumulative cells of one set of units, of whom none comes in later, take the variance of their sums instead.
     n_control, n_treated : str, optional
         Columns with the number of units so far. They also serve the sequential sample-ratio test.
     arm : str, optional
@@ -130,8 +131,10 @@ def sequential(
         table = open_table(data, "data", [look, estimate, std_error, *given])
         read = from_estimates(table, look, estimate, std_error, information, n_control, n_treated)
     else:
-        table = open_table(data, "data", [look, arm, n, mean, variance])
-        read = from_cells(table, look, arm, control, n, mean, variance, cumulative=cells == "cumulative")
+        table = open_table(data, "data", [look, arm, n, mean, variance, *([information] if information else [])])
+        read = from_cells(
+            table, look, arm, control, n, mean, variance, cumulative=cells == "cumulative", information=information
+        )
     plan = Plan(method, spending, alternative, _end(planned, read))
     sign = -1.0 if alternative == "less" else 1.0
     z = sign * read.estimate / read.std_error

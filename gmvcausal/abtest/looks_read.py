@@ -55,6 +55,18 @@ def units_information(counts: FloatArray) -> FloatArray:
         return np.asarray(1.0 / (1.0 / counts).sum(axis=1), dtype=float)
 
 
+def sums_information(std_error: FloatArray, units: FloatArray) -> FloatArray:
+    """Information of looks at running totals: the variance of the sums, in units at the last look.
+
+    A difference of means of n units' totals so far says as much as their sum, whose variance grows with new units and
+    with what old ones go on buying; where further outcomes of a unit do not fall with its earlier ones, the correlation
+    of two looks is at least the root of the ratio of their information, which keeps the level. A look whose variance is
+    below an earlier one (refunds) adds none.
+    """
+    grown = np.maximum.accumulate((std_error * units) ** 2)
+    return np.asarray(units[-1] * grown / grown[-1] if grown[-1] > 0 else units, dtype=float)
+
+
 def _look_codes(table: Table, column: str) -> tuple[IntArray, tuple[Any, ...]]:
     """Rank of each row's look, and the labels in order: numbers by size, dates by time."""
     series = table.series(column, "look")
@@ -147,9 +159,11 @@ def from_cells(
     variance: str,
     *,
     cumulative: bool,
+    information: str | None = None,
 ) -> Looks:
     """One row for each look and arm."""
     codes, labels = _look_codes(table, look)
+    known = None if information is None else _information(table, information, codes, len(labels))
     arms = identifiers(table, arm, "arm")
     at = _control(arms.labels, control, arm)
     which = np.where(arms.codes == at, 0, 1)
@@ -201,7 +215,25 @@ def from_cells(
             )
     else:
         cells = merged(cells)
-    return _of_cells(cells, labels, (str(arms.labels[at]), str(arms.labels[1 - at])), arms.labels[at])
+    names = (str(arms.labels[at]), str(arms.labels[1 - at]))
+    return _of_cells(cells, labels, names, arms.labels[at], known, f"column {information!r}")
+
+
+def _information(table: Table, column: str, codes: IntArray, looks: int) -> FloatArray:
+    """Information of each look, which its rows must agree on."""
+    values = numeric(table, column, "information", missing="leave out looks at which it cannot be computed").values
+    known = np.zeros(looks)
+    known[codes] = values
+    bad = np.abs(values - known[codes]) > 1e-9 * np.abs(values)
+    if bad.any():
+        raise InputError(
+            "the two arms of a look have different information",
+            column=column,
+            count=int(bad.sum()),
+            rows=first_rows(bad),
+            remedy="give the information of the comparison, the same in both rows",
+        )
+    return known
 
 
 def merged(cells: FloatArray) -> FloatArray:
@@ -244,13 +276,20 @@ def _control(labels: Any, control: Any, column: str) -> int:
     return names.index(wanted)
 
 
-def _of_cells(cells: FloatArray, labels: tuple[Any, ...], arms: tuple[str, str], control: Any) -> Looks:
+def _of_cells(
+    cells: FloatArray,
+    labels: tuple[Any, ...],
+    arms: tuple[str, str],
+    control: Any,
+    known: FloatArray | None,
+    known_as: str,
+) -> Looks:
     count, average, squares = cells
     with np.errstate(divide="ignore", invalid="ignore"):
         se = np.sqrt((squares / (count - 1) / count).sum(axis=1))
     few = (count < 2).any(axis=1)
     flat = ~few & ~(se > 0)
-    information = units_information(np.where(count > 0, count, 1.0))
+    information = units_information(np.where(count > 0, count, 1.0)) if known is None else known
     use = ~few & ~flat
     kept = np.flatnonzero(use)
     if not len(kept):
@@ -258,21 +297,32 @@ def _of_cells(cells: FloatArray, labels: tuple[Any, ...], arms: tuple[str, str],
             "at no look do both arms have two units and outcomes that vary",
             remedy="wait until outcomes have come in",
         )
+    changed = np.append(0.0, np.abs(np.diff(average, axis=0)).sum(axis=1)) > 0
+    unit, said, notes = known is None, "units" if known is None else known_as, []
+    if known is None and len(kept) > 1 and (np.diff(information[kept]) == 0).all() and changed[kept[1:]].any():
+        # One set of units whose outcomes go on growing: what is new at a look are their further outcomes.
+        information = sums_information(np.where(use, se, 0.0), information)
+        unit, said = False, "variance of the sums so far"
+        notes = ["no unit came in after the first look, while outcomes went on growing: information is the variance of "
+                 "the sums so far"]  # fmt: skip
     # Counted in units a look without new ones has no information of its own. The first of equals stays: a test that
     # stopped there must not be undone by rows that come in later.
     idle = np.zeros(len(use), dtype=bool)
     idle[kept[1:]] = np.diff(information[kept]) == 0
     use &= ~idle
     keep = np.flatnonzero(use)
-    grown = idle & (np.append(0.0, np.abs(np.diff(average, axis=0)).sum(axis=1)) > 0)
-    notes = (
-        f"{int(grown.sum()):,} looks came after the last unit, while outcomes went on growing; in units they add no "
-        "information, so they are left out (give estimates with an information column to count them)",
-    )
+    grown = idle & changed
+    if grown.any():
+        notes.append(
+            f"{int(grown.sum()):,} looks came after the last unit, while outcomes went on growing; in units they add "
+            "no information, so they are left out (name an information column to count them)"
+            if unit
+            else f"{int(grown.sum()):,} looks add no information, so they are left out"
+        )
     dropped = {
         "looks at which an arm has fewer than two units": int(few.sum()),
         "looks at which outcomes do not vary": int(flat.sum()),
-        "looks that add no unit to either arm": int(idle.sum()),
+        "looks that add no unit to either arm" if unit else "looks that add no information": int(idle.sum()),
     }
     return Looks(
         tuple(labels[i] for i in keep),
@@ -282,8 +332,8 @@ def _of_cells(cells: FloatArray, labels: tuple[Any, ...], arms: tuple[str, str],
         count[keep],
         arms,
         control,
-        True,
-        "units",
+        unit,
+        said,
         {why: number for why, number in dropped.items() if number},
-        notes if grown.any() else (),
+        tuple(notes),
     )

@@ -174,15 +174,7 @@ def _one_arm_each(
         both[ids[other]] = True
         count = int(both.sum())
         if ask.rule == "raise":
-            raise InputError(
-                f"{count:,} units are in more than one arm",
-                column=unit,
-                count=count,
-                rows=first_rows(both[ids]),
-                remedy="find out why; then rule='first' keeps the arm that comes first in the table, rule='drop' "
-                "leaves these units out",
-                counted=True,
-            )
+            raise in_two_arms(unit, count, first_rows(both[ids]), "keeps the arm that comes first in the table")
         keep = ~other if ask.rule == "first" else ~both[ids]
         what = "rows of units in more than one arm, beyond their first" if ask.rule == "first" else (
             "rows of units in more than one arm"
@@ -203,6 +195,18 @@ def _one_arm_each(
                 f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
             )
     return keep
+
+
+def in_two_arms(unit: str, count: int, rows: list[int], first: str) -> InputError:
+    """Units in more than one arm; `first` says what rule='first' would do."""
+    return InputError(
+        f"{count:,} units are in more than one arm",
+        column=unit,
+        count=count,
+        rows=rows,
+        remedy=f"find out why; then rule='first' {first}, rule='drop' leaves these units out",
+        counted=True,
+    )
 
 
 def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] | None) -> tuple[str, IntArray | None]:

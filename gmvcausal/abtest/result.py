@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.abtest.guardrails import Guardrail
+from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Result
+from gmvcausal.results.curves import Curves
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.abtest.days import Days
     from gmvcausal.money import MoneyResult
 
 
@@ -67,6 +70,8 @@ class AbResult(Result):
     speaks: int = 0
     guarded: tuple[Guardrail, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    clusters: str = ""
+    days: Days | None = None
 
     @property
     def spoken(self) -> int:
@@ -202,3 +207,79 @@ class AbResult(Result):
         treated = frame[["metric", "estimand", "arm", "value"]]
         control = frame[["metric", "estimand", "control", "control_value"]].set_axis(treated.columns, axis=1)
         return pd.concat([control, treated], ignore_index=True)
+
+    def daily(self) -> pd.DataFrame:
+        """The effect on each day and up to each day, for a test with `time=`.
+
+        Of every mean, share and ratio, unadjusted and uncapped. A day's effect is the difference between the arms in
+        the mean of that day's outcome over the units counted: all units of the arm where the table has them on every
+        day, or where `missing="zero"` says that a day without a row is zero; units that have entered by the day where
+        they enter one after the other. The cumulative effect is that on the sum (share: on any day; ratio: of totals)
+        up to and including the day; on the last day it is the effect of the test. Computed when called, from the data.
+
+        Returns
+        -------
+        DataFrame
+            metric, arm, day (period), n_treated, n_control, treated, control, estimate, std_error, conf_low,
+            conf_high, cumulative, cumulative_std_error, cumulative_low, cumulative_high. Intervals are Welch's, each
+            for its day alone: not for stopping at the first that excludes zero (see `looks`).
+
+        Raises
+        ------
+        InputError
+            No `time=`, or the data have changed since.
+        DesignError
+            Clusters, or no metric of these kinds.
+        """
+        from gmvcausal.abtest.days_tables import daily
+
+        return daily(self._days("daily"), self.clusters, self.alpha)
+
+    def looks(self, metric: str | None = None, arm: Any = None) -> pd.DataFrame:
+        """Each day as a look at the test so far, for `sequential`.
+
+        Parameters
+        ----------
+        metric : str, optional
+            A mean or a share; default the first.
+        arm : label, optional
+            The arm to compare with the control; needed where there are several.
+
+        Returns
+        -------
+        DataFrame
+            look, arm, n, mean, variance of the units' sums up to and including the day, over the units that have
+            entered by then, and information. Pass it on as ``gc.sequential(looks, arm="arm", control=...,
+            cells="cumulative", information="information")``.
+
+        Raises
+        ------
+        InputError
+            No `time=`, several arms and none named, or the data have changed since.
+        DesignError
+            Clusters, or no mean and no share.
+        """
+        from gmvcausal.abtest.days_tables import looks
+
+        return looks(self._days("looks"), self.clusters, metric, arm)
+
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """The daily figure, for a test with `time=`."""
+        return ("daily",) if self.days is not None and not self.clusters else ()
+
+    def curves(self, kind: str) -> Curves:
+        """``"daily"``: the first metric's effect by day and up to each day."""
+        if kind not in self.curve_kinds:
+            return super().curves(kind)
+        from gmvcausal.abtest.days_tables import daily_curves
+
+        return daily_curves(self._days("plot"), self.clusters, self.alpha, self.unit)
+
+    def _days(self, what: str) -> Days:
+        if self.days is None:
+            raise InputError(
+                f"{what}() needs the days of the test, and ab_test was called without time=",
+                remedy="call ab_test on a table of units by day with time=, for example of Logs.panel(unit='user')",
+            )
+        return self.days

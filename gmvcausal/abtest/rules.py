@@ -93,6 +93,15 @@ RULES: dict[str, Rule] = {
         0.999,
         more_fail="a model learns from them",
     ),
+    "novelty": Rule(
+        "p-value of the test that units' slopes over the days are alike in the arms (`time=`, four days or more)",
+        0.01,
+        small_is_bad=True,
+    ),
+    "silent_units": Rule(
+        "share of units without any outcome, where days without a row count as zero (`time=`)",
+        more_fail="there is none: those who never bought are not in the table",
+    ),
 }
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

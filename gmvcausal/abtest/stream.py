@@ -75,7 +75,7 @@ class Stream:
 
     def code(self) -> str:
         """The arm as its position among the labels, in SQL."""
-        whens = " ".join(f"WHEN {self.arm} = {_label(v)} THEN {i}" for i, v in enumerate(self.labels))
+        whens = " ".join(f"WHEN {self.arm} = {label_text(v)} THEN {i}" for i, v in enumerate(self.labels))
         return f"CAST(CASE {whens} END AS TINYINT)"
 
     def read(self) -> Iterator[Block]:
@@ -242,5 +242,6 @@ def _zero(kind: str) -> str:
     return "FALSE" if kind == "BOOLEAN" else "0"
 
 
-def _label(value: Any) -> str:
+def label_text(value: Any) -> str:
+    """The label of an arm, in SQL."""
     return str(value) if isinstance(value, int) else quote_text(value)

@@ -16,6 +16,7 @@ from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.case import Case
 from gmvcausal.abtest.checks import run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
+from gmvcausal.abtest.days import Days, open_days
 from gmvcausal.abtest.designs import read_budget, refuse_designs
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
@@ -93,7 +94,9 @@ def ab_test(
         Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user or
         user_id.
     time : str, optional
-        Column of the time of each row, dates or whole numbers; for switchbacks.
+        Column of the time of each row, dates or whole numbers. With `washout=` a switchback. Without it the table has
+        one row per unit and day: each unit's outcomes are added up over its days first (a `Proportion`: on any day);
+        covariates, cluster and strata must be the same on all of them; the result then has `daily()` and `looks()`.
     washout : str, timedelta or int, optional
         Marks a switchback: the arm alternates over `time` within each `cluster` (room), or everywhere at once where
         there is none. A block is a maximal run of one arm. Rows closer to the start of their block than the washout
@@ -123,9 +126,10 @@ def ab_test(
     srm_alpha : float
         The audit fails where the split has a p-value below it; default .01.
     missing : {"raise", "zero"}
-        What a missing outcome means; never guessed.
+        What a missing outcome means, and with `time=` a missing row of a unit's day; never guessed.
     rule : {"raise", "first", "drop"}
-        Units in two arms: refuse, keep the arm of their first row, or leave them out.
+        Units in two arms: refuse, keep the arm of their first row (with `time=`: the arm of the first day, and all
+        days), or leave them out.
     lift : {"fieller", "log", "linear"}
         Interval of the relative effect. By Fieller it holds zero exactly when p > alpha; "log" and "linear" are the
         delta method on the log ratio and on the ratio.
@@ -186,7 +190,7 @@ def ab_test(
         "triggered": column_name("triggered", triggered, optional=True),
         "assigned_at": column_name("assigned_at", assigned_at, optional=True),
         "exposed_at": column_name("exposed_at", exposed_at, optional=True),
-        "budget": None,
+        "budget": budget,
         "alpha": check("alpha", alpha),
         "alternative": one_of("alternative", alternative, ALTERNATIVES),
         "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh", "hierarchical")),
@@ -210,7 +214,12 @@ def ab_test(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
         time, washout, triggered, assigned_at, exposed_at, spend,
     )  # fmt: skip
-    source: Source = _open(data, columns, inference != "t")
+    days: Days | None = None
+    source: Source
+    if time is None or washout is not None:
+        source = _open(data, columns, inference != "t")
+    else:
+        source, days = open_days(data, columns)
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     if spend is not None:
@@ -219,7 +228,7 @@ def ab_test(
     fitted = fit(source, found, Settings(alternative, lift, hc, options["seed"], progress))
     if inference != "t":
         fitted = resample(fitted, Plan(inference, draws, seed, progress))
-    return _result(source, columns, fitted, options, expected, margins)
+    return _result(source, columns, fitted, options, expected, margins, days)
 
 
 def _result(
@@ -229,20 +238,23 @@ def _result(
     options: dict[str, Any],
     expected: NDArray[np.float64],
     margins: Mapping[str, float],
+    days: Days | None,
 ) -> AbResult:
     found, level = columns.metrics, 1 - options["alpha"]
     blocks, meta = source.facts.blocks, source.meta
-    per = columns.unit or ("user" if meta.get("unit") == "user" else "unit")
+    per = columns.unit or (days.unit if days is not None else "") or ("user" if meta.get("unit") == "user" else "unit")
     per = "row" if blocks is not None else per
     units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
     estimates, shares, said = tables.estimates(
         fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
     )
+    if days is not None:
+        estimates = replace(estimates, estimand=days.estimands(estimates.estimand, [t.metric for t in fitted.terms]))
     estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
     least = options["alpha"] * float(np.nanmin(shares))
     refuse_few_draws(fitted, options["inference"], options["draws"], least, options["alternative"])
     found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
-    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster)
+    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster, days)
     guarded = guards.run_guardrails(case, estimates.estimand, margins, options["alpha"])
     audit = run_audit(case)
     notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
@@ -251,8 +263,8 @@ def _result(
         "ab_test",
         options,
         options["seed"] if options["inference"] != "t" or any(model_of(m) for m in found) else None,
-        source.rows,
-        source.columns,
+        source.rows if days is None else days.rows,
+        source.columns if days is None else days.columns,
         dict(source.dropped),
         tuple(notes),
         partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
@@ -277,6 +289,8 @@ def _result(
         tables.speaks(case),
         guarded,
         dict(meta),
+        source.cluster_name,
+        days,
     )
 
 

@@ -218,7 +218,7 @@ STILL = ROOMS.assign(arm=np.where(ROOMS["room"] < "room 3", "none", "coupon"))
 GAP = ROOMS.assign(at=ROOMS["at"].mask(ROOMS.index == 7))
 REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], type, str]] = {
     "no time": (ROOMS, {"time": None}, gc.InputError, "needs the time of every row"),
-    "no washout": (ROOMS, {"washout": None}, gc.InputError, "without washout="),
+    "no washout": (ROOMS, {"washout": None}, gc.InputError, "whose row it is.*switchback pass washout="),
     "a washout without a unit": (ROOMS, {"washout": 30}, gc.InputError, "length of time such as"),
     "a word": (ROOMS, {"washout": "an hour"}, gc.InputError, "length of time such as"),
     "negative": (ROOMS, {"washout": pd.Timedelta("-1h")}, gc.InputError, "length of time such as"),
