@@ -120,10 +120,11 @@ def test_looks_like_pandas_and_on_to_sequential() -> None:
     named = gc.sequential(looks, arm="arm", control="none", cells="cumulative", information="information")
     direct = gc.sequential(looks, arm="arm", control="none", cells="cumulative")
     pd.testing.assert_frame_equal(named.to_frame(), direct.to_frame(), rtol=1e-9)
-    assert len(named.to_frame()) == 8
+    assert len(named.look) == 8
     last = named.to_frame().iloc[-1]
     np.testing.assert_allclose([last["estimate"], last["std_error"]], [result.estimate, result.std_error], rtol=1e-11)
-    np.testing.assert_allclose(named.fraction, (named.std_errors / named.std_errors[-1]) ** 2, rtol=1e-9)
+    error = named.seen.std_error
+    np.testing.assert_allclose(named.fraction, (error / error[-1]) ** 2, rtol=1e-9)
 
 
 def test_by_hand() -> None:
@@ -222,7 +223,7 @@ def test_arrivals() -> None:
     so_far = [frame[(frame["arm"] == 1) & (frame["day"] <= d)]["gmv"] for d in range(6)]
     np.testing.assert_array_equal(treated["n"], [len(x) for x in so_far])
     np.testing.assert_allclose(treated["variance"], [x.var() for x in so_far], rtol=1e-10)
-    assert gc.sequential(looks, arm="arm", cells="cumulative").to_frame()["look"].tolist() == list(range(6))
+    assert list(gc.sequential(looks, arm="arm", cells="cumulative").look) == list(range(6))
     assert result.audit["novelty"].status == "not_run"
 
 
