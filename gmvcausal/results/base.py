@@ -165,7 +165,7 @@ class Result(ABC):
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = np.where(se > 0, e.estimate / se, np.nan)
         values = (e.term, e.estimand, e.unit, e.estimate, se, statistic, e.p_value, low, high, e.n)
-        return pd.DataFrame(dict(zip(COMMON_COLUMNS, values, strict=True))).assign(**self._extra_columns())
+        return pd.DataFrame({**dict(zip(COMMON_COLUMNS, values, strict=True)), **self._extra_columns()})
 
     def _extra_columns(self) -> dict[str, Any]:
         """The verb's own columns, after the common ones."""

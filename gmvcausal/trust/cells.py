@@ -24,7 +24,10 @@ ROLES: dict[str, tuple[str, ...]] = {
 GATES = (
     *("runs", "coverage", "se", "size", "power", "interval", "band"),
     *("seen_failing", "refused_valid", "refused_violation", "fires"),
+    *("misses", "tails", "flag", "at_most"),
 )
+# Fields that came later: left out of the spec where they say nothing, so that what was kept before stays valid.
+_LATER: dict[str, Any] = {"term": "", "relative": False, "most": None}
 
 
 @dataclass(frozen=True, eq=True)
@@ -61,6 +64,13 @@ class Cell:
         Gate to why it may fail here. It never hides the number: the page prints both.
     gates : tuple of str, optional
         Which gates apply; those of the role if None.
+    term : str
+        The row of the answer that is scored, by its name in ``to_frame()``; empty for the headline. Cells that differ
+        in nothing else are read off one answer.
+    relative : bool
+        Whether the row's relative effect is scored, at 95 %.
+    most : float, optional
+        The share of rejections at 5 % that the gate "at_most" allows.
 
     Examples
     --------
@@ -84,6 +94,9 @@ class Cell:
     clean: str = ""
     explanation: Mapping[str, str] = field(default_factory=dict)
     gates: tuple[str, ...] | None = None
+    term: str = ""
+    relative: bool = False
+    most: float | None = None
 
     def __post_init__(self) -> None:
         name: Any = self.id
@@ -104,6 +117,13 @@ class Cell:
             one_of("gates", gate, GATES)
         if self.gates is not None:
             object.__setattr__(self, "gates", tuple(self.gates))
+        if self.relative and not self.term:
+            raise InputError(
+                f"cell {self.id!r} scores a relative effect, but names no row of the answer",
+                remedy="name it, for example term='gmv'",
+            )
+        if "at_most" in self.applying and self.most is None:
+            raise InputError(f"cell {self.id!r} has the gate 'at_most' without a bound", remedy="write most=0.055")
         self._as_json()
 
     def __hash__(self) -> int:
@@ -122,8 +142,24 @@ class Cell:
     @property
     def key(self) -> str:
         """What a replicate depends on, in short: not how many there are, nor what is expected of them."""
-        parts = [self.market, dict(self.call), None if self.table is None else dict(self.table), self.verb]
+        parts = [self.market, *self._asked]
+        if self.term:
+            parts += [self.term, self.relative]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def _asked(self) -> list[Any]:
+        return [dict(self.call), None if self.table is None else dict(self.table), self.verb]
+
+    @property
+    def question(self) -> str:
+        """What names the call on a market: cells that share it are read off one answer."""
+        return json.dumps(self._asked, sort_keys=True)
+
+    @property
+    def trial(self) -> bool:
+        """Whether its world is drawn as what the verb sees, without logs."""
+        return self.world.startswith("gmvcausal.trust.trials:")
 
     @property
     def file(self) -> str:
@@ -138,7 +174,9 @@ class Cell:
     def _as_json(self) -> str:
         names = self.__dataclass_fields__
         try:
-            return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True, default=_plain)
+            values = {name: getattr(self, name) for name in names}
+            said = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
+            return json.dumps(said, sort_keys=True, default=_plain)
         except (TypeError, ValueError):
             raise InputError(
                 f"cell {self.id!r} holds something that JSON cannot", remedy="use text, numbers, lists and mappings"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gmvcausal.frames.params import one_of
 from gmvcausal.present import style
-from gmvcausal.trust.gates import SIZE_BOUNDS, coverage_error, firing
+from gmvcausal.trust.bounds import SIZE_BOUNDS, coverage_error, firing
 from gmvcausal.trust.report import CellResult, Report
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def plot(report: Report, kind: str = "coverage") -> Figure:
 
 def _coverage(report: Report) -> Figure:
     """How often 95 % intervals hold the truth, with three Monte Carlo errors."""
-    rows = [
-        r for r in report.results if r.scores["intervals"] and r.cell.role in ("valid", "fails on purpose", "power")
-    ]
+    roles = ("valid", "fails on purpose", "power")
+    rows = [r for r in report.results if r.scores["intervals"] and r.cell.role in roles and not r.cell.trial]
     figure, axes = style.drawing(7.0, 0.9 + 0.24 * max(len(rows), 1))
     for y, r in enumerate(reversed(rows)):
         s, fails = r.scores, r.cell.role == "fails on purpose"

@@ -15,28 +15,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from gmvcausal.trust import gates_ab
+from gmvcausal.trust.bounds import (
+    ERRORS,
+    FEW,
+    LEAST,
+    LEAST_REFUSED_VIOLATION,
+    MOST_REFUSED_VALID,
+    MOST_WITHOUT_INTERVAL,
+    POWER,
+    SE_BOUNDS,
+    SIZE_BOUNDS,
+    Found,
+    at_least,
+    at_most,
+    coverage_error,
+    firing,
+    missed,
+    percent,
+    within,
+)
 from gmvcausal.trust.cells import Cell
-
-ERRORS = 3.0
-FULL = 500
-SE_BOUNDS = (0.95, 1.05)
-SIZE_BOUNDS = (0.04, 0.065)
-MOST_REFUSED_VALID, LEAST_REFUSED_VIOLATION, MOST_WITHOUT_INTERVAL = 0.10, 0.80, 0.05
-POWER = 0.80
-# What may pass at most for a pass to say something.
-DECIDES = {
-    "coverage": (0.90, 1.00),
-    "band": (0.90, 1.00),
-    "size": (0.01, 0.10),
-    "se": (0.80, 1.20),
-    "power": (0.70, 1.0),
-}
-# Below this many replicates no gate is judged but that every run ended.
-LEAST = 30
-# Below this many intervals a size is not worth a verdict.
-FEW = 20
 
 
 @dataclass(frozen=True)
@@ -91,78 +92,42 @@ class Gate:
         return not self.passed and not self.explanation
 
 
-class _Found(NamedTuple):
-    passed: bool
-    value: float
-    error: float
-    words: str
-    low: float
-    high: float
-    decided: bool = True
-    warning: str = ""
-
-
-def _within(gate: str, low: float, high: float) -> bool:
-    """Whether so narrow a range of passing values decides; the last bit is rounding."""
-    least, most = DECIDES[gate]
-    return bool(low >= least - 1e-9 and min(high, 1.0 if most == 1.0 else high) <= most + 1e-9)
-
-
-def _percent(value: float) -> str:
-    return "none" if math.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _missed(value: float, low: float, high: float, error: float) -> str:
-    """How far `value` lies outside, also in Monte Carlo errors."""
-    gap = low - value if value < low else value - high
-    if not gap > 0:
-        return "within the bounds"
-    times = f", {gap / error:.1f} Monte Carlo errors" if error > 0 else ""
-    return f"{100 * gap:.1f} points outside{times}"
-
-
-def _runs(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _runs(cell: Cell, s: Mapping[str, Any]) -> Found:
     crashed = int(s["crashed"])
     share = s["failed"]
-    words = f"every run should end; {_percent(share)} gave no result ({crashed:,} by a crash)"
+    words = f"every run should end; {percent(share)} gave no result ({crashed:,} by a crash)"
     if share > 0:
         words += ": " + "; ".join(s["reasons"])
-    return _Found(share == 0, share, s["failed_mc"], words, 0.0, 0.0)
+    return Found(share == 0, share, s["failed_mc"], words, 0.0, 0.0)
 
 
-def coverage_error(s: Mapping[str, Any], level: int = 95) -> float:
-    """Monte Carlo error of a coverage if it is nominal: sqrt(p (1 - p) / intervals)."""
-    p = level / 100
-    return math.sqrt(p * (1 - p) / s["intervals"]) if s["intervals"] else math.nan
-
-
-def _coverage(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _coverage(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, error = s["coverage95"], coverage_error(s)
     low, high = 0.95 - ERRORS * error, min(0.95 + ERRORS * error, 1.0)
     ok = bool(abs(value - 0.95) <= ERRORS * error)
     if not s["intervals"]:
         words = "95 % intervals should hold the truth 95 % of the time; there was no interval"
-        return _Found(False, value, error, words, low, high)
-    words = f"95 % intervals should hold the truth 95 % of the time; they did {_percent(value)}"
-    words += f" ({_missed(value, 0.95, 0.95, error)}; Monte Carlo error {_percent(error)})"
-    return _Found(ok, value, error, words, low, high, _within("coverage", low, high))
+        return Found(False, value, error, words, low, high)
+    words = f"95 % intervals should hold the truth 95 % of the time; they did {percent(value)}"
+    words += f" ({missed(value, 0.95, 0.95, error)}; Monte Carlo error {percent(error)})"
+    return Found(ok, value, error, words, low, high, within("coverage", low, high))
 
 
-def _band(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _band(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, n = s["band"], int(s.get("bands", s["intervals"]))
     error = math.sqrt(0.95 * 0.05 / n) if n else math.nan
     low, high = 0.95 - ERRORS * error, 1.0
     absent = 1.0 - n / s["intervals"] if s["intervals"] else 0.0
-    words = f"95 % bands should hold the whole path 95 % of the time; they did {_percent(value)}"
-    words += f" ({_missed(value, 0.95, 0.95, error)}; Monte Carlo error {_percent(error)})"
+    words = f"95 % bands should hold the whole path 95 % of the time; they did {percent(value)}"
+    words += f" ({missed(value, 0.95, 0.95, error)}; Monte Carlo error {percent(error)})"
     if absent > MOST_WITHOUT_INTERVAL:
-        words += f"; {_percent(absent)} of runs with an interval had no band"
+        words += f"; {percent(absent)} of runs with an interval had no band"
     ok = bool(value >= low) and absent <= MOST_WITHOUT_INTERVAL
     wide = "bands are wider than they need to be" if value > 0.95 + ERRORS * error else ""
-    return _Found(ok, value, error, words, low, high, _within("band", low, high), wide)
+    return Found(ok, value, error, words, low, high, within("band", low, high), wide)
 
 
-def _se(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _se(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, error = s["se_ratio"], s["se_ratio_mc"]
     low, high = SE_BOUNDS
     ok = bool(low - ERRORS * error <= value <= high + ERRORS * error)
@@ -170,104 +135,82 @@ def _se(cell: Cell, s: Mapping[str, Any]) -> _Found:
     found = f"it is {value:.3f} (Monte Carlo error {error:.3f})"
     words += "no run gave both" if math.isnan(value) else found
     least, most = low - ERRORS * error, high + ERRORS * error
-    return _Found(ok, value, error, words, least, most, _within("se", least, most))
+    return Found(ok, value, error, words, least, most, within("se", least, most))
 
 
-def _size(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _size(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, n = s.get("type1_5", math.nan), int(s["intervals"])
     if n < FEW and s["no_interval"] > 0.5:
         silent = bool(set(s["reasons"]) <= {"no reason is given"})
-        words = f"no interval in {_percent(s['no_interval'])} of runs" + (", and no reason is given" if silent else "")
-        return _Found(not silent, value, math.nan, words, math.nan, math.nan)
+        words = f"no interval in {percent(s['no_interval'])} of runs" + (", and no reason is given" if silent else "")
+        return Found(not silent, value, math.nan, words, math.nan, math.nan)
     low, high = SIZE_BOUNDS
     errors = [math.sqrt(p * (1 - p) / n) if n else math.nan for p in (low, high)]
     least, most = low - ERRORS * errors[0], high + ERRORS * errors[1]
     ok = bool(least <= value <= most)
     error = errors[0] if value < low else errors[1]
-    words = f"with no effect, {_percent(low)} to {_percent(high)} may be rejected at 5 %; {_percent(value)} were"
-    words += f" ({_missed(value, low, high, error)}; Monte Carlo error {_percent(error)})"
-    return _Found(ok, value, error, words, max(least, 0.0), most, _within("size", least, most))
+    words = f"with no effect, {percent(low)} to {percent(high)} may be rejected at 5 %; {percent(value)} were"
+    words += f" ({missed(value, low, high, error)}; Monte Carlo error {percent(error)})"
+    return Found(ok, value, error, words, max(least, 0.0), most, within("size", least, most))
 
 
-def _seen_failing(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _seen_failing(cell: Cell, s: Mapping[str, Any]) -> Found:
     if cell.null:
         value, n = s["type1_5"], int(s["intervals"])
         error = math.sqrt(0.05 * 0.95 / n) if n else math.nan
         bound = SIZE_BOUNDS[1] + ERRORS * error
-        words = f"should be seen rejecting far above 5 %; it rejects {_percent(value)}"
-        return _Found(bool(value > bound), value, error, words, bound, 1.0)
+        words = f"should be seen rejecting far above 5 %; it rejects {percent(value)}"
+        return Found(bool(value > bound), value, error, words, bound, 1.0)
     value, error = s["coverage95"], coverage_error(s)
     bound = 0.95 - ERRORS * error
-    words = f"should be seen missing the truth; its 95 % intervals hold it {_percent(value)}"
-    return _Found(bool(value < bound), value, error, words, 0.0, bound)
+    words = f"should be seen missing the truth; its 95 % intervals hold it {percent(value)}"
+    return Found(bool(value < bound), value, error, words, 0.0, bound)
 
 
-def _slack(s: Mapping[str, Any], error: float) -> float:
-    return ERRORS * error if s["reps"] < FULL else 0.0
-
-
-def _at_most(most: float, s: Mapping[str, Any], value: float, error: float, words: str) -> _Found:
-    bound = most + _slack(s, error)
-    decided = s["reps"] >= FULL or value + ERRORS * error <= most
-    return _Found(bool(value <= bound), value, error, words, 0.0, bound, bool(decided))
-
-
-def _at_least(least: float, s: Mapping[str, Any], value: float, error: float, words: str) -> _Found:
-    bound = least - _slack(s, error)
-    decided = s["reps"] >= FULL or value - ERRORS * error >= least
-    return _Found(bool(value >= bound), value, error, words, bound, 1.0, bool(decided))
-
-
-def _refused_valid(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _refused_valid(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, error = s["refused"], s["refused_mc"]
-    words = f"the audit may refuse a valid world {_percent(MOST_REFUSED_VALID)} of the time; it did {_percent(value)}"
-    words += _blame(s) + f" (Monte Carlo error {_percent(error)})"
-    return _at_most(MOST_REFUSED_VALID, s, value, error, words)
+    words = f"the audit may refuse a valid world {percent(MOST_REFUSED_VALID)} of the time; it did {percent(value)}"
+    words += _blame(s) + f" (Monte Carlo error {percent(error)})"
+    return at_most(MOST_REFUSED_VALID, s, value, error, words)
 
 
 def _blame(s: Mapping[str, Any]) -> str:
     """The checks that failed most."""
     worst = sorted(((v["failed"], name) for name, v in s["audit"].items() if v["failed"] > 0), reverse=True)[:3]
-    return "".join([": ", ", ".join(f"{name} {_percent(share)}" for share, name in worst)]) if worst else ""
+    return "".join([": ", ", ".join(f"{name} {percent(share)}" for share, name in worst)]) if worst else ""
 
 
-def _refused_violation(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _refused_violation(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, error = s["refused"], s["refused_mc"]
-    words = f"the audit should refuse this violation at least {_percent(LEAST_REFUSED_VIOLATION)} of the time; "
-    words += f"it did {_percent(value)}{_blame(s)} (Monte Carlo error {_percent(error)})"
-    return _at_least(LEAST_REFUSED_VIOLATION, s, value, error, words)
+    words = f"the audit should refuse this violation at least {percent(LEAST_REFUSED_VIOLATION)} of the time; "
+    words += f"it did {percent(value)}{_blame(s)} (Monte Carlo error {percent(error)})"
+    return at_least(LEAST_REFUSED_VIOLATION, s, value, error, words)
 
 
-def firing(s: Mapping[str, Any], check: str) -> float:
-    """How often a check warned or failed."""
-    found = s["audit"].get(check, {"warned": 0.0, "failed": 0.0})
-    return float(found["warned"] + found["failed"])
-
-
-def _fires(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _fires(cell: Cell, s: Mapping[str, Any]) -> Found:
     value = firing(s, cell.check)
     error = math.sqrt(max(value * (1 - value), 1 / s["reps"]) / s["reps"])
-    words = f"the check {cell.check} should fire at least {_percent(LEAST_REFUSED_VIOLATION)} of the time; "
-    words += f"it did {_percent(value)} (Monte Carlo error {_percent(error)})"
-    return _at_least(LEAST_REFUSED_VIOLATION, s, value, error, words)
+    words = f"the check {cell.check} should fire at least {percent(LEAST_REFUSED_VIOLATION)} of the time; "
+    words += f"it did {percent(value)} (Monte Carlo error {percent(error)})"
+    return at_least(LEAST_REFUSED_VIOLATION, s, value, error, words)
 
 
-def _interval(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _interval(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, error = s["no_interval"], s["no_interval_mc"]
-    words = f"at most {_percent(MOST_WITHOUT_INTERVAL)} of runs may go without an interval; {_percent(value)} did"
-    return _at_most(MOST_WITHOUT_INTERVAL, s, value, error, words)
+    words = f"at most {percent(MOST_WITHOUT_INTERVAL)} of runs may go without an interval; {percent(value)} did"
+    return at_most(MOST_WITHOUT_INTERVAL, s, value, error, words)
 
 
-def _power(cell: Cell, s: Mapping[str, Any]) -> _Found:
+def _power(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, n = s["power_5"], int(s["intervals"])
     error = math.sqrt(POWER * (1 - POWER) / n) if n else math.nan
     low = POWER - ERRORS * error
-    words = f"an effect of {cell.mde:g} should be found {_percent(POWER)} of the time; it was {_percent(value)}"
-    words += f" (Monte Carlo error {_percent(error)})"
-    return _Found(bool(value >= low), value, error, words, low, 1.0, _within("power", low, 1.0))
+    words = f"an effect of {cell.mde:g} should be found {percent(POWER)} of the time; it was {percent(value)}"
+    words += f" (Monte Carlo error {percent(error)})"
+    return Found(bool(value >= low), value, error, words, low, 1.0, within("power", low, 1.0))
 
 
-_GATES: dict[str, Callable[[Cell, Mapping[str, Any]], _Found]] = {
+_GATES: dict[str, Callable[[Cell, Mapping[str, Any]], Found]] = {
     "runs": _runs,
     "coverage": _coverage,
     "band": _band,
@@ -279,6 +222,10 @@ _GATES: dict[str, Callable[[Cell, Mapping[str, Any]], _Found]] = {
     "refused_violation": _refused_violation,
     "fires": _fires,
     "interval": _interval,
+    "misses": gates_ab.misses,
+    "tails": gates_ab.tails,
+    "flag": gates_ab.flag,
+    "at_most": gates_ab.rejections,
 }
 
 
@@ -297,7 +244,7 @@ def passes_at(gate: Gate) -> str:
     """
     if math.isnan(gate.low) or math.isnan(gate.high):
         return "–"
-    ends = [f"{v:.3f}" if gate.name == "se" else _percent(v) for v in (gate.low, gate.high)]
+    ends = [f"{v:.3f}" if gate.name == "se" else percent(v) for v in (gate.low, gate.high)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 

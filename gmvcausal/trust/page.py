@@ -1,83 +1,22 @@
 """The page "How right we are": made from a folder of JSON files, one per cell, and from nothing else.
 
-``python -m gmvcausal.trust.page`` makes it again from ``docs/trust`` of a checkout; with the folder of a run of a whole
-plan, from that run; with a second folder, the page, its figures and its data go there.
+``python -m gmvcausal.trust.page`` makes it again from ``docs/trust`` of a checkout; with the folder of a run, from that
+run, and for cells that the run left out from what is kept; with a second folder, the page, its figures and its data go
+there.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from gmvcausal.errors import GmvCausalError, InputError
-from gmvcausal.trust import prose
+from gmvcausal.trust import page_ab, prose, sections
 from gmvcausal.trust.figures import KINDS, confusion, few_treated, plot
-from gmvcausal.trust.gates import Gate, firing, passes_at
 from gmvcausal.trust.plans import plan
-from gmvcausal.trust.report import CellResult, Report, read_report
-
-_Column = tuple[str, Callable[[CellResult], str]]
-
-_ALL = "How often each check fired on valid worlds"
-
-
-def percent(value: Any, digits: int = 1) -> str:
-    """A share as the page prints it; a dash where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
-
-
-def _with_error(value: float, error: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f} ± {100 * error:.1f} %"
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def _amount(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:,.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _of(name: str) -> Callable[[CellResult], str]:
-    return lambda r: percent(r.scores.get(name, math.nan))
-
-
-def _pair(name: str) -> Callable[[CellResult], str]:
-    return lambda r: _with_error(r.scores.get(name, math.nan), r.scores.get(f"{name}_mc", math.nan))
-
-
-def table(rows: Sequence[CellResult], columns: Sequence[_Column]) -> str:
-    """A table of the cells in Markdown."""
-    return grid([name for name, _ in columns], [[make(r) for _, make in columns] for r in rows])
-
-
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown: names to the left, numbers to the right."""
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in rows)]) + "\n"
-
-
-def _name(r: CellResult) -> str:
-    return f"`{r.cell.id}`"
-
-
-def _reps(r: CellResult) -> str:
-    return f"{r.scores['reps']:,}"
-
-
-def _roles(report: Report, *roles: str) -> list[CellResult]:
-    return [r for r in report.results if r.cell.role in roles]
-
-
-def _worlds(report: Report, sentences: Mapping[str, str]) -> str:
-    """The sentences about worlds that have cells: a sentence belongs to the beginning of ids."""
-    return "".join(
-        text for start, text in sentences.items() if any(r.cell.id.startswith(start) for r in report.results)
-    )
+from gmvcausal.trust.report import Report, read_report
 
 
 def _source(report: Report) -> str:
@@ -91,162 +30,22 @@ def _source(report: Report) -> str:
     return f"{which}: {len(found)} cells, {many} replicates each"
 
 
-def _coverage(report: Report) -> str:
-    columns: list[_Column] = [
-        ("cell", _name),
-        ("runs", _reps),
-        ("95 %", _pair("coverage95")),
-        ("below", _of("below95")),
-        ("above", _of("above95")),
-        ("90 %", _of("coverage90")),
-        ("99 %", _of("coverage99")),
-        ("bias/sd", lambda r: _number(r.scores["bias_sd"])),
-        ("SE/sd", lambda r: f"{_number(r.scores['se_ratio'], 3)} ± {_number(r.scores['se_ratio_mc'], 3)}"),
-        ("length", lambda r: _number(report.length_ratio(r))),
-        ("no interval", _of("no_interval")),
-        ("refused", _of("refused")),
-        ("if credible", _of("coverage95_if_credible")),
-    ]
-    return (
-        prose.COVERAGE
-        + _worlds(report, prose.COVERAGE_WORLDS)
-        + "\n"
-        + table(_roles(report, "valid", "shown"), columns)
-    )
-
-
-def _size(report: Report) -> str:
-    columns: list[_Column] = [
-        ("cell", _name),
-        ("runs", _reps),
-        ("at 5 %", _pair("type1_5")),
-        ("at 10 %", _of("type1_10")),
-        ("at 1 %", _of("type1_1")),
-        ("SE/sd", lambda r: _number(r.scores["se_ratio"], 3)),
-        ("no interval", _of("no_interval")),
-        ("refused", _of("refused")),
-        ("length", lambda r: _number(report.length_ratio(r))),
-    ]
-    rows = _roles(report, "size")
-    text = prose.SIZE + _worlds(report, prose.SIZE_WORLDS) + "\n" + table(rows, columns)
-    reasons = {why: r.cell.id for r in reversed(rows) for why in r.scores["reasons"] if r.scores["no_interval"] > 0}
-    if reasons:
-        text += "\nWhere no interval is given, the result says why:\n\n"
-        text += "".join(f"- `{cell}`: {why.rstrip('.')}.\n" for why, cell in reversed(reasons.items()))
-    return text
-
-
-def _power(report: Report) -> str:
-    columns: list[_Column] = [
-        ("cell", _name),
-        ("runs", _reps),
-        ("effect", lambda r: _amount(r.cell.mde if r.cell.mde is not None else math.nan)),
-        ("found at 5 %", _pair("power_5")),
-        ("said", lambda r: _amount(r.scores["detectable"])),
-    ]
-    return prose.POWER + "\n" + table(_roles(report, "power"), columns)
-
-
-def _bands(report: Report) -> str:
-    rows = [r for r in _roles(report, "valid") if not math.isnan(r.scores["band"])]
-    return prose.BANDS + "\n" + table(rows, [("cell", _name), ("runs", _reps), ("whole path held", _pair("band"))])
-
-
-def _audit(report: Report) -> str:
-    rows = [
-        [
-            f"`{cell.cell.check}`",
-            _name(cell),
-            percent(firing(cell.scores, cell.cell.check)),
-            percent(firing(clean.scores, cell.cell.check)),
-            percent(cell.scores["refused"]),
-            percent(clean.scores["refused"]),
-        ]
-        for cell, clean in confusion(report)
-    ]
-    head = ("check", "violation", "fires on it", "fires on clean", "violation refused", "clean refused")
-    valid = [r for r in _roles(report, "valid") if "refused_valid" in r.cell.applying]
-    names = sorted({name for r in valid for name in r.scores["audit"]})
-    runs = sum(r.scores["reps"] for r in valid)
-    every = []
-    for name in names:
-        shares = [
-            sum(r.scores["audit"].get(name, {}).get(s, 0.0) * r.scores["reps"] for r in valid) / runs
-            for s in ("warned", "failed")
-        ]
-        if sum(shares) > 0:
-            every.append([f"`{name}`", *(percent(s) for s in shares)])
-    text = prose.AUDIT + "\n" + grid(head, rows)
-    if every:
-        text += f"\n{_ALL} ({runs:,} runs; checks that never did are left out):\n\n"
-        text += grid(("check", "warned", "failed"), every)
-    return text
-
-
-def _purpose(report: Report) -> str:
-    columns: list[_Column] = [
-        ("cell", _name),
-        ("runs", _reps),
-        ("95 %", _pair("coverage95")),
-        ("bias/sd", lambda r: _number(r.scores["bias_sd"])),
-        ("truth", lambda r: _amount(r.scores["truth"])),
-        ("bias", lambda r: _amount(r.scores["bias"])),
-        ("refused by the audit", _of("refused")),
-    ]
-    return (
-        prose.PURPOSE
-        + _worlds(report, prose.PURPOSE_WORLDS)
-        + "\n"
-        + table(_roles(report, "fails on purpose"), columns)
-    )
-
-
-def _gates(report: Report) -> str:
-    text = prose.GATES
-    for title, found in (("Not met", report.failed), ("Not met, with the reason recorded", report.explained)):
-        if found:
-            text += f"\n{title}:\n\n"
-            for gate in found:
-                why = f" Recorded: {gate.explanation}." if gate.explanation else ""
-                text += f"- `{gate.cell}`: {gate.words}.{why}\n"
-    wide = [gate for gate in report.gates if gate.passed and gate.warning]
-    if wide:
-        text += "\nMet, and worth a look:\n\n"
-        text += "".join(f"- `{gate.cell}`: {gate.warning}; {gate.words}.\n" for gate in wide)
-    judged = [gate for gate in report.gates if gate.name != "runs"]
-    if judged:
-        rows = [(f"`{g.cell}`", g.name, _found(g), passes_at(g), g.verdict) for g in judged]
-        text += "\n" + prose.RANGES + "\n" + grid(("cell", "gate", "found", "passes at", "verdict"), rows)
-    return text
-
-
-def _found(gate: Gate) -> str:
-    return _number(gate.value, 3) if gate.name == "se" else percent(gate.value)
-
-
-def _made(report: Report) -> str:
-    versions: dict[str, set[str]] = {}
-    for r in report.results:
-        for name, value in r.versions.items():
-            versions.setdefault(name, set()).add(value)
-    known = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in versions.items())
-    markets: dict[str, int] = {}
-    for r in report.results:
-        markets[r.cell.market] = max(markets.get(r.cell.market, 0), r.scores["reps"])
-    return prose.MADE.format(
-        cells=len(report.results),
-        markets=sum(markets.values()),
-        calls=sum(r.scores["reps"] for r in report.results),
-        minutes=sum(r.seconds for r in report.results) / 60,
-        seed=report.seed,
-        versions=known,
-    )
-
-
+# Sections in their order: what makes each, the roles it needs, the kind of its figure.
+_SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
+    (sections.coverage, (), "coverage"),
+    (sections.size, ("size",), "size"),
+    (sections.power, ("power",), ""),
+    (sections.bands, ("valid",), ""),
+    (sections.audit, (), "audit"),
+    (sections.purpose, ("fails on purpose",), ""),
+    (page_ab.section, (), ""),
+    (sections.gates, (), ""),
+    (sections.made, (), ""),
+)
 _FIGURES = {
-    "coverage": (_coverage, "Share of 95 % intervals that hold the truth, by cell"),
-    "size": (_size, "Rejections at 5 % without an effect, by number of treated rooms"),
-    "audit": (_audit, "How often checks fire on clean and on violating data"),
+    "coverage": "Share of 95 % intervals that hold the truth, by cell",
+    "size": "Rejections at 5 % without an effect, by number of treated rooms",
+    "audit": "How often checks fire on clean and on violating data",
 }
 
 
@@ -265,22 +64,20 @@ def page_text(report: Report, assets: str = "assets") -> str:
         verdict = f"All {total} gates hold."
     counts = f"Of these, {explained} are not met for a reason recorded beside the cell." if explained else ""
     parts = [prose.INTRO.format(source=_source(report), verdict=verdict, counts=counts).rstrip() + "\n"]
-    needs = {_size: ("size",), _power: ("power",), _bands: ("valid",), _purpose: ("fails on purpose",)}
-    drawn = {_coverage: "coverage", _size: "size", _audit: "audit"}
-    for section in (_coverage, _size, _power, _bands, _audit, _purpose, _gates, _made):
-        if section in needs and not _roles(report, *needs[section]):
+    for make, needed, kind in _SECTIONS:
+        if needed and not sections.roles(report, *needed):
             continue
-        parts.append(section(report))
-        kind = drawn.get(section)
-        if kind is not None and _has(report, kind):
-            parts.append(f"![{_FIGURES[kind][1]}]({assets}/trust-{kind}.svg)\n")
+        if text := make(report):
+            parts.append(text)
+        if kind and _has(report, kind):
+            parts.append(f"![{_FIGURES[kind]}]({assets}/trust-{kind}.svg)\n")
     return "\n".join(parts)
 
 
 def _has(report: Report, kind: str) -> bool:
     """Whether there is something to draw."""
     return {
-        "coverage": bool(_roles(report, "valid")),
+        "coverage": bool(sections.roles(report, "valid")),
         "size": bool(few_treated(report)),
         "audit": bool(confusion(report)),
     }[kind]
@@ -317,7 +114,8 @@ def renew(run: str = "", docs: str = "") -> list[Path]:
     Parameters
     ----------
     run : str
-        Folder of a run of the full or of the quick plan; empty: the data that the page was made from last.
+        Folder of a run of the full or of the quick plan, or of a part of the full one where the data that the page was
+        made from last hold the other cells; empty: those data.
     docs : str
         Folder of the page, of its figures (``assets``) and of its data (``trust``); empty: the docs of a checkout.
 
@@ -341,7 +139,7 @@ def renew(run: str = "", docs: str = "") -> list[Path]:
     if not run:
         write_page(_folder(data), page, assets)
         return [page, assets]
-    report = _whole_plan(_folder(Path(run)))
+    report = _whole_plan(_folder(Path(run)), data)
     if data.resolve() == Path(run).resolve():
         raise InputError(
             f"the data of the page would replace the run in {run!r}", remedy="name another folder to write to"
@@ -364,19 +162,27 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _whole_plan(folder: Path) -> Report:
-    """The run in a folder in the order of its plan: the quick one if just its cells are there, else the full one."""
+def _whole_plan(folder: Path, kept: Path) -> Report:
+    """The run in a folder in the order of its plan: the quick one if just its cells are there, else the full one.
+
+    What a run of a part of the full plan lacks is taken from the data `kept` of the page, where these were made from
+    the same cell and seed.
+    """
     found = read_report(folder)
     known = {r.cell.id: r for r in found.results}
     quick = [cell.id for cell in plan(quick=True)]
-    wanted = quick if set(known) == set(quick) else [cell.id for cell in plan()]
-    absent = [name for name in wanted if name not in known]
+    wanted = plan(quick=True) if set(known) == set(quick) else plan()
+    before = read_report(kept) if kept.is_dir() and any(kept.glob("*.json")) else None
+    if before is not None and before.seed == found.seed:
+        same = {cell.id: cell for cell in wanted}
+        known = {r.cell.id: r for r in before.results if r.cell == same.get(r.cell.id)} | known
+    absent = [cell.id for cell in wanted if cell.id not in known]
     if absent:
         raise InputError(
             f"the run in {str(folder)!r} lacks {len(absent)} of the {len(wanted)} cells of the plan, first {absent[0]}",
             remedy="finish it with gmvcausal trust --out and the same folder",
         )
-    return Report(tuple(known[name] for name in wanted), found.seed)
+    return Report(tuple(known[cell.id] for cell in wanted), found.seed)
 
 
 def main(words: Sequence[str]) -> int:

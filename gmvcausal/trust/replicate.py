@@ -109,32 +109,41 @@ def replicate(cells: Sequence[Cell], seed: int, rep: int) -> dict[str, Record]:
     """
     began = time.process_time()
     market = make_market(cells[0], seed, rep)
-    truth = float(market.truth.value)
-    path = market.truth.event_study
     shared = (time.process_time() - began) / len(cells)
     tables: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     found = {}
     for cell in cells:
         began = time.process_time()
         with warnings.catch_warnings():
             # What is decided on the user's behalf is decided in every replicate: told once in the docs, not here.
             warnings.simplefilter("ignore", GmvCausalWarning)  # the audit holds what they say, and is scored
-            record = _ask(cell, market, tables, truth, path)
+            record = _ask(cell, market, tables, answers)
         found[cell.key] = record._replace(seconds=shared + time.process_time() - began)
     return found
 
 
-def _ask(cell: Cell, market: Any, tables: dict[str, Any], truth: float, path: Any) -> Record:
+def _ask(cell: Cell, market: Any, tables: dict[str, Any], answers: dict[str, Any]) -> Record:
     verb = named(cell.verb, "verb") if ":" in cell.verb else _public(cell.verb)
     call = {**market.design.call, **cell.call}
     call = {name: value for name, value in call.items() if value is not None}
+    truth = float(market.truth[_row_of_truth(cell)] if cell.term else market.truth.value)
     try:
-        result = verb(_table(cell, market, tables), **call)
-        return _read(result, truth, path)
+        if not cell.term:
+            return _read(verb(_table(cell, market, tables), **call), truth, market.truth.event_study)
+        if cell.question not in answers:
+            result = verb(_table(cell, market, tables), **call)
+            answers[cell.question] = result, result.to_frame()
+        result, frame = answers[cell.question]
+        return _read_row(result, frame, cell, truth)
     except GmvCausalError as error:
         return Record(truth, error=f"{type(error).__name__}: {error.rule}")
     except _CRASHES as error:
         return Record(truth, error=f"crash: {type(error).__name__}: {error}"[:300])
+
+
+def _row_of_truth(cell: Cell) -> str:
+    return f"{cell.term}: relative" if cell.relative else cell.term
 
 
 def _public(name: str) -> Callable[..., Any]:
@@ -179,6 +188,34 @@ def _read(result: Any, truth: float, path: Any) -> Record:
         bool(audit.credible),
         tuple((check.name, check.status) for check in audit),
         (str(result.estimates.withheld) or "no reason is given") if no_interval else "",
+    )
+
+
+def _read_row(result: Any, table: Any, cell: Cell, truth: float) -> Record:
+    """One row of an answer of several; its relative effect has an interval at the level of the call, 95 %."""
+    at = list(table["term"]).index(cell.term)
+    row, e = table.iloc[at], result.estimates
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    if cell.relative:
+        low, high = (math.nan, float(row["relative_low"]), math.nan), (math.nan, float(row["relative_high"]), math.nan)
+        estimate, std_error = float(row["relative"]), math.nan
+        why = str(e.withheld) or "the control's value is not distinguishable from zero"
+    else:
+        limits = [e.interval(level) for level in LEVELS]
+        low, high = tuple(float(x[at]) for x, _ in limits), tuple(float(x[at]) for _, x in limits)
+        estimate, std_error = float(row["estimate"]), float(row["std_error"])
+        why = str(e.withheld) or "no reason is given"
+    return Record(
+        truth,
+        estimate,
+        std_error,
+        float(row["p_value"]),
+        low,
+        high,
+        credible=bool(result.audit.credible),
+        audit=tuple((check.name, check.status) for check in result.audit),
+        withheld="" if math.isfinite(low[1]) and math.isfinite(high[1]) else why,
     )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.trust.bounds import LEAST
 from gmvcausal.trust.cells import Cell, from_spec
-from gmvcausal.trust.gates import LEAST, Gate, applicable, gates, passes_at
+from gmvcausal.trust.gates import Gate, applicable, gates, passes_at
 from gmvcausal.trust.store import Done, clean, read_json, restored, write_json
 
 if TYPE_CHECKING:

@@ -160,9 +160,10 @@ def scores(found: Columns, *, null: bool) -> dict[str, Any]:
         # Without a p-value the interval decides.
         outside = (found.low[:, k] > 0) | (found.high[:, k] < 0)
         rejected = given & np.where(np.isfinite(p), p < size / 100, outside)
-        # Where the interval has no end, no p-value can fall below the level: such a run is no trial of it.
-        trials = int((given & (bounded[:, k] | rejected)).sum())
-        put(f"type1_{size}" if null else f"power_{size}", rate(int(rejected.sum()), trials))
+        # Where the interval has no end, no p-value can fall below the level: such a run is no trial of it. Nor is any
+        # where no interval was read at the level.
+        trials = int((given & (bounded[:, k] | rejected)).sum()) if bounded[:, k].any() else 0
+        put(f"type1_{size}" if null else f"power_{size}", rate(int(rejected.sum()) if trials else 0, trials))
     bands = found.band[np.isfinite(found.band)]
     out["bands"] = len(bands)
     put("band", rate(int(bands.sum()), len(bands)))

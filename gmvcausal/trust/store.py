@@ -21,7 +21,10 @@ from gmvcausal.trust.replicate import Record
 
 _PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb")
 # Numbers flow through these; pages, figures and the command line cannot change them.
-_ROOMS = ("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "simulate", "trust/replicate.py")
+_ROOMS = (
+    *("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "abtest", "simulate"),
+    *("trust/replicate.py", "trust/trials.py"),
+)
 
 
 class Done(NamedTuple):

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page
+from gmvcausal.trust import Cell, page, plans_ab
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -92,7 +92,7 @@ def scored(plan: tuple[Cell, ...]) -> trust.Report:
 
 def test_the_plan_of_a_report_is_named() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 2,000 replicates each"
+    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 4,000 replicates each"
     assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 100 replicates each"
     assert page._source(scored(quick[1:])).startswith("a part of a plan")
 
@@ -111,10 +111,11 @@ def test_every_kind_of_figure(report: trust.Report) -> None:
 
 
 def test_the_plan() -> None:
-    full, quick = trust.plan(), trust.plan(quick=True)
-    names = [cell.id for cell in full]
+    every, quick = trust.plan(), trust.plan(quick=True)
+    names = [cell.id for cell in every]
     assert len(set(names)) == len(names)
     assert {cell.id for cell in quick} < set(names)
+    full = [cell for cell in every if cell.verb == "did"]
     assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
     assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
     assert {cell.dials["treated"] for cell in full if cell.world == "D8"} == {1, 2, 3, 5, 9, 10, 12, 30}
@@ -135,12 +136,58 @@ def test_the_plan() -> None:
     assert [cell.id for cell in full if cell.role == "fails on purpose" and cell.world == "D7"]
 
 
+def test_the_plan_of_randomised_tests() -> None:
+    full, quick = trust.plan(), trust.plan(quick=True)
+    tests = [cell for cell in full if cell.verb != "did"]
+    assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
+    heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
+    grid = {(c.n, c.dials["sigma"], c.dials["split"], c.dials["lift"]) for c in heavy}
+    wanted = {
+        (n, sigma, split, lift)
+        for n in (2_000, 20_000, 200_000)
+        for sigma in (1.5, 2.0, 2.5)
+        for split in ("50/50", "10/90")
+        for lift in (0.0, 0.05)
+    }
+    assert grid == wanted
+    for row, gates in (("capped", {"misses", "tails"}), ("plain", {"flag"})):
+        judged = [c for c in heavy if c.id.endswith(f"/{row}") and gates <= set(c.applying)]
+        assert len(judged) == (24 if row == "capped" else 36) and all(c.relative and c.reps >= 2000 for c in judged)
+    assert all(c.null == (c.dials["lift"] == 0) for c in heavy)
+    bounds = {(c.n, c.most) for c in tests if c.world.endswith(":rooms") and c.most is not None}
+    assert bounds == {(10, 0.07), (20, 0.07)}
+    assert {c.most for c in tests if c.world.endswith(":days") and c.role == "size"} == {0.055}
+    assert len([c for c in quick if c.verb != "did"]) == len(plans_ab.QUICK)
+
+
+def test_a_part_of_the_plan_renews_its_own_cells(whole: Path, tmp_path: Path) -> None:
+    """The rest is taken from what the page was made of, unless its cell is another now."""
+    docs = tmp_path / "docs"
+    assert main([str(whole), str(docs)]) == 0
+    part = tmp_path / "part"
+    part.mkdir()
+    file = "S__small-se.json"
+    found = json.loads((whole / file).read_text())
+    found["scores"]["coverage95"] = 0.5
+    (part / file).write_text(json.dumps(found))
+    assert main([str(part), str(docs)]) == 0
+    kept = read_report(docs / "trust")
+    assert [r.cell for r in kept.results] == cells()
+    assert [r.scores["coverage95"] for r in kept.results if r.cell.id == "S/small-se"] == [0.5]
+    other = json.loads((docs / "trust" / "S__right.json").read_text())
+    other["cell"]["reps"] = 31
+    (docs / "trust" / "S__right.json").write_text(json.dumps(other))
+    assert main([str(part), str(docs)]) == 2
+
+
 def test_the_page_in_the_docs(root: Path) -> None:
     data = root / "docs" / "trust"
     if not data.is_dir():
         pytest.skip("no run has been recorded in docs/trust")
     kept = read_report(data)
-    assert all(r.scores["band"] > 0 for r in kept.results if "band" in r.cell.applying), "every path has its band"
+    assert all(r.scores["band"] > 0 for r in kept.results if "band" in r.cell.applying and r.cell.verb == "did"), (
+        "every path has its band"
+    )
     specs = [r.cell.spec() for r in kept.results]
     assert specs in ([c.spec() for c in trust.plan()], [c.spec() for c in trust.plan(quick=True)])
     assert (root / "docs" / "trust.md").read_text(encoding="utf-8") == page_text(kept), (
@@ -201,7 +248,9 @@ def test_a_page_that_cannot_be_made(
     assert main([str(whole), out]) == 0
     capsys.readouterr()
     (whole / "S__wrong.json").unlink()
-    assert "lacks 4 of the 7 cells of the plan, first S/wrong. Finish it with" in said(str(whole), out)
+    assert "lacks 4 of the 7 cells of the plan, first S/wrong. Finish it with" in said(
+        str(whole), str(tmp_path / "new")
+    )
     # where the package is installed there is no docs folder beside it
     monkeypatch.setattr("gmvcausal.trust.page.__file__", str(tmp_path / "site" / "gmvcausal" / "trust" / "page.py"))
     assert "no checkout with a docs folder" in said(str(whole))
