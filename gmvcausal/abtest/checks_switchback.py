@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvcausal.abtest.case import Case, p_text
 from gmvcausal.abtest.compare import welch_df
-from gmvcausal.abtest.metrics import name_of, parts
+from gmvcausal.abtest.metrics import Metric, name_of, parts
 from gmvcausal.abtest.rows import Col, FloatArray, IntArray, Rows
 from gmvcausal.abtest.rules import bound, judge
 from gmvcausal.abtest.switchback import MICROS, Blocks, BoolArray
@@ -77,22 +77,22 @@ def carry_over(case: Case) -> Check | None:
         return None
     use = blocks.halved
     block, arm, late = source.cluster[use], source.arm[use], blocks.late[use]
-    if min(len(np.unique(block[arm == a])) for a in range(len(source.labels))) < 3:
+    own = [arm == a for a in range(len(source.labels))]
+    if min(len(np.unique(block[a])) for a in own) < 3:
         return Check("carry_over", "not_run", "too few blocks have two halves: their rows have one time each")
     found: list[tuple[float, str]] = []
     for metric in case.metrics:
-        columns = parts(metric)[:2] if len(parts(metric)) == 2 else parts(metric)[:1]
-        x = [source.column(Col(c))[use] for c in columns] + ([] if len(columns) == 2 else [np.ones(int(use.sum()))])
-        own = [arm == a for a in range(len(source.labels))]
-        halves = [_changes(block[a], late[a], x[0][a], x[1][a]) for a in own]
-        control = halves[source.control]
-        for a, (gap, variance, df) in enumerate(halves):
-            total = variance + control[1]
-            if a == source.control or not total > 0:
+        x = _without_hours(_linear(source, metric), blocks)[use]
+        changes = [_changes(block[a], late[a], x[a]) for a in own]
+        control, variance = changes[source.control], changes[source.control].var(ddof=1) / len(changes[source.control])
+        for a, change in enumerate(changes):
+            its = change.var(ddof=1) / len(change)
+            if a == source.control or not variance + its > 0:
                 continue
-            t = (gap - control[0]) / math.sqrt(total)
-            p = 2 * float(stats.t.sf(abs(t), welch_df([(variance, df), (control[1], control[2])])))
-            found.append((p, f"the effect on {name_of(metric)!r} changes by {gap - control[0]:+.4g} within blocks"))
+            gap = float(change.mean() - control.mean())
+            df = welch_df([(its, len(change) - 1.0), (variance, len(control) - 1.0)])
+            p = 2 * float(stats.t.sf(abs(gap) / math.sqrt(variance + its), df))
+            found.append((p, f"the effect on {name_of(metric)!r} changes by {gap:+.4g} within blocks"))
     if not found:
         return None
     p, message = min(found)
@@ -102,18 +102,34 @@ def carry_over(case: Case) -> Check | None:
     return Check("carry_over", status, f"{message} (p = {p_text(p)})", p, bound("carry_over"), remedy)
 
 
-def _changes(block: IntArray, late: BoolArray, top: FloatArray, bottom: FloatArray) -> tuple[float, float, float]:
-    """Ratio of totals in the second half less that in the first; its variance over blocks, and degrees of freedom."""
+def _linear(source: Rows, metric: Metric) -> FloatArray:
+    """Each row's part in a metric: the value, or for a ratio the residual over the mean denominator, arm by arm."""
+    columns = parts(metric)
+    x = source.column(Col(columns[0]))
+    if len(columns) != 2:
+        return x
+    below, out = source.column(Col(columns[1])), np.zeros(len(x))
+    for a in range(len(source.labels)):
+        own = source.arm == a
+        if below[own].sum() > 0:
+            out[own] = (x[own] - x[own].sum() / below[own].sum() * below[own]) / below[own].mean()
+    return out
+
+
+def _without_hours(x: FloatArray, blocks: Blocks) -> FloatArray:
+    """Less the mean of the hour of the day, where there are days enough: the market's own wave hides smaller ones."""
+    if not blocks.is_date or np.ptp(blocks.time) < 3 * _DAYS:
+        return x
+    hour = blocks.time % _DAYS // MICROS["h"]
+    mean = np.bincount(hour, x, 24) / np.maximum(np.bincount(hour, minlength=24), 1)
+    return np.asarray(x - mean[hour])
+
+
+def _changes(block: IntArray, late: BoolArray, x: FloatArray) -> FloatArray:
+    """Mean of the second half of every block less that of its first: blocks count alike, whatever their length."""
     _, code = np.unique(block, return_inverse=True)
-    count = int(code.max()) + 1
-    value, scores = [], np.zeros(count)
-    for half, sign in ((late, 1.0), (~late, -1.0)):
-        above, below = np.bincount(code[half], top[half], count), np.bincount(code[half], bottom[half], count)
-        if not below.sum() > 0:
-            return math.nan, math.nan, 1.0
-        value.append(float(above.sum() / below.sum()))
-        scores += sign * (above - value[-1] * below) / below.sum()
-    return value[0] - value[1], float(count / (count - 1) * (scores @ scores)), float(count - 1)
+    later, earlier = (np.bincount(code[half], x[half]) / np.bincount(code[half]) for half in (late, ~late))
+    return np.asarray(later - earlier)
 
 
 def time_balance(case: Case) -> Check | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gmvcausal.abtest.lot import within_strata
 from gmvcausal.abtest.switchback import MICROS, duration
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import FloatArray, IntArray
@@ -89,8 +90,6 @@ def make_schedule(
     -------
     unit, start, end, arm : ndarray, shape (u * blocks,)
     """
-    from gmvcausal.abtest.assign import within_strata
-
     dates = not isinstance(begin, int)
     per_day = MICROS["D"] // length if dates and MICROS["D"] % length == 0 else 0
     sets = sets_of_blocks(blocks, per_day, set_size(shares))
