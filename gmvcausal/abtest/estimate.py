@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,11 +107,13 @@ class Fit:
     source: Source
 
 
-def fit(source: Source, metrics: tuple[Metric, ...], settings: Settings) -> Fit:
-    """Estimate every metric in every arm against the control."""
+def fit(
+    source: Source, metrics: tuple[Metric, ...], settings: Settings, held: Sequence[Cap | None] | None = None
+) -> Fit:
+    """Estimate every metric in every arm against the control; `held` are caps that are fixed already."""
     notes: list[str] = []
     shapes = {p: source.shape(Col(p)) for p in dict.fromkeys(p for m in metrics for p in parts(m))}
-    caps = [find_cap(m, source, shapes, notes) for m in metrics]
+    caps = [find_cap(m, source, shapes, notes) for m in metrics] if held is None else list(held)
     source = with_predictions(source, metrics, caps, settings.seed, settings.progress, notes)
     at = {k: (m, quantiles.find(m, source)) for k, m in enumerate(metrics) if isinstance(m, Quantile)}
     cols = _columns(metrics, caps, source, at)

@@ -91,11 +91,21 @@ def read_rows(data: Any, ask: Columns) -> Rows:
         values |= dict(zip(of_strata, cells.values(), strict=True))
         stratum = None
     small_arms(labels, np.bincount(arms.codes, minlength=len(labels)))
+    segment, levels = _segment(table, ask, keep)
     return Rows(
         labels, control, arms.codes, values, stratum, cluster, name, table.n, len(table.columns), notes, dropped,
         spacing, expanded, frame_facts(data), said_of_units(unit) if unit and not switches else "", gaps,
-        Facts(blocks, trigger, split), of_strata,
+        Facts(blocks, trigger, split), of_strata, segment, levels,
     )  # fmt: skip
+
+
+def _segment(table: Table, ask: Columns, keep: NDArray[np.bool_] | None) -> tuple[IntArray | None, tuple[Any, ...]]:
+    """Codes and labels of the levels that are left in the analysed rows."""
+    if ask.segment is None:
+        return None, ()
+    own = identifiers(table, ask.segment, "segment")
+    live, codes = np.unique(own.codes if keep is None else own.codes[keep], return_inverse=True)
+    return codes, tuple(own.labels[live])
 
 
 def said_of_units(unit: str) -> str:

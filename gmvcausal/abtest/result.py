@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.abtest.days import Days
+    from gmvcausal.abtest.segments import Origin
+    from gmvcausal.abtest.segments_result import SegmentResult
     from gmvcausal.money import MoneyResult
 
 
@@ -72,6 +74,53 @@ class AbResult(Result):
     meta: Mapping[str, Any] = field(default_factory=dict)
     clusters: str = ""
     days: Days | None = None
+    origin: Origin | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "origin": None}  # a pickled result does not carry the users' data along
+
+    def by(self, segment: str, adjust: str | None = "holm") -> SegmentResult:
+        """The test level by level of a segment, and the test that the effects are equal in all levels.
+
+        The data are read again, and refused if they no longer give this result.
+
+        Parameters
+        ----------
+        segment : str
+            Column that was fixed before assignment: tier, city, new or old. The audit fails where its levels have
+            different shares in the arms. Rows without a level are refused.
+        adjust : {"holm", "bh", None}
+            For the number of levels, metric by metric and arm by arm; default Holm's method.
+
+        Returns
+        -------
+        SegmentResult
+            One row for the whole and one for each level; `interaction()` has the tests of equal effects. A level with
+            fewer than 10 units in an arm (or too few clusters) is listed with the reason, not estimated.
+
+        Raises
+        ------
+        InputError
+            No such column, missing levels, one level or more than 50, data that have changed since.
+        DesignError
+            No level can be estimated.
+
+        References
+        ----------
+        Welch (1951), Biometrika 38.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"arm": [0, 1] * 200, "tier": ["new", "new", "old", "old"] * 100})
+        >>> users["gmv"] = [u % 7 + 2 * (u % 4 == 3) for u in range(400)]
+        >>> found = gc.ab_test(users, metrics=["gmv"]).by("tier")
+        >>> found.to_frame()["level"].tolist(), bool(found.interaction()["p_value"][0] < 0.001)
+        (['all', 'new', 'old'], True)
+        """
+        from gmvcausal.abtest.segments import segmented
+
+        return segmented(self, segment, adjust)
 
     @property
     def spoken(self) -> int:

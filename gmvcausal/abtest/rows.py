@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +77,9 @@ class Rows:
         What was found of a design beyond users and clusters.
     of_strata : tuple of Col
         Indicators of strata that every metric is adjusted for, where there are covariates too.
+    segment : ndarray of int, shape (n,), or None
+    of_segment : tuple
+        Level of each row in the segment that the test is taken apart by, and the levels' labels.
     """
 
     labels: tuple[Any, ...]
@@ -97,6 +100,8 @@ class Rows:
     gaps: dict[Col, NDArray[np.bool_]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     of_strata: tuple[Col, ...] = ()
+    segment: IntArray | None = None
+    of_segment: tuple[Any, ...] = ()
     _shapes: dict[Col, Shape] = field(default_factory=dict)
 
     @property
@@ -107,6 +112,24 @@ class Rows:
     def counts(self) -> IntArray:
         """Independent units of each arm: rows, or clusters where each lies in one arm."""
         return independent(self.arm, self.cluster, len(self.labels))
+
+    def part(self, mask: NDArray[np.bool_]) -> Rows:
+        """Some of the rows, as a test of their own."""
+
+        def dense(codes: IntArray | None) -> IntArray | None:
+            return None if codes is None else np.unique(codes[mask], return_inverse=True)[1]
+
+        return replace(
+            self,
+            arm=self.arm[mask],
+            values={c: v[mask] for c, v in self.values.items()},
+            gaps={c: v[mask] for c, v in self.gaps.items()},
+            stratum=dense(self.stratum),
+            cluster=dense(self.cluster),
+            segment=None,
+            rows=int(mask.sum()),
+            _shapes={},
+        )
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""

@@ -21,6 +21,8 @@ from gmvcausal.stats.inference import FloatArray
 from gmvcausal.stats.multiplicity import Adjusted, adjust
 from gmvcausal.stats.small_sample import Spread
 
+ADJUSTED = "p-values and intervals are adjusted"
+
 
 def estimates(
     fit: Fit,
@@ -109,7 +111,7 @@ def _families(
         else "one test per metric and arm"
     )
     beyond = "" if len(inside) == len(terms) else "; guardrails stand outside"
-    return out, shares, f"p-values and intervals are adjusted, {what}{beyond}: {family.said}"
+    return out, shares, f"{ADJUSTED}, {what}{beyond}: {family.said}"
 
 
 def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from gmvcausal.abtest.read import read_expected, read_rows
 from gmvcausal.abtest.resample import INFERENCES, Plan, refuse_few_draws, resample
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
+from gmvcausal.abtest.segments import Origin, caps_of
 from gmvcausal.abtest.source import Source
 from gmvcausal.abtest.sparse import Sparse
 from gmvcausal.errors import InputError
@@ -225,10 +226,14 @@ def ab_test(
     if spend is not None:
         options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
-    fitted = fit(source, found, Settings(alternative, lift, hc, options["seed"], progress))
+    settings, plan = Settings(alternative, lift, hc, options["seed"], progress), Plan(inference, draws, seed, progress)
+    fitted = fit(source, found, settings)
     if inference != "t":
-        fitted = resample(fitted, Plan(inference, draws, seed, progress))
-    return _result(source, columns, fitted, options, expected, margins, days)
+        fitted = resample(fitted, plan)
+    result = _result(source, columns, fitted, options, expected, margins, days)
+    if days is not None or isinstance(data, Sparse):
+        return result  # the rows of the test are not those of the data
+    return replace(result, origin=Origin(data, columns, settings, plan, caps_of(fitted, len(found))))
 
 
 def _result(

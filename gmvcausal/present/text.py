@@ -11,12 +11,14 @@ WIDTH = 92
 _INDENT = 12
 
 
-def summary(result: Result) -> str:
+def summary(result: Result, opening: tuple[str, Sequence[str]] = ("", ())) -> str:
     """Headline or refusal, estimates, audit and the fate of the rows, as text of at most 92 columns.
 
     Parameters
     ----------
     result : Result
+    opening : (str, sequence of str)
+        Label and sentences that come before the finding, where it is not refused.
 
     Returns
     -------
@@ -25,7 +27,9 @@ def summary(result: Result) -> str:
     title = digits.inline(result.title)
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
-    lines += _block(first, [words.answer(result), *words.details(result)])
+    before = [phrases.sentence(digits.inline(t)) for t in opening[1]] if first == "FINDING" else []
+    lines += [*_block(opening[0], before), ""] if before else []
+    lines += _block(first, [words.answer(result), *(t for t in words.details(result) if t not in before)])
     estimands = [digits.inline(result.told.estimand)]
     if result.spoken != 0:
         estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")

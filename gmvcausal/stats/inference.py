@@ -144,6 +144,42 @@ def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float,
     return w, float(stats.f.sf(w * df2 / (rank * max(clusters - 1, 1)), rank, df2)), rank
 
 
+def equal_effects(estimate: FloatArray, variance: FloatArray, df: FloatArray) -> tuple[float, float, float, float]:
+    """Test that independent estimates have one expectation, with variances of their own (Welch 1951).
+
+    Parameters
+    ----------
+    estimate, variance, df : ndarray, shape (k,)
+        Estimates, their variances, and the degrees of freedom of these; estimates without variance are left out.
+
+    Returns
+    -------
+    statistic, df1, df2, p_value : float
+        F; NaN with fewer than two estimates. With two it is the square of Welch's t.
+
+    Examples
+    --------
+    >>> f, one, two, p = equal_effects(np.array([1.0, 4.0]), np.array([1.0, 1.25]), np.array([9.0, 9.0]))
+    >>> f, one, round(two, 3)
+    (4.0, 1.0, 17.78)
+    """
+    from scipy import stats
+
+    live = variance > 0
+    k = int(live.sum())
+    if k < 2:
+        return math.nan, math.nan, math.nan, math.nan
+    weight = 1 / variance[live]
+    share = weight / weight.sum()
+    gap = estimate[live] - estimate[live][0]  # about one of them, so that a common size costs no digits
+    spread = float((weight * (gap - share @ gap) ** 2).sum()) / (k - 1)
+    slack = float(((1 - share) ** 2 / df[live]).sum())
+    statistic = spread / (1 + 2 * (k - 2) / (k * k - 1) * slack)
+    df2 = (k * k - 1) / (3 * slack) if slack > 0 else math.inf
+    p = stats.f.sf(statistic, k - 1, df2) if math.isfinite(df2) else stats.chi2.sf(statistic * (k - 1), k - 1)
+    return statistic, float(k - 1), df2, float(p)
+
+
 def small_sample_factor(ssc: Any, n: int, k_regressors: int, k_outside: int, k_nested: int, clusters: int) -> float:
     """Factor on a cluster-robust covariance.
 
