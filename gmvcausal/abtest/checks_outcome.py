@@ -15,6 +15,7 @@ from gmvcausal.abtest.rows import Col
 from gmvcausal.abtest.rules import bound, judge
 from gmvcausal.results import Check
 from gmvcausal.stats.humps import two_humps
+from gmvcausal.stats.inference import chi_square
 
 
 class Skewness(NamedTuple):
@@ -129,8 +130,6 @@ def leverage(case: Case) -> Check | None:
 
 def tail_balance(case: Case) -> Check | None:
     """Do large values fall into the arms by their sizes?"""
-    from scipy import stats
-
     sizes = np.array([a.n for a in case.fit.sample.arms])
     found: list[tuple[float, str]] = []
     capped = {
@@ -142,7 +141,7 @@ def tail_balance(case: Case) -> Check | None:
         assert cut is not None
         above = case.source.above(Col(column), cut)
         if above.sum() >= 5:
-            p = float(stats.chisquare(above, sizes / sizes.sum() * above.sum()).pvalue)
+            p = chi_square(above, sizes / sizes.sum() * above.sum())
             told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
             found.append((p, f"values of {column!r} above the cap: {told} (p = {p_text(p)})"))
     if not found:

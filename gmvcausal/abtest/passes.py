@@ -231,13 +231,13 @@ class Stats:
 
     def take(self, block: Block, col: Col, flag: bool = False) -> None:
         """Add the rows of a block."""
-        x = values(block, col)
-        weight = block.weight
+        plain, weight = block.columns[col.plain], block.weight
+        x = plain if col == col.plain else column(plain, col)  # whole numbers are quicker as they are
         self.least, self.largest = min(self.least, float(x.min())), max(self.largest, float(x.max()))
         if weight is None:
             self.rows += len(x)
             self.zeros += len(x) - np.count_nonzero(x)
-            self.total += float(x.sum())
+            self.total += float(x.sum(dtype=np.float64))
         else:
             self.rows += float(weight.sum())
             self.zeros += float(weight[x == 0].sum())
@@ -260,14 +260,20 @@ def skewness(blocks: Iterable[Block], col: Col, mean: float) -> float:
     return cube / n / (square / n) ** 1.5 if square / n > dust else 0.0
 
 
+def _live(block: Block, col: Col) -> tuple[FloatArray, FloatArray | None]:
+    """The non-zero values of a column, with their weights."""
+    plain = block.columns[col.plain]
+    keep = np.flatnonzero(plain if col == col.plain else column(plain, col))
+    return column(plain[keep], col), None if block.weight is None else block.weight[keep]
+
+
 def quantile(blocks: Iterable[Block], col: Col, share: float) -> float:
     """Quantile of the non-zero values over all arms (linear between neighbours); NaN where there are none."""
     live, weights = [], []
     for block in blocks:
-        x = values(block, col)
-        keep = x != 0
-        live.append(x[keep])
-        weights.append(None if block.weight is None else block.weight[keep])
+        x, weight = _live(block, col)
+        live.append(x)
+        weights.append(weight)
     if not sum(map(len, live)):
         return math.nan
     if not any(w is not None and len(w) for w in weights):
@@ -287,10 +293,8 @@ def levels(blocks: Iterable[Block], col: Col, live: float) -> FloatArray:
     exact: list[FloatArray] = []
     bins = np.zeros(2 * _MOST_BINS, dtype=np.int64)
     for block in blocks:
-        x = np.abs(values(block, col))
-        keep = np.flatnonzero(x)
-        level = np.log10(x[keep])
-        weight = None if block.weight is None else block.weight[keep]
+        x, weight = _live(block, col)
+        level = np.log10(np.abs(x))
         if live <= _ALL_LEVELS:
             exact.append(level if weight is None else np.repeat(level, weight.astype(np.int64)))
         elif len(level):

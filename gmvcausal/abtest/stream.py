@@ -93,7 +93,7 @@ class Stream:
                 if stored.null_count:
                     self.gone[c] += stored.null_count
                     stored = stored.fill_null(0)
-                x = stored.to_numpy()[order]
+                x = _short(stored.to_numpy())[order]
                 if x.dtype.kind == "f" and (absent := np.isnan(x)).any():
                     self.gone[c] += int(absent.sum())
                     x[absent] = 0.0
@@ -229,6 +229,17 @@ def _code(columns: list[NDArray[Any]], lows: list[int], widths: list[int], n: in
         code += x
         code -= low
     return code
+
+
+def _short(x: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers in as few bytes as they need."""
+    if x.dtype.kind not in "iu" or x.itemsize == 1 or not len(x):
+        return x
+    low, high = int(x.min()), int(x.max())
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return x.astype(kind, copy=False)
+    return x
 
 
 def native(column: str, kind: str) -> str:

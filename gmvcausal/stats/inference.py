@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gmvcausal.frames.params import one_of
 
@@ -23,12 +23,12 @@ def critical_value(level: float, df: float = math.inf) -> float:
 
 def critical_values(level: float, df: FloatArray) -> FloatArray:
     """`critical_value` for every number of degrees of freedom, shape (a,); NaN where there are none."""
-    from scipy import stats
+    from scipy import special
 
     tail, out = 0.5 + level / 2, np.empty(len(df))
     normal = np.isinf(df)
-    out[normal] = stats.norm.ppf(tail)
-    out[~normal] = stats.t.ppf(tail, np.where(df[~normal] > 0, df[~normal], np.nan))
+    out[normal] = special.ndtri(tail)
+    out[~normal] = special.stdtrit(np.where(df[~normal] > 0, df[~normal], np.nan), tail)
     return out
 
 
@@ -45,15 +45,23 @@ def power_factor(level: float, df: float = math.inf, power: float = 0.8) -> floa
     return critical_value(level, df) + float(stats.norm.ppf(power))
 
 
+def chi_square(counts: ArrayLike, expected: ArrayLike) -> float:
+    """P-value of Pearson's test that `counts` follow the `expected` ones, which have the same sum."""
+    from scipy import special
+
+    counts, expected = np.asarray(counts, dtype=float), np.asarray(expected, dtype=float)
+    return float(special.chdtrc(len(counts) - 1, float(((counts - expected) ** 2 / expected).sum())))
+
+
 def p_value(estimate: FloatArray, std_error: FloatArray, df: float | FloatArray = math.inf) -> FloatArray:
     """Two-sided p-values of estimate / std_error = 0; NaN where the standard error is missing or zero."""
-    from scipy import stats
+    from scipy import special
 
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(np.where(std_error > 0, estimate / std_error, np.nan))
     df = np.broadcast_to(np.asarray(df, dtype=float), z.shape)
     df = np.where(df > 0, df, np.nan)
-    return np.asarray(2 * np.where(np.isinf(df), stats.norm.sf(z), stats.t.sf(z, df)), dtype=float)
+    return np.asarray(2 * np.where(np.isinf(df), special.ndtr(-z), special.stdtr(df, -z)), dtype=float)
 
 
 def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws: int = _DRAWS) -> float:
