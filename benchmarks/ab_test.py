@@ -109,7 +109,7 @@ def ambrosia(data: Any) -> None:
 
 
 def spotify_confidence(data: Any) -> None:
-    """spotify-confidence from sums that pandas makes: three means and two ratios, not adjusted."""
+    """spotify-confidence from sums that pandas makes: three means, not adjusted."""
     from spotify_confidence import ZTest
 
     squares = data.assign(**{f"{c}_squares": data[c] ** 2 for c in ("gmv", "orders", "converted")})

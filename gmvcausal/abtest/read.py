@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user".
-UNIT_NAMES = ("unit", "user", "user_id")
+UNIT_NAMES = ("unit", "user", "user_id", "uid", "customer_id")
 _MOST_ARMS = 100
 
 
@@ -154,8 +154,14 @@ def find_control(column: str, labels: tuple[Any, ...], control: Any) -> int:
     raise InputError(
         f"control is {said(control)}, which is no label of the arms",
         column=column,
-        remedy=rules.nearest(control, labels, "the labels are"),
+        remedy=_as_number(control, labels) or rules.nearest(control, labels, "the labels are"),
     )
+
+
+def _as_number(control: Any, labels: tuple[Any, ...]) -> str:
+    """How to name a control that was given as text where the arms are whole numbers; empty where that is not it."""
+    same = [label for label in labels if isinstance(control, str) and str(label) == control.strip()]
+    return f"the arms are whole numbers: pass control={same[0]}, without quotes" if same else ""
 
 
 def _unit_column(table: Table, ask: Columns) -> str | None:

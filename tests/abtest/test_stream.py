@@ -153,6 +153,30 @@ def test_one_thread_and_two(path: Path) -> None:
     np.testing.assert_allclose(frames[0], frames[1], rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["uid", "customer_id", "user", "user_id", "unit"])
+def test_columns_of_units_are_known_by_their_names(name: str, path: Path) -> None:
+    frame = MARKET.assign(**{name: np.arange(N)})
+    frame.to_parquet(path)
+    for data in (frame, path):
+        check = gc.ab_test(data, metrics=["gmv"], control=0).audit["repeated_units"]
+        assert check.status == "passed" and repr(name) in check.message
+    orders = frame.assign(**{name: np.arange(N) // 2, "arm": np.arange(N) // 2 % 3})
+    orders.to_parquet(path)
+    for data in (orders, path):
+        with pytest.raises(gc.InputError, match=f"pass cluster='{name}'"):
+            gc.ab_test(data, metrics=["gmv"], control=0)
+
+
+def test_a_control_in_quotes_is_told_to_be_a_number(path: Path) -> None:
+    for data in (MARKET, path):
+        with pytest.raises(gc.InputError, match="arms are whole numbers: pass control=0, without quotes"):
+            gc.ab_test(data, metrics=["gmv"], control="0")
+    text = MARKET.assign(arm=MARKET["arm"].astype(str))
+    assert (
+        gc.ab_test(text, metrics=["gmv"], control=0).estimate == gc.ab_test(text, metrics=["gmv"], control="0").estimate
+    )
+
+
 def test_columns_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     both = pa.table(
         {"arm": [0, 1] * 50, "GMV": np.arange(100.0), "gmv": np.arange(100.0)[::-1], "other": [1.0, 2.0] * 50}
