@@ -94,8 +94,8 @@ def sequential(
     Returns
     -------
     SequentialResult
-        The answer at the look where the test stops (the first crossing, else the last look); all looks in
-        ``to_frame()``.
+        The answer at the look where the test stops (the first crossing, else the last look) is the first row; a row for
+        each look follows.
 
     Raises
     ------
@@ -115,11 +115,12 @@ def sequential(
     >>> import gmvcausal as gc
     >>> looks = pd.DataFrame({"look": [1, 2, 3], "estimate": [0.9, 0.8, 0.7], "std_error": [0.40, 0.28, 0.23]})
     >>> r = gc.sequential(looks)
-    >>> r.to_frame()[["look", "statistic", "bound", "crossed"]].round(2)
-       look  statistic  bound  crossed
-    0     1       2.25   3.73    False
-    1     2       2.86   2.49     True
-    2     3       3.04   1.99     True
+    >>> r.to_frame()[["term", "statistic", "bound", "crossed"]].round(2)
+         term  statistic  bound  crossed
+    0  effect       2.86   2.49     True
+    1  look 1       2.25   3.73    False
+    2  look 2       2.86   2.49     True
+    3  look 3       3.04   1.99     True
     """
     one_of("cells", cells, ("new", "cumulative"))
     one_of("method", method, METHODS)
