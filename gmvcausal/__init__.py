@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
+    from gmvcausal.rollout.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
 
@@ -36,6 +37,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "assign": ("gmvcausal.abtest.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
+    "honest_did": ("gmvcausal.rollout.honest", "honest_did"),
     "power": ("gmvcausal.abtest.planning", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
@@ -61,6 +63,7 @@ __all__ = [
     "assign",
     "datasets",
     "did",
+    "honest_did",
     "power",
     "report",
     "run_study",

@@ -22,9 +22,12 @@ from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from gmvcausal.money import MoneyResult
+    from gmvcausal.rollout.honest import SensitivityResult
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -60,6 +63,11 @@ class DidResult(Result):
     @cached_property
     def _event(self) -> Series | None:
         return self.fitted.event()
+
+    @property
+    def event_series(self) -> Series | None:
+        """The event study with its joint covariance; None where there is none."""
+        return self._event
 
     @property
     def event_base(self) -> int | None:
@@ -274,6 +282,36 @@ class DidResult(Result):
         from gmvcausal.money import incremental_gmv
 
         return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
+
+    def sensitivity(
+        self,
+        *,
+        method: str = "relative_magnitude",
+        target: str = "average",
+        grid: Sequence[float] | None = None,
+        alpha: float | None = None,
+    ) -> SensitivityResult:
+        """Intervals of the effect that hold if trends were not parallel, by so much at most (Rambachan and Roth 2023).
+
+        Parameters
+        ----------
+        method, target, grid
+            See `gmvcausal.honest_did`.
+        alpha : float, optional
+            Default: that of the call.
+
+        Returns
+        -------
+        SensitivityResult
+
+        Raises
+        ------
+        DesignError
+            No event study with an interval before and after the start.
+        """
+        from gmvcausal.rollout.sensitivity import sensitivity
+
+        return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha)
 
     def cluster_influence(self) -> Any:
         """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""

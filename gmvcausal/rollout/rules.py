@@ -88,6 +88,16 @@ RULES: dict[str, Rule] = {
         more_fail="the rerun lies more than 2 standard errors away and changes the conclusion",
     ),
     "spillover": Rule("whether treated units can affect others: not testable from these columns"),
+    "pre_periods": Rule(
+        "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",
+        3,
+        small_is_bad=True,
+    ),
+    "breakdown": Rule(
+        "times what was seen before the start that trends may differ before the interval holds zero (sensitivity only)",
+        1,
+        small_is_bad=True,
+    ),
 }
 
 # name: (what is looked at, warned when, failed when)
