@@ -15,7 +15,7 @@ from gmvcausal.rollout.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.stats.inference import p_value, wald
 
 
-def _leads(event: Series | None) -> Series | None:
+def leads_of(event: Series | None) -> Series | None:
     """The leads that enough treated clusters stand behind."""
     if event is None or event.reference is None:
         return None
@@ -31,7 +31,7 @@ def _no_leads(case: Case, name: str) -> Check | None:
         return Check(
             name, "not_run", "the treatment switches off and on, so there is no single event time to count leads from"
         )
-    leads = _leads(case.event)
+    leads = leads_of(case.event)
     if leads is None or not len(leads.at):
         return Check(
             name,
@@ -48,16 +48,22 @@ def _too_few() -> str:
     return f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on"
 
 
+def tested(leads: Series, clusters: tuple[int, int]) -> Series:
+    """The leads that are tested jointly.
+
+    A test of as many leads as there are clusters finds nothing: the nearest quarter of that number is tested.
+    """
+    return leads.take(np.argsort(np.argsort(-leads.at)) < max(1, min(clusters) // 4))
+
+
 def pre_trend(case: Case) -> Check:
     """Joint test of the leads."""
     bad = _no_leads(case, "pre_trend")
-    leads = _leads(case.event)
+    leads = leads_of(case.event)
     if bad is not None or leads is None:
         return bad or Check("pre_trend", "not_run", "there are no leads")
-    # A test of as many leads as there are clusters finds nothing: the nearest quarter of that number is tested.
-    most = max(1, min(case.fitted.clusters) // 4)
     all_leads = len(leads.at)
-    leads = leads.take(np.argsort(np.argsort(-leads.at)) < most)
+    leads = tested(leads, case.fitted.clusters)
     _, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
     if math.isnan(p):
         return Check("pre_trend", "not_run", "there are more leads than clusters, so they cannot be tested together")
@@ -97,14 +103,14 @@ def slope(leads: Series) -> tuple[float, float]:
 
 def lead_slope(event: Series | None) -> float:
     """The slope alone, for the figure; NaN where there is no lead."""
-    leads = _leads(event)
+    leads = leads_of(event)
     return slope(leads)[0] if leads is not None and len(leads.at) else math.nan
 
 
 def pre_trend_slope(case: Case) -> Check:
     """Does the effect merely continue the line that was there before?"""
     bad = _no_leads(case, "pre_trend_slope")
-    leads = _leads(case.event)
+    leads = leads_of(case.event)
     few = leads is not None and len(leads.at) > 0 and int(leads.clusters.max()) < MIN_CLUSTERS
     if few:
         bad = None

@@ -313,6 +313,34 @@ class DidResult(Result):
 
         return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha)
 
+    def pre_trend_power(self, powers: Sequence[float] = (0.5, 0.8)) -> pd.DataFrame:
+        """Straight drifts that the test of the leads finds with stated power, and what they do if they stay unseen.
+
+        Parameters
+        ----------
+        powers : sequence of float
+            Default .5 and .8: a drift that the test finds in half of all samples is one that a passed test says little
+            about.
+
+        Returns
+        -------
+        DataFrame
+            power; slope (per period); bias (what the drift adds to the effect); bias_if_passed (the same among samples
+            that pass the test at 5 %, where it is often larger); effect (the mean effect after the start, to compare).
+
+        Raises
+        ------
+        DesignError
+            No leads, or leads without intervals.
+
+        References
+        ----------
+        Roth (2022), American Economic Review: Insights 4.
+        """
+        from gmvcausal.rollout.sensitivity import pre_trend_power
+
+        return pre_trend_power(self, powers)
+
     def cluster_influence(self) -> Any:
         """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""
         return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)

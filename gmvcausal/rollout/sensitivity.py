@@ -10,13 +10,19 @@ import numpy as np
 
 from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import check, one_of
+from gmvcausal.rollout.checks_trend import leads_of, tested
 from gmvcausal.rollout.honest import METHODS, TARGETS, SensitivityResult, answer
 from gmvcausal.stats.honest import Study
 from gmvcausal.stats.inference import critical_value, critical_values
+from gmvcausal.stats.pre_trend import detectable_slope, mean_if_passed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gmvcausal.rollout.fitted import Series
     from gmvcausal.rollout.result import DidResult
+
+_LEVEL = 0.05  # at which the audit warns of the leads
 
 
 def sensitivity(
@@ -86,3 +92,34 @@ def _run(event: Series) -> tuple[np.ndarray, np.ndarray, str]:
     used = {*sides[0].tolist(), *sides[1].tolist()}
     left = [str(t) for i, t in enumerate(event.at) if i not in used]
     return sides[0], sides[1], ", ".join(left)
+
+
+def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
+    """What the joint test of the leads could have seen; see `DidResult.pre_trend_power`."""
+    import pandas as pd
+
+    event = result.event_series
+    leads = leads_of(event)
+    clusters = float(min(result.fitted.clusters))
+    if event is None or leads is None or event.reference is None or not len(leads.at):
+        raise DesignError(
+            "there are no leads, so there is no test of them whose power could be asked for",
+            remedy="supply earlier periods, or use an estimator with an event study",
+        )
+    leads = tested(leads, result.fitted.clusters)
+    after = np.flatnonzero((event.at >= 0) & np.isfinite(np.diag(event.withheld())))
+    if not np.isfinite(np.diag(leads.withheld())).all() or not len(after):
+        raise DesignError("the leads have no interval here, so their test has no power to speak of")
+    before = np.flatnonzero(np.isin(event.at, leads.at))
+    weight = event.n[after] / event.n[after].sum()
+    apart = np.asarray(leads.at - event.reference, dtype=np.float64)
+    ahead = float(weight @ (event.at[after] - event.reference))
+    carry = np.linalg.solve(leads.cov, event.cov[np.ix_(before, after)] @ weight)
+    rows = []
+    for power in powers:
+        slope = detectable_slope(apart, leads.cov, clusters, _LEVEL, check("level", power))
+        drift = slope * apart
+        passed = mean_if_passed(drift, leads.cov, clusters, _LEVEL, result.options.seed)
+        rows.append((power, slope, slope * ahead, slope * ahead + float(carry @ (passed - drift))))
+    frame = pd.DataFrame(rows, columns=["power", "slope", "bias", "bias_if_passed"])
+    return frame.assign(effect=float(weight @ event.estimate[after]))
