@@ -35,8 +35,8 @@ _ASSUMES = {
 class SensitivityResult(Result):
     """Intervals of an effect, each for trends that may differ by so much.
 
-    The first row is the effect under parallel trends; the headline is the row that `bounds` and `head` name: trends
-    that differ after the start as much as they did before it.
+    The first row, and the attributes, are the effect under parallel trends; sentences and verdicts speak of the row
+    (`told`) in which trends may differ after the start as much as they did before it.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class SensitivityResult(Result):
         return self.checks
 
     @property
-    def head(self) -> int:
+    def spoken(self) -> int:
         """The row whose bound is what was seen before the start."""
         return self.chosen
 
@@ -77,8 +77,13 @@ class SensitivityResult(Result):
     def _extra_columns(self) -> dict[str, Any]:
         return {"bound": [math.nan, *self.bounds]}
 
-    def curve(self) -> Curves:
-        """The intervals over the bounds."""
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """The intervals over the bounds, and where zero comes in."""
+        return ("sensitivity",)
+
+    def curves(self, kind: str) -> Curves:
+        """The figure `kind` in numbers."""
         low, high = self.estimates.interval(1 - self.alpha)
         x, e = np.array(self.bounds), self.estimates.estimate[1:]
         name = "largest multiple of the earlier moves" if self.method == METHODS[0] else "largest change of slope"
@@ -166,14 +171,14 @@ def honest_did(
     )
     options = {"n_pre": n_pre, "n_post": n_post, "target": target, "method": method, "alpha": alpha, "seed": seed}
     manifest = Manifest("honest_did", options, seed, len(b), 1, arrays=partial(_listed, b, s))
-    return answer(study, what, "units of the outcome", 0, method, grid, alpha, manifest)
+    return answer(study, what, "units of the outcome", None, method, grid, alpha, manifest)
 
 
 def answer(
     study: Study,
     what: str,
     unit: str,
-    n: int,
+    n: int | None,
     method: str,
     grid: Sequence[float] | None,
     alpha: float,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,27 +112,25 @@ def test_the_breakdown_is_where_zero_comes_in() -> None:
     for method in ("relative_magnitude", "smoothness"):
         found = gc.honest_did(BETA, SIGMA, 5, 2, method=method)
         at = found.breakdown
-        inside, outside = (
-            gc.honest_did(BETA, SIGMA, 5, 2, method=method, grid=[at * f]).conf_int() for f in (1.01, 0.99)
-        )
-        assert inside[0] < 0 < outside[0]
+        inside, outside = (gc.honest_did(BETA, SIGMA, 5, 2, method=method, grid=[at * f]).told for f in (1.01, 0.99))
+        assert inside.low < 0 < outside.low
         assert f"{at:.3g}" in found.summary()
 
 
 def test_the_headline_is_trends_as_bad_as_before() -> None:
     found = gc.honest_did(BETA, SIGMA, 5, 2)
-    assert found.to_frame()["bound"].iloc[found.head] == 1.0
-    assert found.conf_int() == tuple(found.to_frame().loc[found.head, ["conf_low", "conf_high"]])
-    assert math.isnan(found.std_error)
+    assert found.told.place == 2 and found.to_frame()["bound"].iloc[2] == 1.0
+    assert (found.told.low, found.told.high) == tuple(found.to_frame().loc[2, ["conf_low", "conf_high"]])
+    assert math.isnan(found.told.std_error) and found.std_error > 0
     smooth = gc.honest_did(BETA, SIGMA, 5, 2, method="smoothness")
     seen = np.abs(np.diff([*BETA[:5], 0.0], 2)).max()
-    assert smooth.to_frame()["bound"].iloc[smooth.head] == pytest.approx(seen)
+    assert smooth.to_frame()["bound"].iloc[smooth.spoken] == pytest.approx(seen)
 
 
 def test_other_levels_and_copies() -> None:
     found = gc.honest_did(BETA, SIGMA, 5, 2)
-    narrow, wide = found.conf_int(0.8), found.conf_int(0.99)
-    assert wide[0] < found.conf_int()[0] < narrow[0] < narrow[1] < found.conf_int()[1] < wide[1]
+    lows = [float(found.estimates.interval(level)[0][2]) for level in (0.99, 0.95, 0.8)]
+    assert lows == sorted(lows)
     again = pickle.loads(pickle.dumps(found))
     assert again.to_frame().equals(found.to_frame())
     assert gc.honest_did(BETA, SIGMA, 5, 2).to_frame().equals(found.to_frame())
@@ -150,14 +149,14 @@ def _panel(drift: float = 0.0, effect: float = 3.0, seed: int = 3) -> pd.DataFra
 
 def test_a_sound_roll_out_carries_far_and_a_drift_does_not() -> None:
     sound = gc.did(_panel()).sensitivity()
-    assert sound.breakdown > 1 and sound.conf_int()[0] > 0
+    assert sound.breakdown > 1 and sound.told.low > 0
     assert sound.audit["breakdown"].status == "passed"
     # The effect is nothing but a trend that goes on: relative magnitudes know it, and a straight line takes it out.
     drift = gc.did(_panel(drift=0.8, effect=0.0))
     assert drift.conf_int()[0] > 0
-    assert drift.sensitivity(grid=[1.0, 1.5]).conf_int()[0] < 0
-    low, high = drift.sensitivity(method="smoothness", grid=[0.0]).conf_int()
-    assert low < 0 < high
+    assert drift.sensitivity(grid=[1.0, 1.5]).told.low < 0
+    line = drift.sensitivity(method="smoothness", grid=[0.0]).told
+    assert line.low < 0 < line.high
 
 
 def test_did_hands_over_its_own_event_study() -> None:
@@ -176,13 +175,17 @@ def test_did_hands_over_its_own_event_study() -> None:
     assert "widened" in found.summary()
 
 
+def _ends(result: Any) -> list[float]:
+    return [result.told.low, result.told.high]
+
+
 def test_row_order_labels_and_scale() -> None:
     panel = _panel()
     plain = gc.did(panel).sensitivity(grid=[1.0])
     shuffled = panel.sample(frac=1, random_state=1).assign(unit=lambda f: "u" + f["unit"].astype(str))
-    assert gc.did(shuffled).sensitivity(grid=[1.0]).conf_int() == pytest.approx(plain.conf_int(), rel=1e-9)
+    assert _ends(gc.did(shuffled).sensitivity(grid=[1.0])) == pytest.approx(_ends(plain), rel=1e-9)
     scaled = gc.did(panel.assign(gmv=100 * panel["gmv"] + 1e7)).sensitivity(grid=[1.0])
-    assert scaled.conf_int() == pytest.approx([100 * x for x in plain.conf_int()], rel=1e-5)
+    assert _ends(scaled) == pytest.approx([100 * x for x in _ends(plain)], rel=1e-5)
 
 
 def _bad(**change: Any) -> dict[str, Any]:
@@ -228,3 +231,15 @@ def test_no_event_study_no_sensitivity() -> None:
         gc.did(few).sensitivity()
     with pytest.raises(gc.DesignError, match="no event study"):
         gc.did(panel, estimator="naive").sensitivity()
+
+
+def test_figure_table_and_page(tmp_path: Path) -> None:
+    found = gc.did(_panel()).sensitivity()
+    figure = found.plot()
+    assert figure.axes[0].get_xlabel() == "largest multiple of the earlier moves"
+    line = figure.axes[0].lines[0]
+    assert list(line.get_xdata()) == [0.5, 1.0, 1.5, 2.0]
+    assert "Mbar = 1" in found.to_latex() and "Mbar = 1" in found.to_html()
+    page = gc.report([gc.did(_panel()), found], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "as far as before" in page
+    assert "not known" in gc.honest_did(BETA, SIGMA, 5, 2).summary()
