@@ -193,6 +193,8 @@ class Rows:
 
     def moments(self, cols: list[Col]) -> Moments:
         """Moments by arm (by arm and stratum, strata varying fastest), with cluster cells where there are clusters."""
+        if self.stratum is None and self.cluster is None:
+            return passes.moments(self._blocks({c.plain for c in cols}), cols, len(self.labels))
         group, keys = self.arm, tuple(range(len(self.labels)))
         if self.stratum is not None:
             group, keys = self.arm * self.strata + self.stratum, tuple(range(len(self.labels) * self.strata))
