@@ -14,10 +14,11 @@ from gmvcausal.abtest import rules
 from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.caps import Cap
 from gmvcausal.abtest.compare import Contrast, Limits
+from gmvcausal.abtest.drawn import Plan
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.metrics import parts
 from gmvcausal.abtest.read import read_rows
-from gmvcausal.abtest.resample import Plan, refuse_few_draws, resample
+from gmvcausal.abtest.resample import refuse_few_draws, resample
 from gmvcausal.abtest.rows import FloatArray, IntArray, Rows
 from gmvcausal.abtest.segments_result import Hidden, Interaction, SegmentResult
 from gmvcausal.abtest.tables import ADJUSTED

@@ -18,11 +18,12 @@ from gmvcausal.abtest.checks import run_audit
 from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.days import Days, open_days
 from gmvcausal.abtest.designs import read_budget, refuse_designs
+from gmvcausal.abtest.drawn import Plan
 from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
 from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
 from gmvcausal.abtest.read import read_expected, read_rows
-from gmvcausal.abtest.resample import INFERENCES, Plan, refuse_few_draws, resample
+from gmvcausal.abtest.resample import INFERENCES, refuse_few_draws, resample
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
 from gmvcausal.abtest.segments import Origin, caps_of
