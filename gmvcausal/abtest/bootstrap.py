@@ -17,6 +17,7 @@ from gmvcausal.stats import resampling as rs
 
 
 def bootstrap(fit: Fit, rows: Rows, plan: Plan, tick: Callable[[int], object]) -> tuple[list[Contrast], list[str]]:
+    """The contrasts of all terms with their draws, and what is to be said of these."""
     control, arms = rows.control, fit.sample.arms
     sides = [(i, a) for i, t in enumerate(fit.terms) for a in (t.arm, control)]
     scores: dict[tuple[int, int], tuple[FloatArray, float]] = {}

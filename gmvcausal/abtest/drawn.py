@@ -92,6 +92,7 @@ class Permuted(Contrast):
 
 
 def facts(contrast: Contrast) -> dict[str, Any]:
+    """Everything that a contrast holds, by name."""
     return {f.name: getattr(contrast, f.name) for f in fields(Contrast)}
 
 

@@ -17,6 +17,7 @@ from gmvcausal.stats import resampling as rs
 
 
 def permute(fit: Fit, rows: Rows, plan: Plan, tick: Callable[[int], object]) -> tuple[list[Contrast], list[str]]:
+    """The contrasts of all terms with their statistics under permuted arms, and what is to be said of these."""
     if fit.sample.between is not None:
         raise InputError(
             f"clusters by {rows.cluster_name!r} hold several arms, so it is not known what was drawn by lot, and arms "
