@@ -134,8 +134,7 @@ class SegmentResult(Result):
         lines += [f"Not estimated: {self.segment} = {h.level} ({h.why})." for h in self.hidden]
         return tuple(lines)
 
-    def summary(self) -> str:
-        """The interaction tests first, then the whole and every level, as text."""
-        from gmvcausal.present import text
-
-        return text.summary(self, ("Segments", self.advice))
+    @property
+    def opening(self) -> tuple[str, tuple[str, ...]]:
+        """The interaction tests come before the finding."""
+        return "Segments", self.advice
