@@ -27,13 +27,14 @@ class Columns:
     assigned_at: str | None = None
     exposed_at: str | None = None
     budget: tuple[str, Mapping[Any, Any]] | None = None
+    received: str | None = None
     segment: str | None = None
 
     @property
     def needed(self) -> list[str]:
         """Every column that the call names, once."""
         named = [self.arm, *(p for m in self.metrics for p in (*parts(m), *covariates(m)))]
-        named += [c for c in (self.cluster, self.unit, self.segment, *self.of_design) if c is not None]
+        named += [c for c in (self.cluster, self.unit, self.received, self.segment, *self.of_design) if c is not None]
         return list(dict.fromkeys([*named, *self.strata]))
 
     @property

@@ -27,6 +27,7 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.few_clusters,
     checks_design.cluster_level,
     checks_outcome.relative,
+    checks_design.first_stage,
     checks_outcome.denominator,
     checks_outcome.zero_variance,
     checks_outcome.all_zero,

@@ -145,6 +145,29 @@ def leakage(case: Case) -> Check | None:
     return Check("leakage", status, message, share, bound("leakage"), remedy)
 
 
+def first_stage(case: Case) -> Check | None:
+    """Did assignment make receipt more frequent?"""
+    if not case.fit.receipts:
+        return None
+    labels = case.source.labels
+    worst = min(case.fit.receipts, key=lambda r: (r.treated > r.control, r.strength))
+    value = min(worst.strength, 1e300)
+    against = f"{worst.control:.3g} of {labels[case.source.control]}"
+    message = f"{worst.treated:.3g} of {labels[worst.arm]} against {against} received: F = {worst.strength:,.4g}"
+    if worst.treated <= worst.control:
+        remedy = "check the column of receipt and the labels of the arms; rows among compliers mean nothing here"
+        return Check("first_stage", "failed", message, value, bound("first_stage"), remedy)
+    status = judge("first_stage", value)
+    remedy = (
+        ""
+        if status == "passed"
+        else (
+            "read the interval among compliers (Anderson-Rubin), which stays valid, not its estimate and standard error"
+        )
+    )
+    return Check("first_stage", status, message, value, bound("first_stage"), remedy)
+
+
 def _covariates(case: Case) -> list[Col]:
     found = [col for k, m in enumerate(case.metrics) for col in adjusters(k, m, case.source)]
     return list(dict.fromkeys([*found, *(col for m in case.metrics for col in learned_from(m, case.source))]))

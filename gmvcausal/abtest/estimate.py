@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmvcausal.abtest import quantiles
+from gmvcausal.abtest import quantiles, received
 from gmvcausal.abtest.caps import Cap, find_cap
 from gmvcausal.abtest.compare import Contrast, welch_df
 from gmvcausal.abtest.cupac import adjusters, learned_from, with_predictions
@@ -39,6 +39,7 @@ class Settings:
     hc: str | None = "hc2"
     seed: int = 0
     progress: bool = False
+    received: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,11 @@ class Fit:
     cols : list of Col
     sample : Sample
     shapes : dict of str to Shape
+    compliers : tuple of received.Complier
+        Rows among those who receive because they are assigned; empty unless receipt is named.
+    receipts : tuple of received.Receipt
+    joint : ndarray, shape (k + c, k + c)
+        Joint covariance of all rows, those among compliers last.
     withheld : str
         Why intervals are missing; empty where they are not.
     notes : list of str
@@ -105,6 +111,9 @@ class Fit:
     withheld: str
     notes: list[str]
     source: Source
+    compliers: tuple[received.Complier, ...]
+    receipts: tuple[received.Receipt, ...]
+    joint: FloatArray
 
 
 def fit(
@@ -117,6 +126,9 @@ def fit(
     source = with_predictions(source, metrics, caps, settings.seed, settings.progress, notes)
     at = {k: (m, quantiles.find(m, source)) for k, m in enumerate(metrics) if isinstance(m, Quantile)}
     cols = _columns(metrics, caps, source, at)
+    if settings.received is not None:
+        firsts = [(None,) if cap is None else cap.at[:1] for cap in caps]
+        cols = list(dict.fromkeys([*cols, *received.columns(metrics, firsts, settings.received)]))
     moments = without_dust(source.moments(cols))
     arms = len(source.labels)
     sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms, source.strata)
@@ -141,8 +153,18 @@ def fit(
         for d, pair in zip(drafts, pairs, strict=True)
     )
     withheld = _too_few(sample, source)
-    cov = np.full((len(terms),) * 2, np.nan) if withheld else _joint(terms, sample, source.control)
-    return Fit(terms, cov, cols, sample, shapes, withheld, notes, source)
+    rows = [received.Line(t.arm, t.values[0].gradient, t.values[1].gradient, t.contrast.variance) for t in terms]
+    among: tuple[received.Complier, ...] = ()
+    receipts: tuple[received.Receipt, ...] = ()
+    if settings.received is not None:
+        receipts = received.receipts(cols, sample, source, settings.received)
+        among = received.compliers(
+            terms, metrics, cols, sample, source, settings.received, settings.hc, settings.alternative
+        )
+        rows += [row.line for row in among]
+    joint = np.full((len(rows),) * 2, np.nan) if withheld else _joint(rows, sample, source.control)
+    cov = joint[: len(terms), : len(terms)]
+    return Fit(terms, cov, cols, sample, shapes, withheld, notes, source, among, receipts, joint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,21 +359,18 @@ def _variance(draft: _Draft, covariates: tuple[int, ...], sample: Sample, source
     return found
 
 
-def _joint(terms: tuple[Term, ...], sample: Sample, control: int) -> FloatArray:
+def _joint(rows: list[received.Line], sample: Sample, control: int) -> FloatArray:
     """Covariance of all differences: of the linearised values, each scaled to its own printed variance."""
     size = len(sample.arms[0].mean)
     arms = len(sample.arms)
-    gradient = np.zeros((len(terms), arms, size))
-    for i, term in enumerate(terms):
-        gradient[i, term.arm] = term.values[0].gradient
-        gradient[i, control] = -term.values[1].gradient
+    gradient = received.gradients_of(rows, arms, size, control)
     if sample.between is not None:
         cov = np.einsum("iap,abpq,jbq->ij", gradient, sample.between, gradient, optimize=True)
     else:
-        cov = np.zeros((len(terms),) * 2)
+        cov = np.zeros((len(rows),) * 2)
         for a, arm in enumerate(sample.arms):
             cov += gradient[:, a] @ arm.cov @ gradient[:, a].T
-    printed = np.array([t.contrast.variance for t in terms])
+    printed = np.array([row.variance for row in rows])
     own = np.diag(cov)
     live = (own > 0) & (printed > 0)
     scale = np.sqrt(np.where(live, printed / np.where(live, own, 1.0), 0.0))

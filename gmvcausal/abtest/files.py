@@ -151,7 +151,7 @@ def open_files(data: Any, ask: Columns) -> Files | None:
     """The rows of a file or relation where they lie; None where they must be read one by one."""
     import duckdb
 
-    by_row = ask.strata or ask.rule != "raise" or ask.of_design
+    by_row = ask.strata or ask.rule != "raise" or ask.of_design or ask.received
     if by_row or any(model_of(m) is not None for m in ask.metrics):
         return None
     try:

@@ -27,7 +27,8 @@ _ALL_LEVELS, _GRID, _BINS, _MOST_BINS = 200_000, 2_001, 1_000, 324_000
 
 class Col(NamedTuple):
     """A column of the matrix: of the data, capped, the indicator of a level of a text column, of not being zero, of
-    lying at or below a value, or what the model of a metric (by its position) predicts."""
+    lying at or below a value, what the model of a metric (by its position) predicts, or the data with zero where a
+    column of flags is not zero (`without`)."""
 
     name: str
     cap: float | None = None
@@ -35,6 +36,7 @@ class Col(NamedTuple):
     any: bool = False
     below: float | None = None
     model: int | None = None
+    without: str | None = None
 
     @property
     def plain(self) -> Col:

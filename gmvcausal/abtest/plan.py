@@ -82,6 +82,9 @@ class Plan:
     alpha : float
     shift : float
         Non-inferiority margin, signed so that it is added to the effect.
+    uptake : float
+        Share of units that receive because they are assigned: effects are per unit that does, and the test is that of
+        the assigned, on whom they are diluted.
     """
 
     outcome: Outcome
@@ -92,11 +95,21 @@ class Plan:
     alternative: str
     alpha: float
     shift: float
+    uptake: float = 1.0
+
+    def limits(self) -> tuple[float, float]:
+        """Between which effects the outcome stays possible."""
+        low, high = self.outcome.limits()
+        return low / self.uptake, high / self.uptake
+
+    def _variances(self, effect: float) -> tuple[float, float]:
+        """Of a unit in control and treated, on the scale of the effect: diluted noise is noise over the uptake."""
+        scale = (1.0 - self.r2) * self.inflation / self.uptake**2
+        return self.outcome.base.variance * scale, self.outcome.variance(effect * self.uptake) * scale
 
     def spread(self, n: float, effect: float) -> tuple[float, float]:
         """Standard error and degrees of freedom with `n` units in all, under an effect."""
-        scale = (1.0 - self.r2) * self.inflation
-        variances = self.outcome.base.variance * scale, self.outcome.variance(effect) * scale
+        variances = self._variances(effect)
         counts = n * (1.0 - self.share), n * self.share
         se = math.sqrt(variances[0] / counts[0] + variances[1] / counts[1])
         per = 1.0 if self.cluster_size is None else self.cluster_size
@@ -120,7 +133,7 @@ class Plan:
         from scipy import optimize
 
         sign = -1.0 if self.alternative == "less" else 1.0
-        low, high = self.outcome.limits()
+        low, high = self.limits()
         reach = (high if sign > 0 else -low) * (1.0 - 1e-9)
         start = -sign * self.shift
 
@@ -142,11 +155,9 @@ class Plan:
         """Units in all that find `effect` with power `target`, not rounded."""
         from scipy import optimize
 
-        scale = (1.0 - self.r2) * self.inflation
         start = pw.size_normal(
             effect + self.shift,
-            self.outcome.base.variance * scale,
-            self.outcome.variance(effect) * scale,
+            *self._variances(effect),
             share=self.share,
             power=target,
             alpha=self.alpha,

@@ -184,7 +184,7 @@ class PowerResult:
                 lines.append(Line("the effect asked about", sizes, np.full(len(sizes), asked), "dashed"))
             title = "The smallest effect that a test finds"
             return Curves(title, "units in both arms", unit, tuple(lines), log_x=True).draw()
-        low, high = self.plan.outcome.limits()
+        low, high = self.plan.limits()
         reach = 2 * self.detectable if math.isfinite(self.detectable) else 4 * self.std_error
         effects = np.clip(np.linspace(0.0, reach, 60), low * (1 - 1e-9), high * (1 - 1e-9))
         scale = 100 / self.plan.outcome.base.mean if relative else 1.0
@@ -226,6 +226,10 @@ class PowerResult:
         lines.append(f"Test       {test}")
         if p.shift:
             lines.append(f"           non-inferiority: the margin is {abs(p.shift):g}")
+        if p.uptake < 1:
+            lines.append(
+                f"Uptake     {100 * p.uptake:.3g} % receive because they are assigned; effects are per such unit"
+            )
         if p.r2:
             lines.append(f"Adjusted   covariates take away {100 * p.r2:.3g} % of the variance")
         if p.cluster_size is not None:

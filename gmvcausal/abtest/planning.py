@@ -35,6 +35,7 @@ def power(
     cluster_size: float | None = None,
     cluster_cv: float = 0.0,
     icc: float | None = None,
+    uptake: float | None = None,
     alternative: str = "two-sided",
     non_inferiority: float | None = None,
     target: float = 0.8,
@@ -79,6 +80,11 @@ def power(
     cluster_size, icc, cluster_cv : float, optional
         Where clusters (rooms, cities) are randomised: mean units in each, correlation of two units of one cluster, and
         coefficient of variation of the sizes (default 0). The t distribution then counts clusters.
+    uptake : float, optional
+        Where not everybody assigned receives (a push is not always delivered): the share of the treated arm that
+        receives, less that of the control arm. Effects, lifts, the MDE and the standard error are then among compliers
+        (`ab_test` with ``received=``): what the assigned gain, over `uptake`. A lift takes the compliers' mean under
+        control for that of all.
     alternative : {"two-sided", "greater", "less"}
     non_inferiority : float, optional
         Margin, positive, in the unit of the outcome: the test is to show that the loss is smaller than that. Needs a
@@ -147,6 +153,7 @@ def sample_size(
     cluster_size: float | None = None,
     cluster_cv: float = 0.0,
     icc: float | None = None,
+    uptake: float | None = None,
     alternative: str = "two-sided",
     non_inferiority: float | None = None,
     target: float = 0.8,
@@ -160,7 +167,7 @@ def sample_size(
         As in `power`; one of `effect` and `lift` is needed, except for non-inferiority.
     history : array or column, optional
         One outcome for each unit of the past, for mean and variance. To simulate, pass it to `power`.
-    share, r2, cluster_size, cluster_cv, icc, alternative, non_inferiority
+    share, r2, cluster_size, cluster_cv, icc, uptake, alternative, non_inferiority
         As in `power`.
     target : float
         Power asked for; default .8.
@@ -210,6 +217,7 @@ def _plan(
     cluster_size: float | None,
     cluster_cv: float,
     icc: float | None,
+    uptake: float | None,
     alternative: str,
     non_inferiority: float | None,
     alpha: float,
@@ -243,7 +251,17 @@ def _plan(
             )
         shift = number("non_inferiority", non_inferiority) * (1.0 if alternative == "greater" else -1.0)
     share = number("share", share)
-    return Plan(known, share, r2, inflation, cluster_size, alternative, check("alpha", alpha), shift)
+    return Plan(known, share, r2, inflation, cluster_size, alternative, check("alpha", alpha), shift, _uptake(uptake))
+
+
+def _uptake(uptake: Any) -> float:
+    share = 1.0 if uptake is None else number("uptake", uptake)
+    if not 0 < share <= 1:
+        raise InputError(
+            f"uptake must be a share in (0, 1], but is {said(uptake)}",
+            remedy="give the share of the treated arm that receives, less that of the control arm",
+        )
+    return share
 
 
 def _from_history(history: Any, metric: str, given: dict[str, Any]) -> Outcome:
@@ -270,7 +288,7 @@ def _effect(plan: Plan, effect: Any, lift: Any, non_inferiority: Any) -> float |
                 "a lift needs a positive mean under control", remedy="give mean=, or the effect itself with effect="
             )
         value = number("lift", lift) * base
-    low, high = plan.outcome.limits()
+    low, high = plan.limits()
     if not low < value < high:
         raise DesignError(
             f"an effect of {value:g} is not possible: it must lie between {low:g} and {high:g}",
@@ -289,11 +307,11 @@ def _simulated(
         values,
         outcome_of(values, part),
         n=n,
-        effect=effect,
+        effect=None if effect is None else effect * plan.uptake,
         share=plan.share,
         alternative=plan.alternative,
         alpha=plan.alpha,
-        shift=plan.shift,
+        shift=plan.shift * plan.uptake,
         reps=reps,
         seed=check("seed", seed),
     )

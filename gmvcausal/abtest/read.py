@@ -14,12 +14,13 @@ from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.designs import Facts, check_exposure, read_split, read_trigger
 from gmvcausal.abtest.metrics import covariates, model_of
 from gmvcausal.abtest.read_values import covariate, outcomes
+from gmvcausal.abtest.received import outcome_of
 from gmvcausal.abtest.rows import Col, Rows
 from gmvcausal.abtest.strata import as_covariates, beside_covariates, read_strata
 from gmvcausal.abtest.switchback import THIN, WASHED, cut, said_of_blocks
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import Codes, first_rows, identifiers
+from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.facts import COARSER, frame_facts
 from gmvcausal.frames.params import said
 from gmvcausal.frames.table import Table, open_table
@@ -55,6 +56,11 @@ def read_rows(data: Any, ask: Columns) -> Rows:
     spacing: dict[str, float] = {}
     expanded: dict[str, tuple[Col, ...]] = {}
     outcomes(table, ask, values, spacing, notes)
+    if ask.received is not None:
+        got = flags(table, ask.received, "received")
+        values[Col(ask.received)] = got.astype(float)
+        for column in filter(None, (outcome_of(m, ask.received) for m in ask.metrics)):
+            values[Col(column, without=ask.received)] = np.where(got, 0.0, values[Col(column)])
     gaps: dict[Col, NDArray[np.bool_]] = {}
     linear = {c for m in ask.metrics if model_of(m) is None for c in covariates(m)}
     for column in dict.fromkeys(c for m in ask.metrics for c in covariates(m)):

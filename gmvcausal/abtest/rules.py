@@ -75,6 +75,12 @@ RULES: dict[str, Rule] = {
     "relative": Rule(
         "relative effects that are missing because the control's value is not distinguishable from zero", 0
     ),
+    "first_stage": Rule(
+        "F (squared t) of the difference in receipt between an arm and the control",
+        10,
+        small_is_bad=True,
+        more_fail="an arm received no more often than the control",
+    ),
     "denominator": Rule("share of units whose denominator is zero", 0),
     "zero_variance": Rule("metrics that do not vary in some arm", 0),
     "all_zero": Rule("metrics that are zero throughout", 0),

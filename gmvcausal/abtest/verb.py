@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest import complier_rows, tables, wording
 from gmvcausal.abtest import guardrails as guards
-from gmvcausal.abtest import tables, wording
 from gmvcausal.abtest.ask import Columns
 from gmvcausal.abtest.case import Case
 from gmvcausal.abtest.checks import run_audit
@@ -23,6 +23,7 @@ from gmvcausal.abtest.estimate import Fit, Settings, fit
 from gmvcausal.abtest.files import open_files
 from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
 from gmvcausal.abtest.read import read_expected, read_rows
+from gmvcausal.abtest.received import check_received, refuse_receipt
 from gmvcausal.abtest.resample import INFERENCES, refuse_few_draws, resample
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.rows import Rows
@@ -55,6 +56,7 @@ def ab_test(
     unit: str | None = None,
     time: str | None = None,
     washout: Any = None,
+    received: str | None = None,
     triggered: str | None = None,
     assigned_at: str | None = None,
     exposed_at: str | None = None,
@@ -104,6 +106,10 @@ def ab_test(
         there is none. A block is a maximal run of one arm. Rows closer to the start of their block than the washout
         ("30min", "2h", "1D"; a whole number where time is one; 0) are left out, and what is left of a block is one
         cluster. How long an effect lasts is never guessed.
+    received : str, optional
+        0/1 or boolean column: whether the unit got what its arm was assigned (the push was delivered). Rows of means
+        and shares then have one among compliers, after all others: the effect per unit that received because it was
+        assigned, with Anderson and Rubin's interval. The rows of the assigned stay as they are, and come first.
     triggered : str, optional
         0/1 column, known in every arm: analyse only those whom the tactic could reach. The effect is then that among
         the triggered.
@@ -189,6 +195,7 @@ def ab_test(
         "unit": column_name("unit", unit, optional=True),
         "time": column_name("time", time, optional=True),
         "washout": None if washout is None else str(washout),
+        "received": column_name("received", received, optional=True),
         "triggered": column_name("triggered", triggered, optional=True),
         "assigned_at": column_name("assigned_at", assigned_at, optional=True),
         "exposed_at": column_name("exposed_at", exposed_at, optional=True),
@@ -214,7 +221,7 @@ def ab_test(
     spend = read_budget(budget)
     columns = Columns(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
-        time, washout, triggered, assigned_at, exposed_at, spend,
+        time, washout, triggered, assigned_at, exposed_at, spend, received,
     )  # fmt: skip
     days: Days | None = None
     source: Source
@@ -222,19 +229,24 @@ def ab_test(
         source = _open(data, columns, inference != "t")
     else:
         source, days = open_days(data, columns)
+    if received is not None:
+        check_received(source, received)
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     if spend is not None:
         options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
-    settings, plan = Settings(alternative, lift, hc, options["seed"], progress), Plan(inference, draws, seed, progress)
+    settings = Settings(alternative, lift, hc, options["seed"], progress, received)
+    plan = Plan(inference, draws, seed, progress)
     fitted = fit(source, found, settings)
     if inference != "t":
         fitted = resample(fitted, plan)
     result = _result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data
-    return replace(result, origin=Origin(data, columns, settings, plan, caps_of(fitted, len(found))))
+    return replace(
+        result, origin=Origin(data, columns, replace(settings, received=None), plan, caps_of(fitted, len(found)))
+    )
 
 
 def _result(
@@ -268,30 +280,39 @@ def _result(
     manifest = Manifest(
         "ab_test",
         options,
-        options["seed"] if options["inference"] != "t" or any(model_of(m) for m in found) else None,
+        options["seed"] if options["inference"] != "t" or any(model_of(m) is not None for m in found) else None,
         source.rows if days is None else days.rows,
         source.columns if days is None else days.columns,
         dict(source.dropped),
         tuple(notes),
         partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
     )
+    extra = tables.extra(case, found, source.labels, source.control, shares, options["alpha"])
+    told = (
+        *guards.advice(guarded, options["alpha"]),
+        *tables.advice(case, estimates, options["alpha"]),
+        *wording.diluted(fitted, found, source.labels, source.facts),
+    )
+    assumed, received = _ASSUMPTION if blocks is None else _SWITCHED, options["received"]
+    if received is not None:
+        estimates, extra = complier_rows.appended(
+            estimates, extra, fitted, source.labels, received, shares, options["alpha"]
+        )
+        told += complier_rows.advice(case, received, options["alpha"])
+        assumed += f"; {complier_rows.assumption(received)}"
     control = source.labels[source.control]
     others = [label for i, label in enumerate(source.labels) if i != source.control]
     kind = "Randomised" if blocks is None else "Switchback"
     title = f"{kind} test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
     return AbResult(
         title,
-        _ASSUMPTION if blocks is None else _SWITCHED,
+        assumed,
         estimates,
         manifest,
         options["alpha"],
         audit,
-        tables.extra(case, found, source.labels, source.control, shares, options["alpha"]),
-        (
-            *guards.advice(guarded, options["alpha"]),
-            *tables.advice(case, estimates, options["alpha"]),
-            *wording.diluted(fitted, found, source.labels, source.facts),
-        ),
+        extra,
+        told,
         tables.speaks(case),
         guarded,
         dict(meta),
@@ -354,5 +375,8 @@ def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None
             column=column,
             remedy="name columns measured before the test, for example gmv_pre",
         )
+    if options["received"] is not None:
+        by_day = options["time"] is not None and options["washout"] is None
+        refuse_receipt(options["received"], metrics, named | set(options["strata"]), options["inference"], by_day)
     if named & outcomes:
         raise InputError("an outcome cannot be the arm, the cluster or the unit too", column=min(named & outcomes))
