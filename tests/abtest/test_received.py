@@ -225,6 +225,12 @@ def test_one_sided_and_adjusted_for_many() -> None:
     assert many.loc["bought among compliers", "conf_low"] <= wider["conf_low"]
 
 
+def test_segments_are_about_the_assigned() -> None:
+    with_receipt = gc.ab_test(DATA, metrics=MEAN, received="delivered").by("segment")
+    plain = gc.ab_test(DATA, metrics=MEAN).by("segment")
+    pd.testing.assert_frame_equal(with_receipt.to_frame(), plain.to_frame())
+
+
 def test_full_compliance_is_the_effect_of_assignment() -> None:
     found = table(DATA.assign(delivered=DATA["arm"]))
     columns = ["estimate", "std_error", "p_value", "conf_low", "conf_high", "relative", "relative_low", "relative_high"]
