@@ -120,8 +120,10 @@ def _unchanged(result: AbResult, whole: Fit) -> None:
     e = result.estimates
     now = np.array([t.contrast.difference for t in whole.terms])
     error = np.sqrt([t.contrast.variance for t in whole.terms])
-    same = len(now) == len(e.estimate) and np.allclose(error, e.std_error, rtol=1e-7, atol=0, equal_nan=True)
-    if not same or not (np.abs(now - e.estimate) <= 1e-7 * np.maximum(np.abs(e.estimate), e.std_error)).all():
+    # Rows among compliers come after those of the assigned, from which they follow.
+    then, spread = e.estimate[: len(now)], e.std_error[: len(now)]
+    same = len(now) == len(then) and np.allclose(error, spread, rtol=1e-7, atol=0, equal_nan=True)
+    if not same or not (np.abs(now - then) <= 1e-7 * np.maximum(np.abs(then), spread)).all():
         raise InputError(
             f"the data do not give this result any more: {float(e.estimate[0]):.6g} then, {float(now[0]):.6g} now",
             remedy="call ab_test on the data as they are now, then by()",
