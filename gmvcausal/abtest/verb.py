@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.abtest import complier_rows, tables, wording
-from gmvcausal.abtest import guardrails as guards
-from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.case import Case
-from gmvcausal.abtest.checks import run_audit
-from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
-from gmvcausal.abtest.days import Days, open_days
-from gmvcausal.abtest.designs import read_budget, refuse_designs
-from gmvcausal.abtest.drawn import Plan
-from gmvcausal.abtest.estimate import Fit, Settings, fit
-from gmvcausal.abtest.files import open_files
+from gmvcausal.abtest.audit.case import Case
+from gmvcausal.abtest.audit.checks import run_audit
+from gmvcausal.abtest.days.days import Days, open_days
+from gmvcausal.abtest.designs.designs import read_budget, refuse_designs
+from gmvcausal.abtest.draws.drawn import Plan
+from gmvcausal.abtest.draws.resample import INFERENCES, refuse_few_draws, resample
+from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.files import open_files
+from gmvcausal.abtest.intake.read import read_expected, read_rows
+from gmvcausal.abtest.intake.rows import Rows
+from gmvcausal.abtest.intake.source import Source
+from gmvcausal.abtest.intake.sparse import Sparse
 from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
-from gmvcausal.abtest.read import read_expected, read_rows
-from gmvcausal.abtest.received import check_received, refuse_receipt
-from gmvcausal.abtest.resample import INFERENCES, refuse_few_draws, resample
 from gmvcausal.abtest.result import AbResult
-from gmvcausal.abtest.rows import Rows
-from gmvcausal.abtest.segments import Origin, caps_of
-from gmvcausal.abtest.source import Source
-from gmvcausal.abtest.sparse import Sparse
+from gmvcausal.abtest.segments.segments import Origin, caps_of
+from gmvcausal.abtest.terms import complier_rows, tables, wording
+from gmvcausal.abtest.terms import guardrails as guards
+from gmvcausal.abtest.terms.compare import ALTERNATIVES, LIFTS
+from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
+from gmvcausal.abtest.terms.received import check_received, refuse_receipt
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.table import is_path, is_relation

@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 
 import gmvcausal as gc
 from gmvcausal import DesignError, InputError
-from gmvcausal.abtest.history import read_history
+from gmvcausal.abtest.plans.history import read_history
 
 GMV = {"metric": "gmv", "rate": 0.05, "amount_mean": 120.0, "amount_sd": 150.0}
 RATIO = {"metric": "ratio", "mean": 20.0, "sd": 60.0, "per_mean": 0.2, "per_sd": 0.5, "correlation": 0.8}

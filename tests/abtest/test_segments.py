@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.oneway import anova_oneway
 
 import gmvcausal as gc
-from gmvcausal.abtest.compare import welch_df
+from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.stats.inference import equal_effects
 
 DATA = users(n=1500, seed=6).assign(city=lambda f: f.index % 3)
