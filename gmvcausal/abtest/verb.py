@@ -4,45 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.checks import run_audit
 from gmvcausal.abtest.days.days import Days, open_days
 from gmvcausal.abtest.designs.designs import read_budget, refuse_designs
 from gmvcausal.abtest.draws.drawn import Plan
-from gmvcausal.abtest.draws.resample import INFERENCES, refuse_few_draws, resample
+from gmvcausal.abtest.draws.resample import INFERENCES, resample
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.files import open_files
 from gmvcausal.abtest.intake.read import read_expected, read_rows
-from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.intake.sparse import Sparse
-from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
+from gmvcausal.abtest.make import make_result
+from gmvcausal.abtest.metrics import read_metrics
 from gmvcausal.abtest.result import AbResult
 from gmvcausal.abtest.segments.segments import Origin, caps_of
-from gmvcausal.abtest.terms import complier_rows, tables, wording
 from gmvcausal.abtest.terms import guardrails as guards
 from gmvcausal.abtest.terms.compare import ALTERNATIVES, LIFTS
-from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
-from gmvcausal.abtest.terms.received import check_received, refuse_receipt
-from gmvcausal.errors import InputError
+from gmvcausal.abtest.terms.estimate import Settings, fit
+from gmvcausal.abtest.terms.received import check_received
+from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.table import is_path, is_relation
-from gmvcausal.results import Manifest
-
-_ASSUMPTION = (
-    "the arms were drawn by lot and everybody drawn is in the table; one unit's arm leaves the outcomes of others alone"
-)
-
-_SWITCHED = (
-    "the arm of every block was drawn by lot; what a block leaves behind is over after the washout; one room's arm "
-    "leaves the outcomes of others alone"
-)
 
 
 def ab_test(
@@ -214,7 +197,7 @@ def ab_test(
         "draws": check("draws", draws),
         "seed": check("seed", seed),
     }
-    _refuse_together(found, options)
+    refuse_together(found, options)
     refuse_designs(options)
     margins = guards.read_guardrails(guardrails, found)
     options["guardrails"] = [f"{name}: {margin:+g}" for name, margin in margins.items()]
@@ -241,83 +224,11 @@ def ab_test(
     fitted = fit(source, found, settings)
     if inference != "t":
         fitted = resample(fitted, plan)
-    result = _result(source, columns, fitted, options, expected, margins, days)
+    result = make_result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data
     return replace(
         result, origin=Origin(data, columns, replace(settings, received=None), plan, caps_of(fitted, len(found)))
-    )
-
-
-def _result(
-    source: Source,
-    columns: Columns,
-    fitted: Fit,
-    options: dict[str, Any],
-    expected: NDArray[np.float64],
-    margins: Mapping[str, float],
-    days: Days | None,
-) -> AbResult:
-    found, level = columns.metrics, 1 - options["alpha"]
-    blocks, meta = source.facts.blocks, source.meta
-    per = columns.unit or (days.unit if days is not None else "") or ("user" if meta.get("unit") == "user" else "unit")
-    per = "row" if blocks is not None else per
-    units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
-    estimates, shares, said = tables.estimates(
-        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
-    )
-    if days is not None:
-        estimates = replace(estimates, estimand=days.estimands(estimates.estimand, [t.metric for t in fitted.terms]))
-    estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
-    least = options["alpha"] * float(np.nanmin(shares))
-    refuse_few_draws(fitted, options["inference"], options["draws"], least, options["alternative"])
-    found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
-    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster, days)
-    guarded = guards.run_guardrails(case, estimates.estimand, margins, options["alpha"])
-    audit = run_audit(case)
-    notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
-    notes += [str(note) for note in source.meta.get("notes", [])]
-    manifest = Manifest(
-        "ab_test",
-        options,
-        options["seed"] if options["inference"] != "t" or any(model_of(m) is not None for m in found) else None,
-        source.rows if days is None else days.rows,
-        source.columns if days is None else days.columns,
-        dict(source.dropped),
-        tuple(notes),
-        partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
-    )
-    extra = tables.extra(case, found, source.labels, source.control, shares, options["alpha"])
-    told = (
-        *guards.advice(guarded, options["alpha"]),
-        *tables.advice(case, estimates, options["alpha"]),
-        *wording.diluted(fitted, found, source.labels, source.facts),
-    )
-    assumed, received = _ASSUMPTION if blocks is None else _SWITCHED, options["received"]
-    if received is not None:
-        estimates, extra = complier_rows.appended(
-            estimates, extra, fitted, source.labels, received, shares, options["alpha"]
-        )
-        told += complier_rows.advice(case, received, options["alpha"])
-        assumed += f"; {complier_rows.assumption(received)}"
-    control = source.labels[source.control]
-    others = [label for i, label in enumerate(source.labels) if i != source.control]
-    kind = "Randomised" if blocks is None else "Switchback"
-    title = f"{kind} test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
-    return AbResult(
-        title,
-        assumed,
-        estimates,
-        manifest,
-        options["alpha"],
-        audit,
-        extra,
-        told,
-        tables.speaks(case),
-        guarded,
-        dict(meta),
-        source.cluster_name,
-        days,
     )
 
 
@@ -327,56 +238,3 @@ def _open(data: Any, columns: Columns, in_memory: bool) -> Source:
         return data
     found = open_files(data, columns) if not in_memory and (is_path(data) or is_relation(data)) else None
     return read_rows(data, columns) if found is None else found
-
-
-def _analysed(rows: Rows) -> list[NDArray[Any]]:
-    """The analysed arrays in canonical order, for the hash."""
-    return rows.analysed()
-
-
-def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None:
-    """Options that cannot be had together, and columns named twice for different things."""
-    if options["inference"] == "poisson_bootstrap" and options["lift"] != "fieller":
-        raise InputError(
-            "lift= and inference='poisson_bootstrap' cannot be used together: the relative interval is of draws too",
-            remedy="leave lift= out",
-        )
-    named = {options["arm"], options["cluster"], options["unit"]} - {None}
-    adjusted = [m for m in metrics if covariates(m)]
-    for metric in adjusted:
-        for column in covariates(metric):
-            if column == options["arm"]:
-                raise InputError("the arm itself cannot be a covariate", column=column, remedy="leave it out of pre=")
-    ranked = next((m for m in metrics if isinstance(m, Quantile)), None)
-    if options["inference"] != "t" and ranked is not None:
-        raise InputError(
-            f"{name_of(ranked)!r} is a quantile, for which inference={options['inference']!r} is not offered",
-            remedy="test quantiles in a call of their own, by t",
-        )
-    if options["arm"] in (options["cluster"], options["unit"], *options["strata"]):
-        raise InputError(
-            f"the arm column {options['arm']!r} is named a second time, as cluster, unit or strata",
-            column=options["arm"],
-            remedy="leave that option out",
-        )
-    quantile = next((m for m in metrics if isinstance(m, Quantile)), None)
-    if options["strata"] and quantile is not None:
-        raise InputError(
-            f"strata= and a quantile cannot be used together: {name_of(quantile)!r} has no mean over strata",
-            column=quantile.column,
-            remedy="leave strata= out, or test the quantile in a call of its own",
-        )
-    outcomes = {p for m in metrics for p in parts(m)}
-    twice = outcomes & {c for m in adjusted for c in covariates(m)}
-    if twice:
-        column = min(twice)
-        raise InputError(
-            f"{column!r} is an outcome of this test, so it cannot be a covariate in it",
-            column=column,
-            remedy="name columns measured before the test, for example gmv_pre",
-        )
-    if options["received"] is not None:
-        by_day = options["time"] is not None and options["washout"] is None
-        refuse_receipt(options["received"], metrics, named | set(options["strata"]), options["inference"], by_day)
-    if named & outcomes:
-        raise InputError("an outcome cannot be the arm, the cluster or the unit too", column=min(named & outcomes))
