@@ -13,10 +13,10 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 
 if TYPE_CHECKING:
     from gmvcausal import datasets, simulate, trust
-    from gmvcausal.abtest.assign import assign
-    from gmvcausal.abtest.looks import sequential
+    from gmvcausal.abtest.designs.assign import assign
+    from gmvcausal.abtest.looks.verb import sequential
     from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Quantile, Ratio
-    from gmvcausal.abtest.planning import power, sample_size
+    from gmvcausal.abtest.plans.verbs import power, sample_size
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.present.report import report
@@ -34,15 +34,15 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Quantile": ("gmvcausal.abtest.metrics", "Quantile"),
     "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
-    "assign": ("gmvcausal.abtest.assign", "assign"),
+    "assign": ("gmvcausal.abtest.designs.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
     "honest_did": ("gmvcausal.rollout.honest", "honest_did"),
-    "power": ("gmvcausal.abtest.planning", "power"),
+    "power": ("gmvcausal.abtest.plans.verbs", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
-    "sample_size": ("gmvcausal.abtest.planning", "sample_size"),
-    "sequential": ("gmvcausal.abtest.looks", "sequential"),
+    "sample_size": ("gmvcausal.abtest.plans.verbs", "sample_size"),
+    "sequential": ("gmvcausal.abtest.looks.verb", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
     "trust": ("gmvcausal.trust", None),

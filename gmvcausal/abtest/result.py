@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gmvcausal.abtest.guardrails import Guardrail
+from gmvcausal.abtest.terms.guardrails import Guardrail
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves
@@ -14,9 +14,9 @@ from gmvcausal.results.curves import Curves
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gmvcausal.abtest.days import Days
-    from gmvcausal.abtest.segments import Origin
-    from gmvcausal.abtest.segments_result import SegmentResult
+    from gmvcausal.abtest.days.days import Days
+    from gmvcausal.abtest.segments.result import SegmentResult
+    from gmvcausal.abtest.segments.segments import Origin
     from gmvcausal.money import MoneyResult
 
 
@@ -118,7 +118,7 @@ class AbResult(Result):
         >>> found.to_frame()["level"].tolist(), bool(found.interaction()["p_value"][0] < 0.001)
         (['all', 'new', 'old'], True)
         """
-        from gmvcausal.abtest.segments import segmented
+        from gmvcausal.abtest.segments.segments import segmented
 
         return segmented(self, segment, adjust)
 
@@ -280,7 +280,7 @@ class AbResult(Result):
         DesignError
             Clusters, or no metric of these kinds.
         """
-        from gmvcausal.abtest.days_tables import daily
+        from gmvcausal.abtest.days.tables import daily
 
         return daily(self._days("daily"), self.clusters, self.alpha)
 
@@ -308,7 +308,7 @@ class AbResult(Result):
         DesignError
             Clusters, or no mean and no share.
         """
-        from gmvcausal.abtest.days_tables import looks
+        from gmvcausal.abtest.days.tables import looks
 
         return looks(self._days("looks"), self.clusters, metric, arm)
 
@@ -321,7 +321,7 @@ class AbResult(Result):
         """``"daily"``: the first metric's effect by day and up to each day."""
         if kind not in self.curve_kinds:
             return super().curves(kind)
-        from gmvcausal.abtest.days_tables import daily_curves
+        from gmvcausal.abtest.days.tables import daily_curves
 
         return daily_curves(self._days("plot"), self.clusters, self.alpha, self.unit)
 

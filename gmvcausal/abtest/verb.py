@@ -4,43 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gmvcausal.abtest import guardrails as guards
-from gmvcausal.abtest import tables, wording
-from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.case import Case
-from gmvcausal.abtest.checks import run_audit
-from gmvcausal.abtest.compare import ALTERNATIVES, LIFTS
-from gmvcausal.abtest.days import Days, open_days
-from gmvcausal.abtest.designs import read_budget, refuse_designs
-from gmvcausal.abtest.estimate import Fit, Settings, fit
-from gmvcausal.abtest.files import open_files
-from gmvcausal.abtest.metrics import Metric, Quantile, covariates, model_of, name_of, parts, read_metrics
-from gmvcausal.abtest.read import read_expected, read_rows
-from gmvcausal.abtest.resample import INFERENCES, Plan, refuse_few_draws, resample
+from gmvcausal.abtest.days.days import Days, open_days
+from gmvcausal.abtest.designs.designs import read_budget, refuse_designs
+from gmvcausal.abtest.draws.drawn import Plan
+from gmvcausal.abtest.draws.resample import INFERENCES, resample
+from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.files import open_files
+from gmvcausal.abtest.intake.read import read_expected, read_rows
+from gmvcausal.abtest.intake.source import Source
+from gmvcausal.abtest.intake.sparse import Sparse
+from gmvcausal.abtest.make import make_result
+from gmvcausal.abtest.metrics import read_metrics
 from gmvcausal.abtest.result import AbResult
-from gmvcausal.abtest.rows import Rows
-from gmvcausal.abtest.segments import Origin, caps_of
-from gmvcausal.abtest.source import Source
-from gmvcausal.abtest.sparse import Sparse
-from gmvcausal.errors import InputError
+from gmvcausal.abtest.segments.segments import Origin, caps_of
+from gmvcausal.abtest.terms import guardrails as guards
+from gmvcausal.abtest.terms.compare import ALTERNATIVES, LIFTS
+from gmvcausal.abtest.terms.estimate import Settings, fit
+from gmvcausal.abtest.terms.received import check_received
+from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.table import is_path, is_relation
-from gmvcausal.results import Manifest
-
-_ASSUMPTION = (
-    "the arms were drawn by lot and everybody drawn is in the table; one unit's arm leaves the outcomes of others alone"
-)
-
-_SWITCHED = (
-    "the arm of every block was drawn by lot; what a block leaves behind is over after the washout; one room's arm "
-    "leaves the outcomes of others alone"
-)
 
 
 def ab_test(
@@ -54,6 +39,7 @@ def ab_test(
     unit: str | None = None,
     time: str | None = None,
     washout: Any = None,
+    received: str | None = None,
     triggered: str | None = None,
     assigned_at: str | None = None,
     exposed_at: str | None = None,
@@ -103,6 +89,10 @@ def ab_test(
         there is none. A block is a maximal run of one arm. Rows closer to the start of their block than the washout
         ("30min", "2h", "1D"; a whole number where time is one; 0) are left out, and what is left of a block is one
         cluster. How long an effect lasts is never guessed.
+    received : str, optional
+        0/1 or boolean column: whether the unit got what its arm was assigned (the push was delivered). Rows of means
+        and shares then have one among compliers, after all others: the effect per unit that received because it was
+        assigned, with Anderson and Rubin's interval. The rows of the assigned stay as they are, and come first.
     triggered : str, optional
         0/1 column, known in every arm: analyse only those whom the tactic could reach. The effect is then that among
         the triggered.
@@ -188,6 +178,7 @@ def ab_test(
         "unit": column_name("unit", unit, optional=True),
         "time": column_name("time", time, optional=True),
         "washout": None if washout is None else str(washout),
+        "received": column_name("received", received, optional=True),
         "triggered": column_name("triggered", triggered, optional=True),
         "assigned_at": column_name("assigned_at", assigned_at, optional=True),
         "exposed_at": column_name("exposed_at", exposed_at, optional=True),
@@ -206,14 +197,14 @@ def ab_test(
         "draws": check("draws", draws),
         "seed": check("seed", seed),
     }
-    _refuse_together(found, options)
+    refuse_together(found, options)
     refuse_designs(options)
     margins = guards.read_guardrails(guardrails, found)
     options["guardrails"] = [f"{name}: {margin:+g}" for name, margin in margins.items()]
     spend = read_budget(budget)
     columns = Columns(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
-        time, washout, triggered, assigned_at, exposed_at, spend,
+        time, washout, triggered, assigned_at, exposed_at, spend, received,
     )  # fmt: skip
     days: Days | None = None
     source: Source
@@ -221,81 +212,23 @@ def ab_test(
         source = _open(data, columns, inference != "t")
     else:
         source, days = open_days(data, columns)
+    if received is not None:
+        check_received(source, received)
     expected = read_expected(expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     if spend is not None:
         options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
     options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
-    settings, plan = Settings(alternative, lift, hc, options["seed"], progress), Plan(inference, draws, seed, progress)
+    settings = Settings(alternative, lift, hc, options["seed"], progress, received)
+    plan = Plan(inference, draws, seed, progress)
     fitted = fit(source, found, settings)
     if inference != "t":
         fitted = resample(fitted, plan)
-    result = _result(source, columns, fitted, options, expected, margins, days)
+    result = make_result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data
-    return replace(result, origin=Origin(data, columns, settings, plan, caps_of(fitted, len(found))))
-
-
-def _result(
-    source: Source,
-    columns: Columns,
-    fitted: Fit,
-    options: dict[str, Any],
-    expected: NDArray[np.float64],
-    margins: Mapping[str, float],
-    days: Days | None,
-) -> AbResult:
-    found, level = columns.metrics, 1 - options["alpha"]
-    blocks, meta = source.facts.blocks, source.meta
-    per = columns.unit or (days.unit if days is not None else "") or ("user" if meta.get("unit") == "user" else "unit")
-    per = "row" if blocks is not None else per
-    units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
-    estimates, shares, said = tables.estimates(
-        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
-    )
-    if days is not None:
-        estimates = replace(estimates, estimand=days.estimands(estimates.estimand, [t.metric for t in fitted.terms]))
-    estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
-    least = options["alpha"] * float(np.nanmin(shares))
-    refuse_few_draws(fitted, options["inference"], options["draws"], least, options["alternative"])
-    found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
-    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster, days)
-    guarded = guards.run_guardrails(case, estimates.estimand, margins, options["alpha"])
-    audit = run_audit(case)
-    notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
-    notes += [str(note) for note in source.meta.get("notes", [])]
-    manifest = Manifest(
-        "ab_test",
-        options,
-        options["seed"] if options["inference"] != "t" or any(model_of(m) for m in found) else None,
-        source.rows if days is None else days.rows,
-        source.columns if days is None else days.columns,
-        dict(source.dropped),
-        tuple(notes),
-        partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
-    )
-    control = source.labels[source.control]
-    others = [label for i, label in enumerate(source.labels) if i != source.control]
-    kind = "Randomised" if blocks is None else "Switchback"
-    title = f"{kind} test: {others[0] if len(others) == 1 else f'{len(others)} arms'} against {control}"
-    return AbResult(
-        title,
-        _ASSUMPTION if blocks is None else _SWITCHED,
-        estimates,
-        manifest,
-        options["alpha"],
-        audit,
-        tables.extra(case, found, source.labels, source.control, shares, options["alpha"]),
-        (
-            *guards.advice(guarded, options["alpha"]),
-            *tables.advice(case, estimates, options["alpha"]),
-            *wording.diluted(fitted, found, source.labels, source.facts),
-        ),
-        tables.speaks(case),
-        guarded,
-        dict(meta),
-        source.cluster_name,
-        days,
+    return replace(
+        result, origin=Origin(data, columns, replace(settings, received=None), plan, caps_of(fitted, len(found)))
     )
 
 
@@ -305,53 +238,3 @@ def _open(data: Any, columns: Columns, in_memory: bool) -> Source:
         return data
     found = open_files(data, columns) if not in_memory and (is_path(data) or is_relation(data)) else None
     return read_rows(data, columns) if found is None else found
-
-
-def _analysed(rows: Rows) -> list[NDArray[Any]]:
-    """The analysed arrays in canonical order, for the hash."""
-    return rows.analysed()
-
-
-def _refuse_together(metrics: Sequence[Metric], options: dict[str, Any]) -> None:
-    """Options that cannot be had together, and columns named twice for different things."""
-    if options["inference"] == "poisson_bootstrap" and options["lift"] != "fieller":
-        raise InputError(
-            "lift= and inference='poisson_bootstrap' cannot be used together: the relative interval is of draws too",
-            remedy="leave lift= out",
-        )
-    named = {options["arm"], options["cluster"], options["unit"]} - {None}
-    adjusted = [m for m in metrics if covariates(m)]
-    for metric in adjusted:
-        for column in covariates(metric):
-            if column == options["arm"]:
-                raise InputError("the arm itself cannot be a covariate", column=column, remedy="leave it out of pre=")
-    ranked = next((m for m in metrics if isinstance(m, Quantile)), None)
-    if options["inference"] != "t" and ranked is not None:
-        raise InputError(
-            f"{name_of(ranked)!r} is a quantile, for which inference={options['inference']!r} is not offered",
-            remedy="test quantiles in a call of their own, by t",
-        )
-    if options["arm"] in (options["cluster"], options["unit"], *options["strata"]):
-        raise InputError(
-            f"the arm column {options['arm']!r} is named a second time, as cluster, unit or strata",
-            column=options["arm"],
-            remedy="leave that option out",
-        )
-    quantile = next((m for m in metrics if isinstance(m, Quantile)), None)
-    if options["strata"] and quantile is not None:
-        raise InputError(
-            f"strata= and a quantile cannot be used together: {name_of(quantile)!r} has no mean over strata",
-            column=quantile.column,
-            remedy="leave strata= out, or test the quantile in a call of its own",
-        )
-    outcomes = {p for m in metrics for p in parts(m)}
-    twice = outcomes & {c for m in adjusted for c in covariates(m)}
-    if twice:
-        column = min(twice)
-        raise InputError(
-            f"{column!r} is an outcome of this test, so it cannot be a covariate in it",
-            column=column,
-            remedy="name columns measured before the test, for example gmv_pre",
-        )
-    if named & outcomes:
-        raise InputError("an outcome cannot be the arm, the cluster or the unit too", column=min(named & outcomes))

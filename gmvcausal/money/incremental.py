@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -163,7 +164,9 @@ def incremental_gmv(
         slopes = [cells, refunds * cells, 0.0, kept * cells, kept * cells / spent if spent else 0.0]
         shifts = [0.0, 0.0, spent, -spent, -1.0]
         special = {k: partial(_line, limits, slopes[k], shifts[k]) for k in range(len(terms))}
-        special_p = {k: row.p_value for k in (0, 1) if slopes[k]}
+        # A p-value that was adjusted, or comes from placebo runs, is against no effect: it says nothing of a profit of
+        # zero, and the standard error alone would contradict the interval.
+        special_p = {k: row.p_value if k < 2 and slopes[k] else math.nan for k in range(len(terms))}
     estimates = Estimates(
         tuple(terms),
         tuple(estimands),

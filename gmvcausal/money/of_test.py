@@ -85,12 +85,12 @@ def _cost(result: AbResult, cost: str, place: int, arm: Any) -> Cost:
             f"cost={cost!r} names no mean of this test",
             remedy=f"add gc.Mean({cost!r}) to metrics, or give the cost as a number of money",
         )
-    if result.estimates.special:
+    other, cov = _plain(result, cost, arm), result.estimates.cov
+    if {place, other} & set(result.estimates.special):
         raise InputError(
             "the intervals of this test are adjusted or one-sided, and have no joint one for gain and cost",
             remedy="run gc.ab_test without adjust= and alternative=, or give the cost as a number",
         )
-    other, cov = _plain(result, cost, arm), result.estimates.cov
     return Cost(cost, float(result.estimates.estimate[other]), float(cov[other, other]), float(cov[place, other]))
 
 

@@ -11,14 +11,12 @@ WIDTH = 92
 _INDENT = 12
 
 
-def summary(result: Result, opening: tuple[str, Sequence[str]] = ("", ())) -> str:
+def summary(result: Result) -> str:
     """Headline or refusal, estimates, audit and the fate of the rows, as text of at most 92 columns.
 
     Parameters
     ----------
     result : Result
-    opening : (str, sequence of str)
-        Label and sentences that come before the finding, where it is not refused.
 
     Returns
     -------
@@ -27,8 +25,9 @@ def summary(result: Result, opening: tuple[str, Sequence[str]] = ("", ())) -> st
     title = digits.inline(result.title)
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
-    before = [phrases.sentence(digits.inline(t)) for t in opening[1]] if first == "FINDING" else []
-    lines += [*_block(opening[0], before), ""] if before else []
+    label, opening = result.opening if first == "FINDING" else ("", ())
+    before = [phrases.sentence(digits.inline(t)) for t in opening]
+    lines += [*_block(label, before), ""] if before else []
     lines += _block(first, [words.answer(result), *(t for t in words.details(result) if t not in before)])
     estimands = [digits.inline(result.told.estimand)]
     if result.spoken != 0:

@@ -70,6 +70,11 @@ class Result(ABC):
         return 0
 
     @property
+    def opening(self) -> tuple[str, tuple[str, ...]]:
+        """Label and sentences that a summary prints before the finding; none as a rule."""
+        return "", ()
+
+    @property
     def told(self) -> Row:
         """The row that sentences speak of."""
         return self.row(self.spoken)

@@ -20,7 +20,7 @@ IntArray = NDArray[np.int64]
 _BLOCK = 4_000_000
 
 
-def _silent(done: int) -> None:
+def silent(done: int) -> None:
     """No progress is shown."""
 
 
@@ -63,7 +63,7 @@ def poisson_sums(
     counts: IntArray,
     draws: int,
     rng: np.random.Generator,
-    tick: Callable[[int], object] = _silent,
+    tick: Callable[[int], object] = silent,
 ) -> FloatArray:
     """Sums over units with independent Poisson(1) weights (Chamandy, Muralidharan, Najmi and Naidu 2012).
 
@@ -111,7 +111,7 @@ def subset_sums(
     take: int,
     draws: int,
     rng: np.random.Generator,
-    tick: Callable[[int], object] = _silent,
+    tick: Callable[[int], object] = silent,
 ) -> FloatArray:
     """Sums over random subsets of `take` units, all equally likely.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.abtest.sparse import sparse
+from gmvcausal.abtest.intake.sparse import sparse
 from gmvcausal.simulate.market import Term, Truth
 
 BUYS = 0.05  # share of users who buy

@@ -13,7 +13,7 @@ from scipy import stats
 
 import gmvcausal as gc
 from gmvcausal import DesignError, InputError
-from gmvcausal.abtest.assign import by_hash, within_strata
+from gmvcausal.abtest.designs.assign import by_hash, within_strata
 
 IDS = [f"u{i}" for i in range(20_000)]
 HALF = np.array([0.5, 0.5])
@@ -60,7 +60,7 @@ def test_hash_depends_on_salt_and_id_alone() -> None:
 
 def test_hash_in_another_process() -> None:
     code = (
-        "import numpy as np; from gmvcausal.abtest.assign import by_hash;"
+        "import numpy as np; from gmvcausal.abtest.designs.assign import by_hash;"
         "print(by_hash([str(i) for i in range(50)], 's', np.array([.5, .5])).tolist())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 import gmvcausal as gc
-from gmvcausal.abtest.cupac import FOLDS
+from gmvcausal.abtest.terms.cupac import FOLDS
 
 COLUMNS = ["estimate", "std_error", "p_value", "relative_low", "relative_high"]
 PRE = ["past", "visits", "age"]

@@ -153,7 +153,7 @@ def test_by_hand() -> None:
 
 
 def test_a_file_is_never_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmvcausal.abtest.days.read_panel", None)
+    monkeypatch.setattr("gmvcausal.abtest.days.days.read_panel", None)
     for kind in ("parquet", "duckdb"):
         result = gc.ab_test(as_kind(panel(), kind, tmp_path), metrics=METRICS, control="none", time="day")
         assert len(result.daily()) == 24 and len(result.looks()) == 16

@@ -15,7 +15,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal import DesignError, InputError
-from gmvcausal.abtest.looks_result import SequentialResult
+from gmvcausal.abtest.looks.result import SequentialResult
 from gmvcausal.present import words
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.stats.sequential import spending_bounds

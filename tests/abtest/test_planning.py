@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 
 import gmvcausal as gc
 from gmvcausal import DesignError, InputError
-from gmvcausal.abtest.history import read_history
+from gmvcausal.abtest.plans.history import read_history
 
 GMV = {"metric": "gmv", "rate": 0.05, "amount_mean": 120.0, "amount_sd": 150.0}
 RATIO = {"metric": "ratio", "mean": 20.0, "sd": 60.0, "per_mean": 0.2, "per_sd": 0.5, "correlation": 0.8}
@@ -29,6 +29,8 @@ PLANS = [
     {**GMV, "lift": -0.1, "part": "rate", "share": 0.1},
     {"sd": 10.0, "effect": 2.0, "cluster_size": 50, "icc": 0.05, "cluster_cv": 0.5},
     {"sd": 10.0, "non_inferiority": 1.0, "alternative": "greater"},
+    {"sd": 10.0, "mean": 50.0, "lift": 0.05, "uptake": 0.6},
+    {**GMV, "lift": 0.2, "part": "rate", "share": 0.3, "uptake": 0.5},
     {"sd": 10.0, "non_inferiority": 1.0, "alternative": "less", "effect": 0.2, "r2": 0.1},
 ]
 
@@ -53,6 +55,27 @@ def test_equal_to_statsmodels() -> None:
     assert gc.power(200, sd=8.0, effect=2.0).power == pytest.approx(TTestIndPower().power(0.25, 100, 0.05), abs=1e-8)
     found = TTestIndPower().solve_power(nobs1=100, power=0.8, alpha=0.05)
     assert gc.power(200, sd=8.0).detectable == pytest.approx(8.0 * found, rel=1e-5)  # their solver stops early
+
+
+def test_uptake_dilutes_the_effect() -> None:
+    """Among compliers the MDE is that of the assigned over the uptake, and power is that for the diluted effect."""
+    all_, some = gc.power(4_000, sd=10.0, mean=50.0), gc.power(4_000, sd=10.0, mean=50.0, uptake=0.4)
+    assert some.detectable == pytest.approx(all_.detectable / 0.4, rel=1e-9)
+    assert some.std_error == pytest.approx(all_.std_error / 0.4, rel=1e-12)
+    for effect in (0.5, 2.0):
+        diluted = gc.power(4_000, **RATIO, effect=0.4 * effect)
+        assert gc.power(4_000, **RATIO, effect=effect, uptake=0.4).power == pytest.approx(diluted.power, rel=1e-12)
+    share = {"metric": "proportion", "rate": 0.3}
+    assert gc.power(4_000, **share, effect=1.5, uptake=0.4).effect == 1.5  # .6 of all: possible
+    with pytest.raises(DesignError, match="not possible"):
+        gc.power(4_000, **share, effect=2.0, uptake=0.4)
+    assert "40 % receive because they are assigned" in some.summary()
+    assert gc.sample_size(sd=10.0, effect=1.0, uptake=0.5).n == pytest.approx(
+        gc.sample_size(sd=10.0, effect=0.5).n, abs=4
+    )
+    for bad in (0, 1.2, -0.1, "half"):
+        with pytest.raises(InputError, match="uptake"):
+            gc.power(4_000, sd=10.0, uptake=bad)
 
 
 def test_lewis_and_rao() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gmvcausal.abtest.checks import CHECKS
-from gmvcausal.abtest.rules import TABLE
+from gmvcausal.abtest.audit.checks import CHECKS
+from gmvcausal.abtest.audit.rules import TABLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "estimators" / "ab-test.md"
 

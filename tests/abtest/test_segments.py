@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.oneway import anova_oneway
 
 import gmvcausal as gc
-from gmvcausal.abtest.compare import welch_df
+from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.stats.inference import equal_effects
 
 DATA = users(n=1500, seed=6).assign(city=lambda f: f.index % 3)
@@ -196,6 +196,14 @@ def test_changed_data_are_refused() -> None:
         r.by("segment")
     with pytest.raises(gc.InputError, match="does not know its data"):
         pickle.loads(pickle.dumps(gc.ab_test(DATA, metrics=["gmv"]))).by("segment")
+
+
+def test_tables_by_day_are_refused() -> None:
+    """A table of units by day is added up first, so its rows are not those of the test."""
+    days = pd.concat([DATA.assign(user=DATA.index, day=f"2025-11-0{d}") for d in (1, 2)], ignore_index=True)
+    r = gc.ab_test(days, metrics=[gc.Mean("gmv", cap=None)], time="day", unit="user")
+    with pytest.raises(gc.InputError, match="no rows of units but of days"):
+        r.by("segment")
 
 
 SMALL = DATA.head(60).assign(tier=lambda f: f.index % 20)

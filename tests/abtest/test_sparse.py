@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest.rows import Ask, Col
-from gmvcausal.abtest.sparse import Sparse, sparse
+from gmvcausal.abtest.intake.rows import Ask, Col
+from gmvcausal.abtest.intake.sparse import Sparse, sparse
 
 
 def both(seed: int = 3) -> tuple[pd.DataFrame, Sparse]:

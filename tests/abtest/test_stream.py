@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest import passes, stream
-from gmvcausal.abtest.ask import Columns
-from gmvcausal.abtest.files import Files, open_files
-from gmvcausal.abtest.passes import Block, Col
+from gmvcausal.abtest.intake import passes, stream
+from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.files import Files, open_files
+from gmvcausal.abtest.intake.passes import Block, Col
 
 N = 6_000
 NUMBERS = ["estimate", "std_error", "statistic", "conf_low", "conf_high", "relative", "relative_low", "capped_share"]

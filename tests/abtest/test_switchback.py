@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest.schedule import sets_of_blocks
+from gmvcausal.abtest.designs.schedule import sets_of_blocks
 
 # Ten blocks of two rows: 99 is washed out, and five values of each arm are left.
 LEFT = {0: [1.0, 3.0, 2.0, 2.0, 2.0], 1: [5.0, 3.0, 4.0, 8.0, 5.0]}

@@ -94,6 +94,8 @@ def test_intervals_follow_those_of_the_effect(options: dict[str, Any]) -> None:
     profit = told(money).loc["profit"]
     assert profit["conf_low"] == pytest.approx(0.5 * size * r.conf_int()[0] - 100, **EXACT)
     if "cluster" not in options:
+        # Adjusted, or one-sided, the p-value against no effect is none of a profit of zero.
+        assert np.isnan(profit["p_value"]) and money.p_value == r.p_value
         with pytest.raises(gc.InputError, match="adjusted or one-sided"):
             r.incremental_gmv(cost="fee", **KNOWN)
 

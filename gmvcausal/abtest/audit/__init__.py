@@ -1,0 +1,1 @@
+"""The audit of a test: its checks and their published rules."""

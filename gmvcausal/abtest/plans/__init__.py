@@ -1,0 +1,1 @@
+"""Before a test: power, sample size, and the history they learn from."""

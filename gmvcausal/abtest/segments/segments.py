@@ -1,0 +1,285 @@
+"""A test level by level of a segment: the effect in each, and whether the effects differ at all."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.abtest.audit import rules
+from gmvcausal.abtest.draws.drawn import Plan
+from gmvcausal.abtest.draws.resample import refuse_few_draws, resample
+from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.read import read_rows
+from gmvcausal.abtest.intake.rows import FloatArray, IntArray, Rows
+from gmvcausal.abtest.metrics import parts
+from gmvcausal.abtest.segments.result import Hidden, Interaction, SegmentResult
+from gmvcausal.abtest.terms.caps import Cap
+from gmvcausal.abtest.terms.compare import Contrast, Limits
+from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
+from gmvcausal.abtest.terms.tables import ADJUSTED
+from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
+from gmvcausal.frames.params import column_name, one_of
+from gmvcausal.results import Audit, Check, Manifest
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.stats.inference import equal_effects
+from gmvcausal.stats.multiplicity import adjust as adjusted
+from gmvcausal.stats.small_sample import Spread
+
+if TYPE_CHECKING:
+    from gmvcausal.abtest.result import AbResult
+
+_MOST_LEVELS = 50
+_SMALL = 10  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What a result was made from, so that it can be made again within levels."""
+
+    data: Any
+    columns: Columns
+    settings: Settings
+    plan: Plan
+    caps: tuple[Cap | None, ...]
+
+    def fitted(self, rows: Rows) -> Fit:
+        """Estimates from these rows, caps held where they were."""
+        found = fit(rows, self.columns.metrics, self.settings, self.caps)
+        return found if self.plan.inference == "t" else resample(found, self.plan)
+
+
+def caps_of(found: Fit, metrics: int) -> tuple[Cap | None, ...]:
+    """The cap of every metric."""
+    held = {t.metric: t.cap for t in found.terms if t.cap is not None}
+    return tuple(held.get(k) for k in range(metrics))
+
+
+def segmented(result: AbResult, segment: Any, how: Any) -> SegmentResult:
+    """`AbResult.by`."""
+    column = column_name("segment", segment)
+    assert column is not None
+    how = None if how is None else one_of("adjust", how, ("holm", "bh"))
+    origin = result.origin
+    if origin is None:
+        raise InputError(
+            "this result does not know its data any more (it was pickled), or they are no rows of units but of days",
+            remedy="call ab_test again on one row per unit, then by()",
+        )
+    rows, levels = _read(origin, column)
+    if result.estimates.withheld:
+        raise DesignError(f"no level can have an interval where the whole has none: {result.estimates.withheld}")
+    whole = origin.fitted(rows)
+    _unchanged(result, whole)
+    found: dict[str, Fit] = {}
+    hidden: list[Hidden] = []
+    assert rows.segment is not None
+    for k, level in enumerate(levels):
+        one, why = _level(origin, rows, rows.segment == k)
+        if one is None:
+            hidden.append(Hidden(str(level), why))
+        else:
+            found[str(level)] = one
+    if not found:
+        raise DesignError(
+            f"no level of {column!r} can be estimated: {hidden[0].level}: {hidden[0].why}", column=column,
+            remedy="merge levels",
+        )  # fmt: skip
+    return _result(result, origin, column, how, rows, levels, whole, found, hidden)
+
+
+def _read(origin: Origin, column: str) -> tuple[Rows, tuple[Any, ...]]:
+    ask = origin.columns
+    if column == ask.arm or column in {p for m in ask.metrics for p in parts(m)}:
+        raise InputError(
+            f"{column!r} is the arm or an outcome of this test, so it is no segment",
+            column=column,
+            remedy="name a column that was fixed before assignment",
+        )
+    if ask.budget is not None:
+        raise InputError("by() and budget= cannot be used together: the budget is not split by level")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GmvCausalWarning)  # said when the test was made
+        rows = read_rows(origin.data, replace(ask, segment=column))
+    if len(rows.of_segment) < 2 or len(rows.of_segment) > _MOST_LEVELS:
+        raise InputError(
+            f"segment {column!r} has {len(rows.of_segment):,} level{'' if len(rows.of_segment) == 1 else 's'}; 2 to "
+            f"{_MOST_LEVELS} can be compared",
+            column=column,
+            remedy="name a column of groups, for example a tier or a city, and merge rare ones",
+        )
+    return rows, rows.of_segment
+
+
+def _unchanged(result: AbResult, whole: Fit) -> None:
+    """Refuse data that do not give the result any more: a frame may have been changed since."""
+    e = result.estimates
+    now = np.array([t.contrast.difference for t in whole.terms])
+    error = np.sqrt([t.contrast.variance for t in whole.terms])
+    # Rows among compliers come after those of the assigned, from which they follow.
+    then, spread = e.estimate[: len(now)], e.std_error[: len(now)]
+    same = len(now) == len(then) and np.allclose(error, spread, rtol=1e-7, atol=0, equal_nan=True)
+    if not same or not (np.abs(now - then) <= 1e-7 * np.maximum(np.abs(then), spread)).all():
+        raise InputError(
+            f"the data do not give this result any more: {float(e.estimate[0]):.6g} then, {float(now[0]):.6g} now",
+            remedy="call ab_test on the data as they are now, then by()",
+        )
+
+
+def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
+    """The fit of a level, or why there is none."""
+    part = rows.part(mask)
+    least = int(part.counts().min())
+    if least < 2:
+        return None, f"fewer than 2 {_units(rows)} in an arm"
+    if not rows.cluster_name and least < _SMALL:
+        return None, f"n < {_SMALL} in an arm, not shown"
+    if part.stratum is not None:
+        cells = np.bincount(part.arm * part.strata + part.stratum, minlength=len(part.labels) * part.strata)
+        if cells.min() < 2:
+            return None, "strata with fewer than 2 rows in an arm"
+    try:
+        found = origin.fitted(part)
+    except GmvCausalError as error:
+        return None, error.rule
+    return (None, found.withheld) if found.withheld else (found, "")
+
+
+def _units(rows: Rows) -> str:
+    return f"{rows.cluster_name} clusters" if rows.cluster_name else "units"
+
+
+def _result(
+    result: AbResult, origin: Origin, segment: str, how: str | None, rows: Rows, levels: tuple[Any, ...], whole: Fit,
+    found: Mapping[str, Fit], hidden: list[Hidden],
+) -> SegmentResult:  # fmt: skip
+    e, x, alpha = result.estimates, result.extra, result.alpha
+    apart = _apart(rows)
+    head: list[tuple[str, str, str, int]] = []
+    contrasts: list[Contrast] = []
+    columns: dict[str, list[Any]] = {
+        c: [] for c in ("metric", "arm", "control", "level", "relative", "relative_low", "relative_high",
+                        "value", "control_value", "df")
+    }  # fmt: skip
+    shares: list[float] = []
+    p_values: list[float] = []
+    interactions: list[Interaction] = []
+    said = ""
+    for i, term in enumerate(whole.terms):
+        own = [one.terms[i].contrast for one in found.values()]
+        p = np.array([term.contrast.p_value(), *(c.p_value() for c in own)])
+        share = np.ones(len(p))
+        if how is not None:
+            family = adjusted(how, p[1:], alpha)
+            p[1:], said = family.p_value, family.said
+            share[1:] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+        test = equal_effects(
+            np.array([c.difference for c in own]), np.array([c.variance for c in own]), np.array([c.df for c in own])
+        )
+        statistic, df1, df2, p_inter = test if apart else (math.nan, math.nan, math.nan, math.nan)
+        interactions.append(
+            Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(own), statistic, df1, df2, p_inter)
+        )
+        fits = [whole, *found.values()]
+        for name, c, f, s in zip(["", *found], [term.contrast, *own], fits, share, strict=True):
+            inside = f", {segment} = {name}" if name else ""
+            n = round(f.sample.arms[term.arm].n + f.sample.arms[rows.control].n)
+            head.append((e.term[i] + inside, e.estimand[i] + inside, e.unit[i], n))
+            contrasts.append(c)
+            low, high = c.relative_interval(1 - s * alpha)
+            gone = math.isnan(low) or math.isnan(high)
+            row = (x.metric[i], x.arm[i], x.control[i], name or "all", math.nan if gone else c.relative, low, high,
+                   c.treated, c.control, c.df)  # fmt: skip
+            for values, value in zip(columns.values(), row, strict=True):
+                values.append(value)
+        shares += share.tolist()
+        p_values += p.tolist()
+    plan = origin.plan
+    for one in (whole, *found.values()):
+        refuse_few_draws(one, plan.inference, plan.draws, alpha * min(shares), origin.settings.alternative)
+    estimates = Estimates(
+        tuple(h[0] for h in head),
+        tuple(h[1] for h in head),
+        tuple(h[2] for h in head),
+        np.array([c.difference for c in contrasts]),
+        np.diag([c.variance for c in contrasts]),
+        tuple(h[3] for h in head),
+        Spread(np.array([c.df for c in contrasts]), np.ones(len(contrasts))),
+        "",
+        {k: Limits(c, shares[k]) for k, c in enumerate(contrasts)},
+        dict(enumerate(p_values)),
+        e.method,
+    )
+    notes = [n for n in result.manifest.notes if not n.startswith(ADJUSTED)]
+    if said:
+        notes.append(f"levels of {segment!r} are adjusted metric by metric and arm by arm: {said}")
+    if any(c is not None for c in origin.caps):
+        notes.append("caps are those of the whole test in every level")
+    manifest = Manifest(
+        "ab_test.by", {**result.manifest.options, "segment": segment, "adjust": how}, result.manifest.seed,
+        result.manifest.rows, result.manifest.columns, dict(result.manifest.dropped), tuple(notes), rows.analysed,
+    )  # fmt: skip
+    audit = Audit((*result.audit, _balance(rows, segment, levels), _shown(segment, levels, hidden)))
+    k = 1 + len(found)
+    return SegmentResult(
+        f"{result.title}, by {segment}", result.assumption, estimates, manifest, alpha, segment, audit,
+        {name: tuple(values) for name, values in columns.items()},
+        tuple(f for f in x.factor for _ in range(k)), tuple(c for c in x.caps for _ in range(k)),
+        tuple(interactions), tuple(hidden), k * result.spoken, "" if apart else _DEPEND.format(rows.cluster_name),
+    )  # fmt: skip
+
+
+_DEPEND = "clusters by {!r} lie in several levels, so that their estimates depend on each other"
+
+
+def _apart(rows: Rows) -> bool:
+    """Whether the levels share no cluster, so that their estimates are independent."""
+    if rows.cluster is None:
+        return True
+    assert rows.segment is not None
+    pairs = np.unique(rows.cluster.astype(np.int64) * (int(rows.segment.max()) + 1) + rows.segment)
+    return len(pairs) == len(np.unique(rows.cluster))
+
+
+def _table(rows: Rows) -> FloatArray | None:
+    """Units by level and arm; None where clusters lie in several levels or arms."""
+    assert rows.segment is not None
+    level, arm = rows.segment, rows.arm
+    if rows.cluster is not None:
+        first = np.unique(rows.cluster, return_index=True)[1]
+        if not _apart(rows) or len(first) != int(rows.counts().sum()):
+            return None
+        level, arm = level[first], arm[first]
+    cells: IntArray = np.bincount(level * len(rows.labels) + arm, minlength=(int(level.max()) + 1) * len(rows.labels))
+    return np.asarray(cells.reshape(-1, len(rows.labels)), dtype=float)
+
+
+def _balance(rows: Rows, segment: str, levels: tuple[Any, ...]) -> Check:
+    from scipy import stats
+
+    table = _table(rows)
+    if table is None:
+        why = f"clusters by {rows.cluster_name!r} lie in several levels or arms, so levels cannot be counted by cluster"
+        return Check("segment_balance", "not_run", why)
+    table = table[table.sum(axis=1) > 0]
+    p = float(stats.chi2_contingency(table, correction=False).pvalue)
+    status = rules.SEGMENT_RULES["segment_balance"].status(p)
+    remedy = "" if status == "passed" else (
+        "name a segment that was fixed before assignment: this one was moved by the tactic, or the arms were not drawn "
+        "by lot"
+    )  # fmt: skip
+    message = f"the {len(levels)} levels of {segment!r} have the same shares in all arms: p = {p:.2g}"
+    return Check("segment_balance", status, message, p, rules.SEGMENT_RULES["segment_balance"].bound, remedy)
+
+
+def _shown(segment: str, levels: tuple[Any, ...], hidden: list[Hidden]) -> Check:
+    rule = rules.SEGMENT_RULES["segment_levels"]
+    status = rule.status(len(hidden))
+    told = "; ".join(f"{h.level}: {h.why}" for h in hidden[:5]) + (", ..." if len(hidden) > 5 else "")
+    message = f"{len(levels) - len(hidden)} of {len(levels)} levels of {segment!r} are estimated"
+    remedy = "" if status == "passed" else "merge small levels; the interaction test knows only those estimated"
+    return Check("segment_levels", status, f"{message} ({told})" if told else message, len(hidden), rule.bound, remedy)

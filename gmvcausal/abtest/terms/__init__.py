@@ -1,0 +1,1 @@
+"""From sums to terms: values, contrasts, intervals, and the words for them."""

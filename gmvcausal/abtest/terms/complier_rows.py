@@ -1,0 +1,139 @@
+"""The rows among compliers as they are printed: appended to those of the assigned, with their sets and reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.abtest.audit.case import Case
+from gmvcausal.abtest.metrics import name_of
+from gmvcausal.abtest.result import Extra
+from gmvcausal.abtest.terms.estimate import Fit
+from gmvcausal.abtest.terms.fraction import Fraction
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.stats.inference import FloatArray
+from gmvcausal.stats.small_sample import Spread
+
+
+def assumption(received: str) -> str:
+    """What the rows among compliers assume besides the lot."""
+    return (
+        f"among compliers also: assignment acts through {received!r} alone (exclusion), and nobody receives it only "
+        "when not assigned (monotonicity)"
+    )
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The ends of an Anderson-Rubin set as a function of the level that can be stored; `share` as in `Limits`."""
+
+    effect: Fraction
+    share: float = 1.0
+
+    def __call__(self, level: float) -> tuple[float, float]:
+        if math.isnan(self.share):
+            return math.nan, math.nan
+        found = self.effect.accepted(1 - self.share * (1 - level))
+        return found.low, found.high
+
+
+def appended(
+    found: Estimates, extra: Extra, fit: Fit, labels: Sequence[Any], received: str, shares: FloatArray, alpha: float
+) -> tuple[Estimates, Extra]:
+    """The estimates with the rows among compliers after all others, and the columns that only tests have."""
+    rows = fit.compliers
+    if not rows:
+        return found, extra
+    of, k = [row.term for row in rows], len(found.term)
+    cov = np.full((k + len(rows),) * 2, np.nan)
+    if not fit.withheld:
+        cov[:] = fit.joint
+    cov[:k, :k] = found.cov
+    p = found.p_value
+    special, special_p = dict(found.special), dict(found.special_p)
+    relative, spans = [], []
+    for i, row in enumerate(rows):
+        share = float(shares[row.term])
+        if not fit.withheld:
+            special[k + i] = Accepted(row.effect, share)
+            # One test of no effect, whoever is asked; where it was adjusted, so is its copy.
+            special_p[k + i] = float(p[row.term]) if row.effect.bottom > 0 else row.effect.p_value()
+        own = _relative(row.effect, row.relative, row.baseline, share, alpha)
+        relative.append(own[0])
+        spans.append((math.nan, math.nan) if fit.withheld else own[1:])
+    df = np.array([row.effect.spread(0.0)[1] for row in rows])
+    estimates = replace(
+        found,
+        term=(*found.term, *(f"{found.term[i]} among compliers" for i in of)),
+        estimand=(*found.estimand, *(_estimand(found.estimand[i], received) for i in of)),
+        unit=(*found.unit, *(found.unit[i] for i in of)),
+        estimate=np.append(found.estimate, [row.effect.estimate for row in rows]),
+        cov=cov,
+        n=(*found.n, *(found.n[i] for i in of)),
+        spread=Spread(np.append(found.t.df, df), np.append(found.t.factor, np.ones(len(rows)))),
+        special=special,
+        special_p=special_p,
+    )
+    own_columns: dict[str, tuple[Any, ...]] = {
+        "relative": tuple(relative),
+        "relative_low": tuple(low for low, _ in spans),
+        "relative_high": tuple(high for _, high in spans),
+        "value": tuple(row.baseline + row.effect.estimate for row in rows),
+        "control_value": tuple(row.baseline for row in rows),
+        "df": tuple(float(x) for x in df),
+        "kind": ("compliers",) * len(rows),
+    }
+    columns = {
+        f.name: (*old, *own_columns.get(f.name, tuple(old[i] for i in of)))
+        for f in fields(extra)
+        if isinstance(old := getattr(extra, f.name), tuple)
+    }
+    return estimates, replace(extra, **columns)
+
+
+def _estimand(assigned: str, received: str) -> str:
+    return f"{assigned}, per unit that received because it was assigned (complier average causal effect of {received})"
+
+
+def _relative(
+    effect: Fraction, relative: Fraction, baseline: float, share: float, alpha: float
+) -> tuple[float, float, float]:
+    """The effect as a share of what compliers have in the control arm; NaN where that is not told from zero."""
+    nothing = (math.nan, math.nan, math.nan)
+    if math.isnan(share) or not baseline > 0 or not effect.bottom > 0:
+        return nothing
+    span = relative.accepted(1 - share * alpha)
+    if math.isinf(span.low) and math.isinf(span.high):
+        return nothing
+    return relative.estimate, span.low, span.high
+
+
+def advice(case: Case, received: str, alpha: float) -> tuple[str, ...]:
+    """How to read the rows among compliers: who they are, and what no interval can say."""
+    lines = []
+    labels, control = case.source.labels, case.source.labels[case.source.control]
+    for one in case.fit.receipts:
+        text = (
+            f"{received!r}: {one.treated:.3g} of {labels[one.arm]} and {one.control:.3g} of {control} received it; "
+            "rows among compliers are per unit that received because it was assigned"
+        )
+        if one.control > 0:
+            text += ", and as some of the control received it too, they assume that nobody refuses only when assigned"
+        lines.append(f"{text}.")
+    for row in case.fit.compliers if not case.fit.withheld else ():
+        found = row.effect.accepted(1 - alpha)
+        term = case.fit.terms[row.term]
+        name = f"{name_of(case.metrics[term.metric])}{' capped' if term.cap is not None else ''}"
+        if math.isinf(found.low) and math.isinf(found.high):
+            ruled = "no effect can be ruled out"
+            if found.gap is not None:
+                ruled = f"only effects between {found.gap[0]:.4g} and {found.gap[1]:.4g} are ruled out"
+            lines.append(
+                f"For {name} among compliers of {labels[term.arm]} the interval has no end: receipt is not "
+                f"distinguishably different between the arms, so {ruled}."
+            )
+    return tuple(lines)

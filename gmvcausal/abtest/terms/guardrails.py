@@ -1,0 +1,188 @@
+"""Guardrails: metrics that may not get worse by more than a margin fixed beforehand, tested by non-inferiority.
+
+The test of arm t against control c at a margin m is that of the contrast t - (1 + m) c, from the same variances as the
+difference; its limit inverts it, so that limit and p-value never disagree (for m = 0 both are those of Fieller).
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmvcausal.abtest.audit.case import Case
+from gmvcausal.abtest.audit.of_outcome import unreliable
+from gmvcausal.abtest.metrics import Metric, name_of
+from gmvcausal.abtest.terms.compare import Contrast, welch_df
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.params import said
+from gmvcausal.stats.inference import fieller
+
+HOLDS, NOT_SHOWN, HARMED = "holds", "not shown", "harmed"
+
+
+@dataclass(frozen=True)
+class Guardrail:
+    """One guardrail in one arm.
+
+    Attributes
+    ----------
+    metric, estimand : str
+    arm : label
+    margin : float
+        The relative change that is still tolerated; its sign says which direction harms.
+    relative : float
+        The relative effect that was estimated; NaN where the control's value is not above zero.
+    bound : float
+        One-sided limit of the relative effect at alpha, towards the margin; NaN where there is none.
+    p_value : float
+        Of the hypothesis that the harm reaches the margin.
+    status : {"holds", "not shown", "harmed"}
+        Harmed: the opposite test, at the same alpha, shows that the harm exceeds the margin.
+    decides : bool
+        Whether the guardrail is decided by this row: the first of its metric and arm, or the capped one beside it where
+        the uncapped interval is not to be relied on.
+    capped : bool
+    """
+
+    metric: str
+    estimand: str
+    arm: Any
+    margin: float
+    relative: float
+    bound: float
+    p_value: float
+    status: str
+    decides: bool
+    capped: bool
+
+
+def read_guardrails(guardrails: Any, metrics: Sequence[Metric]) -> dict[str, float]:
+    """Names and margins as they were passed, checked.
+
+    Raises
+    ------
+    InputError
+        No mapping, a name that is no metric of the test, a margin that tolerates nothing or everything.
+    """
+    if guardrails is None:
+        return {}
+    if not isinstance(guardrails, Mapping):
+        raise InputError(
+            f"guardrails must map metrics to margins, but is {said(guardrails)}",
+            remedy="write guardrails={'orders': -0.02}: orders may fall by at most 2 %",
+        )
+    known = list(dict.fromkeys(name_of(m) for m in metrics))
+    found: dict[str, float] = {}
+    for name, margin in guardrails.items():
+        if name not in known:
+            raise InputError(
+                f"guardrails names {said(name)}, which is no metric of this test",
+                remedy=rules.nearest(name, known, "list it in metrics= too, or name one of"),
+            )
+        real = isinstance(margin, numbers.Real) and not isinstance(margin, bool)
+        if not real or not math.isfinite(float(margin)) or float(margin) == 0 or float(margin) <= -1:
+            raise InputError(
+                f"the margin of guardrail {name!r} must be a number above -1 other than 0, but is {said(margin)}",
+                remedy="-0.02 lets the metric fall by at most 2 %, 0.05 lets it rise by at most 5 %",
+            )
+        found[str(name)] = float(margin)
+    return found
+
+
+def run_guardrails(
+    case: Case, estimands: Sequence[str], margins: Mapping[str, float], alpha: float
+) -> tuple[Guardrail, ...]:
+    """Every row of a guardrail metric, tested one-sided at alpha."""
+    found: list[Guardrail] = []
+    terms = case.fit.terms
+    for i, term in enumerate(terms):
+        name = name_of(case.metrics[term.metric])
+        if name not in margins or term.recipe.factor not in ("", "total"):
+            continue
+        p, bound = (math.nan, math.nan) if case.fit.withheld else non_inferiority(term.contrast, margins[name], alpha)
+        status = HOLDS if p < alpha else HARMED if p > 1 - alpha else NOT_SHOWN
+        beside = [t for t in terms if (t.metric, t.arm, t.recipe.factor) == (term.metric, term.arm, term.recipe.factor)]
+        # As in the headline: the first row, or the capped one where the uncapped is not to be relied on.
+        first = beside[0]
+        told = next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
+        arm = case.source.labels[term.arm]
+        relative = term.contrast.relative
+        found.append(
+            Guardrail(name, estimands[i], arm, margins[name], relative, bound, p, status, term is told, bool(term.cap))
+        )
+    return tuple(found)
+
+
+def non_inferiority(contrast: Contrast, margin: float, alpha: float) -> tuple[float, float]:
+    """P-value of the hypothesis that the harm reaches the margin, and the one-sided limit of the relative effect.
+
+    Parameters
+    ----------
+    contrast : Contrast
+    margin : float
+        Negative: a fall harms; positive: a rise does.
+    alpha : float
+        Of the one-sided test.
+
+    Returns
+    -------
+    p_value, bound : float
+        The limit lies on the harmless side of the margin exactly where p < alpha. NaN, NaN without variance or where
+        the control's value is not above zero; the limit alone is NaN where the control is not distinguishable from it.
+    """
+    from scipy import stats
+
+    side = 1.0 if margin < 0 else -1.0  # towards where no harm is
+    if contrast.log:
+        if not contrast.variance > 0:
+            return math.nan, math.nan
+        error = math.sqrt(contrast.variance)
+        t = side * (contrast.difference - math.log1p(margin)) / error
+        critical = float(stats.t.ppf(1 - alpha, contrast.df))
+        return float(stats.t.sf(t, contrast.df)), math.expm1(contrast.difference - side * critical * error)
+    if not contrast.control > 0:
+        return math.nan, math.nan
+    factor = 1 + margin
+    variance = contrast.var_treated + factor**2 * contrast.var_control - 2 * factor * contrast.cov
+    if not variance > 0:
+        return math.nan, math.nan
+    df = contrast.df
+    if contrast.parts:
+        treated, control = contrast.parts
+        df = welch_df([*treated, *((factor**2 * v, d) for v, d in control)])
+    t = side * (contrast.difference - margin * contrast.control) / math.sqrt(variance)
+    critical = float(stats.t.ppf(1 - alpha, df))
+    low, high = fieller(
+        contrast.difference,
+        contrast.control,
+        contrast.variance,
+        contrast.var_control,
+        contrast.cov - contrast.var_control,
+        critical,
+    )
+    return float(stats.t.sf(t, df)), low if margin < 0 else high
+
+
+def advice(found: Sequence[Guardrail], alpha: float) -> tuple[str, ...]:
+    """One line per guardrail, then what they mean for the conclusion."""
+    lines = []
+    for g in found:
+        fall = g.margin < 0
+        allowed = f"may {'fall' if fall else 'rise'} by at most {100 * abs(g.margin):g} %"
+        limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {100 * g.bound:+.2g} %"
+        p = "" if math.isnan(g.p_value) else f" (p {g.p_value:.2g})" if g.p_value >= 0.001 else " (p < 0.001)"
+        beside = ", capped" if g.capped else ""
+        lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}.")
+    if not found:
+        return ()
+    open_ = [g for g in found if g.decides and g.status != HOLDS]
+    if open_:
+        named = ", ".join(dict.fromkeys(f"{g.metric} ({g.arm})" for g in open_))
+        lines.append(f"A gain counts only if every guardrail of its arm holds; it is not so for {named}.")
+    else:
+        lines.append("A gain counts only if every guardrail of its arm holds; all do.")
+    return tuple(lines)
