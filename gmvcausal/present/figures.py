@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.present import curves, digits, figures_rows, figures_time, phrases, style
+from gmvcausal.present import curves, digits, figures_rows, figures_time, phrases, style, synthetic
 from gmvcausal.present.compare import compare
 from gmvcausal.results import Result
 
@@ -18,7 +18,7 @@ __all__ = ["compare", "describe", "kinds", "plot"]
 
 def kinds(result: Result) -> tuple[str, ...]:
     """The kinds of figure that `result` can be drawn as; the first is the default."""
-    found = []
+    found = list(synthetic.kinds(result))
     if figures_time.event_frame(result) is not None:
         found.append("event_study")
     if "relative" in result.to_frame():
@@ -41,8 +41,8 @@ def plot(result: Result, kind: str | None = None) -> Figure:
     result : Result
     kind : str, optional
         ``"event_study"`` or ``"metrics"`` (defaults where they exist), ``"waterfall"`` (the factors of GMV),
-        ``"estimates"``, ``"trends"``, ``"stacks"``, and what the verb draws itself; which of them exist depends on the
-        result.
+        ``"estimates"``, ``"trends"``, ``"stacks"``, ``"synthetic"``, ``"gap"``, ``"placebo"``, and what the verb draws
+        itself; which of them exist depends on the result.
 
     Returns
     -------
@@ -76,6 +76,8 @@ def describe(result: Result, kind: str) -> str:
         return "Relative effect of every metric against the control, in per cent; dots to the right of zero are gains."
     if kind == "waterfall":
         return figures_rows.describe_waterfall(result)
+    if kind in synthetic.TITLES:
+        return digits.inline(f"{synthetic.TITLES[kind]}, in {result.unit}.")
     if kind == "stacks":
         return "Estimate of each campaign by its weight; dots to the right of zero are gains."
     return f"Estimates with intervals, in {digits.inline(result.unit)}."
@@ -88,4 +90,7 @@ _KINDS: dict[str, Callable[[Any], Figure]] = {
     "estimates": figures_rows.estimates,
     "trends": figures_time.trends,
     "stacks": figures_rows.stacks,
+    "synthetic": synthetic.paths,
+    "gap": synthetic.gap,
+    "placebo": synthetic.placebo,
 }

@@ -53,7 +53,8 @@ def event_study(result: Result) -> Figure:
     assert frame is not None
     figure, axes = style.drawing(7.4, 4.2)
     x, y = frame["event_time"].to_numpy(float), frame["estimate"].to_numpy(float)
-    base = float(getattr(result, "event_base", None) or -1)
+    reference = getattr(result, "event_base", -1)
+    base = math.nan if reference is None else float(reference)  # synthetic comparisons have no base period
     at_base = x == base
     band = [np.where(at_base, 0.0, frame[c].to_numpy(float)) for c in ("band_low", "band_high")]
     point = [frame[c].to_numpy(float) for c in ("conf_low", "conf_high")]
@@ -66,7 +67,8 @@ def event_study(result: Result) -> Figure:
     ok = np.isfinite(point[0]) & ~at_base
     axes.vlines(x[ok], point[0][ok], point[1][ok], color=style.BLUE, linewidth=1.8, label=f"{level} pointwise interval")
     axes.plot(x[~at_base], y[~at_base], "o", color=style.BLUE, markersize=5.5, label="estimate")
-    axes.plot(x[at_base], y[at_base], "s", markerfacecolor="white", markeredgecolor=style.INK, label="base period")
+    if at_base.any():
+        axes.plot(x[at_base], y[at_base], "s", markerfacecolor="white", markeredgecolor=style.INK, label="base period")
     line = float(getattr(result, "lead_slope", math.nan))
     if math.isfinite(line):
         grid = np.array([x.min(), x.max()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
-from gmvcausal.rollout import checks_absence, checks_design, checks_outcome, checks_trend
+from gmvcausal.rollout import checks_absence, checks_design, checks_outcome, checks_synthetic, checks_trend
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.rules import TABLE
 
@@ -23,6 +23,16 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.campaign_overlap,
 )
 _NAIVE: tuple[Callable[[Case], Check | None], ...] = (checks_trend.no_design, checks_trend.selection)
+_SYNTHETIC: tuple[Callable[[Case], Check | None], ...] = (
+    checks_synthetic.pre_fit,
+    checks_synthetic.backdating,
+    checks_synthetic.convex_hull,
+    checks_synthetic.pre_periods,
+    checks_synthetic.donors_per_period,
+    checks_synthetic.donor_concentration,
+    checks_design.always_treated,
+    checks_absence.late_entry,
+)
 _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.few_clusters,
     checks_design.log_facts,
@@ -40,7 +50,7 @@ _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
 
 def run_audit(case: Case) -> Audit:
     """Run every check that applies to the estimator; checks that `Logs` made follow, unless the name is taken."""
-    own = _NAIVE if case.options.estimator == "naive" else _DESIGN
+    own = _SYNTHETIC if case.fitted.synthetic else _NAIVE if case.options.estimator == "naive" else _DESIGN
     found = [check for function in (*own, *_ALWAYS) if (check := function(case)) is not None]
     names = {check.name for check in found}
     found += [check for facts in case.panel.meta.get("checks", []) if (check := _from_meta(facts)).name not in names]

@@ -8,6 +8,7 @@ from gmvcausal.rollout.callaway import callaway_santanna
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.simple import naive, two_by_two_did
+from gmvcausal.rollout.synthetic_fit import synthetic
 from gmvcausal.rollout.twoway import twoway
 
 ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
@@ -15,5 +16,8 @@ ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "two_by_two": two_by_two_did,
     "twfe": twoway,
     "stacked": twoway,
+    "synthetic_control": synthetic,
+    "augmented_synthetic_control": synthetic,
+    "synthetic_did": synthetic,
     "naive": naive,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.within import Fit
 from gmvcausal.stats.small_sample import Spread
+
+if TYPE_CHECKING:
+    from gmvcausal.rollout.synthetic_fit import Synthetic
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,6 +43,7 @@ class Options:
     seed: int
     outcome_unit: str
     assignment: str | None = None
+    inference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,8 @@ class Fitted:
         Treated units that no post comparison reaches.
     notes : tuple of str
         What the estimator decided or had to leave out, for the manifest.
+    synthetic : Synthetic or None
+        Weights, paths and placebo runs of a synthetic comparison.
     """
 
     estimates: Estimates
@@ -141,6 +148,7 @@ class Fitted:
     block: IntArray | None = None
     lost_units: int = 0
     notes: tuple[str, ...] = ()
+    synthetic: Synthetic | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

@@ -50,7 +50,7 @@ class DidResult(Result):
 
     def __reduce__(self) -> tuple[object, ...]:
         # What was fitted holds functions; it is made again from the panel, which gives the same numbers.
-        return (_again, (self.title, self.assumption, self.manifest, self.alpha, self.panel, self.options))
+        return (_again, (type(self), self.title, self.assumption, self.manifest, self.alpha, self.panel, self.options))
 
     @cached_property
     def audit(self) -> Audit:
@@ -346,6 +346,14 @@ class DidResult(Result):
         return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)
 
 
-def _again(title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options) -> DidResult:
+def _again(
+    kind: type[DidResult],
+    title: str,
+    assumption: str,
+    manifest: Manifest,
+    alpha: float,
+    panel: Panel,
+    options: Options,
+) -> DidResult:
     fitted = ESTIMATORS[options.estimator](panel, options)
-    return DidResult(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)
+    return kind(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)

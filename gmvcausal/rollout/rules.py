@@ -40,6 +40,31 @@ RULES: dict[str, Rule] = {
         more_fail=", and the line carried forward gives at least half of the effect, or outweighs it in the other "
         "direction",
     ),
+    "pre_fit": Rule(
+        "root mean squared gap before the start over the standard deviation of the controls there (synthetic only)",
+        0.25,
+        1.0,
+    ),
+    "backdating": Rule(
+        "p-value of the gap found when the start is set back by a third of the periods before it (synthetic only)",
+        0.1,
+        0.01,
+        small_is_bad=True,
+    ),
+    "convex_hull": Rule(
+        "share of the periods before the start in which the treated lie above or below every control (synthetic "
+        "controls only)",
+        0.05,
+        0.5,
+        more_fail=" (warned for the augmented one)",
+    ),
+    "pre_periods": Rule("periods before the start (synthetic only)", 10, 3, small_is_bad=True),
+    "donors_per_period": Rule(
+        "controls for each period before the start (synthetic controls only)",
+        3.0,
+        more_warn=", or a perfect fit, whose weights are not the only ones",
+    ),
+    "donor_concentration": Rule("largest share that one control has in the weights (synthetic only)", 0.5),
     "few_clusters": Rule(
         "clusters on the smaller of the treated and the control side",
         30,

@@ -16,6 +16,8 @@ from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult
+from gmvcausal.rollout.synthetic import METHODS
+from gmvcausal.rollout.synthetic_result import SyntheticResult
 from gmvcausal.stats.inference import SSC_CHOICES
 
 _TITLES = {
@@ -23,6 +25,9 @@ _TITLES = {
     "two_by_two": "Two-by-two difference-in-differences",
     "twfe": "Two-way fixed effects",
     "stacked": "Stacked difference-in-differences over campaigns",
+    "synthetic_control": "Synthetic control (Abadie, Diamond and Hainmueller 2010), outcomes only",
+    "augmented_synthetic_control": "Augmented synthetic control (Ben-Michael, Feller and Rothstein 2021)",
+    "synthetic_did": "Synthetic difference-in-differences (Arkhangelsky and others 2021)",
     "naive": "Naive comparison of means",
 }
 _ASSUMPTIONS = {
@@ -32,9 +37,17 @@ _ASSUMPTIONS = {
     "twfe": "parallel trends, and the same effect for every unit at all times after the start",
     "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, "
     "campaign by campaign",
+    "synthetic_control": "without the tactic, the treated would have gone on as the weighted controls that matched "
+    "them before the start; no effect before it; one unit's treatment leaves the others alone",
+    "augmented_synthetic_control": "without the tactic, the treated would have gone on as the weighted controls that "
+    "matched them before the start, what the match left being carried on by a ridge regression; no effect before the "
+    "start; one unit's treatment leaves the others alone",
+    "synthetic_did": "without the tactic, the treated would have moved in parallel with the weighted controls from the "
+    "weighted periods before; no effect before the start; one unit's treatment leaves the others alone",
     "naive": "units and periods with the tactic would have been like all others without it",
 }
-_ABSORBING = ("callaway_santanna", "two_by_two")
+_ABSORBING = ("callaway_santanna", "two_by_two", *METHODS)
+INFERENCE = ("placebo", "placebo_variance", "jackknife", "conformal")
 
 
 def did(
@@ -56,6 +69,7 @@ def did(
     base_period: str = "varying",
     bands: str = "simultaneous",
     assignment: str | None = None,
+    inference: str | None = None,
     alpha: float = 0.05,
     ssc: str = "nested",
     missing: str = "raise",
@@ -83,10 +97,12 @@ def did(
         Column of the campaign, for ``estimator="stacked"``.
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
-    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked", "naive"}
+    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked", "synthetic_control", \
+"augmented_synthetic_control", "synthetic_did", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
-        cohort. ``twfe`` is the usual benchmark; with staggered starts its audit fails. ``naive`` is the comparison of
-        means that claims are often built on; it is there to be shown beside the others.
+        cohort. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three synthetic ones weigh
+        the controls until they resemble the treated before the start: for one or a few treated rooms. ``naive`` is the
+        comparison of means that claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
@@ -105,6 +121,11 @@ def did(
     assignment : {None, "random"}
         "random" says that the treated units (clusters) were drawn by lot. Only then, and only where fewer than ten
         clusters are treated, the drawing itself gives interval and p-value; without a lot, placebo runs do.
+    inference : {None, "placebo", "placebo_variance", "jackknife", "conformal"}
+        How the synthetic estimators reach an interval. None takes the one that holds its level: placebo runs, each
+        measured by its own gap before the start, or for ``synthetic_did`` with ten treated units and more the
+        jackknife. "placebo_variance" and "conformal" are the published ones for one treated unit; they reject too often
+        where units vary unequally.
     alpha : float
         One minus the confidence level; default .05.
     ssc : {"nested", "full", "none"}
@@ -168,6 +189,7 @@ def did(
         "base_period": check("base_period", base_period),
         "bands": check("bands", bands),
         "assignment": check("assignment", assignment),
+        "inference": None if inference is None else one_of("inference", inference, INFERENCE),
         "alpha": check("alpha", alpha),
         "ssc": one_of("ssc", ssc, SSC_CHOICES),
         "missing": check("missing", missing),
@@ -208,6 +230,7 @@ def did(
         options["seed"],
         _outcome_unit(panel.meta, outcome, unit, time),
         assignment,
+        inference,
     )
     fitted = ESTIMATORS[estimator](panel, checked)
     manifest = Manifest(
@@ -220,7 +243,8 @@ def did(
         (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
     )
-    return DidResult(
+    kind = SyntheticResult if estimator in METHODS else DidResult
+    return kind(
         _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked
     )
 
@@ -230,13 +254,22 @@ def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
     if len(covariates if isinstance(covariates, Sequence) else [covariates]):
         raise InputError("covariates= is not in this version", remedy="leave it out, or compare within strata")
     estimator = options["estimator"]
-    if estimator != "callaway_santanna":
-        for name, default in (("control", "never_treated"), ("base_period", "varying")):
-            if options[name] != default:
-                raise InputError(
-                    f"{name}= has no meaning for estimator={estimator!r}",
-                    remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
-                )
+    unused: dict[str, str | None] = (
+        {} if estimator == "callaway_santanna" else {"control": "never_treated", "base_period": "varying"}
+    )
+    if estimator in METHODS:
+        unused |= {"assignment": None, "ssc": "nested"}
+    for name, default in unused.items():
+        if options[name] != default:
+            raise InputError(
+                f"{name}= has no meaning for estimator={estimator!r}",
+                remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
+            )
+    if options["inference"] is not None and estimator not in METHODS:
+        raise InputError(
+            f"inference= has no meaning for estimator={estimator!r}, which chooses by the number of treated clusters",
+            remedy="leave inference= out, or use estimator='synthetic_control'",
+        )
     if options["never"] is not None and options["treated"] is not None:
         raise InputError(
             "never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out"

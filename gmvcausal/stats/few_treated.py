@@ -154,7 +154,7 @@ def placebo_runs(contrasts: Contrasts, seed: int, draws: int = DRAWS) -> Placebo
     rng = np.random.default_rng(seed)
     chosen = _count_alike(c, at, role[most], load[most], own, rng)
     role, load = role[most][:chosen], load[most][:chosen] / load[most][:chosen].sum()
-    picks = _sets(rng, draws, chosen, len(at), ordered=len(np.unique(role)) > 1 or np.ptp(load) > 0)
+    picks = sets(rng, draws, chosen, len(at), ordered=len(np.unique(role)) > 1 or np.ptp(load) > 0)
     estimate, squares = _run(c, at[picks], role, load)
     ratios = np.abs(estimate) / np.sqrt(squares.sum(axis=1))
     real = np.sqrt((own**2).sum() + (_beside(c, c.role[c.treated], c.load) ** 2).sum())
@@ -217,7 +217,7 @@ def _order(c: Contrasts, which: IntArray) -> IntArray:
     return np.lexsort((c.size[which], *c.scale[which].T, *c.value[which].T))
 
 
-def _sets(rng: np.random.Generator, draws: int, k: int, n: int, *, ordered: bool) -> IntArray:
+def sets(rng: np.random.Generator, draws: int, k: int, n: int, *, ordered: bool) -> IntArray:
     """All sets of `k` of `n` clusters where there are at most `draws`, else `draws` of them; rows of indices.
 
     Where places differ (`ordered`), the order within a set matters.
@@ -297,7 +297,7 @@ def permutation(contrasts: Contrasts, shift: FloatArray, seed: int, draws: int =
     every, k = len(c.role), len(c.treated)
     order = _order(c, np.arange(every))
     # Places differ where roles do; sizes go with the clusters.
-    picks = order[_sets(np.random.default_rng(seed), draws, k, every, ordered=len(c.weight) > 1)]
+    picks = order[sets(np.random.default_rng(seed), draws, k, every, ordered=len(c.weight) > 1)]
     if len(picks) < draws:
         real = np.sort(c.treated) if len(c.weight) == 1 else c.treated
         drawn_as = np.sort(picks, axis=1) if len(c.weight) == 1 else picks
