@@ -11,8 +11,8 @@ from gmvcausal.rollout.case import Case, p_text
 from gmvcausal.rollout.rules import bound, judge
 from gmvcausal.rollout.synthetic import METHODS
 from gmvcausal.rollout.synthetic_design import compare
-from gmvcausal.rollout.synthetic_fit import PERFECT, Synthetic
-from gmvcausal.rollout.synthetic_inference import placebos
+from gmvcausal.rollout.synthetic_fit import Synthetic
+from gmvcausal.rollout.synthetic_inference import placebos, rounding
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED
 
 _BACKDATING_DRAWS = 199
@@ -54,7 +54,7 @@ def backdating(case: Case) -> Check:
     cut = np.cumsum(design.before, axis=1) <= np.ceil(design.before.sum(axis=1, keepdims=True) * 2 / 3)
     early = replace(design, before=design.before & cut, after=design.before & ~cut)
     answer = compare(early, method)
-    if answer.scale <= PERFECT * float(np.abs(design.controls).max()):
+    if answer.scale <= rounding(design):
         return Check("backdating", "not_run", "the fit is perfect, so there is no gap to measure chance by")
     p = placebos(early, method, case.options.seed, _BACKDATING_DRAWS).scaled(answer).p_value
     status = judge("backdating", p)
@@ -105,7 +105,7 @@ def donors_per_period(case: Case) -> Check | None:
     value = len(design.controls) / int(design.before.sum(axis=1).min())
     status = judge("donors_per_period", value)
     message = f"{len(design.controls):,} controls for {int(design.before.sum(axis=1).min())} periods before the start"
-    if min(w.rmspe_before for w in found.answer.cohorts) <= PERFECT * max(found.spread, 1e-300):
+    if min(w.rmspe_before for w in found.answer.cohorts) <= rounding(design):
         status = "warned"
         message += "; the fit is perfect, so other weights fit as well and give other estimates"
     remedy = "leave out controls that are unlike the treated for known reasons, or use estimator='synthetic_did'"

@@ -20,7 +20,6 @@ from gmvcausal.rollout.synthetic_inference import Conformal, Placebos, aggregate
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED
 from gmvcausal.stats.small_sample import Spread
 
-PERFECT = 1e-7  # of the spread of the outcome: a gap before the start that is rounding
 _MIN_BEFORE = 3  # periods before the start, to measure how far a gap lies from zero
 
 
@@ -153,15 +152,16 @@ def _within(bare: Estimates, limits: Callable[[float], tuple[float, float]], p_v
 def _no_runs(design: Design, answer: Answer, runs: Placebos, options: Options) -> str:
     """Why placebo runs do not hold, if they do not."""
     n, before = len(design.controls), int(design.before.sum(axis=1).min())
-    size = float(np.abs(design.controls).max())
     if n < MIN_PLACEBOS:
         return f"placebo runs need {MIN_PLACEBOS} control units"
     if before < _MIN_BEFORE:
         return f"placebo runs need {_MIN_BEFORE} periods before the start, and there are {before}"
-    if answer.scale <= PERFECT * size:
+    if answer.scale <= runs.least:
         return "the fit before the start is perfect, so there is no gap to measure chance by"
     if math.isinf(runs.scaled(answer).limits(1 - options.alpha)[0]):
-        return f"{len(runs.estimate):,} placebo runs cannot reject at {options.alpha:g}"
+        perfect = int(np.count_nonzero(runs.scale <= runs.least))
+        more = f", {perfect:,} of them with a perfect fit before the start," if perfect else ""
+        return f"{len(runs.estimate):,} placebo runs{more} cannot reject at {options.alpha:g}"
     return ""
 
 

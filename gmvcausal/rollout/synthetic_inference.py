@@ -13,6 +13,7 @@ from gmvcausal.rollout.synthetic_design import Answer, Design, compare
 from gmvcausal.stats.few_treated import PlaceboRuns, sets
 
 DRAWS = 499  # sets of controls, where there are more; a p-value of .05 is then known to .01
+PERFECT = 1e-7  # of the largest outcome: a gap before the start that is rounding
 _GRID = 80  # effects tried at first on either side for the ends of a conformal interval
 _FURTHEST = 1_000.0  # gaps before the start, up to where ends are looked for
 
@@ -31,6 +32,8 @@ class Placebos:
         Root mean squared gap before and after the start, the cohorts taken together by their shares.
     gaps : ndarray, shape (runs, T), or None
         Gap in every period, where a single unit is treated.
+    least : float
+        Scales up to this are rounding: the fit before the start was perfect.
     """
 
     picks: IntArray
@@ -39,6 +42,7 @@ class Placebos:
     before: FloatArray
     after: FloatArray
     gaps: FloatArray | None
+    least: float
 
     @property
     def spread(self) -> float:
@@ -48,16 +52,21 @@ class Placebos:
     def scaled(self, answer: Answer) -> PlaceboRuns:
         """The estimate beside the runs, each measured by its own gap before the start."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(self.scale > 0, np.abs(self.estimate) / self.scale, np.inf)
+            ratios = np.where(self.scale > self.least, np.abs(self.estimate) / self.scale, np.inf)
         return PlaceboRuns(answer.estimate, answer.scale, np.sort(ratios)[::-1])
 
     def rank(self, answer: Answer) -> tuple[int, int]:
         """Place of the treated by the ratio of the gaps after to before (Abadie and others 2010), and of how many."""
         before, after = ratio_parts(answer)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(self.before > 0, self.after / self.before, np.inf)
-        own = after / before if before > 0 else math.inf
+            ratios = np.where(self.before > self.least, self.after / self.before, np.inf)
+        own = after / before if before > self.least else math.inf
         return 1 + int(np.count_nonzero(ratios >= own * (1 - 1e-12))), len(ratios) + 1
+
+
+def rounding(design: Design) -> float:
+    """A gap before the start that is rounding: the fit is perfect, and says nothing of chance."""
+    return PERFECT * float(np.abs(design.controls).max())
 
 
 def ratio_parts(answer: Answer) -> tuple[float, float]:
@@ -94,7 +103,7 @@ def placebos(design: Design, method: Method, seed: int, draws: int = DRAWS) -> P
         estimate[i], scale[i], (before[i], after[i]) = run.estimate, run.scale, ratio_parts(run)
         if gaps is not None:
             gaps[i] = run.cohorts[0].gap
-    return Placebos(picks, estimate, scale, before, after, gaps)
+    return Placebos(picks, estimate, scale, before, after, gaps, rounding(design))
 
 
 def jackknife(design: Design, answer: Answer, load: FloatArray) -> FloatArray:

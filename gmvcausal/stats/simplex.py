@@ -9,6 +9,7 @@ FloatArray = NDArray[np.float64]
 
 _GAP = 1e-12  # relative: no weight can lower the objective by more than this share
 _GONE = 1e-13  # weights below are zero up to rounding
+_STRONG = 1e-4  # a penalty above this share of the largest squared distance keeps normal equations exact enough
 _EPS = float(np.finfo(float).eps)
 
 
@@ -56,8 +57,9 @@ def simplex_weights(columns: FloatArray, target: FloatArray, ridge: float = 0.0)
     scale = float(norms.max())
     if scale <= ridge:
         return np.full(n, 1.0 / n)
-    inside = [int(norms.argmin())]
-    weight, last = np.ones(1), np.inf
+    strong = ridge > _STRONG * scale
+    inside, weight = _guess(points, ridge) if strong else ([int(norms.argmin())], np.ones(1))
+    last = np.inf
     for _ in range(100 + 50 * n):
         nearest = points[:, inside] @ weight
         slope = nearest @ points
@@ -70,19 +72,31 @@ def simplex_weights(columns: FloatArray, target: FloatArray, ridge: float = 0.0)
         noise = 8 * _EPS * np.sqrt(value * scale)  # what rounding makes of the slope
         if value - slope[entering] <= _GAP * value + noise or value <= (8 * _EPS) ** 2 * scale or entering in inside:
             break
-        inside, weight = _settle(points, ridge, [*inside, entering], np.append(weight, 0.0))
+        inside, weight = _settle(points, ridge, strong, [*inside, entering], np.append(weight, 0.0))
     out = np.zeros(n)
     out[inside] = weight / weight.sum()
     return out
 
 
-def _settle(points: FloatArray, ridge: float, inside: list[int], weight: FloatArray) -> tuple[list[int], FloatArray]:
+def _guess(points: FloatArray, ridge: float) -> tuple[list[int], FloatArray]:
+    """A start near the minimum, where a strong penalty spreads the weights: all points but those that turn negative."""
+    inside = np.arange(points.shape[1])
+    while True:
+        free = _ridged(points[:, inside], ridge)
+        if (free > _GONE).all():
+            return inside.tolist(), free
+        inside = inside[free > _GONE]
+
+
+def _settle(
+    points: FloatArray, ridge: float, strong: bool, inside: list[int], weight: FloatArray
+) -> tuple[list[int], FloatArray]:
     """Move to the best weights on the points `inside` (sum 1, any sign), dropping on the way those that turn negative.
 
     Each pass drops a point at least, so it ends.
     """
     while True:
-        free = _affine(points[:, inside], ridge)
+        free = _ridged(points[:, inside], ridge) if strong else _affine(points[:, inside], ridge)
         bad = free <= _GONE
         if not bad.any():
             return inside, free
@@ -102,3 +116,14 @@ def _affine(points: FloatArray, ridge: float) -> FloatArray:
         points = np.vstack([points, np.sqrt(ridge) * np.eye(points.shape[1])])
     others = np.linalg.lstsq(points[:, 1:] - points[:, :1], -points[:, 0], rcond=None)[0]
     return np.append(1.0 - others.sum(), others)
+
+
+def _ridged(points: FloatArray, ridge: float) -> FloatArray:
+    """`_affine` for a strong penalty: the smaller of the two Gram matrices, so that many donors cost little."""
+    rows, n = points.shape
+    if n > rows:
+        inner = np.linalg.solve(points @ points.T + ridge * np.eye(rows), points.sum(axis=1))
+        free = 1.0 - inner @ points
+    else:
+        free = np.linalg.solve(points.T @ points + ridge * np.eye(n), np.ones(n))
+    return np.asarray(free / free.sum())

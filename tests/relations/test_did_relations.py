@@ -23,6 +23,7 @@ import gmvcausal as gc
 ROUNDING = {"rtol": 1e-9, "atol": 1e-10}
 
 PANEL = rollout(n=90, periods=5, cohorts=(3, 4), seed=2)
+ONE, TWO = (rollout(n=24, periods=12, cohorts=(9,), never=0.96, seed=s) for s in (12, 31))  # units treated
 ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "callaway_santanna": (PANEL, {}),
     "not_yet_treated": (PANEL, {"control": "not_yet_treated", "base_period": "universal", "cluster": "place"}),
@@ -32,6 +33,10 @@ ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "twfe": (thinned(PANEL), {"estimator": "twfe"}),
     "stacked": (campaigns(n=50), {"estimator": "stacked", "stack": "campaign", "treated": "treated"}),
     "naive": (PANEL, {"estimator": "naive"}),
+    "synthetic_control": (ONE, {"estimator": "synthetic_control"}),
+    "augmented_synthetic_control": (ONE, {"estimator": "augmented_synthetic_control"}),
+    "synthetic_did": (TWO, {"estimator": "synthetic_did"}),
+    "synthetic_did, jackknife": (rollout(n=60, periods=6, cohorts=(4, 5), seed=2), {"estimator": "synthetic_did"}),
 }
 
 
@@ -100,7 +105,7 @@ PERIODS: dict[str, Callable[[pd.Series], Any]] = {
 
 
 @pytest.mark.parametrize("relabel", list(PERIODS.values()), ids=list(PERIODS))
-@pytest.mark.parametrize("name", ["callaway_santanna", "unbalanced", "two_by_two", "twfe", "stacked"])
+@pytest.mark.parametrize("name", ["callaway_santanna", "unbalanced", "two_by_two", "twfe", "stacked", "synthetic_did"])
 def test_period_labels(name: str, relabel: Callable[[pd.Series], Any]) -> None:
     frame, options = ESTIMATORS[name]
     changed = frame.assign(period=relabel(frame["period"]))
