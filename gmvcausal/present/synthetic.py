@@ -45,7 +45,7 @@ def paths(result: Any) -> Figure:
         x = np.arange(len(frame))
         part.plot(x, frame["treated"], color=style.INK, linewidth=2.0, label="treated")
         part.plot(x, frame["synthetic"], "--", color=style.BLUE, linewidth=1.8, label="weighted controls")
-    axes[0].set_ylabel("\n".join(digits.wrap(digits.inline(f"mean {result.unit}"), 34)))
+    axes[0].set_ylabel(style.wrapped(f"mean {result.unit}", 34))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -55,7 +55,7 @@ def gap(result: Any) -> Figure:
     figure, axes, frames = _drawing(result, "gap", zero="y")
     for part, frame in zip(axes, frames, strict=True):
         part.plot(np.arange(len(frame)), frame["gap"], color=style.BLUE, linewidth=2.0)
-    axes[0].set_ylabel("\n".join(digits.wrap(digits.inline(f"gap in {result.unit}"), 34)))
+    axes[0].set_ylabel(style.wrapped(f"gap in {result.unit}", 34))
     return figure
 
 
@@ -75,7 +75,7 @@ def placebo(result: Any) -> Figure:
     left_out = len(runs.gaps) - len(shown)
     if left_out:
         axes[0].set_xlabel(f"period (not drawn: {left_out} runs whose gap before is over {_WILD:g} times as large)")
-    axes[0].set_ylabel("\n".join(digits.wrap(digits.inline(f"gap in {result.unit}"), 34)))
+    axes[0].set_ylabel(style.wrapped(f"gap in {result.unit}", 34))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -109,7 +109,5 @@ def _drawing(result: Any, kind: str, zero: str = "") -> tuple[Figure, list[Axes]
     if len(frames) == 1:
         style.title(first, TITLES[kind], failed)
     else:
-        said = f"audit failed: {phrases.join(failed)}"
-        lines = [TITLES[kind], *([said] if failed else [])]
-        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
+        style.heading(figure, TITLES[kind], failed)
     return figure, axes, frames

@@ -123,7 +123,7 @@ def _ridged(points: FloatArray, ridge: float) -> FloatArray:
     rows, n = points.shape
     if n > rows:
         inner = np.linalg.solve(points @ points.T + ridge * np.eye(rows), points.sum(axis=1))
-        free = 1.0 - inner @ points
+        free = np.asarray(1.0 - inner @ points, dtype=float)
     else:
-        free = np.linalg.solve(points.T @ points + ridge * np.eye(n), np.ones(n))
+        free = np.asarray(np.linalg.solve(points.T @ points + ridge * np.eye(n), np.ones(n)), dtype=float)
     return np.asarray(free / free.sum())

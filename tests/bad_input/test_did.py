@@ -144,6 +144,18 @@ def test_errors(row: str) -> None:
     assert "Traceback" not in str(error) and error.__cause__ is None
 
 
+SYNTHETIC = ("synthetic_control", "augmented_synthetic_control", "synthetic_did")
+
+
+@pytest.mark.parametrize("estimator", SYNTHETIC)
+@pytest.mark.parametrize("row", [row for row, case in ERRORS.items() if not {"estimator", "weights"} & set(case[1])])
+def test_errors_of_synthetic_estimators(row: str, estimator: str) -> None:
+    make, options, kind, words, *_ = ERRORS[row]
+    with pytest.raises(gc.GmvCausalError, match=f"(?is){words}") as caught:
+        gc.did(make(), estimator=estimator, **options)
+    assert type(caught.value) is kind and caught.value.remedy
+
+
 def test_the_rows_named_hold_the_fault() -> None:
     """Positions are those of the data as given, whatever the order of rows."""
     frame = put("first_treated", [1, 13], 99).sample(frac=1, random_state=0).reset_index(drop=True)
