@@ -22,6 +22,23 @@ class SyntheticResult(DidResult):
 
     What `DidResult` has, and `weights()`, `paths()` and `placebos()`. `event_study()` gives the gap in every period
     since the start, those before among them; there is no base period.
+
+    Examples
+    --------
+    A quarter of room 2 and three quarters of room 1 moved as room 0 did; then room 0 sold 2 more:
+
+    >>> import gmvcausal as gc, pandas as pd
+    >>> sales = {0: [3, 5, 10], 1: [2, 4, 6], 2: [6, 8, 14]}
+    >>> panel = pd.DataFrame([
+    ...     dict(unit=u, period=t, gmv=y, first_treated=3 if u == 0 else None)
+    ...     for u, path in sales.items() for t, y in enumerate(path, 1)])
+    >>> result = gc.did(panel, estimator="synthetic_control")
+    >>> print(result.weights()[["label", "weight"]].round(3).to_string(index=False))
+     label  weight
+         1    0.75
+         2    0.25
+    >>> round(result.estimate, 6), result.conf_int()
+    (2.0, (nan, nan))
     """
 
     @property
