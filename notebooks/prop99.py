@@ -21,15 +21,11 @@
 # `synthdid`. Set `GMVCAUSAL_DATA` to the folder that holds `california_prop99.csv`.
 
 # %%
-import os
-from pathlib import Path
-
 import pandas as pd
 
 import gmvcausal as gc
 
-folder = Path(os.environ.get("GMVCAUSAL_DATA", "../shared/data"))
-smoking = pd.read_csv(folder / "california_prop99.csv", sep=";")
+smoking = gc.datasets.prop99()
 ROLES = {"outcome": "PacksPerCapita", "unit": "State", "time": "Year", "treated": "treated"}
 smoking.tail(3)
 

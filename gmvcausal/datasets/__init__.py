@@ -9,10 +9,10 @@ import importlib
 import warnings
 from typing import Any
 
-from gmvcausal.datasets.given import artea, hillstrom
+from gmvcausal.datasets.given import artea, hillstrom, prop99
 from gmvcausal.errors import InputError
 
-__all__ = ["artea", "complete_journey", "hillstrom"]
+__all__ = ["artea", "complete_journey", "hillstrom", "prop99"]
 
 
 def _package(name: str, dataset: str) -> Any:

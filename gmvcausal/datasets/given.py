@@ -30,11 +30,14 @@ class _File:
         Of its text, without a byte-order mark, lines ended by a line feed.
     source : str
         Where it can be had, in words.
+    separator : str
+        Between its columns.
     """
 
     name: str
     sha256: str
     source: str
+    separator: str = ","
 
 
 _HILLSTROM = _File(
@@ -48,6 +51,13 @@ _ARTEA = _File(
     "8065e135e8422a39cd0181b2d81086505090b3932ef50a43096487ac25a419d0",
     "the teaching case 'Artea: Designing Targeting Strategies' by Eva Ascarza and Ayelet Israeli (Harvard Business "
     "School, 2020), its A/B experiment",
+)
+
+_PROP99 = _File(
+    "california_prop99.csv",
+    "550d24c2f743507d097692d181bdbbf36c6168a39a0b6fc831cc89d98082f7de",
+    "the R package synthdid (Arkhangelsky and others 2021), its data set california_prop99",
+    ";",
 )
 
 
@@ -109,6 +119,34 @@ def artea(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     return _read(_ARTEA, path)
 
 
+def prop99(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    """Cigarettes in 39 states, 1970 to 2000: California taxed them from 1989 on (Proposition 99).
+
+    Parameters
+    ----------
+    path : path, optional
+        The file, or the folder with ``california_prop99.csv``. Default: the folder named by the environment variable
+        ``GMVCAUSAL_DATA``.
+
+    Returns
+    -------
+    DataFrame
+        State, Year, PacksPerCapita (packs sold per head), treated (1 for California from 1989 on).
+
+    Raises
+    ------
+    InputError
+        No file, or another one: the message says where it can be had.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc                                                                      # doctest: +SKIP
+    >>> gc.did(gc.datasets.prop99(), outcome="PacksPerCapita", unit="State", time="Year",           # doctest: +SKIP
+    ...        treated="treated", estimator="synthetic_did")
+    """
+    return _read(_PROP99, path)
+
+
 def _read(file: _File, path: str | os.PathLike[str] | None) -> pd.DataFrame:
     import pandas as pd
 
@@ -121,7 +159,7 @@ def _read(file: _File, path: str | os.PathLike[str] | None) -> pd.DataFrame:
     text = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
     if hashlib.sha256(text).hexdigest() != file.sha256:
         raise InputError(f"the file {str(found)!r} is not {file.name!r} as it was published", remedy=remedy)
-    return pd.read_csv(io.BytesIO(text))
+    return pd.read_csv(io.BytesIO(text), sep=file.separator)
 
 
 def _find(file: _File, path: str | os.PathLike[str] | None) -> Path:
