@@ -275,11 +275,11 @@ def _checks(study: Study, method: str, breakdown: float, seen: float) -> list[Ch
     what = "moves" if method == METHODS[0] else "changes of slope"
     found = [
         Check(
-            "pre_periods",
-            judge("pre_periods", many),
+            "pre_moves",
+            judge("pre_moves", many),
             f"what happened before the start is known from {many} {what} of the difference in trends",
             float(many),
-            bound("pre_periods"),
+            bound("pre_moves"),
             "take more periods before the start into the event study",
         )
     ]

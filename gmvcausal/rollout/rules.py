@@ -113,7 +113,7 @@ RULES: dict[str, Rule] = {
         more_fail="the rerun lies more than 2 standard errors away and changes the conclusion",
     ),
     "spillover": Rule("whether treated units can affect others: not testable from these columns"),
-    "pre_periods": Rule(
+    "pre_moves": Rule(
         "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",
         3,
         small_is_bad=True,

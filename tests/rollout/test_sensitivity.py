@@ -221,7 +221,7 @@ def test_refused(call: dict[str, Any], words: str) -> None:
 def test_one_lead_shows_no_change_of_slope() -> None:
     with pytest.raises(gc.DesignError, match="two coefficients"):
         gc.honest_did([0.1, 1.0], np.eye(2), 1, 1, method="smoothness")
-    assert gc.honest_did([0.1, 1.0], np.eye(2), 1, 1).audit["pre_periods"].status == "warned"
+    assert gc.honest_did([0.1, 1.0], np.eye(2), 1, 1).audit["pre_moves"].status == "warned"
 
 
 def test_no_event_study_no_sensitivity() -> None:
