@@ -78,7 +78,7 @@ def _intervals(result: Result, frame: pd.DataFrame) -> None:
         # The interval at level 1 - p ends at zero: test and interval are one.
         edge = result.conf_int(1 - result.p_value) if 1e-12 < result.p_value < 1 else (0.0, 0.0)
         # Made of draws, it ends at the draw next to zero.
-        drawn = result.manifest.options.get("inference", "t") != "t"
+        drawn = result.manifest.options.get("inference", "t") not in ("t", None)
         room = 0.1 * result.std_error if drawn else 1e-6 * max(abs(result.estimate), result.std_error)
         assert min(abs(e) for e in edge) <= room
     assert result.conf_int(1 - result.alpha) == (low, high)

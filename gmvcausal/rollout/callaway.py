@@ -52,7 +52,8 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         ("cohort average", "ATT, mean per cohort weighted by cohort size"),
         ("period average", "ATT, plain mean over calendar periods"),
     ]
-    cov, spread = effects.uncertainty(np.vstack([p.rows for p in parts]))
+    rows = np.vstack([p.rows for p in parts])
+    cov, spread = effects.uncertainty(rows)
     group = effects.group
     treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
@@ -84,11 +85,10 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         clusters,
         lambda: placebo(panel, options, float(estimate[0]), "last"),
     )
-    headline_row = parts[0].rows[0]
     controls = untreated if untreated.any() else treated
     return Fitted(
         estimates,
-        lambda: effects.influence(headline_row),
+        lambda: effects.influence(rows[0]),
         event,
         treated,
         controls,
@@ -98,6 +98,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         tables,
         lost_units=int(lost.sum()),
         notes=tuple(notes),
+        rows=rows,
     )
 
 

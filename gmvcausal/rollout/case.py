@@ -50,6 +50,8 @@ def subset(panel: Panel, rows: FloatArray) -> Panel:
         offset=None if panel.offset is None else panel.offset[rows],
         stack=None if panel.stack is None else panel.stack[rows],
         other=None if panel.other is None else panel.other[rows],
+        size=None if panel.size is None else panel.size[rows],
+        place=None if panel.place is None else panel.place[rows],
         notes=[],
         dropped={},
     )

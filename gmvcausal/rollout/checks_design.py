@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +23,10 @@ def few_clusters(case: Case) -> Check:
     estimates = case.fitted.estimates
     if estimates.special:
         # Chance is learnt from the controls, so few treated clusters cost power, not honesty.
-        status = "warned"
-        message += f"; no standard error can be had from so few, so the interval is by {estimates.method}"
+        known = math.isfinite(float(estimates.std_error[0]))
+        status = status if known else "warned"
+        why = "" if known else "no standard error can be had from so few, so "
+        message += f"; {why}the interval is by {estimates.method}"
     elif estimates.withheld:
         status = "failed"
         message += "; " + estimates.withheld.partition(": ")[2]

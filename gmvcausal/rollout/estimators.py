@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gmvcausal.rollout.callaway import callaway_santanna
 from gmvcausal.rollout.fitted import Fitted, Options
+from gmvcausal.rollout.inference import with_inference
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.simple import naive, two_by_two_did
 from gmvcausal.rollout.synthetic_fit import synthetic
@@ -21,3 +22,8 @@ ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "synthetic_did": synthetic,
     "naive": naive,
 }
+
+
+def estimate(panel: Panel, options: Options) -> Fitted:
+    """The estimator that the options name, with the intervals that they ask for."""
+    return with_inference(panel, options, ESTIMATORS[options.estimator](panel, options))

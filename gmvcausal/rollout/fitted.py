@@ -44,6 +44,8 @@ class Options:
     outcome_unit: str
     assignment: str | None = None
     inference: str | None = None
+    cutoff: float | None = None
+    kernel: str = "bartlett"
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Fitted:
         What the estimator decided or had to leave out, for the manifest.
     synthetic : Synthetic or None
         Weights, paths and placebo runs of a synthetic comparison.
+    rows : ndarray, or None
+        Loadings of every term on `effects`.
     """
 
     estimates: Estimates
@@ -149,6 +153,7 @@ class Fitted:
     lost_units: int = 0
     notes: tuple[str, ...] = ()
     synthetic: Synthetic | None = None
+    rows: FloatArray | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

@@ -65,6 +65,10 @@ class Panel:
     dropped : dict
     meta : dict
         What `Logs` wrote about the frame; empty for a plain frame.
+    size : ndarray, shape (R,), or None
+        Members of each row's unit, where `size=` was given.
+    place : ndarray, shape (R, 2), or None
+        Latitude and longitude in degrees, where `coordinates=` was given.
     """
 
     y: FloatArray
@@ -92,6 +96,8 @@ class Panel:
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    size: FloatArray | None = None
+    place: FloatArray | None = None
 
     @property
     def n_clusters(self) -> int:

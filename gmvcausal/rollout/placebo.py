@@ -35,13 +35,10 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     base : {"last", "mean"}
         Whether changes are measured from the last period before (Callaway and Sant'Anna) or from the mean of all.
     """
-    made = _contrasts(panel, options, base)
+    made = followed(panel, options, estimate, base)
     if isinstance(made, str):
         return Runs(why=made)
-    contrasts, shift = made
-    size = float(np.abs(panel.y[np.isfinite(panel.y)]).max())
-    if not abs(contrasts.estimate - estimate) <= 1e-9 * max(size, abs(estimate)):
-        return Runs(why="this design mixes its comparisons in a way that placebo runs do not follow")
+    contrasts, shift, _ = made
     treated, control = len(contrasts.treated), len(contrasts.control)
     whole = len(contrasts.weight) == 1
     if options.assignment == "random":
@@ -71,6 +68,19 @@ def placebo(panel: Panel, options: Options, estimate: float, base: str) -> Runs:
     return Runs(runs.limits, runs.p_value, method, whole=whole)
 
 
+def followed(
+    panel: Panel, options: Options, estimate: float, base: str
+) -> tuple[Contrasts, FloatArray, IntArray] | str:
+    """`_contrasts` where they make up the estimator's own headline, else why not."""
+    made = _contrasts(panel, options, base)
+    if isinstance(made, str):
+        return made
+    size = float(np.abs(panel.y[np.isfinite(panel.y)]).max())
+    if not abs(made[0].estimate - estimate) <= 1e-9 * max(size, abs(estimate)):
+        return "this design mixes its comparisons in a way that placebo runs do not follow"
+    return made
+
+
 def placebo_slope(panel: Panel, options: Options) -> float | None:
     """p-value of the line through the periods before the start, where few clusters are treated; None where none holds.
 
@@ -88,8 +98,10 @@ def placebo_slope(panel: Panel, options: Options) -> float | None:
     return placebo_runs(contrasts, options.seed).p_value
 
 
-def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, FloatArray] | str:
-    """The change of every cluster in every role, and by how much an effect of one moves it; or why there are none."""
+def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, FloatArray, IntArray] | str:
+    """The change of every cluster in every role, by how much an effect of one moves it, and the cluster of every unit
+    used; or why there are none.
+    """
     if panel.stack is not None:
         return "placebo runs are not made for stacked campaigns"
     used = panel.start != ALWAYS
@@ -115,7 +127,7 @@ def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, Fl
     if (role >= 0).all():
         return "placebo runs need clusters that are never treated"
     value, scale, shift, share = _roles(mean, size, role, starts, panel.grid.position, options.anticipation, base)
-    return Contrasts(value, scale, size, role, share), shift
+    return Contrasts(value, scale, size, role, share), shift, cluster
 
 
 def _absorbing(on: FloatArray, start: IntArray) -> bool:

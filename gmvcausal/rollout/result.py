@@ -14,7 +14,7 @@ from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.checks import run_audit
 from gmvcausal.rollout.checks_trend import lead_slope
 from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
-from gmvcausal.rollout.estimators import ESTIMATORS
+from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Fitted, Options, Series
 from gmvcausal.rollout.naive_means import Naive, naive_means
 from gmvcausal.rollout.panel import Panel
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
     from gmvcausal.money import MoneyResult
     from gmvcausal.rollout.honest import SensitivityResult
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """The data of a result, for questions that need one more column of them."""
+
+    data: Any
+    unit: str
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -47,6 +55,7 @@ class DidResult(Result):
     panel: Panel
     fitted: Fitted
     options: Options
+    origin: Origin | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # What was fitted holds functions; it is made again from the panel, which gives the same numbers.
@@ -355,5 +364,5 @@ def _again(
     panel: Panel,
     options: Options,
 ) -> DidResult:
-    fitted = ESTIMATORS[options.estimator](panel, options)
+    fitted = estimate(panel, options)
     return kind(title, assumption, fitted.estimates, manifest, alpha, panel, fitted, options)

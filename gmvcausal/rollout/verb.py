@@ -12,13 +12,16 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
-from gmvcausal.rollout.estimators import ESTIMATORS
+from gmvcausal.rollout import places
+from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Options
+from gmvcausal.rollout.inference import INFERENCE
 from gmvcausal.rollout.panel import Panel, read_panel
-from gmvcausal.rollout.result import DidResult
+from gmvcausal.rollout.result import DidResult, Origin
 from gmvcausal.rollout.synthetic import METHODS
 from gmvcausal.rollout.synthetic_result import SyntheticResult
 from gmvcausal.stats.inference import SSC_CHOICES
+from gmvcausal.stats.spatial import KERNELS
 
 _TITLES = {
     "callaway_santanna": "Staggered difference-in-differences (Callaway and Sant'Anna 2021)",
@@ -47,7 +50,7 @@ _ASSUMPTIONS = {
     "naive": "units and periods with the tactic would have been like all others without it",
 }
 _ABSORBING = ("callaway_santanna", "two_by_two", *METHODS)
-INFERENCE = ("placebo", "placebo_variance", "jackknife", "conformal")
+SYNTHETIC = ("placebo", "placebo_variance", "jackknife", "conformal")
 
 
 def did(
@@ -70,6 +73,10 @@ def did(
     bands: str = "simultaneous",
     assignment: str | None = None,
     inference: str | None = None,
+    size: str | None = None,
+    coordinates: Sequence[str] | None = None,
+    cutoff: float | None = None,
+    kernel: str = "bartlett",
     alpha: float = 0.05,
     ssc: str = "nested",
     missing: str = "raise",
@@ -121,11 +128,24 @@ def did(
     assignment : {None, "random"}
         "random" says that the treated units (clusters) were drawn by lot. Only then, and only where fewer than ten
         clusters are treated, the drawing itself gives interval and p-value; without a lot, placebo runs do.
-    inference : {None, "placebo", "placebo_variance", "jackknife", "conformal"}
-        How the synthetic estimators reach an interval. None takes the one that holds its level: placebo runs, each
-        measured by its own gap before the start, or for ``synthetic_did`` with ten treated units and more the
-        jackknife. "placebo_variance" and "conformal" are the published ones for one treated unit; they reject too often
-        where units vary unequally.
+    inference : str, optional
+        What makes interval and p-value; None takes what holds its level: t, or placebo runs where few clusters are
+        treated. "wild": the wild cluster bootstrap, the null imposed where the estimator is a regression.
+        "conley_taber", "ferman_pinto": few treated clusters beside many controls, alike or of different sizes.
+        "conley": shocks that fade with distance; the only one that changes `std_error`.
+
+        For the synthetic estimators "placebo" (each run measured by its own gap before the start; the default below ten
+        treated units), "jackknife" (``synthetic_did``, the default from ten on), and the published "placebo_variance"
+        and "conformal" for one treated unit, which reject too often where units vary unequally.
+    size : str, optional
+        Column of how many members a unit has (viewers, followers), constant within units, for "ferman_pinto". Default:
+        the number of units in each cluster.
+    coordinates : (str, str), optional
+        Columns of latitude and longitude in degrees, constant within clusters, for "conley".
+    cutoff : float, optional
+        Kilometres from which on clusters count as independent, for "conley". There is no default: it is an assumption.
+    kernel : {"bartlett", "uniform"}
+        How the weight of a pair falls up to `cutoff`; default linearly.
     alpha : float
         One minus the confidence level; default .05.
     ssc : {"nested", "full", "none"}
@@ -158,7 +178,8 @@ def did(
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Goodman-Bacon (2021), same issue; Cengiz, Dube, Lindner
     and Zipperer (2019), Quarterly Journal of Economics 134. Few treated clusters: Conley and Taber (2011), Review of
-    Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101.
+    Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller
+    (2008), same journal, 90. Distance: Conley (1999), Journal of Econometrics 92.
 
     Examples
     --------
@@ -189,7 +210,11 @@ def did(
         "base_period": check("base_period", base_period),
         "bands": check("bands", bands),
         "assignment": check("assignment", assignment),
-        "inference": None if inference is None else one_of("inference", inference, INFERENCE),
+        "inference": None if inference is None else one_of("inference", inference, (*INFERENCE, *SYNTHETIC)),
+        "size": column_name("size", size, optional=True),
+        "coordinates": None if coordinates is None else places.pair(coordinates),
+        "cutoff": None if cutoff is None else places.distance(cutoff),
+        "kernel": one_of("kernel", kernel, KERNELS),
         "alpha": check("alpha", alpha),
         "ssc": one_of("ssc", ssc, SSC_CHOICES),
         "missing": check("missing", missing),
@@ -198,6 +223,7 @@ def did(
         "seed": check("seed", seed),
     }
     _refuse_unused(options, covariates)
+    places.refuse_unused(options)
     if estimator == "stacked" and treated is None:
         raise InputError(
             "estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
@@ -219,6 +245,7 @@ def did(
         dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
     )
+    panel = places.with_columns(data, panel, unit, options)
     checked = Options(
         estimator,
         control,
@@ -231,8 +258,10 @@ def did(
         _outcome_unit(panel.meta, outcome, unit, time),
         assignment,
         inference,
+        options["cutoff"],
+        kernel,
     )
-    fitted = ESTIMATORS[estimator](panel, checked)
+    fitted = estimate(panel, checked)
     manifest = Manifest(
         "did",
         options,
@@ -245,8 +274,9 @@ def did(
     )
     kind = SyntheticResult if estimator in METHODS else DidResult
     return kind(
-        _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked
-    )
+        _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
+        Origin(data, unit),
+    )  # fmt: skip
 
 
 def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
@@ -265,10 +295,11 @@ def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
                 f"{name}= has no meaning for estimator={estimator!r}",
                 remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
             )
-    if options["inference"] is not None and estimator not in METHODS:
+    own, how = SYNTHETIC if estimator in METHODS else INFERENCE, options["inference"]
+    if how is not None and how not in own:
         raise InputError(
-            f"inference= has no meaning for estimator={estimator!r}, which chooses by the number of treated clusters",
-            remedy="leave inference= out, or use estimator='synthetic_control'",
+            f"inference= has no meaning as {how!r} for estimator={estimator!r}",
+            remedy=f"leave inference= out, or choose one of {', '.join(own)}",
         )
     if options["never"] is not None and options["treated"] is not None:
         raise InputError(

@@ -26,12 +26,12 @@ MOST_TREATED = 0.5  # of the controls: sets must leave enough of them to be comp
 DRAWS = 4_999
 
 
-def _share(reached: int, runs: int) -> float:
+def share_reached(reached: int, runs: int) -> float:
     """The p-value of a rank, the real run counted; a hair below it, so that ``p < .05`` says what the interval says."""
     return (1.0 + reached) / (runs + 1.0) * (1.0 - 1e-12)
 
 
-def _rank(level: float, runs: int) -> int:
+def cut_rank(level: float, runs: int) -> int:
     """How many placebo statistics may reach the critical value; negative where no value is large enough."""
     return math.floor((1.0 - level) * (runs + 1) + 1e-9) - 1
 
@@ -57,11 +57,11 @@ class PlaceboRuns:
     def p_value(self) -> float:
         """Share of runs, the real one included, whose ratio is at least as large."""
         reached = np.count_nonzero(self.ratios >= abs(self.estimate) / self.scale * (1 - 1e-12))
-        return _share(int(reached), len(self.ratios))
+        return share_reached(int(reached), len(self.ratios))
 
     def limits(self, level: float) -> tuple[float, float]:
         """Effects that the runs do not reject; infinite where there are too few runs for `level`."""
-        rank = _rank(level, len(self.ratios))
+        rank = cut_rank(level, len(self.ratios))
         half = float(self.ratios[rank]) * self.scale if rank >= 0 else math.inf
         return self.estimate - half, self.estimate + half
 
@@ -263,7 +263,7 @@ class Permutation:
     def p_value(self) -> float:
         """Share of assignments, the real one included, with an estimate at least as large."""
         reached = np.count_nonzero(np.abs(self.runs) >= abs(self.estimate) * (1 - 1e-12))
-        return _share(int(reached), len(self.runs))
+        return share_reached(int(reached), len(self.runs))
 
     def limits(self, level: float) -> tuple[float, float]:
         """Constant effects that the lot does not reject: each assignment rejects outside an interval of its own."""
@@ -273,7 +273,7 @@ class Permutation:
         # An assignment that is the real one (or its mirror image) never rejects.
         ends = np.where((np.abs(a) > 1 - 1e-12) | np.isnan(ends), np.inf, ends)
         low, high = np.sort(np.where(np.isinf(ends), -np.inf, ends).min(axis=0)), np.sort(ends.max(axis=0))[::-1]
-        rank = _rank(level, len(d))
+        rank = cut_rank(level, len(d))
         return (float(low[rank]), float(high[rank])) if rank >= 0 else (-math.inf, math.inf)
 
 
