@@ -51,7 +51,7 @@ def _names(name: str, value: Any) -> list[str]:
         raise InputError(f"{name} must list column names, but is {said(value)}", remedy=f"write {name}=['city']")
     for item in value:
         if not isinstance(item, str):
-            raise InputError(f"{name} must list column names, but holds {said(item)}")
+            raise InputError(f"{name} must list column names, but holds {said(item)}", remedy=f"write {name}=['city']")
     return list(dict.fromkeys(str(item) for item in value))
 
 
@@ -114,6 +114,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "missing": lambda n, v: one_of(n, v, ("raise", "zero")),
     "dedupe": lambda n, v: _optional(n, v, ("exact", "keep")),
     "keep": _names,
+    "covariates": lambda n, v: [] if v is None else _names(n, v),
     "features": lambda n, v: [] if v is None else _names(n, v),
     "window": _window,
     "complete_only": _flag,

@@ -21,7 +21,7 @@ def attrition_bounds(effects: Any) -> tuple[float, float] | None:
     Parameters
     ----------
     effects : FromUnits or other
-        Only panels with absent cells have bounds.
+        Only panels with absent cells, and without covariates, have bounds.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def attrition_bounds(effects: Any) -> tuple[float, float] | None:
         None where nothing is absent, where units are weighted, or where both sides are seen equally often: the bounds
         would then be one point, which says nothing of who left.
     """
-    if not isinstance(effects, FromUnits) or np.isfinite(effects.y.sum()) or np.ptp(effects.weight) > 0:
+    if type(effects) is not FromUnits or np.isfinite(effects.y.sum()) or np.ptp(effects.weight) > 0:
         return None
     cells = effects.cells
     lows, highs, weights, uneven = [], [], [], False

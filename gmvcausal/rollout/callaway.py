@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout import aggregate
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
-from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, IntArray, Options, Series, headline, no_stack
+from gmvcausal.rollout.fitted import (
+    MAX_JOINT,
+    NO_RUNS,
+    Fitted,
+    IntArray,
+    Options,
+    Runs,
+    Series,
+    given,
+    headline,
+    no_stack,
+    trimmed_note,
+)
 from gmvcausal.rollout.from_units import FromUnits
 from gmvcausal.rollout.group_time import Effects, group_time, rebase
 from gmvcausal.rollout.panel import Panel
@@ -27,14 +39,16 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         control = "not_yet_treated"
         notes.append("no unit is never treated, so the not-yet-treated serve as controls")
     y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
-    effects = group_time(y, start, cluster, weight, position, control, options.base_period, options.anticipation)
+    effects = group_time(
+        y, start, cluster, weight, position, control, options.base_period, options.anticipation, given(panel, options)
+    )
     if not (effects.cells.event >= 0).any():
         raise DesignError(
             "no treated period has both a period before and a control unit, so no effect is identified",
             remedy="supply earlier periods, later periods or untreated units",
         )
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
-    notes += _lost_cohorts(panel, lost)
+    notes += _lost_cohorts(panel, lost) + trimmed_note(effects)
     parts = [aggregate.simple(effects)]
     by_event, by_cohort, by_period = (
         aggregate.by_event(effects),
@@ -83,7 +97,9 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         used,
         spread,
         clusters,
-        lambda: placebo(panel, options, float(estimate[0]), "last"),
+        lambda: (
+            Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, float(estimate[0]), "last")
+        ),
     )
     controls = untreated if untreated.any() else treated
     return Fitted(
@@ -96,6 +112,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         cells,
         effects,
         tables,
+        weights=effects if panel.covariates is not None else None,
         lost_units=int(lost.sum()),
         notes=tuple(notes),
         rows=rows,

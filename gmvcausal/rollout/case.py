@@ -52,6 +52,7 @@ def subset(panel: Panel, rows: FloatArray) -> Panel:
         other=None if panel.other is None else panel.other[rows],
         size=None if panel.size is None else panel.size[rows],
         place=None if panel.place is None else panel.place[rows],
+        covariates=None if panel.covariates is None else panel.covariates.take(rows),
         notes=[],
         dropped={},
     )

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
-from gmvcausal.rollout import checks_absence, checks_design, checks_outcome, checks_synthetic, checks_trend
+from gmvcausal.rollout import (
+    checks_absence,
+    checks_design,
+    checks_outcome,
+    checks_overlap,
+    checks_synthetic,
+    checks_trend,
+)
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.rules import TABLE
 
@@ -19,6 +26,10 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.never_treated,
     checks_design.lost_units,
     checks_absence.late_entry,
+    checks_overlap.overlap,
+    checks_overlap.effective_sample_size,
+    checks_overlap.covariate_is_outcome,
+    checks_overlap.covariates_moved,
     checks_design.forbidden_comparisons,
     checks_design.campaign_overlap,
 )

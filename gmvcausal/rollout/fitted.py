@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Estimates
+from gmvcausal.rollout.adjusted import TRIM
 from gmvcausal.rollout.cohorts import ALWAYS
+from gmvcausal.rollout.covariates import Given
+from gmvcausal.rollout.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time import Effects
 from gmvcausal.rollout.panel import Panel
 from gmvcausal.rollout.rules import MIN_CLUSTERS, MIN_DF
@@ -46,6 +49,7 @@ class Options:
     inference: str | None = None
     cutoff: float | None = None
     kernel: str = "bartlett"
+    adjustment: str = "doubly_robust"
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ class Fitted:
         The regression behind the headline.
     block : ndarray of int, shape (R,), or None
         Campaign of each row in that regression; zeros without campaigns.
+    weights : Effects or None
+        Where the headline compares given covariates: what knows who is compared with whom, by which weights.
     lost_units : int
         Treated units that no post comparison reaches.
     notes : tuple of str
@@ -150,6 +156,7 @@ class Fitted:
     on: FloatArray | None = None
     fit: Fit | None = None
     block: IntArray | None = None
+    weights: Effects | None = None
     lost_units: int = 0
     notes: tuple[str, ...] = ()
     synthetic: Synthetic | None = None
@@ -239,6 +246,24 @@ class Runs:
     method: str = ""
     why: str = ""
     whole: bool = False
+
+
+def given(panel: Panel, options: Options) -> Given | None:
+    """The covariates of the panel and what is asked to be done with them; None without."""
+    if panel.covariates is None:
+        return None
+    return Given(panel.covariates, options.adjustment, tuple(panel.grid.text(v) for v in panel.grid.values))
+
+
+def trimmed_note(effects: Effects) -> list[str]:
+    """Say how many controls got no weight."""
+    count = effects.trimmed if isinstance(effects, FromCovariates) else 0
+    if not count:
+        return []
+    return [f"up to {count:,} control units have a propensity of {TRIM} or more and got no weight"]
+
+
+NO_RUNS = "placebo runs are not made with covariates: leave them out, or treat more clusters"
 
 
 def no_anticipation(options: Options) -> None:

@@ -135,8 +135,7 @@ class FromUnits:
         weight, mean = self.sides
         loads = csc_array(rows[:, :k])
         loaded = np.diff(loads.indptr) > 0
-        shares = np.column_stack([rows[:, k:], np.zeros(len(rows))]) - (rows[:, k:] @ self.shares)[:, None]
-        shares /= self.weight[self.group >= 0].sum()
+        shares = self._of_shares(rows)
         out = []
         for h in range(len(self.n)):
             at = np.flatnonzero(loaded & ((cells.cohort == h) | cells.controls[:, h]))
@@ -144,6 +143,16 @@ class FromUnits:
             scale = np.where(own, 1.0 / weight[0, at], -1.0 / weight[1, at])
             out.append((at, np.where(own, mean[0, at], mean[1, at]), (loads[:, at] * scale).tocsr(), shares[:, h]))
         return out
+
+    def _of_shares(self, rows: FloatArray) -> FloatArray:
+        """What a unit of each group adds to the aggregates through the cohort shares, shape (a, H)."""
+        k = len(self.cells.cohort)
+        shares = np.column_stack([rows[:, k:], np.zeros(len(rows))]) - (rows[:, k:] @ self.shares)[:, None]
+        return np.asarray(shares / self.weight[self.group >= 0].sum())
+
+    def _loaded(self, rows: FloatArray) -> BoolArray:
+        """Which groups have influence on the aggregates."""
+        return np.array([len(m[0]) > 0 or m[3].any() for m in self._maps(rows)])
 
     def _scores(self, rows: FloatArray) -> Iterator[tuple[FloatArray, IntArray]]:
         """Influence on every aggregate, shape (a, units), of a piece of the units at a time, in order of clusters."""
@@ -186,9 +195,7 @@ class FromUnits:
 
     def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
         """Covariance of ``rows @ [att, shares]``, clustered, and how intervals are made from it."""
-        maps = self._maps(rows)
-        loaded = np.array([len(m[0]) > 0 or m[3].any() for m in maps])
-        used = np.where(self.group >= 0, np.append(loaded, False)[self.group], False)
+        used = np.where(self.group >= 0, np.append(self._loaded(rows), False)[self.group], False)
         of_cluster = groups_of_clusters(np.where(used, self.group, -1), self.cluster, len(self.n))
         inside, n_groups = of_cluster >= 0, len(self.n) + 1
         sizes = np.bincount(self.cluster[used], self.weight[used], minlength=len(of_cluster))[inside].astype(float)

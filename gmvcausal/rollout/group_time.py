@@ -1,4 +1,4 @@
-"""ATT(g, t) without covariates: from moments where the panel is complete and unweighted, else from the units."""
+"""ATT(g, t): from moments of complete, unweighted panels without covariates, else from the units."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gmvcausal.moments import from_arrays
 from gmvcausal.rollout.cells import make_cells
 from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.covariates import Given
+from gmvcausal.rollout.from_covariates import FromCovariates
 from gmvcausal.rollout.from_moments import FromMoments
 from gmvcausal.rollout.from_units import FromUnits
 
@@ -31,7 +33,7 @@ def _groups(start: IntArray) -> tuple[IntArray, IntArray]:
 
 def group_time(
     y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None, position: IntArray,
-    control: str, base_period: str, anticipation: int,
+    control: str, base_period: str, anticipation: int, given: Given | None = None,
 ) -> Effects:  # fmt: skip
     """Group-time effects of a panel: from moments where it is complete and unweighted, else from the units.
 
@@ -47,15 +49,21 @@ def group_time(
     position : ndarray, shape (T,)
     control, base_period, anticipation
         See `make_cells`.
+    given : Given, optional
+        Covariates that trends are parallel given.
     """
     starts, group = _groups(start)
     has_never = bool((group == len(starts)).any())
     cells = make_cells(starts, position, has_never, control, base_period, anticipation)
-    if weight is None and np.isfinite(y.sum()):
+    if given is None and weight is None and np.isfinite(y.sum()):
         above = int(cluster.max()) + 1 < len(cluster)
         moments = from_arrays(y, group, tuple(range(len(starts) + 1)), cluster if above else None)
         return FromMoments(cells, moments, group, y)
     weight = np.ones(len(y)) if weight is None else weight / weight.mean()
+    if given is not None:
+        label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
+        adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
+        return _drop_empty(adjusted)
     return _drop_empty(FromUnits(cells, cells, group, y, weight, cluster))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout import cohorts as cohort_rules
 from gmvcausal.rollout.cohorts import UNTREATED, Cohorts
+from gmvcausal.rollout.covariates import Covariates, read_covariates
 from gmvcausal.rollout.grid import Grid
 from gmvcausal.rollout.layout import Layout, lay_out
 from gmvcausal.rollout.levels import clusters, units_touched, unused_coarser
@@ -61,6 +63,7 @@ class Panel:
         Whether the frame has the very columns that `Logs` writes.
     moving : dict of str to int
         Columns that name a place (`COARSER`) -> units that occur under more than one: one id for two units, perhaps.
+    covariates : Covariates or None
     notes : list of str
     dropped : dict
     meta : dict
@@ -93,6 +96,7 @@ class Panel:
     parts: float = 1.0
     has_parts: bool = False
     from_logs: bool = False
+    covariates: Covariates | None = None
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -121,9 +125,10 @@ def read_panel(
     missing: str,
     dedupe: str | None,
     absorbing: bool,
+    covariates: Sequence[str] = (),
 ) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
-    named = [outcome, unit, time, treated or first_treated, stack, cluster, weights]
+    named = [outcome, unit, time, treated or first_treated, stack, cluster, weights, *covariates]
     needed = list(dict.fromkeys(c for c in named if c is not None))
     table = open_table(data, needed=needed, optional=(*COARSER, "other_tactic", "parts"))
     meta = frame_facts(data)
@@ -202,6 +207,11 @@ def read_panel(
             raise rules.not_constant(
                 str(weights), "weights", "units", int(varies.sum()), first_rows(varies), "give each unit one weight"
             )
+    taken = {
+        "outcome": outcome, "unit": unit, "time": time, "treatment": treated or first_treated, "weights": weights,
+        "stack": stack,
+    }  # fmt: skip
+    given = read_covariates(table, layout, covariates, taken, y_rows, notes)
     if layout.grid.note:
         notes.append(layout.grid.note)
     if layout.grid.gaps:
@@ -238,6 +248,7 @@ def read_panel(
         notes=notes,
         dropped=dropped,
         meta=meta,
+        covariates=given,
     )
 
 

@@ -106,6 +106,22 @@ RULES: dict[str, Rule] = {
     "forbidden_comparisons": Rule(
         "whether units already treated serve as controls", more_fail="they do (staggered or switching treatment)"
     ),
+    "overlap": Rule(
+        "share of the treated whose propensity lies beyond that of every control unit, in the worst cohort (with "
+        "covariates)",
+        0.05,
+        0.25,
+    ),
+    "effective_sample_size": Rule(
+        "clusters that the weighted controls of a cohort amount to, in the worst cohort (with covariates)",
+        30,
+        MIN_CLUSTERS,
+        small_is_bad=True,
+    ),
+    "covariate_is_outcome": Rule("squared correlation of a covariate with the outcome of the same period", 0.999),
+    "covariates_moved": Rule(
+        "p-value of the tactic's own effect on a covariate that changes within units", 0.01, small_is_bad=True
+    ),
     "campaign_overlap": Rule(
         "share of comparison unit-periods under another campaign",
         0.05,

@@ -10,6 +10,7 @@ from gmvcausal.errors import DesignError
 from gmvcausal.rollout import aggregate, two_by_two
 from gmvcausal.rollout.callaway import effect_series
 from gmvcausal.rollout.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.conditional import given_covariates
 from gmvcausal.rollout.fitted import (
     Fitted,
     FloatArray,
@@ -76,6 +77,8 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
         )
     treated, control = panel.start >= 0, panel.start == UNTREATED
     no_anticipation(options)
+    if panel.covariates is not None:
+        return given_covariates(panel, options, int(starts[0]))
     after = np.arange(panel.y.shape[1]) >= starts[0]
     weight = None if panel.weight is None else panel.weight[used]
     table = two_by_two.four_means(panel.y[used], treated[used], after, panel.cluster[used], weight, options.ssc)

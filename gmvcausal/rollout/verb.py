@@ -13,6 +13,7 @@ from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout import places
+from gmvcausal.rollout.covariates import ADJUSTMENTS
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.inference import INFERENCE
@@ -49,8 +50,11 @@ _ASSUMPTIONS = {
     "weighted periods before; no effect before the start; one unit's treatment leaves the others alone",
     "naive": "units and periods with the tactic would have been like all others without it",
 }
+_MANNER = {"doubly_robust": "doubly robust", "regression": "by regression", "ipw": "by inverse propensity"}
 _ABSORBING = ("callaway_santanna", "two_by_two", *METHODS)
 SYNTHETIC = ("placebo", "placebo_variance", "jackknife", "conformal")
+_BY_CONTROLS = ("conley_taber", "ferman_pinto")
+_CONDITIONAL = ("callaway_santanna", "two_by_two")
 
 
 def did(
@@ -66,6 +70,7 @@ def did(
     estimator: str = "callaway_santanna",
     control: str = "never_treated",
     covariates: Sequence[str] = (),
+    adjustment: str = "doubly_robust",
     cluster: str | None = None,
     weights: str | None = None,
     anticipation: int = 0,
@@ -113,7 +118,14 @@ def did(
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
-        Must be empty: covariates are not in this version.
+        Columns given which trends are parallel (``callaway_santanna``, ``two_by_two``): numbers, or text and
+        categories, which become 0/1 columns. A column that changes within units counts with its value in the base
+        period of each comparison, never with one after the start. Constant and collinear columns are dropped and
+        listed. Their unit does not matter.
+    adjustment : {"doubly_robust", "regression", "ipw"}
+        What is done with the covariates. The default is right if either the model of the outcome or that of the
+        propensity is; "regression" is the most precise and extrapolates where there is no overlap; "ipw" leans on the
+        propensity alone.
     cluster : str, optional
         Column of the clusters, constant within units. Default: the unit; or a column named room, city, store or region
         (or kept by ``Logs.panel``) within which treatment does not vary, with a warning.
@@ -179,7 +191,8 @@ def did(
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Goodman-Bacon (2021), same issue; Cengiz, Dube, Lindner
     and Zipperer (2019), Quarterly Journal of Economics 134. Few treated clusters: Conley and Taber (2011), Review of
     Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller
-    (2008), same journal, 90. Distance: Conley (1999), Journal of Econometrics 92.
+    (2008), same journal, 90. Distance: Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao
+    (2020), Journal of Econometrics 219.
 
     Examples
     --------
@@ -218,11 +231,12 @@ def did(
         "alpha": check("alpha", alpha),
         "ssc": one_of("ssc", ssc, SSC_CHOICES),
         "missing": check("missing", missing),
-        "covariates": [],
+        "covariates": check("covariates", covariates),
+        "adjustment": one_of("adjustment", adjustment, ADJUSTMENTS),
         "dedupe": dedupe,
         "seed": check("seed", seed),
     }
-    _refuse_unused(options, covariates)
+    _refuse_unused(options)
     places.refuse_unused(options)
     if estimator == "stacked" and treated is None:
         raise InputError(
@@ -244,6 +258,7 @@ def did(
         missing=missing,
         dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
+        covariates=options["covariates"],
     )
     panel = places.with_columns(data, panel, unit, options)
     checked = Options(
@@ -260,6 +275,7 @@ def did(
         inference,
         options["cutoff"],
         kernel,
+        adjustment,
     )
     fitted = estimate(panel, checked)
     manifest = Manifest(
@@ -272,18 +288,33 @@ def did(
         (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
     )
+    assumption = _ASSUMPTIONS[estimator]
+    if options["covariates"]:
+        assumption += f"; parallel among units with the same {', '.join(options['covariates'])} ({_MANNER[adjustment]})"
     kind = SyntheticResult if estimator in METHODS else DidResult
     return kind(
-        _TITLES[estimator], _ASSUMPTIONS[estimator], fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
+        _TITLES[estimator], assumption, fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
         Origin(data, unit),
     )  # fmt: skip
 
 
-def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
+def _refuse_unused(options: dict[str, Any]) -> None:
     """An option that the estimator would ignore is refused: whoever gave it expects it to matter."""
-    if len(covariates if isinstance(covariates, Sequence) else [covariates]):
-        raise InputError("covariates= is not in this version", remedy="leave it out, or compare within strata")
     estimator = options["estimator"]
+    if options["covariates"] and estimator not in _CONDITIONAL:
+        raise InputError(
+            f"covariates= has no meaning for estimator={estimator!r}",
+            remedy="use estimator='callaway_santanna' or 'two_by_two'",
+        )
+    if not options["covariates"] and options["adjustment"] != ADJUSTMENTS[0]:
+        raise InputError(
+            "adjustment= has no meaning without covariates=", remedy="name the covariates, or leave it out"
+        )
+    if options["covariates"] and options["inference"] in _BY_CONTROLS:
+        raise InputError(
+            f"inference={options['inference']!r} is not made with covariates=: it would compare without them",
+            remedy="leave one of them out",
+        )
     unused: dict[str, str | None] = (
         {} if estimator == "callaway_santanna" else {"control": "never_treated", "base_period": "varying"}
     )
@@ -310,7 +341,8 @@ def _refuse_unused(options: dict[str, Any], covariates: Any) -> None:
 def _analysed(panel: Panel) -> list[NDArray[Any]]:
     """The analysed arrays in canonical order (by unit and period), for the hash."""
     p = panel
-    arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset)
+    given = None if p.covariates is None else p.covariates.x
+    arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset, given)
     return [a for a in arrays if a is not None]
 
 
