@@ -7,6 +7,7 @@ by the delta method, the derivative with respect to each share p_g.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,18 @@ from numpy.typing import NDArray
 from gmvcausal.rollout.group_time import Effects, FloatArray, IntArray
 
 _NUMBERS = 4_000_000  # of one piece of the counts of clusters
+
+
+class Grouped(Protocol):
+    """Effects that know the group of every unit."""
+
+    @property
+    def n(self) -> FloatArray:
+        """Units per group."""
+
+    @property
+    def group(self) -> IntArray:
+        """Each unit's group, negative where left out."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,7 @@ def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
     return out
 
 
-def cluster_counts(groups: NDArray[np.bool_], effects: Effects, cluster: IntArray) -> IntArray:
+def cluster_counts(groups: NDArray[np.bool_], effects: Grouped, cluster: IntArray) -> IntArray:
     """Number of distinct clusters among the units of the groups marked in each row, shape (a,)."""
     n_groups, group = groups.shape[1], effects.group
     if int(cluster.max()) + 1 == len(cluster):

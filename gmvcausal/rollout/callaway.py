@@ -48,7 +48,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
             remedy="supply earlier periods, later periods or untreated units",
         )
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
-    notes += _lost_cohorts(panel, lost) + trimmed_note(effects)
+    notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects)
     parts = [aggregate.simple(effects)]
     by_event, by_cohort, by_period = (
         aggregate.by_event(effects),
@@ -119,7 +119,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     )
 
 
-def _lost_cohorts(panel: Panel, lost: NDArray[np.bool_]) -> list[str]:
+def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]:
     """Say which treated units no comparison reaches: a cohort must not vanish from the answer in silence."""
     if not lost.any():
         return []
@@ -129,13 +129,11 @@ def _lost_cohorts(panel: Panel, lost: NDArray[np.bool_]) -> list[str]:
     for column in np.flatnonzero((gone > 0) & (gone == treated)):
         out.append(
             f"the {gone[column]:,} units first treated in {panel.grid.text(panel.grid.values[column])} enter no "
-            "comparison, because they or all their control units are absent in the base period or ever after"
+            f"comparison, because they or all their control units are absent {where} or ever after"
         )
     some = int(gone[gone < treated].sum())
     if some:
-        out.append(
-            f"{some:,} treated units enter no comparison, because they are absent in the base period or ever after"
-        )
+        out.append(f"{some:,} treated units enter no comparison, because they are absent {where} or ever after")
     return out
 
 

@@ -11,6 +11,7 @@ from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.cohorts import UNTREATED
+from gmvcausal.rollout.fitted import FAMILY
 from gmvcausal.rollout.rules import bound, judge
 
 
@@ -72,15 +73,17 @@ def always_treated(case: Case) -> Check | None:
 
 def never_treated(case: Case) -> Check | None:
     """Without never-treated units the not-yet-treated serve as controls, and the last cohort has none."""
-    if case.options.estimator != "callaway_santanna":
+    if case.options.estimator not in ("callaway_santanna", *FAMILY):
         return None
     count = int((case.panel.start == UNTREATED).sum())
     if count:
         return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
+    last = case.options.estimator == "sun_abraham"
+    later = "of those treated later one cohort serves as control" if last else "units treated later serve as controls"
     return Check(
         "never_treated",
         "warned",
-        "no unit is untreated throughout; units treated later serve as controls, and the last cohort is only a control",
+        f"no unit is untreated throughout; {later}, and the last cohort is only a control",
         0.0,
         1.0,
         "keep a hold-out group in the next roll-out",

@@ -120,7 +120,8 @@ def pre_trend_slope(case: Case) -> Check:
     after = case.event.at >= 0
     weight = case.event.n[after] / case.event.n[after].sum()
     effect = float(weight @ case.event.estimate[after])
-    drift = b * float(weight @ (case.event.at[after] - leads.reference))
+    origin = leads.reference if case.event.origin is None else case.event.origin
+    drift = b * float(weight @ (case.event.at[after] - origin))
     if few:
         found = placebo_slope(case.panel, case.options)
         if found is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.small_sample import Spread, groups_of_clusters, trust_in, welch
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -72,3 +74,25 @@ def squares(sums: Iterable[FloatArray], terms: int) -> FloatArray:
     for block in sums:
         out += np.einsum("ac,ac->a", block, block)
     return out
+
+
+def clustered_uncertainty(
+    sums: Iterable[FloatArray], terms: int, group: IntArray, cluster: IntArray, weight: FloatArray | None, n_groups: int
+) -> tuple[FloatArray, Spread]:
+    """Covariance of terms from the scores of their clusters, and how intervals are made from it.
+
+    Parameters
+    ----------
+    sums : iterable of ndarray, shape (terms, clusters)
+        From `cluster_sums`, clusters in the order of their codes.
+    group : ndarray of int, shape (N,)
+        Group of every unit behind the scores, negative where there is none; the untreated are ``n_groups - 1``.
+    cluster : ndarray of int, shape (N,)
+        Dense codes.
+    weight : ndarray, shape (N,), or None
+    """
+    of_cluster = groups_of_clusters(group, cluster, n_groups)
+    used, inside = group >= 0, of_cluster >= 0
+    sizes = np.bincount(cluster[used], None if weight is None else weight[used], minlength=len(of_cluster))
+    out, variance = products(sums, terms, of_cluster[inside], n_groups + 1)
+    return out, welch(variance, trust_in(sizes[inside].astype(float), of_cluster[inside], n_groups + 1, n_groups - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.rollout.callaway import callaway_santanna
+from gmvcausal.rollout.family import etwfe, imputation, sun_abraham, two_stage
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.inference import with_inference
 from gmvcausal.rollout.panel import Panel
@@ -20,6 +21,10 @@ ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "synthetic_control": synthetic,
     "augmented_synthetic_control": synthetic,
     "synthetic_did": synthetic,
+    "sun_abraham": sun_abraham,
+    "imputation": imputation,
+    "two_stage": two_stage,
+    "etwfe": etwfe,
     "naive": naive,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.adjusted import TRIM
+from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.cohorts import ALWAYS
 from gmvcausal.rollout.covariates import Given
 from gmvcausal.rollout.from_covariates import FromCovariates
@@ -30,6 +31,9 @@ IntArray = NDArray[np.int64]
 # Beyond this many terms their joint covariance is not formed: bands then rest on an inequality that needs variances
 # only.
 MAX_JOINT = 1_000
+
+# Regressions with effects by cohort and period; see `family`.
+FAMILY = ("sun_abraham", "imputation", "two_stage", "etwfe")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Series:
         The base event time, whose effect is zero by construction (not among `at`).
     spread : Spread
         How each term's interval is made from its standard error.
+    origin : float or None
+        Mean event time from which the effects are measured where that is not the base of the leads (imputation).
     """
 
     at: IntArray
@@ -80,6 +86,7 @@ class Series:
     clusters: IntArray
     spread: Spread
     reference: int | None = None
+    origin: float | None = None
 
     def take(self, use: NDArray[np.bool_]) -> Series:
         """The terms marked by `use`."""
@@ -104,6 +111,17 @@ class Series:
         return out
 
 
+class HasCells(Protocol):
+    """Effects by cohort and period, whatever made them."""
+
+    @property
+    def cells(self) -> Cells:
+        """Which cohorts and periods they are of."""
+
+    def influence(self, row: FloatArray) -> FloatArray:
+        """Influence of every unit on one weighted sum of the effects."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What an estimator hands to the result.
@@ -122,7 +140,7 @@ class Fitted:
         Treated and control clusters behind the headline.
     treated_cells : int
         Unit-periods under treatment in the data used.
-    effects : FromMoments, FromUnits or None
+    effects : FromMoments, FromUnits, CellEffects or None
         Group-time effects, where the design has them.
     series : mapping of str to callable
         Further tables of those effects: "cohort", "period", "cells".
@@ -151,7 +169,7 @@ class Fitted:
     control: NDArray[np.bool_]
     clusters: tuple[int, int]
     treated_cells: int
-    effects: Effects | None = None
+    effects: HasCells | None = None
     series: Mapping[str, Callable[[], Series]] = field(default_factory=dict)
     on: FloatArray | None = None
     fit: Fit | None = None

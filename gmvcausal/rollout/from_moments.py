@@ -13,7 +13,6 @@ covariance J Omega J' never needs the units, so bands and aggregations cost smal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,14 +22,13 @@ from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments
 from gmvcausal.rollout.cells import Cells
-from gmvcausal.rollout.clustered import cluster_sums, products, squares
-from gmvcausal.stats.small_sample import Spread, equal, groups_of_clusters, trust_in, welch
+from gmvcausal.rollout.moment_scores import MomentScores
+from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _CELLS_AT_ONCE = 250
-_NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -117,29 +115,11 @@ class FromMoments:
 
     def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
         """Covariance of ``rows @ [att, shares]`` by clusters, shape (a, a), and how intervals are made from it."""
-        maps, shift = self._maps(rows)
-        if self.moments.cells is not None:
-            order, code = self._by_cluster
-            inside = self._loaded(maps, shift)
-            here, n_groups = np.unique(code[inside]), len(self.n) + 1
-            sizes = np.bincount(code, self.moments.cells.n[order])[here].astype(float)
-            group = self._group_of_cluster[here]
-            out, variance = products(cluster_sums(self._scores(maps, shift)), len(rows), group, n_groups)
-            return out, welch(variance, trust_in(sizes, group, n_groups, n_groups - 2))
-        out = (shift * self.n) @ shift.T
-        variance = self.n * shift**2
-        for h, loading in enumerate(maps):
-            part = loading @ self.moments.cross[h]
-            out += part @ loading.T
-            variance[:, h] += np.einsum("at,at->a", part, loading)
-        return np.asarray(out), welch(variance, equal(self.n), np.diag(out))
+        return self._scores.uncertainty(*self._maps(rows))
 
     @cached_property
-    def _group_of_cluster(self) -> IntArray:
-        """Group of every cluster in the order of their codes; one more for those that hold several."""
-        order, code = self._by_cluster
-        assert self.moments.cells is not None
-        return groups_of_clusters(self.moments.cells.group[order], code, len(self.n))
+    def _scores(self) -> MomentScores:
+        return MomentScores(self.moments)
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, for designs with thousands of cells; shape (K,)."""
@@ -156,40 +136,8 @@ class FromMoments:
             at = np.arange(low, min(low + _CELLS_AT_ONCE, k))
             rows = np.zeros((len(at), k + len(self.shares)))
             rows[at - low, at] = 1.0
-            out[at] = squares(cluster_sums(self._scores(*self._maps(rows))), len(at))
+            out[at] = self._scores.clustered_variances(*self._maps(rows))
         return out
-
-    @cached_property
-    def _by_cluster(self) -> tuple[IntArray, IntArray]:
-        """The (group, cluster) cells in the order of clusters, and their cluster codes in that order."""
-        assert self.moments.cells is not None
-        _, code = np.unique(self.moments.cells.cluster, return_inverse=True)
-        order = np.argsort(code, kind="stable")
-        return order, code[order]
-
-    def _loaded(self, maps: list[FloatArray], shift: FloatArray) -> NDArray[np.bool_]:
-        """Which (group, cluster) cells, in the order of clusters, bear on any of the rows."""
-        assert self.moments.cells is not None
-        loaded = np.array([m.any() for m in maps]) | shift.any(axis=0)
-        return np.asarray(loaded[self.moments.cells.group[self._by_cluster[0]]])
-
-    def _scores(self, maps: list[FloatArray], shift: FloatArray) -> Iterator[tuple[FloatArray, IntArray]]:
-        """Scores of the (group, cluster) cells in pieces, and their clusters."""
-        cells = self.moments.cells
-        assert cells is not None
-        order, code = self._by_cluster
-        inside = self._loaded(maps, shift)
-        order, code = order[inside], code[inside]
-        step = max(1, _NUMBERS // len(shift))
-        for low in range(0, len(order), step):
-            at = order[low : low + step]
-            group = cells.group[at]
-            scores = np.empty((len(shift), len(at)))
-            for h in np.unique(group):
-                here = np.flatnonzero(group == h)
-                centred = cells.mean[at[here]] - self.moments.mean[h]
-                scores[:, here] = maps[h] @ centred.T + shift[:, h, None]
-            yield scores * cells.n[at], code[low : low + step]
 
     def influence(self, row: FloatArray) -> FloatArray:
         """Influence of every unit on one aggregate, shape (N,)."""

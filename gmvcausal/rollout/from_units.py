@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.rollout.cells import Cells
-from gmvcausal.rollout.clustered import cluster_sums, products, squares
-from gmvcausal.stats.small_sample import Spread, groups_of_clusters, trust_in, welch
+from gmvcausal.rollout.clustered import cluster_sums, clustered_uncertainty, squares
+from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -196,11 +196,8 @@ class FromUnits:
     def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
         """Covariance of ``rows @ [att, shares]``, clustered, and how intervals are made from it."""
         used = np.where(self.group >= 0, np.append(self._loaded(rows), False)[self.group], False)
-        of_cluster = groups_of_clusters(np.where(used, self.group, -1), self.cluster, len(self.n))
-        inside, n_groups = of_cluster >= 0, len(self.n) + 1
-        sizes = np.bincount(self.cluster[used], self.weight[used], minlength=len(of_cluster))[inside].astype(float)
-        out, variance = products(self._by_cluster(rows), len(rows), of_cluster[inside], n_groups)
-        return out, welch(variance, trust_in(sizes, of_cluster[inside], n_groups, n_groups - 2))
+        group = np.where(used, self.group, -1)
+        return clustered_uncertainty(self._by_cluster(rows), len(rows), group, self.cluster, self.weight, len(self.n))
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""

@@ -20,7 +20,7 @@ IntArray = NDArray[np.int64]
 Effects = FromMoments | FromUnits
 
 
-def _groups(start: IntArray) -> tuple[IntArray, IntArray]:
+def groups_of(start: IntArray) -> tuple[IntArray, IntArray]:
     """Cohort starts, and each unit's group: its cohort, the untreated last, negative where left out."""
     # Counting and a look-up instead of sorting: starts are columns or one of two negative codes.
     lowest = min(ALWAYS, UNTREATED)
@@ -52,7 +52,7 @@ def group_time(
     given : Given, optional
         Covariates that trends are parallel given.
     """
-    starts, group = _groups(start)
+    starts, group = groups_of(start)
     has_never = bool((group == len(starts)).any())
     cells = make_cells(starts, position, has_never, control, base_period, anticipation)
     if given is None and weight is None and np.isfinite(y.sum()):

@@ -109,6 +109,9 @@ class DidResult(Result):
     def event_study(self) -> pd.DataFrame:
         """Effects by event time, on the universal base (the last period before treatment and anticipation).
 
+        ``imputation``, ``two_stage`` and ``etwfe`` measure effects from all periods before the start; their leads, on
+        the universal base, are a regression of the untreated rows alone.
+
         Returns
         -------
         DataFrame

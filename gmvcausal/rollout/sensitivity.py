@@ -38,6 +38,7 @@ def sensitivity(
             "there is no event study with one base, so trends before the start cannot be held against those after it",
             remedy="use an estimator with an event study, for example callaway_santanna",
         )
+    _refuse_two_bases(result, event)
     before, after, left_out = _run(event)
     first = np.flatnonzero(event.at[after] >= 0)
     if not len(before) or not len(first):
@@ -76,6 +77,16 @@ def sensitivity(
     return answer(study, what, result.unit, result.n, method, grid, level, manifest)
 
 
+def _refuse_two_bases(result: DidResult, event: Series) -> None:
+    """Leads from one base and effects from another cannot be held against each other."""
+    if event.origin is not None:
+        raise DesignError(
+            f"estimator={result.options.estimator!r} measures effects from the mean of all periods before the start "
+            "but leads from the last, so they cannot be held against each other",
+            remedy="use estimator='sun_abraham' or 'callaway_santanna', which measure both from the last period before",
+        )
+
+
 def _run(event: Series) -> tuple[np.ndarray, np.ndarray, str]:
     """Places of the terms that join the base without a gap, before and after it; and the others, as text."""
     live = np.isfinite(np.diag(event.withheld())) if event.cov.ndim == 2 else np.zeros(len(event.at), dtype=bool)
@@ -106,6 +117,7 @@ def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
             "there are no leads, so there is no test of them whose power could be asked for",
             remedy="supply earlier periods, or use an estimator with an event study",
         )
+    _refuse_two_bases(result, event)
     leads = tested(leads, result.fitted.clusters)
     after = np.flatnonzero((event.at >= 0) & np.isfinite(np.diag(event.withheld())))
     if not np.isfinite(np.diag(leads.withheld())).all() or not len(after):

@@ -15,7 +15,7 @@ from gmvcausal.results import Manifest
 from gmvcausal.rollout import places
 from gmvcausal.rollout.covariates import ADJUSTMENTS
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
-from gmvcausal.rollout.fitted import Options
+from gmvcausal.rollout.fitted import FAMILY, Options
 from gmvcausal.rollout.inference import INFERENCE
 from gmvcausal.rollout.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult, Origin
@@ -32,6 +32,10 @@ _TITLES = {
     "synthetic_control": "Synthetic control (Abadie, Diamond and Hainmueller 2010), outcomes only",
     "augmented_synthetic_control": "Augmented synthetic control (Ben-Michael, Feller and Rothstein 2021)",
     "synthetic_did": "Synthetic difference-in-differences (Arkhangelsky and others 2021)",
+    "sun_abraham": "Interaction-weighted event study (Sun and Abraham 2021)",
+    "imputation": "Imputation (Borusyak, Jaravel and Spiess 2024)",
+    "two_stage": "Two-stage difference-in-differences (Gardner 2022)",
+    "etwfe": "Extended two-way fixed effects (Wooldridge 2021)",
     "naive": "Naive comparison of means",
 }
 _ASSUMPTIONS = {
@@ -48,10 +52,17 @@ _ASSUMPTIONS = {
     "start; one unit's treatment leaves the others alone",
     "synthetic_did": "without the tactic, the treated would have moved in parallel with the weighted controls from the "
     "weighted periods before; no effect before the start; one unit's treatment leaves the others alone",
+    **dict.fromkeys(
+        ("imputation", "two_stage", "etwfe"),
+        "without the tactic, all units would have moved in parallel in all periods, before the start as after it; no "
+        "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
+    ),
+    "sun_abraham": "without the tactic, each treated cohort would have moved in parallel with the never treated; no "
+    "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
     "naive": "units and periods with the tactic would have been like all others without it",
 }
 _MANNER = {"doubly_robust": "doubly robust", "regression": "by regression", "ipw": "by inverse propensity"}
-_ABSORBING = ("callaway_santanna", "two_by_two", *METHODS)
+_ABSORBING = ("callaway_santanna", "two_by_two", *FAMILY, *METHODS)
 SYNTHETIC = ("placebo", "placebo_variance", "jackknife", "conformal")
 _BY_CONTROLS = ("conley_taber", "ferman_pinto")
 _CONDITIONAL = ("callaway_santanna", "two_by_two")
@@ -109,12 +120,15 @@ def did(
         Column of the campaign, for ``estimator="stacked"``.
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
-    estimator : {"callaway_santanna", "two_by_two", "twfe", "stacked", "synthetic_control", \
-"augmented_synthetic_control", "synthetic_did", "naive"}
+    estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
+"stacked", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
-        cohort. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three synthetic ones weigh
-        the controls until they resemble the treated before the start: for one or a few treated rooms. ``naive`` is the
-        comparison of means that claims are often built on; it is there to be shown beside the others.
+        cohort. So do ``sun_abraham`` (its points, by least squares) and ``imputation``, ``two_stage`` and ``etwfe``,
+        which measure effects from all periods before the start: sharper where trends are parallel throughout, more
+        wrong where they are not. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
+        synthetic ones weigh the controls until they resemble the treated before the start: for one or a few treated
+        rooms. ``naive`` is the comparison of means that claims are often built on; it is there to be shown beside the
+        others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
@@ -130,9 +144,9 @@ def did(
         Column of the clusters, constant within units. Default: the unit; or a column named room, city, store or region
         (or kept by ``Logs.panel``) within which treatment does not vary, with a warning.
     weights : str, optional
-        Positive weights, constant within units (``callaway_santanna``, ``two_by_two``, ``twfe``, ``stacked``).
+        Positive weights, constant within units.
     anticipation : int
-        Periods before the start in which effects are allowed (``callaway_santanna``).
+        Periods before the start in which effects are allowed (not ``two_by_two``, ``twfe``, ``stacked``, ``naive``).
     base_period : {"varying", "universal"}
         Base of the pre cells of `att_gt()`; event study and pre-trend checks always use the universal base.
     bands : {"simultaneous", "pointwise"}
@@ -162,7 +176,8 @@ def did(
         One minus the confidence level; default .05.
     ssc : {"nested", "full", "none"}
         Small-sample factor of the regression estimators: G/(G-1) (N-1)/(N-K); "nested" counts in K only fixed effects
-        not nested in the clusters. ``callaway_santanna`` uses none.
+        not nested in the clusters. ``callaway_santanna``, ``imputation`` and ``two_stage`` use none (the leads of the
+        last two do).
     missing : {"raise", "zero"}
         What a missing outcome means; never guessed.
     dedupe : {None, "exact"}
@@ -189,10 +204,12 @@ def did(
     References
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Goodman-Bacon (2021), same issue; Cengiz, Dube, Lindner
-    and Zipperer (2019), Quarterly Journal of Economics 134. Few treated clusters: Conley and Taber (2011), Review of
-    Economics and Statistics 93; Ferman and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller
-    (2008), same journal, 90. Distance: Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao
-    (2020), Journal of Econometrics 219.
+    and Zipperer (2019), Quarterly Journal of Economics 134; Sun and Abraham (2021), Journal of Econometrics 225;
+    Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91; Gardner (2022), arXiv 2207.05943; Wooldridge
+    (2021), SSRN 3906345. Few treated clusters: Conley and Taber (2011), Review of Economics and Statistics 93; Ferman
+    and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller (2008), same journal, 90. Distance:
+    Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
+    219.
 
     Examples
     --------

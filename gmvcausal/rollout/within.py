@@ -154,13 +154,24 @@ def correction(ssc: str, present: NDArray[np.bool_], block: IntArray, regressors
 
 
 def independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
-    """Which regressors add something to the effects and to the regressors before them (pivots of the Gram matrix).
+    """`kept_pivots`, of which there must be one.
 
     Raises
     ------
     DesignError
-        If none does.
+        If none adds anything.
     """
+    kept = kept_pivots(gram, scale)
+    if not kept.any():
+        raise DesignError(
+            "the treatment does not vary within units and periods, so its effect cannot be told from theirs",
+            remedy="supply untreated units and periods before the treatment",
+        )
+    return kept
+
+
+def kept_pivots(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
+    """Which regressors add something to the effects and to the regressors before them (pivots of the Gram matrix)."""
     kept = np.zeros(len(gram), dtype=bool)
     for j in range(len(gram)):
         if scale[j] <= 0 or gram[j, j] <= _COLLINEAR * scale[j]:
@@ -170,9 +181,4 @@ def independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
             cross = gram[j, kept]
             rest = rest - cross @ np.linalg.solve(gram[np.ix_(kept, kept)], cross)
         kept[j] = rest > _COLLINEAR * scale[j]
-    if not kept.any():
-        raise DesignError(
-            "the treatment does not vary within units and periods, so its effect cannot be told from theirs",
-            remedy="supply untreated units and periods before the treatment",
-        )
     return kept

@@ -37,6 +37,10 @@ ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "augmented_synthetic_control": (ONE, {"estimator": "augmented_synthetic_control"}),
     "synthetic_did": (TWO, {"estimator": "synthetic_did"}),
     "synthetic_did, jackknife": (rollout(n=60, periods=6, cohorts=(4, 5), seed=2), {"estimator": "synthetic_did"}),
+    "sun_abraham": (PANEL, {"estimator": "sun_abraham"}),
+    "imputation": (PANEL, {"estimator": "imputation", "cluster": "place"}),
+    "two_stage": (thinned(PANEL), {"estimator": "two_stage"}),
+    "etwfe": (thinned(PANEL), {"estimator": "etwfe", "weights": "w"}),
 }
 
 
@@ -105,7 +109,13 @@ PERIODS: dict[str, Callable[[pd.Series], Any]] = {
 
 
 @pytest.mark.parametrize("relabel", list(PERIODS.values()), ids=list(PERIODS))
-@pytest.mark.parametrize("name", ["callaway_santanna", "unbalanced", "two_by_two", "twfe", "stacked", "synthetic_did"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "callaway_santanna", "unbalanced", "two_by_two", "twfe", "stacked", "synthetic_did", "sun_abraham", "two_stage",
+        "etwfe",
+    ],
+)  # fmt: skip
 def test_period_labels(name: str, relabel: Callable[[pd.Series], Any]) -> None:
     frame, options = ESTIMATORS[name]
     changed = frame.assign(period=relabel(frame["period"]))

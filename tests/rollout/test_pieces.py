@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmvcausal.rollout import from_moments, from_units
+from gmvcausal.rollout import from_moments, from_units, moment_scores
 from gmvcausal.rollout.cells import make_cells
 from gmvcausal.rollout.clustered import cluster_sums, products, squares
 from gmvcausal.rollout.group_time import group_time
@@ -54,8 +54,9 @@ def test_the_size_of_a_piece_changes_nothing(gaps: bool, clustered: bool, monkey
     whole = effects(gaps, clustered)
     rows = np.random.default_rng(2).normal(size=(4, len(whole.att) + len(whole.shares)))
     expected = whole.covariance(rows), whole.variances(), whole.influence(rows[0])
-    for module in (from_moments, from_units):
+    for module in (moment_scores, from_units):
         monkeypatch.setattr(module, "_NUMBERS", 60)
+    for module in (from_moments, from_units):
         monkeypatch.setattr(module, "_CELLS_AT_ONCE", 4)
     again = effects(gaps, clustered)
     found = again.covariance(rows), again.variances(), again.influence(rows[0])
