@@ -54,6 +54,7 @@ _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     checks_design.spillover,
     checks_outcome.leverage,
     checks_outcome.scale_mix,
+    checks_outcome.log_zeros,
     checks_outcome.all_zero,
     checks_outcome.quantisation,
 )

@@ -22,7 +22,7 @@ def few_clusters(case: Case) -> Check:
     status = judge("few_clusters", least)
     message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
     estimates = case.fitted.estimates
-    if estimates.special:
+    if 0 in estimates.special:
         # Chance is learnt from the controls, so few treated clusters cost power, not honesty.
         known = math.isfinite(float(estimates.std_error[0]))
         status = status if known else "warned"

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 
+from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
 from gmvcausal.rollout.case import Case, retry
+from gmvcausal.rollout.poisson import poisson
 from gmvcausal.rollout.rules import bound, judge
 from gmvcausal.stats.humps import two_humps
+
+MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 
 
 def leverage(case: Case) -> Check | None:
     """Does one unit carry the result?"""
     panel = case.panel
-    if case.fitted.estimates.special:
+    if 0 in case.fitted.estimates.special:
         return Check(
             "leverage", "not_run", "with a handful of treated clusters each of them carries much of the estimate"
         )
@@ -66,6 +71,43 @@ def scale_mix(case: Case) -> Check | None:
             "check whether these units are recorded in cents or in another currency",
         )
     return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
+
+
+def log_zeros(case: Case) -> Check | None:
+    """Is the outcome a logarithm of amounts? Then the effect is one on the mean of logs, not on GMV."""
+    y = case.panel.y[np.isfinite(case.panel.y)]
+    named = re.match(r"(log|ln)(1p)?(_|\b|1p)", case.options.outcome.lower()) is not None
+    if not (named or _of_cents(y)):
+        return None
+    found = float(case.fitted.estimates.estimate[0])
+    message = (
+        f"the outcome looks like a logarithm, {float((y == 0).mean()):.0%} of it zeros: {found:+.3g} is the change in "
+        "the mean of logs, which the choice of the added 1 and the share of zeros decide, not the change in GMV"
+    )
+    if (y >= 0).all() and y.max() < MOST_LOG and case.panel.stack is None and (case.panel.start >= 0).any():
+        amounts = replace(case.panel, y=np.expm1(case.panel.y), notes=[], dropped={})
+        try:
+            mean = poisson(amounts, replace(case.options, estimator="poisson"))
+            log = float(mean.series["log overall"]().estimate[0])
+            message += f"; on the amounts themselves the log of means changes by {log:+.3g}"
+        except GmvCausalError:
+            pass  # what the amounts say stands beside the warning only where it can be had
+    return Check(
+        "log_zeros",
+        "warned",
+        message,
+        remedy="give the amounts as they are with estimator='poisson': effects in per cent of GMV, zeros kept",
+    )
+
+
+def _of_cents(y: np.ndarray) -> bool:
+    """Whether the values are log(1 + x) of amounts in whole cents, with zeros."""
+    some = y[y != 0][:: max(1, int((y != 0).sum()) // 5_000)]
+    if not len(some) or not (y == 0).any() or some.min() < 0 or some.max() >= MOST_LOG:
+        return False
+    cents, plain = 100 * np.expm1(some), 100 * some
+    near = np.abs(cents - np.round(cents)) < 1e-6 * np.maximum(1.0, cents / 1e6)
+    return bool(near.all() and (np.abs(plain - np.round(plain)) > 1e-6).mean() > 0.5)
 
 
 def all_zero(case: Case) -> Check | None:

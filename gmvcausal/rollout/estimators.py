@@ -9,6 +9,7 @@ from gmvcausal.rollout.family import etwfe, imputation, sun_abraham, two_stage
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.inference import with_inference
 from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.poisson import poisson
 from gmvcausal.rollout.simple import naive, two_by_two_did
 from gmvcausal.rollout.synthetic_fit import synthetic
 from gmvcausal.rollout.twoway import twoway
@@ -25,6 +26,7 @@ ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "imputation": imputation,
     "two_stage": two_stage,
     "etwfe": etwfe,
+    "poisson": poisson,
     "naive": naive,
 }
 

@@ -54,6 +54,7 @@ class Options:
     cutoff: float | None = None
     kernel: str = "bartlett"
     adjustment: str = "doubly_robust"
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Fitted:
         Treated and control clusters behind the headline.
     treated_cells : int
         Unit-periods under treatment in the data used.
-    effects : FromMoments, FromUnits, CellEffects or None
+    effects : FromMoments, FromUnits, CellEffects, RatioEffects or None
         Group-time effects, where the design has them.
     series : mapping of str to callable
         Further tables of those effects: "cohort", "period", "cells".

@@ -126,6 +126,7 @@ def read_panel(
     dedupe: str | None,
     absorbing: bool,
     covariates: Sequence[str] = (),
+    ratios: bool = False,
 ) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
     named = [outcome, unit, time, treated or first_treated, stack, cluster, weights, *covariates]
@@ -151,6 +152,15 @@ def read_panel(
         if gaps.any():
             y_rows = np.where(gaps, 0.0, y_rows)
             notes.append(f"{int(gaps.sum()):,} missing outcomes were set to 0, as missing='zero' asked")
+    if ratios and (y_rows < 0).any():
+        below = y_rows < 0
+        raise InputError(
+            "ratios of means need outcomes of at least 0",
+            column=outcome,
+            count=int(below.sum()),
+            rows=first_rows(below),
+            remedy="give gross GMV (refunds apart), or use an estimator that compares differences",
+        )
     flag_rows = flags(table, treated, "treated").astype(float) if treated is not None else None
     when: Times | None = None
     if flag_rows is None:

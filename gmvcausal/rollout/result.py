@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.params import one_of
 from gmvcausal.results import Audit, Estimates, Manifest, Result
 from gmvcausal.rollout.case import Case
+from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.checks import run_audit
 from gmvcausal.rollout.checks_trend import lead_slope
 from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
@@ -123,14 +125,18 @@ class DidResult(Result):
         InputError
             Where the treatment switches off and on, so that there is no single event time.
         """
-        import pandas as pd
-
         event = self._event
         if event is None:
             raise InputError(
                 "there is no event study: the treatment switches off and on",
                 remedy="stack the campaigns with Logs.stack and estimator='stacked', or give first_treated=",
             )
+        return self._event_frame(event)
+
+    def _event_frame(self, event: Series) -> pd.DataFrame:
+        """Terms by event time, the base among them."""
+        import pandas as pd
+
         frame = self._frame(event, "event_time", event.at)
         if event.reference is not None and len(event.at) and event.reference not in event.at:
             base = dict.fromkeys(frame.columns, np.nan) | {
@@ -156,8 +162,11 @@ class DidResult(Result):
                 f"estimator={self.options.estimator!r} has no group-time effects",
                 remedy="use estimator='callaway_santanna'",
             )
-        cells, labels = effects.cells, self.panel.grid.labels()
-        frame = self._frame(self.fitted.series["cells"](), "event_time", cells.event)
+        return self._cell_frame(effects.cells, self.fitted.series["cells"]())
+
+    def _cell_frame(self, cells: Cells, series: Series) -> pd.DataFrame:
+        labels = self.panel.grid.labels()
+        frame = self._frame(series, "event_time", cells.event)
         frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
         frame.insert(1, "period", labels[cells.period])
         return frame
@@ -169,6 +178,44 @@ class DidResult(Result):
     def by_period(self) -> pd.DataFrame:
         """Mean effect in each calendar period over the cohorts treated by then."""
         return self._aggregate("period")
+
+    def percent(self, by: str = "event") -> pd.DataFrame:
+        """Effects in per cent of what GMV would have been without the tactic (``estimator="poisson"``).
+
+        Parameters
+        ----------
+        by : {"event", "cohort", "period", "cells"}
+            Event times (with the leads), cohorts, calendar periods, or every cohort and period.
+
+        Returns
+        -------
+        DataFrame
+            As `event_study`, `by_cohort`, `by_period` and `att_gt`. Intervals and bands are made for the logarithm of
+            the ratio of means and carried over, so they lie above -100 %; the standard error is by the delta method.
+
+        Raises
+        ------
+        InputError
+            For estimators that compare differences.
+        """
+        one_of("by", by, ("event", "cohort", "period", "cells"))
+        effects, make = self.fitted.effects, self.fitted.series.get(f"log {by}")
+        if effects is None or make is None:
+            raise InputError(
+                f"estimator={self.options.estimator!r} compares differences, not ratios",
+                remedy="use estimator='poisson', whose untreated trends are parallel in ratios",
+            )
+        series, labels = make(), self.panel.grid.labels()
+        if by == "event":
+            frame = self._event_frame(series)
+        elif by == "cells":
+            frame = self._cell_frame(effects.cells, series)
+        else:
+            columns = effects.cells.starts[series.at] if by == "cohort" else series.at
+            frame = self._frame(series, by, labels[columns])
+        ratio = np.exp(frame["estimate"])
+        ends = ["estimate", "conf_low", "conf_high", "band_low", "band_high"]
+        return frame.assign(std_error=100 * ratio * frame["std_error"], **{c: 100 * np.expm1(frame[c]) for c in ends})
 
     def _aggregate(self, name: str) -> pd.DataFrame:
         if self.fitted.effects is None:

@@ -101,6 +101,10 @@ RULES: dict[str, Rule] = {
     ),
     "id_reuse": Rule("units that occur under more than one room, city, store or region", 0),
     "cluster_level": Rule("unused columns within which treatment does not vary", 0),
+    "log_zeros": Rule(
+        "whether the outcome is a logarithm of amounts with zeros among them (by its name or its values)",
+        more_warn="it is: mean of logs and log of means are set beside each other",
+    ),
     "all_zero": Rule("share of outcomes that are exactly zero", more_warn="= 1"),
     "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
     "forbidden_comparisons": Rule(

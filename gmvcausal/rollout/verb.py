@@ -36,6 +36,7 @@ _TITLES = {
     "imputation": "Imputation (Borusyak, Jaravel and Spiess 2024)",
     "two_stage": "Two-stage difference-in-differences (Gardner 2022)",
     "etwfe": "Extended two-way fixed effects (Wooldridge 2021)",
+    "poisson": "Difference-in-differences in ratios: Poisson with unit and period effects (Wooldridge 2023)",
     "naive": "Naive comparison of means",
 }
 _ASSUMPTIONS = {
@@ -59,10 +60,13 @@ _ASSUMPTIONS = {
     ),
     "sun_abraham": "without the tactic, each treated cohort would have moved in parallel with the never treated; no "
     "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
+    "poisson": "without the tactic, mean GMV of the treated would have changed by the same percentage as that of the "
+    "untreated, in all periods; no effect before the start (beyond the stated anticipation); one unit's treatment "
+    "leaves the others alone",
     "naive": "units and periods with the tactic would have been like all others without it",
 }
 _MANNER = {"doubly_robust": "doubly robust", "regression": "by regression", "ipw": "by inverse propensity"}
-_ABSORBING = ("callaway_santanna", "two_by_two", *FAMILY, *METHODS)
+_ABSORBING = ("callaway_santanna", "two_by_two", "poisson", *FAMILY, *METHODS)
 SYNTHETIC = ("placebo", "placebo_variance", "jackknife", "conformal")
 _BY_CONTROLS = ("conley_taber", "ferman_pinto")
 _CONDITIONAL = ("callaway_santanna", "two_by_two")
@@ -121,11 +125,12 @@ def did(
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
     estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
-"stacked", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
+"stacked", "poisson", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
         cohort. So do ``sun_abraham`` (its points, by least squares) and ``imputation``, ``two_stage`` and ``etwfe``,
         which measure effects from all periods before the start: sharper where trends are parallel throughout, more
-        wrong where they are not. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
+        wrong where they are not. ``poisson`` lets GMV move in parallel in per cent and keeps its zeros: the effect in
+        money and in per cent. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
         synthetic ones weigh the controls until they resemble the treated before the start: for one or a few treated
         rooms. ``naive`` is the comparison of means that claims are often built on; it is there to be shown beside the
         others.
@@ -209,7 +214,7 @@ def did(
     (2021), SSRN 3906345. Few treated clusters: Conley and Taber (2011), Review of Economics and Statistics 93; Ferman
     and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller (2008), same journal, 90. Distance:
     Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
-    219.
+    219. Ratios: Wooldridge (2023), Econometrics Journal 26.
 
     Examples
     --------
@@ -276,6 +281,7 @@ def did(
         dedupe=dedupe,
         absorbing=estimator in _ABSORBING,
         covariates=options["covariates"],
+        ratios=estimator == "poisson",
     )
     panel = places.with_columns(data, panel, unit, options)
     checked = Options(
@@ -293,6 +299,7 @@ def did(
         options["cutoff"],
         kernel,
         adjustment,
+        outcome,
     )
     fitted = estimate(panel, checked)
     manifest = Manifest(
@@ -335,7 +342,7 @@ def _refuse_unused(options: dict[str, Any]) -> None:
     unused: dict[str, str | None] = (
         {} if estimator == "callaway_santanna" else {"control": "never_treated", "base_period": "varying"}
     )
-    if estimator in METHODS:
+    if estimator in METHODS or estimator == "poisson":
         unused |= {"assignment": None, "ssc": "nested"}
     for name, default in unused.items():
         if options[name] != default:
