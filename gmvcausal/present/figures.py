@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.present import curves, digits, figures_rows, figures_time, phrases, style, synthetic
+from gmvcausal.present import curves, digits, figures_cells, figures_rows, figures_time, phrases, style, synthetic
 from gmvcausal.present.compare import compare
 from gmvcausal.results import Result
 
@@ -30,6 +30,7 @@ def kinds(result: Result) -> tuple[str, ...]:
         found.append("trends")
     if hasattr(result, "by_stack") and result.manifest.options.get("stack") is not None:
         found.append("stacks")
+    found += getattr(result, "figure_kinds", ())
     return tuple(found)
 
 
@@ -41,8 +42,9 @@ def plot(result: Result, kind: str | None = None) -> Figure:
     result : Result
     kind : str, optional
         ``"event_study"`` or ``"metrics"`` (defaults where they exist), ``"waterfall"`` (the factors of GMV),
-        ``"estimates"``, ``"trends"``, ``"stacks"``, ``"synthetic"``, ``"gap"``, ``"placebo"``, and what the verb draws
-        itself; which of them exist depends on the result.
+        ``"estimates"``, ``"trends"``, ``"stacks"``, ``"heatmap"`` (effects by cohort and period), ``"bacon"`` (a
+        two-way estimate taken apart), ``"synthetic"``, ``"gap"``, ``"placebo"``, and what the verb draws itself; which
+        of them exist depends on the result.
 
     Returns
     -------
@@ -78,6 +80,8 @@ def describe(result: Result, kind: str) -> str:
         return figures_rows.describe_waterfall(result)
     if kind in synthetic.TITLES:
         return digits.inline(f"{synthetic.TITLES[kind]}, in {result.unit}.")
+    if kind in figures_cells.TITLES:
+        return digits.inline(f"{figures_cells.TITLES[kind]}, in {result.unit}.")
     if kind == "stacks":
         return "Estimate of each campaign by its weight; dots to the right of zero are gains."
     return f"Estimates with intervals, in {digits.inline(result.unit)}."
@@ -90,6 +94,8 @@ _KINDS: dict[str, Callable[[Any], Figure]] = {
     "estimates": figures_rows.estimates,
     "trends": figures_time.trends,
     "stacks": figures_rows.stacks,
+    "bacon": figures_cells.bacon,
+    "heatmap": figures_cells.heatmap,
     "synthetic": synthetic.paths,
     "gap": synthetic.gap,
     "placebo": synthetic.placebo,

@@ -259,6 +259,52 @@ class DidResult(Result):
             }
         )
 
+    def bacon(self) -> pd.DataFrame:
+        """What the coefficient of ``estimator="twfe"`` is made of: every two-by-two comparison and its weight.
+
+        Returns
+        -------
+        DataFrame
+            type, treated, control (cohorts by their start, or never or always treated), estimate, weight, forbidden.
+            The weights add up to 1, and the weighted estimates to the coefficient. Forbidden are the comparisons whose
+            controls are under treatment themselves: their effects, where they grow, are taken off.
+
+        Raises
+        ------
+        InputError
+            Another estimator.
+        DesignError
+            Absent rows, or a treatment that switches off.
+
+        References
+        ----------
+        Goodman-Bacon (2021), Journal of Econometrics 225.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, gmv=u + t + 2.0 * (t - first) * (t >= first), first_treated=first)
+        ...     for u in range(40) for t in range(1, 7) for first in [3 if u < 20 else 5]])
+        >>> table = gc.did(panel, estimator="twfe").bacon()
+        >>> print(table[["type", "estimate", "weight"]].round(3).to_string(index=False))
+                            type  estimate  weight
+        earlier vs later treated       1.0     0.5
+        later vs earlier treated      -3.0     0.5
+        """
+        from gmvcausal.rollout.bacon import decompose, refuse_other
+
+        refuse_other(self.options.estimator)
+        return decompose(self.panel)
+
+    @property
+    def figure_kinds(self) -> tuple[str, ...]:
+        """Further figures: the cells as a heat map, a two-way estimate taken apart."""
+        if self.fitted.effects is not None and "cells" in self.fitted.series:
+            return ("heatmap",)
+        whole = self.options.estimator == "twfe" and bool(np.isfinite(self.panel.y).all())
+        return ("bacon",) if whole and self._event is not None else ()
+
     def trends(self) -> pd.DataFrame:
         """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
         import pandas as pd

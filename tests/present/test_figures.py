@@ -34,7 +34,7 @@ def test_every_kind_draws_and_leaves_no_trace(results: dict[str, Any]) -> None:
 
 
 def test_the_default_is_the_event_study_where_there_is_one(results: dict[str, Any]) -> None:
-    assert figures.kinds(results["gain"]) == ("event_study", "estimates", "trends")
+    assert figures.kinds(results["gain"]) == ("event_study", "estimates", "trends", "heatmap")
     assert figures.kinds(results["stacked"])[-1] == "stacks"
     assert "event_study" not in figures.kinds(results["naive"])
     assert "Effect by time" in texts(results["gain"].plot())
