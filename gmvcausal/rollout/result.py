@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.money import MoneyResult
+    from gmvcausal.rollout.decompose import DecompositionResult
     from gmvcausal.rollout.honest import SensitivityResult
 
 
@@ -445,6 +446,29 @@ class DidResult(Result):
         from gmvcausal.rollout.sensitivity import pre_trend_power
 
         return pre_trend_power(self, powers)
+
+    def decompose(self, *, orders: str = "orders", buyers: str = "buyers") -> DecompositionResult:
+        """The effect split into buyers, orders per buyer and GMV per order; the parts add up (``estimator="poisson"``).
+
+        Parameters
+        ----------
+        orders, buyers : str
+            Columns of the same data: orders per unit-period, and buyers (0 or 1 where the unit is a user).
+
+        Returns
+        -------
+        DecompositionResult
+            The total and its parts in money (Shapley's values of every cell's product), then in log points; joint
+            covariance by the delta method; ``plot("waterfall")``.
+
+        Raises
+        ------
+        InputError
+            Another estimator; a column that is missing, below 0, or does not fit the others (orders without buyers).
+        """
+        from gmvcausal.rollout.decompose import decompose
+
+        return decompose(self, orders, buyers)
 
     def cluster_influence(self) -> Any:
         """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""
