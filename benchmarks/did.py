@@ -76,6 +76,21 @@ def ours_audited(frame: pd.DataFrame) -> None:
     _ = result.audit
 
 
+def family(frame: pd.DataFrame) -> None:
+    """Callaway-Sant'Anna, Sun-Abraham, imputation, two-stage and ETWFE with all tables, over a panel read once."""
+    from dataclasses import replace
+
+    import gmvcausal as gc
+    from gmvcausal.rollout.estimators import ESTIMATORS
+
+    read = gc.did(frame)
+    for name in ("sun_abraham", "imputation", "two_stage", "etwfe"):
+        fitted = ESTIMATORS[name](read.panel, replace(read.options, estimator=name))
+        fitted.event()
+        for table in fitted.series.values():
+            table()
+
+
 def diff_diff(frame: pd.DataFrame, draws: int = 0) -> None:
     """diff-diff's estimator with its aggregations."""
     from diff_diff import CallawaySantAnna
@@ -90,7 +105,7 @@ def diff_diff_draws(frame: pd.DataFrame) -> None:
 
 
 CONTENDERS: dict[str, Callable[[pd.DataFrame], Any]] = {
-    f.__name__: f for f in (one_pass, ours, ours_audited, diff_diff, diff_diff_draws)
+    f.__name__: f for f in (one_pass, ours, ours_audited, family, diff_diff, diff_diff_draws)
 }
 
 
@@ -125,7 +140,7 @@ def main() -> None:
     if a.one:
         print(json.dumps(measure(a.one[0], a.units, a.periods, a.one[1] == "shuffled", a.repeat)))
         return
-    names = ["one_pass", "ours", "ours_audited"]
+    names = ["one_pass", "ours", "ours_audited", "family"]
     if a.peer_python != sys.executable or importlib.util.find_spec("diff_diff"):
         names += ["diff_diff"] + (["diff_diff_draws"] if a.draws else [])
     else:
