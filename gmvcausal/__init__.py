@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.plans.verbs import power, sample_size
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
+    from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
     from gmvcausal.rollout.honest import honest_did
@@ -38,6 +39,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
     "honest_did": ("gmvcausal.rollout.honest", "honest_did"),
+    "match": ("gmvcausal.observational.verb", "match"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
@@ -64,6 +66,7 @@ __all__ = [
     "datasets",
     "did",
     "honest_did",
+    "match",
     "power",
     "report",
     "run_study",

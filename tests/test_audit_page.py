@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gmvcausal.observational.rules import TABLE as MATCH_TABLE
 from gmvcausal.rollout.checks import TABLE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "audit.md"
@@ -20,6 +21,7 @@ def rows(heading: str) -> dict[str, tuple[str, ...]]:
 
 def test_the_table_of_did_is_the_code_s() -> None:
     assert rows("Checks and thresholds of `gc.did`") == TABLE
+    assert rows("Checks and thresholds of `gc.match`") == MATCH_TABLE
 
 
 def test_every_check_has_a_way_out() -> None:
@@ -27,6 +29,7 @@ def test_every_check_has_a_way_out() -> None:
     first = [line.split("|")[1] for line in text.splitlines() if "|" in line]
     named = set(re.findall(r"`([a-z_]+)`", "\n".join(first)))
     known = set(TABLE) - {"spillover"} | {
+        *MATCH_TABLE,
         *rows("Checks that come from `Logs`"),
         *rows("Checks that come from money"),
     }

@@ -116,7 +116,9 @@ def read_covariates(
     notes += dropped
     if not keep.any():
         raise InputError("no covariate is left: all are constant", column=columns[0], remedy="leave covariates= out")
-    return Covariates(tuple(np.array(encoded.names)[keep].tolist()), x, _copies(encoded.values, encoded.names, y))
+    own = [j for j in range(len(made)) if encoded.source[j] in moving]  # what never changes is no copy of what does
+    copies = _copies(encoded.values[:, own], [encoded.names[j] for j in own], y)
+    return Covariates(tuple(np.array(encoded.names)[keep].tolist()), x, copies)
 
 
 def _copies(values: FloatArray, names: Sequence[str], y: FloatArray) -> dict[str, float]:

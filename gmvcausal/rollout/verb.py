@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
+from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
@@ -229,6 +230,13 @@ def did(
     """
     if outcome is None:
         outcome = str(frame_facts(data).get("outcome", "gmv"))
+    if weights is None and frame_facts(data).get("weights"):
+        warnings.warn(
+            "gc.match made this frame, and its weights are not used: pass "
+            f"weights={frame_facts(data)['weights']!r}, or the controls are not those that were matched",
+            GmvCausalWarning,
+            stacklevel=2,
+        )
     options: dict[str, Any] = {
         "outcome": column_name("outcome", outcome),
         "unit": column_name("unit", unit),
@@ -328,7 +336,7 @@ def _refuse_unused(options: dict[str, Any]) -> None:
     if options["covariates"] and estimator not in _CONDITIONAL:
         raise InputError(
             f"covariates= has no meaning for estimator={estimator!r}",
-            remedy="use estimator='callaway_santanna' or 'two_by_two'",
+            remedy="use estimator='callaway_santanna' or 'two_by_two', or match the units first (gc.match)",
         )
     if not options["covariates"] and options["adjustment"] != ADJUSTMENTS[0]:
         raise InputError(

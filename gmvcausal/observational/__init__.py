@@ -1,0 +1,1 @@
+"""Nobody randomised: comparisons of units that look alike."""

@@ -1,0 +1,221 @@
+"""The result of `gmvcausal.match`: the matched rows with their weights, and how alike the groups are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.frames.params import one_of
+from gmvcausal.observational.balance import balance_table, effective
+from gmvcausal.observational.rules import RULES
+from gmvcausal.results import Audit, Check, Manifest
+from gmvcausal.results.curves import Curves, Line, wrapped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_GRID = 256
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Matched:
+    """Matched treated and control units.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows of the matched units, in the order of the data, with the columns ``weight`` (1 for the treated; for a
+        control the number of treated units it stands for) and ``propensity``. The same weight in all rows of a unit.
+    manifest : Manifest
+    counts : dict of str to int
+        treated, control, off_support, beyond_caliper, matched_treated, matched_control.
+    caliper : float
+        In log odds; infinity for none.
+    names : tuple of str
+        Covariates, then ``"log odds of treatment"``.
+    x : ndarray, shape (n, p + 1)
+    treated : ndarray of bool, shape (n,)
+    weight : ndarray, shape (n,)
+        Zero where a unit was left out.
+    moving : ndarray of bool, shape (p + 1,)
+        Which covariates change over time.
+    """
+
+    frame: pd.DataFrame
+    manifest: Manifest
+    counts: dict[str, int]
+    caliper: float
+    names: tuple[str, ...]
+    x: FloatArray
+    treated: BoolArray
+    weight: FloatArray
+    moving: BoolArray
+
+    @cached_property
+    def _balance(self) -> pd.DataFrame:
+        return balance_table(self.names, self.x, self.treated, self.weight)
+
+    def balance(self) -> pd.DataFrame:
+        """How alike treated and controls are, before and after, covariate by covariate.
+
+        Returns
+        -------
+        DataFrame
+            covariate, and for ``_before`` and ``_after``: treated and control (means), smd (difference of means over
+            the pooled standard deviation before matching), variance_ratio, ks (largest distance of the distribution
+            functions), p (Welch's; it falls with the number of units, so do not judge balance by it).
+        """
+        return self._balance.copy()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The balance table."""
+        return self.balance()
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The checks on the matching; `gmvcausal.did` on `frame` repeats them."""
+        return Audit(tuple(_checks(self)))
+
+    def curves(self, kind: str) -> Curves:
+        """The figure `kind` in numbers."""
+        if one_of("kind", kind, ("love", "density")) == "love":
+            table, at = self._balance, np.arange(len(self.names), dtype=float)
+            edge = np.array([-0.5, len(at) - 0.5])
+            return Curves(
+                "Balance before and after matching",
+                "covariate",
+                "absolute standardised difference",
+                (
+                    Line("before", at, table["smd_before"].abs().to_numpy(float), "points"),
+                    Line("after", at, table["smd_after"].abs().to_numpy(float), "points"),
+                    Line("0.1", edge, np.full(2, 0.1), "dashed"),
+                ),
+                zero=True,
+                ticks=self.names,
+            )
+        odds = self.x[:, -1]
+        low, high = float(odds.min()), float(odds.max())
+        grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), _GRID)
+        lines = [
+            Line(f"{who}, {when}", grid, _density(odds[side], weight[side], grid), style)
+            for who, side, weight, when, style in (
+                ("treated", self.treated, np.ones(len(odds)), "before", "line"),
+                ("controls", ~self.treated, np.ones(len(odds)), "before", "dotted"),
+                ("controls", ~self.treated, self.weight, "after", "dashed"),
+            )
+        ]
+        return Curves("Propensity of treated and controls", "log odds of treatment", "density", tuple(lines), zero=True)
+
+    def plot(self, kind: str = "love") -> Figure:
+        """Draw the balance (``"love"``) or the distributions of the propensity (``"density"``)."""
+        return self.curves(kind).draw()
+
+    def summary(self) -> str:
+        """Counts, balance and audit as text of at most 92 columns."""
+        c = self.counts
+        lines = ["Matching on the propensity", "==========================", ""]
+        said = [
+            f"Treated    {c['treated']:,}; {c['off_support']:,} off the common support, {c['beyond_caliper']:,} with "
+            f"no control within the caliper, {c['matched_treated']:,} matched",
+            f"Controls   {c['control']:,}; {c['matched_control']:,} used, which count as {self._controls:.1f}",
+            f"Caliper    {self.caliper:.4g} in log odds" if np.isfinite(self.caliper) else "Caliper    none",
+        ]
+        lines += [wrapped(said), ""]
+        width = max(12, *(min(28, len(name)) for name in self.names))
+        lines.append(
+            f"{'covariate':{width}}  {'SMD before':>10}  {'SMD after':>10}  {'VR before':>10}  {'VR after':>10}"
+        )
+        for _, row in self._balance.iterrows():
+            cells = [row[k] for k in ("smd_before", "smd_after", "variance_ratio_before", "variance_ratio_after")]
+            name = str(row["covariate"])
+            name = name if len(name) <= 28 else name[:27] + "…"
+            lines.append(f"{name:{width}}" + "".join(f"  {v:>10.3f}" for v in cells))
+        lines += ["", "Audit"]
+        for check in self.audit:
+            text = f"  {check.status:8} {check.name}: {check.message}"
+            lines.append(wrapped([text]))
+            if check.remedy:
+                lines.append(wrapped([f"           -> {check.remedy}"]))
+        notes = [f"{n:,} units left out: {why}" for why, n in self.manifest.dropped.items()]
+        if notes or self.manifest.notes:
+            lines += ["", wrapped([f"Notes      {note}." for note in (*notes, *self.manifest.notes)])]
+        lines += ["", wrapped(["Next       gc.did(m.frame, weights='weight') compares the matched treated with the "
+                               "weighted controls"])]  # fmt: skip
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    @property
+    def _controls(self) -> float:
+        return effective(self.weight[~self.treated])
+
+
+def _density(values: FloatArray, weight: FloatArray, grid: FloatArray) -> FloatArray:
+    """Gaussian kernel density with Silverman's width; values are first put on the grid."""
+    total = weight.sum()
+    mean = weight @ values / total
+    spread = float(np.sqrt(weight @ (values - mean) ** 2 / total))
+    step = grid[1] - grid[0]
+    width = max(1.06 * spread * effective(weight) ** -0.2, step)
+    place = np.clip(np.rint((values - grid[0]) / step).astype(np.int64), 0, len(grid) - 1)
+    mass = np.bincount(place, weight, minlength=len(grid)) / total
+    kernel = np.exp(-0.5 * ((grid[:, None] - grid) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+    return np.asarray(kernel @ mass)
+
+
+def _checks(m: Matched) -> list[Check]:
+    table = m._balance
+    out = []
+
+    def add(name: str, value: float, message: str, remedy: str) -> None:
+        status = RULES[name].status(value)
+        bound = RULES[name].bound
+        out.append(Check(name, status, message, float(value), bound, "" if status == "passed" else remedy))
+
+    size = table["smd_after"].abs().to_numpy(float)
+    k = int(np.argmax(size))
+    add(
+        "balance", size[k],
+        f"the largest standardised difference after matching is {table['smd_after'].iloc[k]:+.3f} ({m.names[k]!r}; "
+        f"{table['smd_before'].iloc[k]:+.3f} before)",
+        "match on other terms (squares, products, logs), a narrower caliper, or use gc.did(covariates=...)",
+    )  # fmt: skip
+    ratio = table["variance_ratio_after"].to_numpy(float)
+    with np.errstate(divide="ignore"):
+        apart = np.where(np.isfinite(ratio), np.maximum(ratio, 1.0 / ratio), np.inf)
+    k = int(np.argmax(apart))
+    add(
+        "variance_ratio", apart[k], f"variances differ at most by a factor of {apart[k]:.2f} ({m.names[k]!r})",
+        "match on the square of this covariate too",
+    )  # fmt: skip
+    c = m.counts
+    share = 1 - c["matched_treated"] / c["treated"]
+    add(
+        "unmatched", share, f"{share:.1%} of the {c['treated']:,} treated units have no match",
+        "the answer is for the matched only: say so beside the number, or widen the caliper",
+    )  # fmt: skip
+    add(
+        "matched_controls", m._controls,
+        f"{c['matched_control']:,} controls stand for {c['matched_treated']:,} treated units and count as "
+        f"{m._controls:.1f}",
+        "a few controls decide: replace=False, or more control units",
+    )  # fmt: skip
+    if m.moving.any():
+        before = np.where(m.moving, table["smd_before"].abs().to_numpy(float), -1.0)
+        k = int(np.argmax(before))
+        add(
+            "regression_to_mean", before[k],
+            f"{m.names[k]!r} changes over time and differed by {before[k]:.2f} standard deviations before matching",
+            "units matched on what was high or low by chance go back to their own mean, and the gap comes back as an "
+            "effect (Daw and Hatfield 2018): leave it out and read the leads, or match on what does not change",
+        )  # fmt: skip
+    return out
