@@ -29,6 +29,11 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
             "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
         )
     parts = _parts(result)
+    if result.panel.cut is not None:
+        raise InputError(
+            "the effect is one on capped outcomes: another estimand, which has no total of GMV",
+            remedy="call did without winsorise= for money, and show the capped effect beside it",
+        )
     cells = result.fitted.treated_cells
     return Effect(
         result.row(0),

@@ -51,6 +51,7 @@ def subset(panel: Panel, rows: FloatArray) -> Panel:
         stack=None if panel.stack is None else panel.stack[rows],
         other=None if panel.other is None else panel.other[rows],
         size=None if panel.size is None else panel.size[rows],
+        cut=None,
         place=None if panel.place is None else panel.place[rows],
         covariates=None if panel.covariates is None else panel.covariates.take(rows),
         notes=[],

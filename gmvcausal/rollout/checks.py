@@ -12,6 +12,7 @@ from gmvcausal.rollout import (
     checks_overlap,
     checks_synthetic,
     checks_trend,
+    winsor,
 )
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.rules import TABLE
@@ -55,6 +56,7 @@ _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     checks_outcome.leverage,
     checks_outcome.scale_mix,
     checks_outcome.log_zeros,
+    winsor.cap,
     checks_outcome.all_zero,
     checks_outcome.quantisation,
 )

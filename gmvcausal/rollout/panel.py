@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from gmvcausal.rollout.covariates import Covariates, read_covariates
 from gmvcausal.rollout.grid import Grid
 from gmvcausal.rollout.layout import Layout, lay_out
 from gmvcausal.rollout.levels import clusters, units_touched, unused_coarser
+
+if TYPE_CHECKING:
+    from gmvcausal.rollout.winsor import Cut
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -70,6 +73,8 @@ class Panel:
         What `Logs` wrote about the frame; empty for a plain frame.
     size : ndarray, shape (R,), or None
         Members of each row's unit, where `size=` was given.
+    cut : Cut or None
+        Where outcomes were capped, with ``winsorise=``.
     place : ndarray, shape (R, 2), or None
         Latitude and longitude in degrees, where `coordinates=` was given.
     """
@@ -102,6 +107,7 @@ class Panel:
     meta: dict[str, Any] = field(default_factory=dict)
     size: FloatArray | None = None
     place: FloatArray | None = None
+    cut: Cut | None = None
 
     @property
     def n_clusters(self) -> int:

@@ -105,6 +105,10 @@ RULES: dict[str, Rule] = {
         "whether the outcome is a logarithm of amounts with zeros among them (by its name or its values)",
         more_warn="it is: mean of logs and log of means are set beside each other",
     ),
+    "cap": Rule(
+        "sign and significance at both ends of the cut-point's 95 % interval (winsorise= only)",
+        more_warn="they differ",
+    ),
     "all_zero": Rule("share of outcomes that are exactly zero", more_warn="= 1"),
     "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
     "forbidden_comparisons": Rule(

@@ -13,7 +13,7 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
-from gmvcausal.rollout import places
+from gmvcausal.rollout import places, winsor
 from gmvcausal.rollout.covariates import ADJUSTMENTS
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import FAMILY, Options
@@ -102,6 +102,7 @@ def did(
     ssc: str = "nested",
     missing: str = "raise",
     dedupe: str | None = None,
+    winsorise: float | None = None,
     seed: int = 0,
 ) -> DidResult:
     """How much did a roll-out change the outcome of the units it reached?
@@ -188,6 +189,10 @@ def did(
         What a missing outcome means; never guessed.
     dedupe : {None, "exact"}
         None refuses repeated unit-periods; "exact" keeps one of identical rows and counts the others.
+    winsorise : float, optional
+        Share between .5 and 1, for example .99: outcomes are capped at that quantile of the non-zero ones without the
+        tactic. The estimand is then the effect on the capped outcome; the check ``cap`` says what the cut-point's own
+        uncertainty changes.
     seed : int
         Of the simultaneous bands and of placebo runs.
 
@@ -264,6 +269,7 @@ def did(
         "covariates": check("covariates", covariates),
         "adjustment": one_of("adjustment", adjustment, ADJUSTMENTS),
         "dedupe": dedupe,
+        "winsorise": None if winsorise is None else winsor.share_of(winsorise),
         "seed": check("seed", seed),
     }
     _refuse_unused(options)
@@ -292,6 +298,10 @@ def did(
         ratios=estimator == "poisson",
     )
     panel = places.with_columns(data, panel, unit, options)
+    measured = _outcome_unit(panel.meta, outcome, unit, time)
+    if winsorise is not None:
+        panel = winsor.capped(panel, options["winsorise"])
+        measured = f"{measured}, capped at {panel.cut.at:.6g}" if panel.cut else measured
     checked = Options(
         estimator,
         control,
@@ -301,7 +311,7 @@ def did(
         bands,
         ssc,
         options["seed"],
-        _outcome_unit(panel.meta, outcome, unit, time),
+        measured,
         assignment,
         inference,
         options["cutoff"],
