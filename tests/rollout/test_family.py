@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from panels import rollout, thinned
+from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.rollout import cell_effects, linear, normal
@@ -22,7 +24,7 @@ TABLES = ("event_study", "att_gt", "by_cohort", "by_period")
 NUMBERS = ["estimate", "std_error", "conf_low", "band_low", "n"]
 
 
-def fit(frame: pd.DataFrame, estimator: str, **options: Any) -> Any:
+def fit(frame: Any, estimator: str, **options: Any) -> Any:
     options.setdefault("cluster", "unit")
     return gc.did(frame, estimator=estimator, **options)
 
@@ -454,3 +456,16 @@ def test_intervals_on_request(estimator: str) -> None:
     few = fit(one, estimator, inference="conley_taber")
     assert few.conf_int()[0] < few.estimate < few.conf_int()[1]
     assert fit(one, estimator).conf_int()[0] < few.estimate  # placebo runs
+
+
+@pytest.mark.parametrize("estimator", FAMILY)
+def test_protocol(estimator: str, tmp_path: Path) -> None:
+    """Tables, texts, files, figures and pickling, as of every result."""
+    assert_protocol(fit(HOLES, estimator), tmp_path, (None, "event_study", "heatmap", "trends"))
+
+
+def test_files_give_the_same(tmp_path: Path) -> None:
+    FULL.to_parquet(tmp_path / "panel.parquet")
+    for estimator in FAMILY:
+        a, b = fit(FULL, estimator), fit(tmp_path / "panel.parquet", estimator)
+        np.testing.assert_allclose(tables(b), tables(a), rtol=1e-10)
