@@ -21,6 +21,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "points": {"linestyle": "none", "marker": "o", "markersize": 5.0},
 }
 _TICKS = 12
+_LONG_TICK = 44
 
 
 def draw(curves: Curves, failed: Sequence[str] = ()) -> Figure:
@@ -50,7 +51,10 @@ def draw(curves: Curves, failed: Sequence[str] = ()) -> Figure:
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))  # powers need mathematics in texts
             axes.xaxis.set_minor_formatter(NullFormatter())
-        if curves.ticks:
+        if curves.ticks and curves.slanted:
+            names = [digits.cut(digits.inline(name), _LONG_TICK) for name in curves.ticks]
+            axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+        elif curves.ticks:
             shown = list(range(0, len(curves.ticks), math.ceil(len(curves.ticks) / _TICKS)))
             axes.set_xticks(shown, [digits.cut(digits.inline(curves.ticks[i]), 12) for i in shown])
         axes.set_xlabel(digits.inline(curves.x_label))

@@ -52,6 +52,8 @@ class Curves:
     log_x : bool
     ticks : tuple of str, optional
         Names of the places 0, 1, 2, ... on the x axis.
+    slanted : bool
+        Whether every name is shown, slanted, instead of a few short ones.
     """
 
     title: str
@@ -61,6 +63,7 @@ class Curves:
     zero: bool = False
     log_x: bool = False
     ticks: tuple[str, ...] = ()
+    slanted: bool = False
 
     def draw(self) -> Figure:
         """A matplotlib figure that belongs to no global state; it needs no screen."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Estimates
-from gmvcausal.rollout.fitted import Fitted, FloatArray, Options, Series
+from gmvcausal.rollout.fitted import Fitted, Options, Series
 from gmvcausal.rollout.naive_means import Naive
 from gmvcausal.rollout.panel import Panel
 
@@ -36,7 +37,7 @@ class Case:
     naive: Naive
 
 
-def subset(panel: Panel, rows: FloatArray) -> Panel:
+def subset(panel: Panel, rows: NDArray[np.bool_]) -> Panel:
     """The panel of the marked rows."""
     return replace(
         panel,

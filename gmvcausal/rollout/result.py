@@ -10,7 +10,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
-from gmvcausal.results import Audit, Estimates, Manifest, Result
+from gmvcausal.results import Audit, Estimates, Manifest
 from gmvcausal.rollout.case import Case
 from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.checks import run_audit
@@ -20,6 +20,7 @@ from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Fitted, Options, Series
 from gmvcausal.rollout.naive_means import Naive, naive_means
 from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.referee import Refereed
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -42,7 +43,7 @@ class Origin:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class DidResult(Result):
+class DidResult(Refereed):
     """Difference-in-differences: the estimate, its event study, its audit.
 
     Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
@@ -469,6 +470,27 @@ class DidResult(Result):
         from gmvcausal.rollout.decompose import decompose
 
         return decompose(self, orders, buyers)
+
+    def known_origin(self) -> Origin:
+        """The data, for one more column of them.
+
+        Raises
+        ------
+        InputError
+            The result was pickled and does not hold its data any more.
+        """
+        if self.origin is None:
+            raise InputError(
+                "this result does not hold its data any more (it was pickled)", remedy="call did again, then ask"
+            )
+        return self.origin
+
+    @classmethod
+    def made(
+        cls, title: str, assumption: str, manifest: Manifest, alpha: float, panel: Panel, options: Options
+    ) -> DidResult:
+        """The result of a panel that was read."""
+        return _again(cls, title, assumption, manifest, alpha, panel, options)
 
     def cluster_influence(self) -> Any:
         """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""

@@ -136,6 +136,21 @@ RULES: dict[str, Rule] = {
         more_warn=" (rerun without them)",
         more_fail="the rerun lies more than 2 standard errors away and changes the conclusion",
     ),
+    "placebo": Rule(
+        "share of placebo estimates, the true one among them, at least as far from zero (placebo only)",
+        0.1,
+        more_warn=", unless no placebo estimate is",
+    ),
+    "segment_levels": Rule("levels of the segment that are not estimated (by only)", 0),
+    "leave_one_out": Rule(
+        "clusters without which the estimate has the other sign, or there is none (leave_one_out only)",
+        0,
+    ),
+    "robustness": Rule(
+        "share of specifications whose estimate has the other sign, or whose interval does not hold the main estimate "
+        "(robustness only)",
+        0,
+    ),
     "spillover": Rule("whether treated units can affect others: not testable from these columns"),
     "pre_moves": Rule(
         "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",
