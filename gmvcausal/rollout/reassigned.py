@@ -110,7 +110,7 @@ def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
     start = np.empty(n, dtype=np.int64)
     start[of_row] = panel.start
     weight = np.ones(len(of_row)) if panel.weight is None else panel.weight
-    full = bool(np.isfinite(panel.y.sum()))
+    full = bool(np.isfinite(panel.y.sum())) and panel.covariates is None
     level = float(panel.y[np.isfinite(panel.y)].mean())  # effects are differences: a common level costs only digits
     rows = weight[:, None] * (np.nan_to_num(panel.y, nan=level) - level)
     if n == len(of_row) and (of_row == np.arange(n)).all():
@@ -175,7 +175,7 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
     columns : ndarray of int
         In ascending order.
     """
-    g = panel.grid
+    g, x = panel.grid, panel.covariates
     place = g.position[columns] - g.position[columns[0]]
     moved = np.searchsorted(columns, panel.start)
     start = np.where(panel.start < 0, panel.start, np.where(moved == len(columns), UNTREATED, moved))
@@ -186,5 +186,6 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
         on=None if panel.on is None else panel.on[:, columns],
         other=None if panel.other is None else panel.other[:, columns],
         start=start,
+        covariates=replace(x, x=x.x[:, columns]) if x is not None and x.moving else x,
         grid=Grid(g.values[columns], place, g.is_date, g.step, g.monthly, g.note),
     )

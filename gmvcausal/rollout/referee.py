@@ -58,9 +58,11 @@ class Refereed(Result):
 
         Examples
         --------
-        >>> import gmvcausal as gc
-        >>> result = gc.did(gc.simulate.world("D1", n=300, seed=1).table())
-        >>> test = result.placebo("unit", reps=199)
+        >>> import gmvcausal as gc, pandas as pd
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, gmv=u * t % 7 + 9 * (u < 12 and t > 3), first_treated=4 if u < 12 else None)
+        ...     for u in range(40) for t in range(1, 6)])
+        >>> test = gc.did(panel).placebo("unit", reps=199)
         >>> len(test.runs), test.placebo_p < 0.05
         (199, True)
         """
@@ -100,7 +102,7 @@ class Refereed(Result):
 
         return by_segment(_did(self), segment, adjust)
 
-    def leave_one_out(_did(self), *, progress: bool = True) -> LeaveOneOut:
+    def leave_one_out(self, *, progress: bool = True) -> LeaveOneOut:
         """The estimate without each cluster in turn: `table()`, `plot("leave_one_out")`, and which matters most.
 
         Beyond 1,000 clusters, those with the largest influence are left out in turn.

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from gmvcausal.rollout.result import DidResult
 
-OTHERS = ("callaway_santanna", "twfe", "two_by_two")
+OTHERS = ("callaway_santanna", "sun_abraham", "imputation", "etwfe", "twfe", "two_by_two")
+CONDITIONAL = ("callaway_santanna", "two_by_two")  # those that take covariates
 _SLOW = 2.0
 MAIN = "as estimated"
 
@@ -188,8 +189,12 @@ def _specs(
             yield Spec("clusters", name, replace(panel, cluster=code, cluster_name=column, place=None), options)
     for other in OTHERS:
         if other != options.estimator:
-            name = other.replace("_", " ")
-            yield Spec("estimator", f"estimator {name}", panel, replace(options, estimator=other))
+            name = f"estimator {other.replace('_', ' ')}"
+            if panel.covariates is not None and other not in CONDITIONAL:
+                refused.append((name, "it takes no covariates"))
+            else:
+                asked = replace(options, estimator=other, control="never_treated", base_period="varying")
+                yield Spec("estimator", name, panel, asked)
 
 
 def _periods(count: int) -> str:
