@@ -134,12 +134,14 @@ def robustness(
     specs = list(_specs(result, level, drop, promotion, clusters, refused))
     for spec in tqdm(specs, desc="robustness", unit="spec", disable=not progress, delay=_SLOW, leave=False):
         try:
-            found.append(
-                Kind.made(result.title, result.assumption, result.manifest, result.alpha, spec.panel, spec.options)
-            )
+            other = Kind.made(result.title, result.assumption, result.manifest, result.alpha, spec.panel, spec.options)
         except GmvCausalError as error:
             refused.append((spec.name, error.rule))
             continue
+        if other.unit != result.unit:
+            refused.append((spec.name, f"its estimate is in {other.unit}, that of the result in {result.unit}"))
+            continue
+        found.append(other)
         names.append(spec.name)
         changes.append(spec.changes)
     return _result(result, found, names, changes, refused)
