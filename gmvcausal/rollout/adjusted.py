@@ -180,20 +180,20 @@ def means(a: Blend, y: FloatArray) -> Means:
 
 
 def influence(a: Blend, s: Means, at: IntArray, changes: FloatArray, load: FloatArray) -> FloatArray:
-    """Influence of units on weighted sums of effects, shape (a, c).
+    """Influence of units on weighted sums of effects, shape (c, a).
 
     Parameters
     ----------
     at : ndarray, shape (c,)
         Positions within the blend.
-    changes : ndarray, shape (a, c)
-        `load` times the units' outcomes.
+    changes : ndarray, shape (c, a)
+        The units' outcomes times `load`; used up.
     load : ndarray, shape (a, T)
         Weights of the periods in each sum of effects; each row adds up to 0.
     """
-    x = a.x[at]
-    r = changes - (load @ s.b.T) @ x.T
-    e1, e0 = load @ s.e1, load @ s.e0
-    out = (a.own[at] - a.beside[at]) * r - np.outer(e1, a.own[at]) + np.outer(e0, a.odds[at])
-    out -= (load @ s.m.T) @ a.score[at].T
-    return np.asarray(out)
+    changes -= a.x[at] @ (s.b @ load.T)
+    changes *= (a.own[at] - a.beside[at])[:, None]
+    # What is left is one product: of the shares and the score with what they are worth.
+    parts = np.column_stack([a.own[at], a.odds[at], a.score[at]])
+    changes -= parts @ np.vstack([load @ s.e1, -(load @ s.e0), s.m @ load.T])
+    return changes
