@@ -293,3 +293,19 @@ def test_bad_input_is_exit_code_2(words: list[str], tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.strip() and "Traceback" not in done.stderr
+
+
+# --- what other pages quote -------------------------------------------------------------------------------------------
+def test_the_table_of_capped_rows_is_that_of_the_page(root: Path) -> None:
+    page = (root / "docs" / "estimators" / "ab-test.md").read_text(encoding="utf-8")
+    quoted = [line for line in page.splitlines() if re.match(r"\| \d\.\d \| \d+,000 \|", line)]
+    kept = read_report(root / "docs" / "trust")
+    known = {(r.cell.dials["sigma"], r.cell.n, r.cell.dials["split"], r.cell.id.rpartition("/")[2]): r
+             for r in kept.results if r.cell.id.startswith("AB/") and "/null/" in r.cell.id}  # fmt: skip
+    assert len(quoted) >= 6
+    for line in quoted:
+        sigma, n, split, *shown = (part.strip() for part in line.strip("|").split("|"))
+        plain, capped = (known[float(sigma), int(n.replace(",", "")), split, row].scores for row in ("plain", "capped"))
+        flagged = plain["audit"]["tail"]["warned"]
+        wanted = [f"{100 * share:.1f} %" for share in (1 - plain["coverage95"], flagged, 1 - capped["coverage95"])]
+        assert shown == wanted, line
