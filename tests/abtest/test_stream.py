@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest.intake import passes, stream
+from gmvcausal.abtest.intake import passes, single, stream
 from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.blocks import Block, Col
 from gmvcausal.abtest.intake.files import Files, open_files
-from gmvcausal.abtest.intake.passes import Block, Col
 
 N = 6_000
 NUMBERS = ["estimate", "std_error", "statistic", "conf_low", "conf_high", "relative", "relative_low", "capped_share"]
@@ -208,17 +208,17 @@ def test_a_row_that_stands_for_many() -> None:
     (look,) = passes.looks(blocks, [x, y, x], [ask])
     assert look[:3] == (25.0, 29.0, 123.0)  # residuals -1, -1, -1, 1, 5
     # Non-zero values of y: 2, 2, 2, 5; the median lies between two twos, the .9 quantile at 2.7 of the ranks 0..3.
-    assert passes.quantile(blocks, y, 0.5) == 2.0
-    assert passes.quantile(blocks, y, 0.9) == pytest.approx(2 + 0.7 * 3)
-    assert passes.above(blocks, x, 1.0, 1).tolist() == [2]
-    np.testing.assert_allclose(passes.levels(blocks, y, 4.0), np.log10([2, 2, 2, 5]))
+    assert single.quantile(blocks, y, 0.5) == 2.0
+    assert single.quantile(blocks, y, 0.9) == pytest.approx(2 + 0.7 * 3)
+    assert single.above(blocks, x, 1.0, 1).tolist() == [2]
+    np.testing.assert_allclose(single.levels(blocks, y, 4.0), np.log10([2, 2, 2, 5]))
 
 
 def test_many_levels_are_told_by_their_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.exp(np.random.default_rng(0).normal(3, 1, 5_000))
-    exact = passes.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
+    exact = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_array_equal(exact, np.sort(np.log10(x)))
-    monkeypatch.setattr(passes, "_ALL_LEVELS", 100)
-    grid = passes.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
+    monkeypatch.setattr(single, "_ALL_LEVELS", 100)
+    grid = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_allclose(grid[[0, -1]], exact[[0, -1]], atol=1e-3)
     np.testing.assert_allclose(grid[100:-100], np.quantile(exact, np.linspace(0, 1, 2_001))[100:-100], atol=5e-3)

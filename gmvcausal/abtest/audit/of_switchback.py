@@ -69,12 +69,13 @@ def repeated_rows(case: Case) -> Check | None:
 
 def carry_over(case: Case) -> Check | None:
     """Does the effect differ between the two halves of what is left of each block?"""
-    from scipy import stats
-
     source = case.source
     blocks = source.facts.blocks
     if blocks is None or not isinstance(source, Rows) or source.cluster is None:
         return None
+
+    from scipy import stats
+
     use = blocks.halved
     block, arm, late = source.cluster[use], source.arm[use], blocks.late[use]
     own = [arm == a for a in range(len(source.labels))]
@@ -134,12 +135,13 @@ def _changes(block: IntArray, late: BoolArray, x: FloatArray) -> FloatArray:
 
 def time_balance(case: Case) -> Check | None:
     """Do the arms have the same times: as early or late in the test, in the day and in the week?"""
-    from scipy import stats
-
     source = case.source
     blocks = source.facts.blocks
     if blocks is None or not isinstance(source, Rows) or source.cluster is None:
         return None
+
+    from scipy import stats
+
     found: list[tuple[float, str]] = []
     for what, columns in _clocks(blocks):
         for a in range(len(source.labels)):
