@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.intake.ask import Columns
@@ -117,6 +116,8 @@ def duration(name: str, value: Any, dates: bool) -> int:
     >>> duration("washout", "30min", True), duration("washout", 2, False)
     (1800000000, 2)
     """
+    import pandas as pd
+
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and (value == 0 or not dates):
         if value >= 0:
             return int(value)
@@ -263,6 +264,8 @@ def _halves(block: IntArray, t: IntArray) -> tuple[BoolArray, BoolArray]:
 
 def _repeated(table: Table, ask: Columns, room: IntArray, t: IntArray) -> float:
     """Share of the rows with an outcome that repeat an earlier one: a file appended to itself, if rows are bins."""
+    import pandas as pd
+
     columns = list(dict.fromkeys(p for m in ask.metrics for p in parts(m)))
     frame = pd.DataFrame({f"x{i}": table.series(c, "outcome").to_numpy() for i, c in enumerate(columns)})
     live = (frame.fillna(0) != 0).any(axis=1).to_numpy()

@@ -71,13 +71,16 @@ def values(block: Block, col: Col) -> FloatArray:
 
 def strips(block: Block, cols: list[Col], shift: FloatArray) -> Iterator[tuple[FloatArray, FloatArray | None]]:
     """Matrices of shape (p, m) of the columns less `shift`, each with the rows' weights."""
-    listed = [(block.columns[c.plain], c, s) for c, s in zip(cols, shift, strict=True)]
+    listed = [(block.columns[c.plain], c, c.plain, s) for c, s in zip(cols, shift, strict=True)]
     n = len(listed[0][0])
     room = np.empty((len(cols), min(n, STRIP)))
     for low in range(0, n, STRIP):
         high = min(low + STRIP, n)
         strip = room[:, : high - low]
-        for row, (x, col, s) in zip(strip, listed, strict=True):
+        for row, (x, col, plain, s) in zip(strip, listed, strict=True):
             found = x[low:high]
-            np.subtract(found if col is col.plain else column(found, col), s, out=row, dtype=np.float64)
+            if col.cap is not None and col._replace(cap=None) == plain:
+                np.subtract(np.minimum(found, col.cap, out=row, dtype=np.float64), s, out=row)
+            else:
+                np.subtract(found if col == plain else column(found, col), s, out=row, dtype=np.float64)
         yield strip, None if block.weight is None else block.weight[low:high]

@@ -85,15 +85,25 @@ class _Hat:
     def __init__(self, held: list[int], first: Hc2) -> None:
         self.held, self.inverse, self.n = held, first.inverse, first.n
         self.leans: list[FloatArray] = []
+        # New arrays for every strip would cost more than the sums.
+        self.room = (*(np.empty((len(held), STRIP)) for _ in range(2)), np.empty(STRIP))
 
     def weights(self, strip: FloatArray, out: FloatArray) -> None:
         """One row of `out` for each lean."""
-        z = strip[self.held]
-        np.subtract(1 / self.n, np.array(self.leans) @ z, out=out)
+        z, bent, rest = (room[..., : strip.shape[1]] for room in self.room)
+        for row, j in zip(z, self.held, strict=True):
+            row[:] = strip[j]
+        # One covariate, the usual case, is a product and no matrix's.
+        times = np.matmul if len(z) > 1 else np.multiply
+        times(np.array(self.leans), z, out=out)
+        np.subtract(1 / self.n, out, out=out)
         out *= out
-        z *= self.inverse @ z
+        times(self.inverse, z, out=bent)
+        bent *= z
+        np.subtract(1 - 1 / self.n, bent.sum(axis=0) if len(z) > 1 else bent[0], out=rest)
         # A row that alone decides a slope is fitted exactly: leverage 1 and residual 0.
-        out /= np.maximum(1 - 1 / self.n - z.sum(axis=0), 1e-9)
+        np.maximum(rest, 1e-9, out=rest)
+        out /= rest
 
 
 class _Plan:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.abtest.intake.blocks import Block, Col, FloatArray, IntArray, column, values
 
@@ -70,20 +72,38 @@ def _live(block: Block, col: Col) -> tuple[FloatArray, FloatArray | None]:
     return np.asarray(x[keep], dtype=float), None if weight is None else weight[keep]
 
 
+def _most(plain: NDArray[Any], col: Col) -> int:
+    """At most so many values of a column are not zero."""
+    return int(np.count_nonzero(plain)) if col is col.plain else len(plain)
+
+
 def quantile(blocks: Iterable[Block], col: Col, share: float) -> float:
     """Quantile of the non-zero values over all arms (linear between neighbours); NaN where there are none."""
-    live, weights = zip(*(_live(block, col) for block in blocks), strict=True)
-    value = np.concatenate(live)
-    if not len(value):
+    blocks = list(blocks)
+    # Filled in place: this is the largest array that a test from a file needs at once.
+    value = np.empty(sum(_most(block.columns[col.plain], col) for block in blocks))
+    weights: list[tuple[slice, FloatArray]] = []
+    size = 0
+    for block in blocks:
+        x, w = _live(block, col)
+        at = slice(size, size + len(x))
+        value[at] = x
+        size += len(x)
+        if w is not None and len(w):
+            weights.append((at, w))
+    value = value[:size]
+    if not size:
         return math.nan
-    if not any(w is not None and len(w) for w in weights):
+    if not weights:
         return float(np.quantile(value, share, overwrite_input=True))
-    weight = np.concatenate([np.ones(len(x)) if w is None else w for x, w in zip(live, weights, strict=True)])
+    weight = np.ones(size)
+    for at, w in weights:
+        weight[at] = w
     order = np.argsort(value)
     value, upto = value[order], np.cumsum(weight[order])
-    at = share * (upto[-1] - 1)
-    low, high = (value[np.searchsorted(upto, rank, side="right")] for rank in (math.floor(at), math.ceil(at)))
-    part = at - math.floor(at)
+    place = share * (upto[-1] - 1)
+    low, high = (value[np.searchsorted(upto, rank, side="right")] for rank in (math.floor(place), math.ceil(place)))
+    part = place - math.floor(place)
     return float(low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part))
 
 
@@ -103,8 +123,10 @@ def levels(blocks: Iterable[Block], col: Col, live: float) -> FloatArray:
             bins[low : low + len(counted)] += counted.astype(np.int64)
     if live <= _ALL_LEVELS:
         return np.sort(np.concatenate([*exact, np.zeros(0)]))
-    rank = np.linspace(0, 1, _GRID) * (bins.sum() - 1)
-    return np.asarray((np.searchsorted(np.cumsum(bins), rank, side="right") - _MOST_BINS) / _BINS, dtype=float)
+    (held,) = bins.nonzero()
+    upto = np.cumsum(bins[held])
+    at = np.searchsorted(upto, np.linspace(0, 1, _GRID) * (upto[-1] - 1), side="right")
+    return np.asarray((held[at] - _MOST_BINS) / _BINS, dtype=float)
 
 
 def above(blocks: Iterable[Block], col: Col, cut: float, arms: int) -> IntArray:

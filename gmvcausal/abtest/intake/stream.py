@@ -30,7 +30,7 @@ _SAMPLE = 16_384  # rows that tell which columns are mostly zero; a table of few
 _MOSTLY, _READ = 0.5, 0.4  # share of zeros of a mostly zero column; share of rows up to which they are read apart
 _COMBINATIONS = 2**20  # of the values of the other columns
 _HELD = 128 * 2**20  # bytes of rows that are kept; beyond, every pass reads them again
-_BATCH = 2**17
+_BATCH = 2**16
 
 
 @dataclass(eq=False)
@@ -94,7 +94,7 @@ class Stream:
         gathered: list[list[NDArray[Any]]] = []
         for batch in chosen.project(", ".join([f"{self.code()} AS a", *listed])).to_arrow_reader(_BATCH):
             # A row group ends a batch: so few rows at a time would cost more in calls than in sums.
-            gathered.append([batch.column(0).to_numpy(), *self._columns(batch)])
+            gathered.append([np.from_dlpack(batch.column(0)), *self._columns(batch)])
             if sum(len(own[0]) for own in gathered) >= _BATCH:
                 yield from self._by_arm(gathered)
                 gathered = []
@@ -108,7 +108,7 @@ class Stream:
             if stored.null_count:
                 self.gone[c] += stored.null_count
                 stored = stored.fill_null(0)
-            x = _short(stored.to_numpy())
+            x = _short(np.from_dlpack(stored))  # to_numpy would load pandas
             if x.dtype.kind == "f" and (absent := np.isnan(x)).any():
                 self.gone[c] += int(absent.sum())
                 x = np.where(absent, x.dtype.type(0), x)
