@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     checks_switchback.switches,
     checks_switchback.washed_out,
     checks_switchback.repeated_rows,
+    checks_switchback.block_level,
     checks_switchback.carry_over,
     checks_switchback.time_balance,
     checks_outcome.tail,

@@ -233,12 +233,13 @@ def negative_amounts(case: Case) -> Check | None:
     if case.source.meta.get("gmv") == "net":
         return None  # `Logs` took the refunds off and says so
     columns = dict.fromkeys(p for m in case.metrics if not isinstance(m, Proportion) for p in parts(m))
+    used = round(sum(arm.n for arm in case.fit.sample.arms))
     found: list[tuple[float, int, str]] = []
     for column in columns:
-        below = case.source.rows - int(case.source.above(Col(column), -1e-300).sum())
+        below = used - int(case.source.above(Col(column), -1e-300).sum())
         # A change, or a margin, is negative as often as not: nothing is odd there.
-        if 0 < below < 0.25 * case.source.rows * (1 - case.fit.shapes[column].zeros):
-            found.append((below / case.source.rows, below, column))
+        if 0 < below < 0.25 * used * (1 - case.fit.shapes[column].zeros):
+            found.append((below / used, below, column))
     if not found:
         return None
     share, count, column = max(found)

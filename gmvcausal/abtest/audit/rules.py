@@ -40,6 +40,11 @@ RULES: dict[str, Rule] = {
     "switches": Rule("rooms of a switchback that keep one arm throughout", 0),
     "washed_out": Rule("share of the blocks of a switchback that are not longer than the washout", 0),
     "repeated_rows": Rule("share of rows of a switchback that repeat an earlier one in room, time and outcomes", 0.01),
+    "block_level": Rule(
+        "correlation of neighbouring runs of one arm, where they stand for blocks that were not named",
+        -0.15,
+        small_is_bad=True,
+    ),
     "carry_over": Rule(
         "p-value of the test that the effect is the same in both halves of what is left of each block",
         0.01,
