@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,12 @@ def unreliable(case: Case, term: Term) -> bool:
     interval of arms of like size wide, not wrong.
     """
     return not case.source.cluster_name and judge("tail", skewness(case, term).judged) != "passed"
+
+
+def told_of(case: Case, beside: Sequence[Term]) -> Term:
+    """Of the rows of one metric in one arm: the first, or the capped one where the uncapped is not to be relied on."""
+    first = beside[0]
+    return next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
 
 
 def skewness(case: Case, term: Term) -> Skewness:

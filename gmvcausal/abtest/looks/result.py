@@ -12,14 +12,13 @@ from gmvcausal.errors import DesignError
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.stats.anytime import mixture_critical
-from gmvcausal.stats.inference import FloatArray, critical_value
+from gmvcausal.stats.inference import POWER_80, FloatArray, critical_value
 from gmvcausal.stats.sequential import Bounds, spending_bounds, stage_wise_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNIT = "in the outcome's unit"
-_POWER_80 = 0.8416212335729143
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ class SequentialResult(Result):
 
     def _about_row(self, place: int) -> dict[str, Any]:
         at = self._at if place == 0 else place - 1
-        return {"detectable_errors": float(self.bound[at]) + _POWER_80}
+        return {"detectable_errors": float(self.bound[at]) + POWER_80}
 
     def adjusted(self) -> tuple[float, float, float]:
         """Estimate and interval that take the stop into account: median-unbiased, and of the level of the test.
