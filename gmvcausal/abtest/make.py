@@ -76,7 +76,7 @@ def make_result(
     told = (
         *guards.advice(guarded, options["alpha"]),
         *tables.advice(case, estimates, options["alpha"]),
-        *wording.diluted(fitted, found, source.labels, source.facts),
+        *wording.diluted(case),
     )
     assumed, received = _ASSUMPTION if blocks is None else _SWITCHED, options["received"]
     if received is not None:
@@ -99,6 +99,7 @@ def make_result(
         extra,
         told,
         tables.speaks(case),
+        tables.alike(case),
         guarded,
         dict(meta),
         source.cluster_name,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gmvcausal.abtest.terms.compare import errors_to_find
 from gmvcausal.abtest.terms.guardrails import Guardrail
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Result
@@ -62,6 +63,8 @@ class AbResult(Result):
     speaks : int
         Row that the finding is about: the first, or, where the audit says that its uncapped interval is not to be
         relied on, the capped row beside it. The scalar attributes are those of the first row in any case.
+    alike : tuple of int
+        Rows that say of the other arms what the row of the finding says of its own.
     meta : mapping
         What `Logs` wrote beside the table.
     """
@@ -70,6 +73,7 @@ class AbResult(Result):
     extra: Extra
     advice: tuple[str, ...]
     speaks: int = 0
+    alike: tuple[int, ...] = ()
     guarded: tuple[Guardrail, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     clusters: str = ""
@@ -127,10 +131,21 @@ class AbResult(Result):
         """The first row; its capped neighbour where the uncapped interval is not to be relied on."""
         return self.speaks
 
+    @property
+    def everybody(self) -> str:
+        """Units of all arms, where the finding is about one arm of several; empty elsewhere."""
+        e, n = self.extra, self.estimates.n[0]
+        if not self.alike or n is None:
+            return ""
+        treated = dict(zip(e.arm, e.units, strict=True))
+        every = sum(treated.values()) + n - e.units[0]
+        return f"{every:,} units in all arms; {self.told.n:,} of arm {e.arm[self.speaks]} and of {e.control[0]}"
+
     def _about_row(self, place: int) -> dict[str, Any]:
         e = self.extra
         whose = f"in arm {e.arm[place]}" if len(set(e.arm)) > 1 else ""
         about: dict[str, Any] = {"qualifier": ", ".join(text for text in (whose, e.caps[place]) if text)}
+        about |= errors_to_find(self.estimates, place, self.alpha)
         if e.factor[place]:  # a share of a logarithm means nothing
             return about | {"lift": e.relative[place]}
         return about | {"baseline": e.control_value[place]}

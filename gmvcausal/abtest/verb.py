@@ -39,6 +39,7 @@ def ab_test(
     unit: str | None = None,
     time: str | None = None,
     washout: Any = None,
+    block: str | None = None,
     received: str | None = None,
     triggered: str | None = None,
     assigned_at: str | None = None,
@@ -86,9 +87,12 @@ def ab_test(
         covariates, cluster and strata must be the same on all of them; the result then has `daily()` and `looks()`.
     washout : str, timedelta or int, optional
         Marks a switchback: the arm alternates over `time` within each `cluster` (room), or everywhere at once where
-        there is none. A block is a maximal run of one arm. Rows closer to the start of their block than the washout
-        ("30min", "2h", "1D"; a whole number where time is one; 0) are left out, and what is left of a block is one
-        cluster. How long an effect lasts is never guessed.
+        there is none. Rows closer to a switch than the washout ("30min", "2h", "1D"; a whole number where time is one;
+        0) are left out. How long an effect lasts is never guessed.
+    block : str, optional
+        Of a switchback: the column of the block whose arm was drawn (its start, or a number; the same value in two
+        rooms means two blocks). What is left of a block is one cluster. Default: a maximal run of one arm, which is
+        right where neighbouring blocks are alike, and too sure where they move against each other.
     received : str, optional
         0/1 or boolean column: whether the unit got what its arm was assigned (the push was delivered). Rows of means
         and shares then have one among compliers, after all others: the effect per unit that received because it was
@@ -178,6 +182,7 @@ def ab_test(
         "unit": column_name("unit", unit, optional=True),
         "time": column_name("time", time, optional=True),
         "washout": None if washout is None else str(washout),
+        "block": column_name("block", block, optional=True),
         "received": column_name("received", received, optional=True),
         "triggered": column_name("triggered", triggered, optional=True),
         "assigned_at": column_name("assigned_at", assigned_at, optional=True),
@@ -204,7 +209,7 @@ def ab_test(
     spend = read_budget(budget)
     columns = Columns(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
-        time, washout, triggered, assigned_at, exposed_at, spend, received,
+        time, washout, triggered, assigned_at, exposed_at, spend, received, block=block,
     )  # fmt: skip
     days: Days | None = None
     source: Source

@@ -18,7 +18,6 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
@@ -31,8 +30,6 @@ IntArray = NDArray[np.int64]
 _MICRO = "datetime64[us]"
 _LARGEST = 1e100
 _WHOLE = 2**53
-# Python objects that serve as ids by their text.
-_ID_KINDS = (str, dt.date, pd.Period, decimal.Decimal, uuid.UUID)
 
 
 @dataclass(frozen=True)
@@ -123,6 +120,8 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
 
 def _refuse_whole(series: nw.Series[Any], column: str, role: str) -> None:
     """Whole numbers that a double cannot hold would lose their differences without a word."""
+    import pandas as pd
+
     ends = [series.min(), series.max()]
     if all(pd.isna(end) or abs(int(end)) <= _WHOLE for end in ends):
         return
@@ -155,6 +154,8 @@ def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | N
 
 def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
     """Python objects (Decimal, int, None, ...) as float64; text and anything else is refused with its rows."""
+    import pandas as pd
+
     out = np.empty(len(items), dtype=np.float64)
     bad: list[int] = []
     for i, item in enumerate(items):
@@ -187,6 +188,8 @@ def identifiers(table: Table, column: str, role: str) -> Codes:
     InputError
         Missing ids, fractional numbers, or more than one kind of id in one column.
     """
+    import pandas as pd
+
     values = id_values(table, column, role)
     if values.dtype.kind in "iu":
         return _dense_whole(values)
@@ -223,10 +226,14 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         return np.array([str(v) for v in series.to_list()], dtype=object)
     if dtype == nw.Object or dtype == nw.Unknown:
+        import pandas as pd
+
         items = series.to_list()
+        # Python objects that serve as ids by their text.
+        served = (str, dt.date, pd.Period, decimal.Decimal, uuid.UUID, numbers.Integral)
         kinds = {("number" if isinstance(v, numbers.Integral) else type(v).__name__) for v in items}
-        if kinds != {"number"} and not all(isinstance(v, (*_ID_KINDS, numbers.Integral)) for v in items):
-            strange = next(type(v).__name__ for v in items if not isinstance(v, (*_ID_KINDS, numbers.Integral)))
+        if kinds != {"number"} and not all(isinstance(v, served) for v in items):
+            strange = next(type(v).__name__ for v in items if not isinstance(v, served))
             raise rules.not_a_kind(column, role, strange, "ids (text or whole numbers)")
         if len(kinds) > 1:
             raise InputError(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gmvcausal.errors import InputError
 
@@ -45,6 +44,8 @@ def _flag(name: str, value: Any) -> bool:
 
 def _names(name: str, value: Any) -> list[str]:
     """Column names without repeats: one name, or a list of them."""
+    import pandas as pd
+
     if isinstance(value, str):
         return [value]
     if not isinstance(value, Sequence | np.ndarray | pd.Index) or isinstance(value, bytes):

@@ -6,11 +6,13 @@ out, so that no id is lost and no two become one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A noncharacter: no text is meant to begin with it, and one that does is spelt out as well.
 _MARK = "\U0010ffff"
@@ -53,6 +55,8 @@ def printable(text: Any) -> str:
 
 def compact(values: NDArray[Any]) -> Any:
     """Texts in pandas' own dtype for text, in which they are cheap to repeat; as they are where it cannot hold them."""
+    import pandas as pd
+
     if values.dtype != object:
         return values
     try:
@@ -63,6 +67,8 @@ def compact(values: NDArray[Any]) -> Any:
 
 def data_frame(columns: dict[str, Any]) -> pd.DataFrame:
     """A frame of these columns, without copies where pandas can hold them as they are."""
+    import pandas as pd
+
     try:
         return pd.DataFrame(columns, copy=False)
     except UnicodeEncodeError:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import decimal
 import numbers
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import FloatArray, IntArray, first_rows
 from gmvcausal.frames.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MICRO = "datetime64[us]"
 _LARGEST = 1e100
@@ -55,6 +57,8 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
     InputError
         Missing values where not allowed, text that is no ISO date, several zones without `timezone`, fractions.
     """
+    import pandas as pd
+
     series = table.series(column, role)
     dtype = series.dtype
     native = getattr(series.to_native(), "dtype", None)
@@ -128,6 +132,8 @@ def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
 
 def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None) -> Times:
     """Text, Python dates, pandas periods: every distinct value is parsed once."""
+    import pandas as pd
+
     dtype = series.dtype
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         items = np.array([v if v is None or isinstance(v, float) else str(v) for v in series.to_list()], dtype=object)
@@ -175,6 +181,8 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
 
 def _one_stamp(item: Any) -> pd.Timestamp | None:
     """One ISO text, Python date or pandas period as a timestamp, or None where it is neither."""
+    import pandas as pd
+
     try:
         if isinstance(item, str):
             stamp = pd.to_datetime(item, format="ISO8601")

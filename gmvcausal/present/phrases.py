@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.present.digits import beside, clean, fixed, inline
+from gmvcausal.present.digits import beside, clean, fixed, inline, p_value
 from gmvcausal.results import Audit, Check, Result, Row
 
 
@@ -94,6 +94,12 @@ def interval_words(result: Result, currency: str = "", *, level: bool = True) ->
 def units_words(n: int | None, more: str = " units") -> str:
     """Units behind a row; a test that was read as estimates may not know them."""
     return "not known" if n is None else f"{n:,}{more}"
+
+
+def p_words(p: float) -> str:
+    """A p-value after other words."""
+    text = p_value(p)
+    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def row_interval(row: Row, currency: str = "") -> str:

@@ -34,7 +34,7 @@ def summary(result: Result) -> str:
         estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")
     lines += ["", *_block("Estimand", estimands)]
     lines += _block("Unit", [digits.inline(result.told.unit)])
-    lines += _block("n", [phrases.units_words(result.told.n)])
+    lines += _block("n", [digits.inline(getattr(result, "everybody", "")) or phrases.units_words(result.told.n)])
     lines += ["", *estimates_lines(result), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
         lines += _block("No interval", [phrases.sentence(digits.inline(result.estimates.withheld))])

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gmvcausal.present.digits import MINUS, decimals, inline, number, percent
 from gmvcausal.present.phrases import (
     baseline_of,
@@ -20,10 +22,13 @@ from gmvcausal.present.phrases import (
     join,
     money,
     named,
+    p_words,
+    row_estimate,
+    row_interval,
     sentence,
     unit_words,
 )
-from gmvcausal.results import Result
+from gmvcausal.results import Result, Row
 
 VERDICTS = {
     "gain": "gain",
@@ -75,13 +80,20 @@ def verdict(result: Result) -> str:
     {"gain", "loss", "no_effect", "no_interval", "refused"}
         ``refused`` where a check of the audit failed, whatever the numbers are.
     """
-    if not result.audit.credible:
-        return "refused"
-    low, high = result.told.low, result.told.high
+    return _of_row(result.told) if result.audit.credible else "refused"
+
+
+def _of_row(row: Row) -> str:
+    """The verdict on a row whose audit did not fail."""
     # An interval of no length knows nothing of chance: the outcome did not vary.
-    if math.isnan(low) or math.isnan(high) or low == high:
+    if math.isnan(row.low) or math.isnan(row.high) or row.low == row.high:
         return "no_interval"
-    return "gain" if low > 0 else "loss" if high < 0 else "no_effect"
+    return {1: "gain", -1: "loss", 0: "no_effect"}[row.direction]
+
+
+def _sought(row: Row) -> str:
+    """What is not found where nothing is: a loss where the test looked for nothing else."""
+    return "loss" if row.alternative == "less" else "gain"
 
 
 # --- one result -------------------------------------------------------------------------------------------------------
@@ -91,19 +103,58 @@ def answer(result: Result, currency: str = "") -> str:
     if found == "refused":
         names = [c.name for c in result.audit.failed]
         return f"No headline is given: the audit failed on {join(names)}."
-    size, span = estimate_words(result, currency), interval_words(result, currency)
+    p = f"; {p_words(row.p_value)}" if getattr(result, "alike", ()) and not math.isnan(row.p_value) else ""
+    return sentence(_said(row, found, f"{interval_words(result, currency)}{p}", currency))
+
+
+def _said(row: Row, found: str, span: str, currency: str) -> str:
+    """What is found of one row, as a sentence's words."""
+    size = row_estimate(row, currency)
     # What sets the quantity apart follows the unit, so that a capped mean is never read as the plain one.
     unit = f" {unit_words(row.unit, currency)}".rstrip() + (f", {inline(row.qualifier)}" if row.qualifier else "")
     if found == "no_interval":
-        return sentence(f"the estimate is {size}{unit}, but no interval can be given, so it is no answer")
+        return f"the estimate is {size}{unit}, but no interval can be given, so it is no answer"
     if found == "no_effect":
-        return sentence(f"no gain found: {size}{unit} ({span})")
+        return f"no {_sought(row)} found: {size}{unit} ({span})"
     size = size.lstrip(f"+{MINUS}")  # the word says the direction
-    return sentence(f"a {found} of {size}{unit} ({span})")
+    return f"a {found} of {size}{unit} ({span})"
+
+
+def _beside(result: Result, currency: str) -> tuple[str, ...]:
+    """The same row in the other arms of a test, a sentence each."""
+    lines = []
+    for place in getattr(result, "alike", ()):
+        row = result.row(place)
+        p = "" if math.isnan(row.p_value) else f"; {p_words(row.p_value)}"
+        lines.append(sentence(_said(row, _of_row(row), f"{row_interval(row, currency)}{p}", currency)))
+    return tuple(lines)
+
+
+def _wider(result: Result) -> tuple[str, ...]:
+    """Rows whose adjusted p-value finds what their interval does not show, and why the two differ."""
+    if not result.told.adjusted:
+        return ()
+    e, (low, high) = result.estimates, result.estimates.interval(1 - result.alpha)
+    p = e.p_value
+    terms = [inline(e.term[i]) for i in np.flatnonzero((p < result.alpha) & (low <= 0) & (high >= 0))]
+    if not terms:
+        return ()
+    return (
+        f"The adjusted p-value of {join(terms)} is below {result.alpha:g}, and it decides; the interval holds together "
+        "with all others and is wider than that, so that it holds zero all the same.",
+    )
 
 
 def details(result: Result, currency: str = "") -> tuple[str, ...]:
     """The sentences under the answer: size against the baseline, what could have been seen, or why it is refused."""
+    own = _details(result, currency)
+    if verdict(result) in ("refused", "no_interval"):
+        return own
+    advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
+    return (*own, *_wider(result), *_beside(result, currency), *advice)
+
+
+def _details(result: Result, currency: str) -> tuple[str, ...]:
     found, base, row = verdict(result), baseline_of(result), result.told
     if found == "refused":
         lines = [check_words(c) for c in result.audit.failed]
@@ -114,11 +165,10 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
         return (sentence(why), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
     mean = f"the {base_text} {getattr(result, 'baseline_words', 'that treated units had before')}"
-    advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
     if found == "no_effect":
         below = "" if row.estimate >= 0 else "the estimate is below zero, but "
-        if math.isinf(row.low) or math.isinf(row.high):
-            lines = [f"The test looks for a {'gain' if math.isinf(row.high) else 'loss'} only."]
+        if row.alternative != "two-sided":
+            lines = [f"The test looks for a {_sought(row)} only."]
         else:
             lines = [sentence(f"{below}a loss is not found either: the interval holds zero")]
         seen = row.detectable
@@ -127,10 +177,10 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
             share = f", {percent(seen / base)} of {mean}" if base == base else ""
             errors = f" ({number(row.detectable_errors, 2)} standard errors)" if row.std_error > 0 else ""
             lines.append(f"The smallest effect it could have seen is about {least}{errors}{share}.")
-        return (*lines, *advice)
+        return tuple(lines)
     if row.lift == row.lift:
-        return (f"That is {percent(abs(row.lift))} {'more' if row.lift > 0 else 'less'}.", *advice)
-    return (*((f"That is {percent(abs(row.estimate) / base)} of {mean}.",) if base == base else ()), *advice)
+        return (f"That is {percent(abs(row.lift))} {'more' if row.lift > 0 else 'less'}.",)
+    return (f"That is {percent(abs(row.estimate) / base)} of {mean}.",) if base == base else ()
 
 
 def next_steps(results: Sequence[Result]) -> tuple[str, ...]:
@@ -202,7 +252,7 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
     if name is None:
         return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), tuple(others.items()), told)
     result = found[name]
-    verb = {"no_effect": "finds no gain"}.get(verdict(result), f"finds a {verdict(result)}")
+    verb = {"no_effect": f"finds no {_sought(result.told)}"}.get(verdict(result), f"finds a {verdict(result)}")
     warned = len(result.audit.warned)
     by = f"{name} passes its audit{f' ({warned} warned)' if warned else ''} and {verb}."
     return Headline(

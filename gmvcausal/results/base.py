@@ -81,8 +81,10 @@ class Result(ABC):
 
     def row(self, place: int) -> Row:
         """The row at `place`, with its interval at the level of the call."""
-        e, t = self.estimates, self.estimates.t
+        e, t, options = self.estimates, self.estimates.t, self.manifest.options
         low, high = e.interval(1 - self.alpha)
+        alternative = str(options.get("alternative", "two-sided"))
+        tail = self.alpha if alternative == "two-sided" else 2 * self.alpha
         return Row(
             place,
             e.term[place],
@@ -95,7 +97,9 @@ class Result(ABC):
             float(high[place]),
             e.n[place],
             self.alpha,
-            **{"detectable_errors": power_factor(1 - self.alpha, float(t.df[place])) * float(t.factor[place])}
+            alternative=alternative,
+            adjusted=options.get("adjust") is not None,
+            **{"detectable_errors": power_factor(1 - tail, float(t.df[place])) * float(t.factor[place])}
             | self._about_row(place),
         )
 

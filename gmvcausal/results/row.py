@@ -31,6 +31,10 @@ class Row:
         The effect as a share where it is none of the baseline (log points); NaN elsewhere.
     qualifier : str
         What sets the quantity apart from the plain one (``"with gmv capped at 600"``); empty for a plain one.
+    alternative : {"two-sided", "greater", "less"}
+        What the test looks for.
+    adjusted : bool
+        Whether the p-value is adjusted for the number of tests, and the interval holds together with others.
     """
 
     place: int
@@ -48,6 +52,19 @@ class Row:
     baseline: float = math.nan
     lift: float = math.nan
     qualifier: str = ""
+    alternative: str = "two-sided"
+    adjusted: bool = False
+
+    @property
+    def direction(self) -> int:
+        """1 where a gain is found, -1 where a loss is, 0 where neither.
+
+        The interval decides. Where many tests were adjusted the p-value does: Holm's steps reject more than intervals
+        that hold all together can show, and the p-value is what the promise is made for.
+        """
+        if self.adjusted and not math.isnan(self.p_value):
+            return 0 if self.p_value >= self.alpha else 1 if self.estimate > 0 else -1
+        return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     @property
     def detectable(self) -> float:

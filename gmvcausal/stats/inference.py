@@ -12,6 +12,8 @@ from gmvcausal.frames.params import one_of
 
 FloatArray = NDArray[np.float64]
 
+# Standard errors beyond the critical value that an effect must have to be found with 80 % power.
+POWER_80 = 0.8416212335729143
 _DRAWS = 9_999
 SSC_CHOICES = ("nested", "full", "none")
 
@@ -40,9 +42,9 @@ def root_of_diagonal(cov: FloatArray) -> FloatArray:
 
 def power_factor(level: float, df: float = math.inf, power: float = 0.8) -> float:
     """How many standard errors an effect must have to be found with `power`: about 2.8 at 95 % and 80 %."""
-    from scipy import stats
+    from scipy import special
 
-    return critical_value(level, df) + float(stats.norm.ppf(power))
+    return critical_value(level, df) + float(special.ndtri(power))
 
 
 def chi_square(counts: ArrayLike, expected: ArrayLike) -> float:

@@ -182,6 +182,58 @@ def spending_bounds(
     return Bounds(times, fraction, z, np.maximum.accumulate(used), sides)
 
 
+def repeated_p(
+    information: ArrayLike,
+    statistic: ArrayLike,
+    *,
+    alpha: float,
+    spending: str,
+    sides: int,
+    maximum: float,
+) -> FloatArray:
+    """Repeated p-values: the smallest level whose own bounds the look would have crossed (Jennison and Turnbull 1989).
+
+    They belong to the repeated intervals: whoever reads one at every look is wrong at some look with its probability.
+
+    Parameters
+    ----------
+    information, statistic : array-like, shape (k,)
+        The second is how far z lies in a direction that counts.
+    alpha : float
+        Levels below it are not looked at: where the bound is crossed the value is at most `alpha`, and given as that.
+    spending, sides, maximum
+        As for `spending_bounds`.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        Interpolated between 16 levels, on the scale on which a bound is nearly a straight line of its level: 1e-4.
+
+    Examples
+    --------
+    >>> round(float(repeated_p([1.0], [1.0], alpha=0.05, spending="obrien_fleming", sides=2, maximum=1.0)[0]), 3)
+    0.317
+    """
+    from scipy import interpolate, special
+
+    z = np.asarray(statistic, dtype=float)
+    levels = np.geomspace(alpha, 0.5, 16)
+    made = [spending_bounds(information, alpha=a, spending=spending, sides=sides, maximum=maximum).z for a in levels]
+    bounds, scale = np.array(made), special.ndtri(1 - levels / 2)
+    out = np.ones(len(z))
+    for k, value in enumerate(z):
+        use = np.isfinite(bounds[:, k])
+        if not use.any():
+            continue  # nothing may be spent here at any level
+        # Beyond one half the way leads to 1 where z is nothing.
+        at, on = np.append(0.0, bounds[use, k][::-1]), np.append(0.0, scale[use][::-1])
+        if value >= at[-1]:
+            out[k] = 2 * special.ndtr(-on[-1])
+        elif value > at[0]:
+            out[k] = 2 * special.ndtr(-float(interpolate.PchipInterpolator(at, on)(value)))
+    return out
+
+
 def crossing(information: ArrayLike, upper: ArrayLike, *, drift: float = 0.0, sides: int = 2) -> FloatArray:
     """Chance of a first crossing at each look, under an effect: size (`drift` 0) or power of a set of bounds.
 

@@ -61,8 +61,9 @@ def page_text(report: Report, assets: str = "assets") -> str:
     explained, total = len(report.explained), len(report.gates)
     verdict = report.verdict.replace(" gates do not hold.", " gates do not hold; they are listed below.")
     if not report.failed and not report.undecided and not any(r.unjudged for r in report.results):
-        verdict = f"All {total} gates hold."
-    counts = f"Of these, {explained} are not met for a reason recorded beside the cell." if explained else ""
+        verdict = f"{total - explained:,} of {total:,} gates hold." if explained else f"All {total:,} gates hold."
+    are = "is" if explained == 1 else "are"
+    counts = f"{explained} {are} not met, for a reason recorded beside the cell." if explained else ""
     parts = [prose.INTRO.format(source=_source(report), verdict=verdict, counts=counts).rstrip() + "\n"]
     for make, needed, kind in _SECTIONS:
         if needed and not sections.roles(report, *needed):

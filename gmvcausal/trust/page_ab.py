@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from gmvcausal.trust import prose_ab as prose
@@ -34,6 +35,8 @@ def missed(r: CellResult) -> str:
 
 def verdict(r: CellResult) -> str:
     """The worst verdict of the gates of a cell, but that all runs ended; a dash without such gates."""
+    if r.cell.role == "fails on purpose" and not any(gate.failed for gate in r.gates):
+        return "fails, as it must"
     found = {gate.verdict for gate in r.gates if gate.name != "runs"}
     return next((word for word in _WORST if word in found), "–")
 
@@ -89,7 +92,8 @@ def _flagged(plain: Sequence[CellResult]) -> str:
     if sound:
         most = max(firing(r.scores, r.cell.check) for r in sound)
         said.append(f"in at most {percent(most)} of those of each of the {len(sound)} that do not")
-    return f"\nThe plain row is to miss at most {percent(MISS_BOUNDS[1])}; it was flagged {', '.join(said)}.\n"
+    text = f"The plain row is to miss at most {percent(MISS_BOUNDS[1])}; it was flagged {', and '.join(said)}."
+    return f"\n{textwrap.fill(text, 120)}\n"
 
 
 def _older(tests: Sequence[dict[str, CellResult]]) -> str:

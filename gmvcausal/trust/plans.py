@@ -1,7 +1,8 @@
 """The plans: which estimators are asked in which worlds, and what is expected of them.
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
-the quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100 times each.
+randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs. The quick
+plan asks the same kinds of questions of the worlds in which a mistake shows first, 100 times each.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from gmvcausal.trust import plans_ab
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -222,6 +224,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
+    cells += plans_ab.tests()
     if not quick:
         return tuple(cells)
     return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))
@@ -229,6 +232,8 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
 
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell."""
+    if cell.verb != "did":
+        return cell.id in plans_ab.QUICK
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

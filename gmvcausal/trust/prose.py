@@ -5,8 +5,9 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. This page shows what came out, failures included. It was made from {source}. Numbers behind ±
-are Monte Carlo errors: what chance alone does to a number from so many runs.
+held against the truth. Randomised tests of millions of users are drawn without logs, in [a section of their
+own](#ab-tests-heavy-tails-clusters-many-looks). This page shows what came out, failures included. It was made from
+{source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}
 """
@@ -21,6 +22,10 @@ level says that no interval at that level has an end.
 """
 # Sentences about worlds, by the beginning of the ids of their cells.
 COVERAGE_WORLDS = {
+    "D1/": """\
+D1 to D4 are randomised tests: of users (D1, plain and adjusted for GMV before), with whales (D2), of GMV per session
+(D3), of 40 rooms (D4).
+""",
     "D6/room/twfe": """\
 Two-way fixed effects are refused wherever starts differ, as in D6, also where the effect happens to be constant.
 """,
@@ -75,6 +80,9 @@ These cells break an assumption of the estimator. They are here because a study 
 they must be seen failing.
 """
 PURPOSE_WORLDS = {
+    "D4/users-as-rows": """\
+*Users as rows*: rooms are drawn by lot, and the call says that every user was.
+""",
     "D8/persistent/": """\
 *Persistent* states the price of an assumption: where few rooms are treated, how noisy they are is learnt from the rooms
 without the tactic. Here the shocks of three treated rooms have the same variance as those of the others but last longer
@@ -116,6 +124,11 @@ Few replicates widen the allowance until a wrong answer passes too. A gate that 
 what would have passed reaches beyond 90 to 100 % of coverage (fewer than 171 intervals), 1 to 10 % of size (fewer than
 447), .8 to 1.2 of SE/sd, or below 70 % of power; and where a share lies within three Monte Carlo errors of its bound in
 a run of fewer than 500. A gate that is not met fails in any number of replicates from 30 on.
+
+For randomised tests without logs: capped rows may miss 4 to 6 % ("misses"), with three Monte Carlo errors, and 3.5 %
+on each side ("tails"). The flag is to be up in 90 % of the runs of plain rows that miss more than 6 % and in 10 % of
+those of the others ("flag"); where the misses lie within three Monte Carlo errors of 6 %, either is let pass, as
+undecided. "at_most" is a bound of the cell's own on what is found without an effect.
 
 `gmvcausal trust --quick` asks a part of the questions in under three minutes.
 """

@@ -93,7 +93,7 @@ def lifts(sigma: float, controls: int, lift: float) -> tuple[float, float]:
     --------
     >>> capped, plain = lifts(2.0, 9, 0.05)
     >>> round(capped, 4), round(plain, 4)
-    (0.0865, 0.1025)
+    (0.0896, 0.1025)
     """
     from scipy import optimize, stats
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ def test_shares_hold_in_every_stratum_up_to_one_unit() -> None:
     assert (out["probability"] == out["arm"].map(shares)).all()
     again = gc.assign(frame.sample(frac=1, random_state=1), unit="room", arms=shares, method="stratified",
                       strata=["city", "size"])  # fmt: skip
-    pd.testing.assert_frame_equal(out, again)
+    pd.testing.assert_frame_equal(out, again.sort_values("room", ignore_index=True))
     other = gc.assign(frame, unit="room", arms=shares, method="stratified", strata=["city", "size"], seed=1)
     assert (other["arm"] != out["arm"]).any()
 
@@ -174,3 +175,15 @@ def test_missing_ids_and_a_unit_called_arm() -> None:
         gc.assign(pd.DataFrame({"u": [1, None]}), unit="u", arms=["a", "b"], salt="t")
     out = gc.assign(pd.DataFrame({"arm": [1, 2]}), unit="arm", arms=[0, 1], salt="t")
     assert list(out.columns) == ["unit", "arm", "probability"] and set(out["arm"]) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    "options", [{"salt": "t"}, {"method": "stratified"}, {"method": "rerandomised", "covariates": "x", "accept": 0.1}]
+)
+def test_units_come_back_as_they_came(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(3)
+    units = pd.DataFrame({"user": [f"u{i}" for i in rng.permutation(60)], "x": rng.normal(size=60)})
+    found = gc.assign(units, unit="user", arms=["a", "b"], **options)
+    assert found["user"].tolist() == units["user"].tolist()
+    again = gc.assign(units.sort_values("x"), unit="user", arms=["a", "b"], **options)
+    assert again.set_index("user")["arm"].to_dict() == found.set_index("user")["arm"].to_dict()

@@ -118,13 +118,62 @@ def test_looks_like_pandas_and_on_to_sequential() -> None:
         np.testing.assert_allclose(own["mean"], wide[arm == label].mean(), rtol=1e-11)
         np.testing.assert_allclose(own["variance"], wide[arm == label].var(), rtol=1e-10)
     named = gc.sequential(looks, arm="arm", control="none", cells="cumulative", information="information")
-    direct = gc.sequential(looks, arm="arm", control="none", cells="cumulative")
-    pd.testing.assert_frame_equal(named.to_frame(), direct.to_frame(), rtol=1e-9)
     assert len(named.look) == 8
     last = named.to_frame().iloc[-1]
     np.testing.assert_allclose([last["estimate"], last["std_error"]], [result.estimate, result.std_error], rtol=1e-11)
-    error = named.seen.std_error
-    np.testing.assert_allclose(named.fraction, (error / error[-1]) ** 2, rtol=1e-9)
+    # The information makes no two looks more alike than they are, and consecutive ones no less.
+    between = sum(np.cov(wide[arm == label].to_numpy().T) / 200 for label in ("none", "coupon"))
+    alike = between / np.sqrt(np.outer(np.diag(between), np.diag(between)))
+    known = named.seen.information
+    taken = np.sqrt(np.minimum.outer(known, known) / np.maximum.outer(known, known))
+    assert (taken <= alike + 1e-9).all()
+    assert np.isclose(taken, alike).sum() >= 8 + 2 * 4
+
+
+@pytest.mark.parametrize("enter", ["together", "day by day"])
+@pytest.mark.parametrize("flag", [False, True])
+def test_the_covariance_of_looks_against_numpy(enter: str, flag: bool) -> None:
+    rng = np.random.default_rng(7)
+    units, days = 60, 6
+    first = rng.integers(0, 4, units) if enter == "day by day" else np.zeros(units, dtype=int)
+    y = (rng.random((units, days)) < 0.3) * (1.0 if flag else rng.gamma(2, 5, (units, days)) + 1e6)
+    arm = np.arange(units) % 2
+    rows = [(u, d, arm[u], y[u, d]) for u in range(units) for d in range(first[u], days)]
+    frame = pd.DataFrame(rows, columns=["user", "day", "arm", "gmv"]).sample(frac=1, random_state=1)
+    metric = gc.Proportion("gmv") if flag else gc.Mean("gmv", cap=None)
+    result = gc.ab_test(frame, metrics=[metric], time="day")
+    assert result.days is not None
+    found = result.days.look_covariance(0, [0, 1])
+    inside = np.arange(days) >= first[:, None]
+    total = np.cumsum(np.where(inside, y, 0.0), axis=1)
+    total = np.minimum(total, 1.0) if flag else total
+    for j in range(days):
+        for k in range(j, days):
+            wanted = 0.0
+            for a in (0, 1):
+                own = (arm == a) & inside[:, j]
+                wanted += np.cov(total[own, j], total[own, k])[0, 1] / ((arm == a) & inside[:, k]).sum()
+            assert found[j, k] == pytest.approx(wanted, rel=1e-7, abs=1e-12)
+            assert found[k, j] == found[j, k]
+
+
+def test_a_share_near_one_keeps_its_looks() -> None:
+    """Days after which most have come still count: they hold the effect."""
+    rng = np.random.default_rng(0)
+    arm = np.repeat([0, 1], 600)
+    chance = np.full((1200, 10), 0.15)
+    chance[:, 5:] += 0.15 * arm[:, None]
+    visit = (rng.random(chance.shape) < chance).astype(int)
+    frame = pd.DataFrame(
+        {
+            "user": np.repeat(np.arange(1200), 10), "day": np.tile(np.arange(10), 1200), "arm": np.repeat(arm, 10),
+            "visit": visit.ravel(),
+        }
+    )  # fmt: skip
+    result = gc.ab_test(frame, metrics=[gc.Proportion("visit")], time="day")
+    looks = gc.sequential(result.looks(), arm="arm", cells="cumulative", information="information")
+    assert len(looks.look) == 10 and looks.stopped is not None
+    assert looks.to_frame()["estimate"].iloc[-1] == pytest.approx(result.estimate, rel=1e-11)
 
 
 def test_by_hand() -> None:

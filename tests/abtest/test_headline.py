@@ -111,7 +111,8 @@ def test_several_arms_are_told_apart() -> None:
     table = result.to_frame()
     assert f", in arm {table['arm'][0]} (" in words.answer(result)
     other = table[(table["metric"] == "gmv") & (table["arm"] != table["arm"][0])].iloc[0]
-    assert f"Against the same control: {other['arm']} {other['estimate']:+.3g} (" in " ".join(words.details(result))
+    (sentence,) = (text for text in words.details(result) if f"in arm {other['arm']} (" in text)
+    assert f"{abs(other['estimate']):.1f}" in sentence and f"{phrases.p_words(other['p_value'])})" in sentence
 
 
 def test_tables_carry_the_relative_effect(heavy: AbResult) -> None:

@@ -6,6 +6,7 @@ import decimal
 import html
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,14 +121,13 @@ def test_units_that_are_not_known_are_said_so() -> None:
     assert r.told.detectable == pytest.approx((r.bound[-1] + 0.8416) * 0.4, rel=1e-4)
 
 
-@pytest.mark.parametrize("method", ["group_sequential", "always_valid"])
-@pytest.mark.parametrize("spending", ["obrien_fleming", "pocock"])
-def test_alternatives_mirror_each_other(method: str, spending: str) -> None:
+@pytest.mark.parametrize(
+    "options", [{"spending": "obrien_fleming"}, {"spending": "pocock"}, {"method": "always_valid"}]
+)
+def test_alternatives_mirror_each_other(options: dict[str, Any]) -> None:
     frame = cells(users(effect=2.0))
-    up = gc.sequential(frame, arm="arm", method=method, spending=spending, alternative="greater")
-    down = gc.sequential(
-        frame.assign(mean=-frame["mean"]), arm="arm", method=method, spending=spending, alternative="less"
-    )
+    up = gc.sequential(frame, arm="arm", alternative="greater", **options)
+    down = gc.sequential(frame.assign(mean=-frame["mean"]), arm="arm", alternative="less", **options)
     np.testing.assert_allclose(up.p_values, down.p_values)
     np.testing.assert_array_equal(up.crossed, down.crossed)
     assert up.conf_int()[1] == np.inf and down.conf_int()[0] == -np.inf
@@ -295,3 +295,69 @@ def test_bad_cells() -> None:
         gc.sequential(frame.assign(n=frame.n + 0.5), arm="arm")
     with pytest.raises(DesignError, match="at no look"):
         gc.sequential(frame.assign(mean=0.0, variance=0.0), arm="arm")
+
+
+def _five(estimate: list[float], planned: float | None = None, **options: Any) -> Any:
+    k = len(estimate)
+    n = 500 * np.arange(1, k + 1)
+    looks = pd.DataFrame({"look": range(k), "estimate": estimate, "std_error": 4 * np.sqrt(2 / n), "c": n, "t": n})
+    return gc.sequential(looks, n_control="c", n_treated="t", planned=planned, **options)
+
+
+def test_a_p_value_at_an_early_look_is_that_of_its_interval() -> None:
+    r = _five([0.5, 0.48, 0.30], planned=6000)
+    assert not r.crossed.any()
+    for row, p in enumerate(r.estimates.p_value):
+        assert p > 0.05
+        if p < 0.5:  # at that level the interval of the look begins or ends at zero
+            ends = r.estimates.interval(1 - float(p))
+            assert min(abs(ends[0][row]), abs(ends[1][row])) < 1e-3 * r.estimates.std_error[row]
+
+
+def test_p_values_read_at_every_look_find_no_more_than_the_bounds() -> None:
+    rng = np.random.default_rng(6)
+    found, crossed, runs = 0, 0, 120
+    for _ in range(runs):
+        z = np.cumsum(rng.normal(size=5)) / np.sqrt(np.arange(1, 6))
+        r = _five(list(z * 4 * np.sqrt(2 / (500 * np.arange(1, 6)))), planned=6000)
+        found += bool((r.p_values <= 0.05).any())
+        crossed += bool(r.crossed.any())
+        assert (r.p_values <= 0.05).any() == r.crossed.any()
+    assert found == crossed <= 0.05 * runs + 3 * np.sqrt(0.05 * 0.95 * runs)
+
+
+def test_past_the_planned_end_the_answer_is_that_of_the_end() -> None:
+    r = _five([0.1, 0.1, 0.1, 0.9], planned=3000)
+    assert r.audit["overrun"].status == "warned" and "1 looks came after" in r.audit["overrun"].message
+    assert r.to_frame()["look"].iloc[0] == 2 and np.isfinite(r.conf_int()).all() and r.p_value > 0.05
+    assert "overrun" not in _five([0.1, 0.1, 0.1]).audit
+    assert "overrun" not in _five([0.1, 0.1, 2.0, 0.9], planned=3000).audit  # it had stopped before
+
+
+def test_a_confidence_sequence_has_no_spending_and_no_adjusted_estimate() -> None:
+    with pytest.raises(gc.InputError, match="spending= has no meaning"):
+        _five([0.1, 0.2], method="always_valid", spending="pocock")
+    assert "adjusted()" not in _five([3.0, 3.0], method="always_valid").summary()
+    assert "adjusted()" in _five([3.0, 3.0]).summary()
+
+
+def _shares(share: list[list[float]], n: int = 400) -> pd.DataFrame:
+    rows = [(k, arm, n, m, m * (1 - m) * n / (n - 1)) for k, pair in enumerate(share) for arm, m in enumerate(pair)]
+    return pd.DataFrame(rows, columns=["look", "arm", "n", "mean", "variance"])
+
+
+def test_looks_at_a_share_that_can_only_rise_are_all_kept() -> None:
+    # By hand: p and q of one arm covary by p (1 - q), so the information is the odds.
+    rise = [0.2, 0.5, 0.7, 0.9]
+    r = gc.sequential(_shares([[p, p] for p in rise]), arm="arm", cells="cumulative")
+    odds = np.array([p / (1 - p) for p in rise])
+    assert len(r.look) == 4
+    np.testing.assert_allclose(r.fraction, odds / odds[-1], rtol=1e-9)
+
+
+def test_amounts_whose_running_totals_come_nearer_are_not_guessed_at() -> None:
+    cells_of = pd.DataFrame(
+        {"look": [1, 1, 2, 2], "arm": [0, 1] * 2, "n": 50, "mean": [2.0, 2, 5, 6], "variance": [9.0, 9, 4, 4]}
+    )
+    with pytest.raises(gc.InputError, match=r"variance of running totals falls at 1 looks.*looks\(\)"):
+        gc.sequential(cells_of, arm="arm", cells="cumulative")

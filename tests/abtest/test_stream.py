@@ -1,5 +1,7 @@
 """Files are read in blocks, and mostly zero columns only where they are not zero: the numbers are those of memory."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ import pyarrow as pa
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest.intake import passes, stream
+from gmvcausal.abtest.intake import passes, single, stream
 from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.blocks import Block, Col
 from gmvcausal.abtest.intake.files import Files, open_files
-from gmvcausal.abtest.intake.passes import Block, Col
+from gmvcausal.abtest.terms.values import Hc2
 
 N = 6_000
 NUMBERS = ["estimate", "std_error", "statistic", "conf_low", "conf_high", "relative", "relative_low", "capped_share"]
@@ -208,17 +211,75 @@ def test_a_row_that_stands_for_many() -> None:
     (look,) = passes.looks(blocks, [x, y, x], [ask])
     assert look[:3] == (25.0, 29.0, 123.0)  # residuals -1, -1, -1, 1, 5
     # Non-zero values of y: 2, 2, 2, 5; the median lies between two twos, the .9 quantile at 2.7 of the ranks 0..3.
-    assert passes.quantile(blocks, y, 0.5) == 2.0
-    assert passes.quantile(blocks, y, 0.9) == pytest.approx(2 + 0.7 * 3)
-    assert passes.above(blocks, x, 1.0, 1).tolist() == [2]
-    np.testing.assert_allclose(passes.levels(blocks, y, 4.0), np.log10([2, 2, 2, 5]))
+    assert single.quantile(blocks, y, 0.5) == 2.0
+    assert single.quantile(blocks, y, 0.9) == pytest.approx(2 + 0.7 * 3)
+    assert single.above(blocks, x, 1.0, 1).tolist() == [2]
+    np.testing.assert_allclose(single.levels(blocks, y, 4.0), np.log10([2, 2, 2, 5]))
 
 
 def test_many_levels_are_told_by_their_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.exp(np.random.default_rng(0).normal(3, 1, 5_000))
-    exact = passes.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
+    exact = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_array_equal(exact, np.sort(np.log10(x)))
-    monkeypatch.setattr(passes, "_ALL_LEVELS", 100)
-    grid = passes.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
+    monkeypatch.setattr(single, "_ALL_LEVELS", 100)
+    grid = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_allclose(grid[[0, -1]], exact[[0, -1]], atol=1e-3)
     np.testing.assert_allclose(grid[100:-100], np.quantile(exact, np.linspace(0, 1, 2_001))[100:-100], atol=5e-3)
+
+
+def test_short_whole_numbers_are_counted() -> None:
+    """Values -3, -3, 0, 2, 2, 2, 127, -128 as int8, and the same as fractions."""
+    whole = np.array([-3, -3, 0, 2, 2, 2, 127, -128], dtype=np.int8)
+    x = Col("x")
+    for share in (0.0, 0.2, 0.5, 0.77, 1.0):
+        found = single.quantile([Block(0, {x: whole[:3]}), Block(1, {x: whole[3:]})], x, share)
+        assert found == pytest.approx(np.quantile(whole[whole != 0].astype(float), share), rel=1e-14)
+    weighted = Block(0, {x: np.array([2, 0, 5], dtype=np.int8)}, np.array([3.0, 9.0, 1.0]))
+    assert single.quantile([weighted], x, 0.9) == pytest.approx(2 + 0.7 * 3)
+    np.testing.assert_allclose(single.levels([weighted], x, 4.0), np.log10([2, 2, 2, 5]))
+
+
+def test_a_question_without_tail_is_answered_by_hc2_alone() -> None:
+    """Rows (y, x) with equal ones asked with and without tail: HC2 is the same, and the tail is missing."""
+    rng = np.random.default_rng(3)
+    x, z = rng.normal(size=50), rng.normal(size=50)
+    y = x - z + rng.normal(size=50)
+    cols = [Col("y"), Col("x"), Col("z")]
+    blocks = [Block(0, dict(zip(cols, (y, x, z), strict=True)))]
+    mean = np.array([y.mean(), x.mean(), z.mean()])
+    held = np.column_stack([x, z]) - mean[1:]
+    inverse = np.linalg.inv(held.T @ held)
+    asks = []
+    for lean in (np.zeros(2), np.array([0.01, -0.02])):
+        slope = inverse @ held.T @ (y - y.mean())
+        gradient = np.array([1.0, *-slope])
+        second = Hc2([1, 2], inverse, lean, mean, gradient, 50.0)
+        asks += [passes.Ask(0, mean, gradient, second), passes.Ask(0, mean, 2 * gradient, second, tail=False)]
+        residual = (y - y.mean()) - held @ slope
+        leverage = 1 / 50 + np.einsum("ij,jk,ik->i", held, inverse, held)
+        expected = ((1 / 50 - held @ lean) ** 2 * residual**2 / (1 - leverage)).sum()
+        whole, bare = passes.looks(blocks, cols, asks)[-2:]
+        assert whole.hc2 == pytest.approx(expected, rel=1e-12)
+        assert bare.hc2 == pytest.approx(4 * expected, rel=1e-12)
+        assert whole.squares == pytest.approx((residual**2).sum())
+        assert np.isnan([bare.largest, bare.squares, bare.cubes]).all()
+
+
+@pytest.mark.parametrize("top", [2**7 - 1, 2**7, 2**15, -(2**7), -(2**7) - 1, 2**31])
+def test_whole_numbers_of_any_range_are_read(tmp_path: Path, top: int) -> None:
+    market = MARKET.assign(orders=MARKET["orders"].where(MARKET.index != 4_321, top))
+    market.to_parquet(tmp_path / "market.parquet")
+    assert _opened(tmp_path / "market.parquet").stream.rest
+    _same(market, tmp_path / "market.parquet")
+
+
+def test_a_file_needs_neither_pandas_nor_the_distributions(tmp_path: Path) -> None:
+    """They are tens of megabytes that a test of sums has no use for."""
+    MARKET.to_parquet(tmp_path / "market.parquet")
+    code = (
+        "import sys, gmvcausal as gc; "
+        f"gc.ab_test({str(tmp_path / 'market.parquet')!r}, metrics=[gc.Mean('gmv', pre='gmv_pre')], control=0); "
+        "print(sorted({'pandas', 'scipy.stats'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -324,3 +324,44 @@ def test_power_counts_blocks_as_clusters() -> None:
     assert expected == pytest.approx(len(bins) * (1 - 1 / (2 * 4)), rel=0.02)
     said = gc.power(round(expected), sd=math.sqrt(45), mean=20, effect=2.1, cluster_size=8, icc=0.2).power
     assert abs(found / runs - said) < 0.04 + 2 * math.sqrt(said * (1 - said) / runs)
+
+
+def _day_and_night(seed: int, days: int = 28) -> pd.DataFrame:
+    """Blocks of twelve hours, arms by a coin, one room: day and night are unlike, and nothing else."""
+    rng = np.random.default_rng(seed)
+    arm = np.repeat(rng.integers(0, 2, 2 * days), 6)
+    hours = 2 * np.arange(12 * days)
+    gmv = 100 + 60 * np.sin(2 * np.pi * (hours % 24 - 12) / 24) + rng.normal(0, 20, len(hours))
+    at = pd.Timestamp("2025-11-03") + pd.to_timedelta(hours, unit="h")
+    return pd.DataFrame({"at": at, "arm": arm, "gmv": gmv, "drawn": np.repeat(np.arange(2 * days), 6)})
+
+
+def test_blocks_that_are_named_are_the_clusters() -> None:
+    frame = _day_and_night(0)
+    result = gc.ab_test(frame, metrics=[gc.Mean("gmv", cap=None)], time="at", washout=0, block="drawn")
+    # By hand: means of blocks, all of one size, jackknife within each arm.
+    means = frame.groupby("drawn").agg(arm=("arm", "first"), gmv=("gmv", "mean"))
+    own = [means.loc[means["arm"] == a, "gmv"] for a in (0, 1)]
+    assert result.estimate == pytest.approx(own[1].mean() - own[0].mean(), rel=1e-12)
+    assert result.std_error == pytest.approx(math.sqrt(sum(x.var() / len(x) for x in own)), rel=1e-10)
+    assert "block_level" not in result.audit
+
+
+def test_runs_that_stand_for_unlike_blocks_are_warned_of() -> None:
+    found, named, warned, draws = 0, 0, 0, 40
+    for seed in range(draws):
+        frame = _day_and_night(seed)
+        ask: dict[str, Any] = {"metrics": [gc.Mean("gmv", cap=None)], "time": "at", "washout": 0}
+        runs, blocks = gc.ab_test(frame, **ask), gc.ab_test(frame, block="drawn", **ask)
+        found += not runs.conf_int()[0] <= 0 <= runs.conf_int()[1]
+        named += not blocks.conf_int()[0] <= 0 <= blocks.conf_int()[1]
+        warned += runs.audit["block_level"].status == "warned"
+    assert warned >= draws - 2 and found > named and named <= 0.05 * draws + 3 * math.sqrt(0.05 * 0.95 * draws)
+
+
+def test_blocks_that_were_not_drawn_are_refused() -> None:
+    frame = _day_and_night(1).assign(week=lambda f: f["at"].dt.isocalendar().week.astype(int))
+    with pytest.raises(gc.InputError, match=r"blocks hold more than one arm.*column 'week'"):
+        gc.ab_test(frame, metrics=["gmv"], time="at", washout=0, block="week")
+    with pytest.raises(gc.InputError, match="marked by time= and washout="):
+        gc.ab_test(frame, metrics=["gmv"], block="drawn")

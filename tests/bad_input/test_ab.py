@@ -304,6 +304,32 @@ def test_40_a_trigger_that_is_not_alike_in_both_arms() -> None:
     )
 
 
+def test_34_three_arms_where_two_are_compared() -> None:
+    cells = pd.DataFrame({"look": [1, 1, 1], "arm": [0, 1, 2], "n": 50, "mean": 1.0, "variance": 1.0})
+    with pytest.raises(gc.DesignError, match=r"two arms, but the data have 3.*Filter to the control"):
+        gc.sequential(cells, arm="arm", control=0)
+
+
+def test_44_arms_that_are_steps_of_an_amount() -> None:
+    steps = users(n=3000, seed=4).assign(arm=lambda f: 5 * (np.arange(len(f)) % 7))
+    check = gc.ab_test(steps, metrics=["gmv"], control=0).audit["dose"]
+    assert check.status == "warned" and check.value == 7 and "model the dose" in check.remedy
+    assert "dose" not in gc.ab_test(users(n=600, arms=3), metrics=["gmv"], control=0).audit
+
+
+@pytest.mark.parametrize("road", ["frame", "parquet"])
+def test_46_refunds_booked_as_negative_amounts(road: str, tmp_path: Path) -> None:
+    frame: Any = of(gmv=np.where(np.arange(N) % 100 == 7, -20.0, BASE["gmv"]))
+    if road == "parquet":
+        frame.to_parquet(tmp_path / "net.parquet")
+        frame = tmp_path / "net.parquet"
+    check = gc.ab_test(frame, metrics=["gmv"]).audit["negative_amounts"]
+    assert check.status == "warned" and check.value == pytest.approx(6 / N) and "6 units" in check.message
+    assert "gross or net" in check.remedy
+    change = gc.ab_test(of(gmv=BASE["gmv"] - BASE["gmv_pre"]), metrics=["gmv"])  # negative as often as not
+    assert "negative_amounts" not in change.audit
+
+
 def _rooms() -> pd.DataFrame:
     rng = np.random.default_rng(8)
     room = rng.integers(0, 40, 2000)

@@ -92,7 +92,7 @@ def scored(plan: tuple[Cell, ...]) -> trust.Report:
 
 def test_the_plan_of_a_report_is_named() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 2,000 replicates each"
+    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 4,000 replicates each"
     assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 100 replicates each"
     assert page._source(scored(quick[1:])).startswith("a part of a plan")
 
@@ -137,7 +137,8 @@ def test_the_plan() -> None:
 
 
 def test_the_plan_of_randomised_tests() -> None:
-    tests = plans_ab.tests()
+    full, quick = trust.plan(), trust.plan(quick=True)
+    tests = [cell for cell in full if cell.verb != "did"]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
     grid = {(c.n, c.dials["sigma"], c.dials["split"], c.dials["lift"]) for c in heavy}
@@ -156,7 +157,7 @@ def test_the_plan_of_randomised_tests() -> None:
     bounds = {(c.n, c.most) for c in tests if c.world.endswith(":rooms") and c.most is not None}
     assert bounds == {(10, 0.07), (20, 0.07)}
     assert {c.most for c in tests if c.world.endswith(":days") and c.role == "size"} == {0.055}
-    assert set(plans_ab.QUICK) < {cell.id for cell in tests}
+    assert len([c for c in quick if c.verb != "did"]) == len(plans_ab.QUICK)
 
 
 def test_a_part_of_the_plan_renews_its_own_cells(whole: Path, tmp_path: Path) -> None:
@@ -292,3 +293,19 @@ def test_bad_input_is_exit_code_2(words: list[str], tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.strip() and "Traceback" not in done.stderr
+
+
+# --- what other pages quote -------------------------------------------------------------------------------------------
+def test_the_table_of_capped_rows_is_that_of_the_page(root: Path) -> None:
+    page = (root / "docs" / "estimators" / "ab-test.md").read_text(encoding="utf-8")
+    quoted = [line for line in page.splitlines() if re.match(r"\| \d\.\d \| \d+,000 \|", line)]
+    kept = read_report(root / "docs" / "trust")
+    known = {(r.cell.dials["sigma"], r.cell.n, r.cell.dials["split"], r.cell.id.rpartition("/")[2]): r
+             for r in kept.results if r.cell.id.startswith("AB/") and "/null/" in r.cell.id}  # fmt: skip
+    assert len(quoted) >= 6
+    for line in quoted:
+        sigma, n, split, *shown = (part.strip() for part in line.strip("|").split("|"))
+        plain, capped = (known[float(sigma), int(n.replace(",", "")), split, row].scores for row in ("plain", "capped"))
+        flagged = plain["audit"]["tail"]["warned"]
+        wanted = [f"{100 * share:.1f} %" for share in (1 - plain["coverage95"], flagged, 1 - capped["coverage95"])]
+        assert shown == wanted, line

@@ -15,14 +15,15 @@ from gmvcausal.results import Check
 
 def novelty(case: Case) -> Check | None:
     """Does the effect fade or grow? Weekends and sale days are shared by the arms, so they do not count as either."""
-    from scipy import stats
-
     days = case.days
     if days is None:
         return None
     word = days.calendar.word
     if case.source.cluster_name:
         return Check("novelty", "not_run", "units come in clusters, whose slopes are not those of independent units")
+
+    from scipy import stats
+
     tests = []
     control = _mean_slope(days, days.control)
     for arm in range(len(days.labels)):

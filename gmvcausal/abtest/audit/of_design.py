@@ -55,6 +55,21 @@ def repeated_units(case: Case) -> Check | None:
     )
 
 
+def dose(case: Case) -> Check | None:
+    """Are the arms steps of one amount rather than tactics of their own?"""
+    labels = case.source.labels
+    if not all(isinstance(label, int) for label in labels) or judge("dose", len(labels)) == "passed":
+        return None
+    return Check(
+        "dose",
+        judge("dose", len(labels)),
+        f"{len(labels)} arms are numbers ({labels[0]} to {labels[-1]}): each is compared with the control by itself",
+        float(len(labels)),
+        bound("dose"),
+        "if they are amounts of one tactic (a face value), model the dose; else adjust= for the number of comparisons",
+    )
+
+
 def few_clusters(case: Case) -> Check | None:
     """Are there enough clusters for the standard errors?"""
     if not case.source.cluster_name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from gmvcausal.abtest.audit.case import Case, p_text
 from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.intake.rows import Col
-from gmvcausal.abtest.metrics import Ratio, name_of, parts
+from gmvcausal.abtest.metrics import Proportion, Ratio, name_of, parts
 from gmvcausal.abtest.terms.caps import AUTO
 from gmvcausal.abtest.terms.estimate import Term
 from gmvcausal.results import Check
@@ -69,6 +70,12 @@ def unreliable(case: Case, term: Term) -> bool:
     interval of arms of like size wide, not wrong.
     """
     return not case.source.cluster_name and judge("tail", skewness(case, term).judged) != "passed"
+
+
+def told_of(case: Case, beside: Sequence[Term]) -> Term:
+    """Of the rows of one metric in one arm: the first, or the capped one where the uncapped is not to be relied on."""
+    first = beside[0]
+    return next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
 
 
 def skewness(case: Case, term: Term) -> Skewness:
@@ -226,6 +233,31 @@ def all_zero(case: Case) -> Check | None:
         return None
     message = f"{empty[0]!r} is zero for every unit, so the difference is zero by construction"
     return Check("all_zero", "warned", message, float(len(empty)), bound("all_zero"), "check the column")
+
+
+def negative_amounts(case: Case) -> Check | None:
+    """Are refunds booked as negative amounts, in a table that does not say so?"""
+    if case.source.meta.get("gmv") == "net":
+        return None  # `Logs` took the refunds off and says so
+    columns = dict.fromkeys(p for m in case.metrics if not isinstance(m, Proportion) for p in parts(m))
+    used = round(sum(arm.n for arm in case.fit.sample.arms))
+    found: list[tuple[float, int, str]] = []
+    for column in columns:
+        below = used - int(case.source.above(Col(column), -1e-300).sum())
+        # A change, or a margin, is negative as often as not: nothing is odd there.
+        if 0 < below < 0.25 * used * (1 - case.fit.shapes[column].zeros):
+            found.append((below / used, below, column))
+    if not found:
+        return None
+    share, count, column = max(found)
+    return Check(
+        "negative_amounts",
+        judge("negative_amounts", share),
+        f"{count:,} units have a negative {column!r}: refunds, which may come after the window?",
+        share,
+        bound("negative_amounts"),
+        "say whether amounts are gross or net; take refunds by the order they belong to (gc.Logs does, with gmv='net')",
+    )
 
 
 def scale_mix(case: Case) -> Check | None:

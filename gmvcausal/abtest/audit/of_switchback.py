@@ -69,14 +69,15 @@ def repeated_rows(case: Case) -> Check | None:
 
 def carry_over(case: Case) -> Check | None:
     """Does the effect differ between the two halves of what is left of each block?"""
-    from scipy import stats
-
     source = case.source
     blocks = source.facts.blocks
     if blocks is None or not isinstance(source, Rows) or source.cluster is None:
         return None
+
+    from scipy import stats
+
     use = blocks.halved
-    block, arm, late = source.cluster[use], source.arm[use], blocks.late[use]
+    block, arm, late = blocks.run[use], source.arm[use], blocks.late[use]
     own = [arm == a for a in range(len(source.labels))]
     if min(len(np.unique(block[a])) for a in own) < 3:
         return Check("carry_over", "not_run", "too few blocks have two halves: their rows have one time each")
@@ -100,6 +101,41 @@ def carry_over(case: Case) -> Check | None:
     status = judge("carry_over", p)
     remedy = "the effect builds up or fades for longer than the washout: lengthen it" if status == "warned" else ""
     return Check("carry_over", status, f"{message} (p = {p_text(p)})", p, bound("carry_over"), remedy)
+
+
+def block_level(case: Case) -> Check | None:
+    """Where runs of one arm stand for the blocks that were drawn: do neighbouring runs move against each other?
+
+    Where they do, what blocks of one run have in common is left out of the variance of its sum, and the interval is too
+    short: a block of the day and one of the night are unlike, and a run holds both or one.
+    """
+    source = case.source
+    blocks = source.facts.blocks
+    if blocks is None or blocks.named or not isinstance(source, Rows):
+        return None
+    found: list[tuple[float, str]] = []
+    for metric in case.metrics:
+        x = _linear(source, metric)
+        mean = np.bincount(source.arm, x) / np.maximum(np.bincount(source.arm), 1)
+        e = x - mean[source.arm]
+        room = np.zeros(len(e), dtype=np.int64) if source.stratum is None else source.stratum
+        e = e - (np.bincount(room, e) / np.maximum(np.bincount(room), 1))[room]
+        runs, code = np.unique(blocks.run, return_inverse=True)
+        total = np.bincount(code, e)
+        where = np.zeros(len(runs), dtype=np.int64)
+        where[code] = room
+        next_to = where[1:] == where[:-1]
+        pairs, size = int(next_to.sum()), float(total @ total)
+        if pairs >= 10 and size > 0:
+            alike = float((total[1:] * total[:-1])[next_to].sum()) / size * len(total) / pairs
+            found.append((alike, name_of(metric)))
+    if not found:
+        return Check("block_level", "not_run", "too few runs of one arm lie next to each other")
+    alike, name = min(found)
+    status = judge("block_level", alike)
+    message = f"neighbouring runs of one arm have a correlation of {alike:+.2f} in {name!r}"
+    remedy = "name the blocks that were drawn (block=), or adjust for what makes them unlike: pre=['hour'], as text"
+    return Check("block_level", status, message, alike, bound("block_level"), remedy if status != "passed" else "")
 
 
 def _linear(source: Rows, metric: Metric) -> FloatArray:
@@ -134,12 +170,13 @@ def _changes(block: IntArray, late: BoolArray, x: FloatArray) -> FloatArray:
 
 def time_balance(case: Case) -> Check | None:
     """Do the arms have the same times: as early or late in the test, in the day and in the week?"""
-    from scipy import stats
-
     source = case.source
     blocks = source.facts.blocks
     if blocks is None or not isinstance(source, Rows) or source.cluster is None:
         return None
+
+    from scipy import stats
+
     found: list[tuple[float, str]] = []
     for what, columns in _clocks(blocks):
         for a in range(len(source.labels)):

@@ -40,6 +40,11 @@ RULES: dict[str, Rule] = {
     "switches": Rule("rooms of a switchback that keep one arm throughout", 0),
     "washed_out": Rule("share of the blocks of a switchback that are not longer than the washout", 0),
     "repeated_rows": Rule("share of rows of a switchback that repeat an earlier one in room, time and outcomes", 0.01),
+    "block_level": Rule(
+        "correlation of neighbouring runs of one arm, where they stand for blocks that were not named",
+        -0.15,
+        small_is_bad=True,
+    ),
     "carry_over": Rule(
         "p-value of the test that the effect is the same in both halves of what is left of each block",
         0.01,
@@ -64,6 +69,7 @@ RULES: dict[str, Rule] = {
         "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
     ),
     "small_arm": Rule("units in the smallest arm whose value is not zero", 200, small_is_bad=True),
+    "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "few_clusters": Rule(
         "clusters in the smallest arm (in all, where clusters hold several arms)",
         30,
@@ -84,6 +90,7 @@ RULES: dict[str, Rule] = {
     "denominator": Rule("share of units whose denominator is zero", 0),
     "zero_variance": Rule("metrics that do not vary in some arm", 0),
     "all_zero": Rule("metrics that are zero throughout", 0),
+    "negative_amounts": Rule("share of units with a negative outcome, where most outcomes are not", 0),
     "scale_mix": Rule(
         "share of units on the smaller hump, where amounts form two humps a factor of 30 or more apart", 0.005
     ),

@@ -11,6 +11,7 @@ import numpy as np
 
 from gmvcausal.abtest.days.calendar import Calendar
 from gmvcausal.abtest.days.cells import Cells, cumulative_cells, day_cells
+from gmvcausal.abtest.days.correlation import look_covariance
 from gmvcausal.abtest.days.files import collapse_there, project
 from gmvcausal.abtest.days.read import Collapsed, collapse, outcome_columns, read_panel
 from gmvcausal.abtest.intake.ask import Columns
@@ -109,6 +110,15 @@ class Days:
         if self._so_far is None:
             self._so_far = self._checked(cumulative_cells)
         return self._so_far
+
+    def look_covariance(self, outcome: int, arms: list[int]) -> FloatArray:
+        """Covariance of the difference between two arms up to each day; `so_far` has checked the data before."""
+        import duckdb
+
+        try:
+            return look_covariance(_relation(self.data, self.ask, self.unit, self.time), self, outcome, arms)
+        except duckdb.Error as error:
+            raise duck_errors(error, "data") from None
 
     def _checked(self, make: Any) -> Cells:
         import duckdb

@@ -9,7 +9,7 @@ import numpy as np
 from gmvcausal.abtest.days.cells import Cells
 from gmvcausal.abtest.days.days import Days, missing_metric
 from gmvcausal.abtest.intake.rows import FloatArray
-from gmvcausal.abtest.looks.read import sums_information
+from gmvcausal.abtest.looks.read import correlated_information
 from gmvcausal.abtest.metrics import Mean, Metric, Proportion, Ratio, name_of, parts
 from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.errors import DesignError, InputError
@@ -90,10 +90,10 @@ def looks(days: Days, clusters: str, metric: str | None, arm: Any) -> pd.DataFra
         )
     pair = [days.control, others[0]]
     (mean, variance), n = _values(days.so_far(), days, chosen, pair)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        units = np.nan_to_num(1 / (1 / n).sum(axis=1))
-        error = np.sqrt(np.nan_to_num((variance / n).sum(axis=1)))
-    information = sums_information(error, units)
+    with np.errstate(divide="ignore"):
+        units = 1 / (1 / n[-1]).sum()
+    covariance = days.look_covariance(days.outcomes.index(parts(chosen)[0]), pair)
+    information = correlated_information(covariance, float(units))
     k = len(n)
     return pd.DataFrame(
         {

@@ -80,10 +80,10 @@ def assign(
     Returns
     -------
     DataFrame
-        One row for each unit, in the order of the ids: unit, arm, probability (the share of that arm); of a switchback
-        one for each unit and block: unit, start, end, arm, probability. How it was made
-        stands in ``.attrs["assignment"]``: method, salt or seed, and for ``"rerandomised"`` the accepted share, the
-        largest distance accepted, the distance reached and the number of draws.
+        One row for each unit, as units first come in the data: unit, arm, probability (the share of that arm). Join it
+        by the unit. Of a switchback one for each unit and block, by unit: unit, start, end, arm, probability. How it
+        was made stands in ``.attrs["assignment"]``: method, salt or seed, and for ``"rerandomised"`` the accepted
+        share, the largest distance accepted, the distance reached and the number of draws.
 
     Raises
     ------
@@ -138,7 +138,11 @@ def assign(
         else:
             arm, balance = rerandomised(_covariates(table, ids, of), stratum, shares, check("level", accept), rng)
             how |= balance
-    return _frame({unit: ids.labels}, arm, names, shares, how)
+    # Drawn in the order of the ids, so that rows may come in any; given back as the units come in the data.
+    first = np.full(len(ids.labels), len(ids.codes))
+    np.minimum.at(first, ids.codes, np.arange(len(ids.codes)))
+    order = np.argsort(first)
+    return _frame({unit: ids.labels[order]}, arm[order], names, shares, how)
 
 
 def _frame(

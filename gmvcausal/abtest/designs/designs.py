@@ -93,6 +93,11 @@ def refuse_designs(options: Mapping[str, Any]) -> None:
                 f"{other}= cannot be used beside time= without washout=, where a table of units by day is added up",
                 remedy="add each unit's days up to one row first, and leave time= out",
             )
+    if options["block"] is not None and options["washout"] is None:
+        raise InputError(
+            "block= names the blocks of a switchback, which is marked by time= and washout=",
+            remedy="pass both (washout=0 where nothing is left behind), or cluster= for clusters of units",
+        )
     if options["washout"] is not None and options["strata"]:
         raise InputError(
             "strata= cannot be used in a switchback",

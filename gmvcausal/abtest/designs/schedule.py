@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gmvcausal.abtest.designs.lot import within_strata
 from gmvcausal.abtest.designs.switchback import MICROS, duration
@@ -19,6 +18,8 @@ _MOST_BLOCKS, _LARGEST_SET = 100_000, 20
 
 def read_schedule(start: Any, blocks: Any, every: Any) -> tuple[Any, int, int]:
     """Check start, number and length of the blocks: a timestamp and microseconds, or whole numbers."""
+    import pandas as pd
+
     for name, value in (("start", start), ("blocks", blocks), ("every", every)):
         if value is None:
             raise InputError(

@@ -1,8 +1,8 @@
 """Switchback tests: the arm alternates over time within a room (or everywhere), and blocks of time are what was drawn.
 
-A block is a maximal run of one arm within a room in time order. What a tactic left behind when it was switched off
-still works for a while, so the first rows of each block are left out (Bojinov, Simchi-Levi and Zhao 2023); what
-remains of a block is one cluster.
+What a tactic left behind when it was switched off still works for a while, so the first rows after each switch are
+left out (Bojinov, Simchi-Levi and Zhao 2023). What remains of a block, the stretch of time whose arm was drawn, is one
+cluster; where blocks are not named, a maximal run of one arm stands for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.intake.ask import Columns
@@ -61,6 +60,10 @@ class Blocks:
         Whether a row lies in the second half of what is left of its block.
     halved : ndarray of bool, shape (n kept,)
         Whether its block has both halves.
+    named : bool
+        Whether the blocks that were drawn are known.
+    run : ndarray of int, shape (n kept,)
+        Maximal run of one arm, numbered by room and time.
     """
 
     place: str
@@ -78,6 +81,8 @@ class Blocks:
     is_date: bool
     late: BoolArray
     halved: BoolArray
+    named: bool
+    run: IntArray
 
     @property
     def within(self) -> bool:
@@ -93,9 +98,10 @@ class Blocks:
 def said_of_blocks(blocks: Blocks, washout: Any) -> list[str]:
     """The notes on what was cut and washed out."""
     per = f" in {blocks.places:,} places ({blocks.place})" if blocks.place else ""
+    taken = "" if blocks.named else ", taken to be the runs of one arm"
     notes = [
-        f"{blocks.number:,} blocks{per}; {blocks.washed:,} rows within the washout ({said(washout)}) from the start of "
-        "a block were left out, in the first block too, since what was before it is not known"
+        f"{blocks.number:,} blocks{per}{taken}; {blocks.washed:,} rows within the washout ({said(washout)}) from the "
+        "start of a run of one arm were left out, in the first run too, since what was before it is not known"
     ]
     if blocks.lost:
         notes.append(f"{blocks.lost:,} blocks are not longer than the washout and were left out whole")
@@ -117,6 +123,8 @@ def duration(name: str, value: Any, dates: bool) -> int:
     >>> duration("washout", "30min", True), duration("washout", 2, False)
     (1800000000, 2)
     """
+    import pandas as pd
+
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and (value == 0 or not dates):
         if value >= 0:
             return int(value)
@@ -167,8 +175,9 @@ def cut(table: Table, ask: Columns, arms: Codes) -> tuple[BoolArray, IntArray, I
             remedy="this is no switchback: leave washout= out"
             + (f" and pass cluster={ask.cluster!r}" if ask.cluster else ""),
         )
-    block = np.empty(table.n, dtype=np.int64)
-    block[order] = of
+    run = np.empty(table.n, dtype=np.int64)
+    run[order] = of
+    block = run if ask.block is None else _drawn(table, ask, room, arms)
     keep = np.empty(table.n, dtype=bool)
     keep[order] = t - start[of] >= washout
     left = np.bincount(arms.codes[keep], minlength=len(arms.labels))
@@ -180,7 +189,8 @@ def cut(table: Table, ask: Columns, arms: Codes) -> tuple[BoolArray, IntArray, I
             remedy="switch less often, or shorten the washout if the effect fades sooner",
         )
     length, spread = _time_shares(start, r[new], a[new], r, t, len(arms.labels))
-    lost, washed = len(start) - len(np.unique(block[keep])), int((~keep).sum())
+    number = int(block.max()) + 1
+    lost, washed = number - len(np.unique(block[keep])), int((~keep).sum())
     stratum, thin, why = None, None, ""
     if len(runs) > 1 and any(isinstance(m, Quantile) for m in ask.metrics):
         why = "a quantile has no mean over places"
@@ -189,13 +199,35 @@ def cut(table: Table, ask: Columns, arms: Codes) -> tuple[BoolArray, IntArray, I
         why = "" if thin is not None else "most have fewer than two blocks of some arm"
     if thin is not None:
         keep = keep & ~thin[room]
-    late, halved = _halves(block[keep], clock.values[keep])
+    late, halved = _halves(run[keep], clock.values[keep])
     facts = Blocks(
-        ask.cluster or "", len(runs), int((runs == 1).sum()), len(start), lost, washed,
+        ask.cluster or "", len(runs), int((runs == 1).sum()), number, lost, washed,
         0 if thin is None else int(thin.sum()), why, length, spread,
         _repeated(table, ask, room, clock.values), clock.values[keep], clock.is_date, late, halved,
+        ask.block is not None, run[keep],
     )  # fmt: skip
     return keep, block, stratum, facts
+
+
+def _drawn(table: Table, ask: Columns, room: IntArray, arms: Codes) -> IntArray:
+    """The blocks that were drawn, as dense codes: a value of the column within a room."""
+    assert ask.block is not None
+    own = identifiers(table, ask.block, "block")
+    _, code = np.unique(room * len(own.labels) + own.codes, return_inverse=True)
+    first = np.empty(int(code.max()) + 1, dtype=np.int64)
+    first[code[::-1]] = arms.codes[::-1]
+    bad = arms.codes != first[code]
+    if bad.any():
+        count = len(np.unique(code[bad]))
+        raise InputError(
+            f"{count:,} blocks hold more than one arm, so they are not what was drawn",
+            column=ask.block,
+            count=count,
+            rows=first_rows(bad),
+            remedy="name the column of the stretch of time whose arm was drawn, or leave block= out",
+            counted=True,
+        )
+    return np.asarray(code)
 
 
 def _rooms_as_strata(
@@ -263,6 +295,8 @@ def _halves(block: IntArray, t: IntArray) -> tuple[BoolArray, BoolArray]:
 
 def _repeated(table: Table, ask: Columns, room: IntArray, t: IntArray) -> float:
     """Share of the rows with an outcome that repeat an earlier one: a file appended to itself, if rows are bins."""
+    import pandas as pd
+
     columns = list(dict.fromkeys(p for m in ask.metrics for p in parts(m)))
     frame = pd.DataFrame({f"x{i}": table.series(c, "outcome").to_numpy() for i, c in enumerate(columns)})
     live = (frame.fillna(0) != 0).any(axis=1).to_numpy()

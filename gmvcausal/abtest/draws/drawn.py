@@ -86,7 +86,7 @@ class Permuted(Contrast):
             return math.nan
         return rs.null_p(self.difference / math.sqrt(self.variance), self.null, self.alternative)
 
-    def _critical(self, level: float) -> float:
+    def critical(self, level: float) -> float:
         # A hair wider, so that where p is above alpha by a tie the interval does hold zero.
         return rs.null_critical(self.null, level, self.alternative) * (1 + 1e-12)
 

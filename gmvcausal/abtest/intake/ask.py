@@ -29,6 +29,7 @@ class Columns:
     budget: tuple[str, Mapping[Any, Any]] | None = None
     received: str | None = None
     segment: str | None = None
+    block: str | None = None
 
     @property
     def needed(self) -> list[str]:
@@ -41,5 +42,5 @@ class Columns:
     def of_design(self) -> list[str]:
         """The columns that a design beyond users and clusters brings along; they are read row by row."""
         spend = self.budget[0] if self.budget is not None else None
-        named = (self.time, self.triggered, self.assigned_at, self.exposed_at, spend)
+        named = (self.time, self.block, self.triggered, self.assigned_at, self.exposed_at, spend)
         return [c for c in named if c is not None]

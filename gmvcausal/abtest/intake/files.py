@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.designs.designs import Facts
-from gmvcausal.abtest.intake import order, passes
+from gmvcausal.abtest.intake import order, passes, single
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.passes import Ask, Col, FloatArray, IntArray, Look, Stats
+from gmvcausal.abtest.intake.blocks import Col, FloatArray, IntArray
+from gmvcausal.abtest.intake.passes import Ask, Look
 from gmvcausal.abtest.intake.read import find_control, said_of_units, small_arms
 from gmvcausal.abtest.intake.rows import Mass, Shape
+from gmvcausal.abtest.intake.single import Stats
 from gmvcausal.abtest.intake.stream import FRACTIONS, WHOLE, Stream, native, open_stream
 from gmvcausal.abtest.intake.units import coarser, counted, unit_column
 from gmvcausal.abtest.metrics import Gmv, Proportion, covariates, model_of, parts
@@ -86,7 +88,7 @@ class Files:
                     found.take(block, col)
             zeros, skewness = found.zeros / found.rows, math.nan
             if zeros <= 0.5:  # more zeros say enough of a tail
-                skewness = passes.skewness(self.stream.blocks(), col, found.total / found.rows)
+                skewness = single.skewness(self.stream.blocks(), col, found.total / found.rows)
             self._shapes[col] = Shape(zeros, skewness, found.largest, found.total)
         return self._shapes[col]
 
@@ -98,7 +100,7 @@ class Files:
 
     def _quantile(self, col: Col, share: float) -> float:
         if self.stream.held is not None:
-            return passes.quantile(self.stream.blocks(), col, share)
+            return single.quantile(self.stream.blocks(), col, share)
         x = self._sql(col)
         found = order.table(self.stream.base, f"quantile_cont({x}, {literal(share)}) FILTER (({x}) <> 0)", "")[0][0]
         return np.nan if found is None else float(found)
@@ -136,11 +138,11 @@ class Files:
 
     def levels(self, col: Col) -> FloatArray:
         """Decimal logarithms of the non-zero values, sorted; beyond 200,000 of them a grid of their quantiles."""
-        return passes.levels(self.stream.blocks(), col, self.rows * (1 - self.shape(col).zeros))
+        return single.levels(self.stream.blocks(), col, self.rows * (1 - self.shape(col).zeros))
 
     def above(self, col: Col, cut: float) -> IntArray:
         """How many values of each arm lie above `cut`."""
-        return passes.above(self.stream.blocks(), col, cut, len(self.labels))
+        return single.above(self.stream.blocks(), col, cut, len(self.labels))
 
     def analysed(self) -> list[Any]:
         """The sufficient statistics, for the hash: the rows themselves are never gathered."""
@@ -194,7 +196,7 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         if types[c] == "FLOAT":
             spacing[c] = float(np.spacing(np.float32(largest)))
     for m in ask.metrics:
-        if isinstance(m, Gmv) and m.visits is not None and passes.apart(stream.blocks(), Col(m.orders), Col(m.visits)):
+        if isinstance(m, Gmv) and m.visits is not None and single.apart(stream.blocks(), Col(m.orders), Col(m.visits)):
             return None  # orders without a visit: told with their rows
     rows = int(stream.sizes.sum())
     said = ""

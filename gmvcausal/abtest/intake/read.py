@@ -275,8 +275,9 @@ def chance_assigned_there(sizes: Mapping[int, int], share: FloatArray) -> float:
         Rows of a group -> how many such groups there are.
     share : ndarray, shape (arms,)
     """
-    live = share[share > 0]
-    return sum(n * math.log(float((live**k).sum())) for k, n in sizes.items() if k > 1)
+    logs = np.log(share[share > 0])  # the chance itself leaves the range of a double where a group has 2,000 rows
+    top = float(logs.max())
+    return sum(n * (k * top + math.log(float(np.exp(k * (logs - top)).sum()))) for k, n in sizes.items() if k > 1)
 
 
 def found_there(column: str) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.designs.designs import Facts, independent
-from gmvcausal.abtest.intake import passes
-from gmvcausal.abtest.intake.passes import Ask, Block, Col, FloatArray, IntArray, Look
+from gmvcausal.abtest.intake import passes, single
+from gmvcausal.abtest.intake.blocks import Block, Col, FloatArray, IntArray, column
+from gmvcausal.abtest.intake.passes import Ask, Look
 from gmvcausal.moments import Moments, from_arrays
 
 __all__ = ["Ask", "Col", "FloatArray", "IntArray", "Look", "Mass", "Rows", "Shape"]
@@ -133,7 +134,7 @@ class Rows:
 
     def column(self, col: Col) -> FloatArray:
         """Values of a column, capped where it says so."""
-        return passes.column(self.values[col.plain], col)
+        return column(self.values[col.plain], col)
 
     def with_gaps(self, col: Col) -> FloatArray:
         """Values of a column, NaN where they were missing."""
@@ -215,7 +216,7 @@ class Rows:
     def levels(self, col: Col) -> FloatArray:
         """Decimal logarithms of the non-zero values, sorted; beyond 200,000 of them a grid of their quantiles."""
         block = Block(0, {col.plain: self.values[col.plain]})
-        return passes.levels([block], col, float(np.count_nonzero(self.column(col))))
+        return single.levels([block], col, float(np.count_nonzero(self.column(col))))
 
     def above(self, col: Col, cut: float) -> IntArray:
         """How many values of each arm lie above `cut`."""

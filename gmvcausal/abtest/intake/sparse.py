@@ -137,8 +137,8 @@ class Sparse:
         return self.live.levels(col)
 
     def above(self, col: Col, cut: float) -> IntArray:
-        """How many values of each arm lie above `cut`, which is above zero."""
-        return self.live.above(col, cut)
+        """How many values of each arm lie above `cut`."""
+        return np.asarray(self.live.above(col, cut) + (self.zeros if cut < 0 else 0))
 
     def analysed(self) -> list[Any]:
         """Labels, numbers of rows that are zero, and the others as they came, for the hash."""

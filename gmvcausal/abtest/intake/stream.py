@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.abtest.intake.passes import Block, Col, Stats
+from gmvcausal.abtest.intake.blocks import Block, Col
+from gmvcausal.abtest.intake.single import Stats
 from gmvcausal.frames.table import quote, quote_text
 
 IntArray = NDArray[np.int64]
@@ -25,11 +26,11 @@ WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "U
 FRACTIONS = ("FLOAT", "DOUBLE")
 MOST_ARMS = 100
 
-_SAMPLE = 50_000  # rows that tell which columns are mostly zero; a table of fewer is read as it is
+_SAMPLE = 16_384  # rows that tell which columns are mostly zero; a table of fewer is read as it is
 _MOSTLY, _READ = 0.5, 0.4  # share of zeros of a mostly zero column; share of rows up to which they are read apart
 _COMBINATIONS = 2**20  # of the values of the other columns
 _HELD = 128 * 2**20  # bytes of rows that are kept; beyond, every pass reads them again
-_BATCH = 2**17
+_BATCH = 2**16
 
 
 @dataclass(eq=False)
@@ -55,6 +56,8 @@ class Stream:
         The rows that are not read.
     held : list of Block or None
         The rows that were read, where they are few enough.
+    shorter : dict of str to str
+        Columns of whole numbers -> the shortest type of SQL that holds them, where their range is known.
     """
 
     base: Any
@@ -67,6 +70,7 @@ class Stream:
     gone: dict[str, int] = field(default_factory=dict)
     rest: list[Block] = field(default_factory=list)
     held: list[Block] | None = None
+    shorter: dict[str, str] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[Block]:
         """All rows."""
@@ -81,26 +85,44 @@ class Stream:
     def read(self) -> Iterator[Block]:
         """The rows that `where` selects, from where they lie."""
         chosen = self.base.filter(self.where) if self.where else self.base
-        listed = [f"{native(c, kind)} AS n{i}" for i, (c, kind) in enumerate(self.columns.items())]
+        numbers = [native(c, kind) for c, kind in self.columns.items()]
+        listed = [
+            f"CAST({x} AS {self.shorter[c]}) AS n{i}" if c in self.shorter else f"{x} AS n{i}"
+            for i, (c, x) in enumerate(zip(self.columns, numbers, strict=True))
+        ]
         self.gone = dict.fromkeys(self.columns, 0)
+        gathered: list[list[NDArray[Any]]] = []
         for batch in chosen.project(", ".join([f"{self.code()} AS a", *listed])).to_arrow_reader(_BATCH):
-            arms = batch.column(0).to_numpy()
-            order = np.argsort(arms, kind="stable")
-            ends = np.cumsum(np.bincount(arms, minlength=len(self.labels)))
-            columns = {}
-            for i, c in enumerate(self.columns, 1):
-                stored = batch.column(i)
-                if stored.null_count:
-                    self.gone[c] += stored.null_count
-                    stored = stored.fill_null(0)
-                x = _short(stored.to_numpy())[order]
-                if x.dtype.kind == "f" and (absent := np.isnan(x)).any():
-                    self.gone[c] += int(absent.sum())
-                    x[absent] = 0.0
-                columns[Col(c)] = x
-            for a, (low, high) in enumerate(zip([0, *ends], ends, strict=False)):
-                if high > low:
-                    yield Block(a, {c: x[low:high] for c, x in columns.items()})
+            # A row group ends a batch: so few rows at a time would cost more in calls than in sums.
+            gathered.append([np.from_dlpack(batch.column(0)), *self._columns(batch)])
+            if sum(len(own[0]) for own in gathered) >= _BATCH:
+                yield from self._by_arm(gathered)
+                gathered = []
+        if gathered:
+            yield from self._by_arm(gathered)
+
+    def _columns(self, batch: Any) -> Iterator[NDArray[Any]]:
+        """The columns of a batch; a missing value is counted, and zero."""
+        for i, c in enumerate(self.columns, 1):
+            stored = batch.column(i)
+            if stored.null_count:
+                self.gone[c] += stored.null_count
+                stored = stored.fill_null(0)
+            x = _short(np.from_dlpack(stored))  # to_numpy would load pandas
+            if x.dtype.kind == "f" and (absent := np.isnan(x)).any():
+                self.gone[c] += int(absent.sum())
+                x = np.where(absent, x.dtype.type(0), x)
+            yield x
+
+    def _by_arm(self, gathered: list[list[NDArray[Any]]]) -> Iterator[Block]:
+        """Blocks of the rows of some batches."""
+        arms, *columns = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+        order = np.argsort(arms, kind="stable")
+        ends = np.cumsum(np.bincount(arms, minlength=len(self.labels)))
+        columns = [x[order] for x in columns]
+        for a, (low, high) in enumerate(zip([0, *ends], ends, strict=False)):
+            if high > low:
+                yield Block(a, {Col(c): x[low:high] for c, x in zip(self.columns, columns, strict=True)})
 
 
 def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -> Stream | None:
@@ -122,8 +144,9 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
         None where the arm has no labels, a missing one, or too many to be arms.
     """
     sparse, dense = _split(base, columns)
-    lows, widths = _ranges(base, columns, dense) if sparse else ([], [])
-    if math.prod(widths) > _COMBINATIONS:
+    ranges = _ranges(base, columns) if sparse else {}
+    known = [ranges[c] for c in dense if c in ranges]
+    if len(known) < len(dense) or math.prod(high - low + 1 for low, high in known) > _COMBINATIONS:
         sparse = []
     counted = _count(base, arm, columns, dense if sparse else [])
     if counted is None and sparse:
@@ -132,7 +155,8 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     if counted is None:
         return None
     if not sparse:
-        dense, lows, widths = [], [], []
+        dense = []
+    lows, widths = [ranges[c][0] for c in dense], [ranges[c][1] - ranges[c][0] + 1 for c in dense]
     found, at = np.unique(counted[0], return_inverse=True)
     if not 2 <= len(found) <= MOST_ARMS:
         return None
@@ -141,6 +165,8 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     np.add.at(table, (at, _code(list(counted[1:-1]), lows, widths, len(at))), counted[-1].astype(np.int64))
     where = " OR ".join(f"{quote(c)} IS DISTINCT FROM {_zero(columns[c])}" for c in sparse)
     stream = Stream(base, arm, columns, labels, table.sum(axis=1), where)
+    if sparse:
+        stream.shorter = {c: kind for c, ends in ranges.items() if (kind := _shortest(*ends))}
     _take(stream, flags, sparse, dense, table, lows, widths)
     return stream
 
@@ -210,15 +236,22 @@ def _split(base: Any, columns: dict[str, str]) -> tuple[list[str], list[str]]:
     return (sparse, dense) if all(columns[c] in (*WHOLE, "BOOLEAN") for c in dense) else ([], listed)
 
 
-def _ranges(base: Any, columns: dict[str, str], dense: list[str]) -> tuple[list[int], list[int]]:
-    """The least value of each column, and how many whole numbers its range holds; a parquet file knows both."""
-    if not dense:
-        return [], []
-    ends = base.aggregate(", ".join(f"min({x}), max({x})" for x in (native(c, columns[c]) for c in dense))).fetchall()
-    low, high = ends[0][::2], ends[0][1::2]
-    if None in ends[0]:
-        return [0], [_COMBINATIONS + 1]
-    return [int(a) for a in low], [int(b) - int(a) + 1 for a, b in zip(low, high, strict=True)]
+def _ranges(base: Any, columns: dict[str, str]) -> dict[str, tuple[int, int]]:
+    """The least and the largest value of each column of whole numbers; a parquet file knows both."""
+    listed = {c: native(c, kind) for c, kind in columns.items() if kind in (*WHOLE, "BOOLEAN")}
+    if not listed:
+        return {}
+    ends = base.aggregate(", ".join(f"min({x}), max({x})" for x in listed.values())).fetchall()[0]
+    pairs = zip(listed, ends[::2], ends[1::2], strict=True)
+    return {c: (int(low), int(high)) for c, low, high in pairs if low is not None}
+
+
+def _shortest(low: int, high: int) -> str | None:
+    """The shortest type of SQL that holds a range; None for the longest."""
+    for bits, kind in ((7, "TINYINT"), (15, "SMALLINT"), (31, "INTEGER")):
+        if -(2**bits) <= low and high < 2**bits:
+            return kind
+    return None
 
 
 def _code(columns: list[NDArray[Any]], lows: list[int], widths: list[int], n: int) -> IntArray:

@@ -55,16 +55,59 @@ def units_information(counts: FloatArray) -> FloatArray:
         return np.asarray(1.0 / (1.0 / counts).sum(axis=1), dtype=float)
 
 
-def sums_information(std_error: FloatArray, units: FloatArray) -> FloatArray:
-    """Information of looks at running totals: the variance of the sums, in units at the last look.
+def correlated_information(covariance: FloatArray, units: float) -> FloatArray:
+    """Information of looks whose estimates covary as stated, in units at the last look; 0 where a look has none.
 
-    A difference of means of n units' totals so far says as much as their sum, whose variance grows with new units and
-    with what old ones go on buying; where further outcomes of a unit do not fall with its earlier ones, the correlation
-    of two looks is at least the root of the ratio of their information, which keeps the level. A look whose variance is
-    below an earlier one (refunds) adds none.
+    Bounds take two looks to be correlated by the root of the ratio of their information. Where outcomes of old units go
+    on growing that is not so by itself (who bought early may buy less later; a share can only come nearer to 1), so the
+    least information is given that never makes two looks more alike than they are: bounds are then not too low.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (k, k)
+        Of the estimates of the looks.
+    units : float
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        Never falling; equal for looks that are perfectly correlated.
     """
-    grown = np.maximum.accumulate((std_error * units) ** 2)
-    return np.asarray(units[-1] * grown / grown[-1] if grown[-1] > 0 else units, dtype=float)
+    variance = np.diag(covariance)
+    use = np.flatnonzero(np.isfinite(variance) & (variance > 0))
+    out, log = np.zeros(len(variance)), np.zeros(len(use))
+    for k in range(1, len(use)):
+        earlier = use[:k]
+        alike = covariance[earlier, use[k]] / np.sqrt(variance[earlier] * variance[use[k]])
+        alike = np.clip(alike, 0.05, 1.0)
+        steps = log[:k] - 2 * np.log(alike)
+        # Rounding is no news.
+        log[k] = max(float(steps.max()), log[k - 1]) if steps.max() > log[k - 1] + 1e-12 else log[k - 1]
+    if len(use):
+        out[use] = units * np.exp(log - log[-1])
+    return out
+
+
+def _growing(n: FloatArray, mean: FloatArray, se: FloatArray) -> tuple[FloatArray, str]:
+    """Information of looks at the running totals of one set of units, and what it was taken from.
+
+    Of a share that can only rise the correlations are known. Of amounts they are not: where further outcomes of a unit
+    do not fall with its earlier ones, looks are at least as alike as the variances of the sums say.
+    """
+    units = float(units_information(n)[-1])
+    shares = bool(((mean >= 0) & (mean <= 1)).all() and (np.diff(mean, axis=0) >= 0).all())
+    if shares and np.allclose((mean * (1 - mean) / (n - 1)).sum(axis=1), se**2, rtol=1e-6):
+        early, late = np.minimum.outer, np.maximum.outer
+        pairs = sum(early(m, m) * (1 - late(m, m)) / k for m, k in zip(mean.T, n[-1], strict=True))
+        return correlated_information(np.asarray(pairs), units), "how a share that can only rise covaries with itself"
+    if (np.diff(se) < 0).any():
+        raise InputError(
+            f"the variance of running totals falls at {int((np.diff(se) < 0).sum()):,} looks, so how the looks hang "
+            "together cannot be told from means and variances",
+            remedy="take the looks from a table of units by day: gc.ab_test(table, unit=, time=, ...).looks() gives "
+            "their information; or name an information column",
+        )
+    return units * (se / se[-1]) ** 2, "the variance of the sums so far"
 
 
 def _look_codes(table: Table, column: str) -> tuple[IntArray, tuple[Any, ...]]:
@@ -301,10 +344,10 @@ def _of_cells(
     unit, said, notes = known is None, "units" if known is None else known_as, []
     if known is None and len(kept) > 1 and (np.diff(information[kept]) == 0).all() and changed[kept[1:]].any():
         # One set of units whose outcomes go on growing: what is new at a look are their further outcomes.
-        information = sums_information(np.where(use, se, 0.0), information)
-        unit, said = False, "variance of the sums so far"
-        notes = ["no unit came in after the first look, while outcomes went on growing: information is the variance of "
-                 "the sums so far"]  # fmt: skip
+        information = np.zeros(len(use))
+        information[kept], said = _growing(count[kept], average[kept], se[kept])
+        unit = False
+        notes = [f"no unit came in after the first look, while outcomes went on growing: information follows {said}"]
     # Counted in units a look without new ones has no information of its own. The first of equals stays: a test that
     # stopped there must not be undone by rows that come in later.
     idle = np.zeros(len(use), dtype=bool)

@@ -12,14 +12,13 @@ from gmvcausal.errors import DesignError
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.stats.anytime import mixture_critical
-from gmvcausal.stats.inference import FloatArray, critical_value
+from gmvcausal.stats.inference import POWER_80, FloatArray, critical_value
 from gmvcausal.stats.sequential import Bounds, spending_bounds, stage_wise_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNIT = "in the outcome's unit"
-_POWER_80 = 0.8416212335729143
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def sequential_estimates(seen: Seen, plan: Plan, bound: FloatArray, p: FloatArra
         Bound and p-value of each look.
     """
     k = len(seen.label)
-    at = stop(plan.toward(seen.estimate / seen.std_error) >= bound)
+    at = stop(plan.toward(seen.estimate / seen.std_error), bound)
     rows = [at, *range(k)]
     earlier, later = (
         np.minimum.outer(seen.information, seen.information),
@@ -116,9 +115,13 @@ def sequential_estimates(seen: Seen, plan: Plan, bound: FloatArray, p: FloatArra
     )
 
 
-def stop(crossed: Any) -> int:
-    """The first look that crosses its bound, else the last."""
-    return int(np.argmax(crossed)) if crossed.any() else len(crossed) - 1
+def stop(toward: FloatArray, bound: FloatArray) -> int:
+    """The first look that crosses its bound, else the last at which one could: behind the planned end nothing can."""
+    crossed = toward >= bound
+    if crossed.any():
+        return int(np.argmax(crossed))
+    open_to = np.flatnonzero(np.isfinite(bound))
+    return int(open_to[-1]) if len(open_to) else len(bound) - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,8 +129,8 @@ class SequentialResult(Result):
     """A test at all of its looks.
 
     The first row of `to_frame()`, and the scalar attributes with it, speak of the look at which the test stops: the
-    first that crosses its bound, else the last. A row for each look follows. All intervals hold together: they are
-    repeated confidence intervals (Jennison and Turnbull 1989).
+    first that crosses its bound, else the last that could. A row for each look follows. All intervals hold together:
+    they are repeated confidence intervals (Jennison and Turnbull 1989).
 
     Attributes
     ----------
@@ -143,7 +146,8 @@ class SequentialResult(Result):
         P-values of the sequential sample-ratio test; NaN where units are not known.
     srm_alpha : float
     p_values : ndarray, shape (k,)
-        Stage-wise (group-sequential) or always valid: each holds for stopping at that look.
+        At most alpha exactly where a bound has been crossed. Group-sequential: stage-wise from the stop on (a crossing,
+        or the planned end), repeated before it. Always valid for a confidence sequence.
     """
 
     seen: Seen
@@ -181,11 +185,11 @@ class SequentialResult(Result):
 
     @property
     def _at(self) -> int:
-        return stop(self.crossed)
+        return stop(self.plan.toward(self.statistic), self.bound)
 
     def _about_row(self, place: int) -> dict[str, Any]:
         at = self._at if place == 0 else place - 1
-        return {"detectable_errors": float(self.bound[at]) + _POWER_80}
+        return {"detectable_errors": float(self.bound[at]) + POWER_80}
 
     def adjusted(self) -> tuple[float, float, float]:
         """Estimate and interval that take the stop into account: median-unbiased, and of the level of the test.
@@ -231,9 +235,10 @@ class SequentialResult(Result):
 
     @cached_property
     def audit(self) -> Audit:
-        """The sequential sample-ratio test."""
+        """The sequential sample-ratio test, and whether the test ran past its plan."""
+        plan = () if (overrun := self._overrun) is None else (overrun,)
         if not len(self.seen.counts):
-            return Audit((Check("sample_ratio", "not_run", "the numbers of units in the arms are not known"),))
+            return Audit((Check("sample_ratio", "not_run", "the numbers of units in the arms are not known"), *plan))
         p = float(self.srm_p[-1])
         status = "failed" if p < self.srm_alpha else "warned" if p < 0.05 else "passed"
         shown = f"{self.seen.counts[-1, 0]:,.0f} units in control and {self.seen.counts[-1, 1]:,.0f} in treated"
@@ -247,7 +252,26 @@ class SequentialResult(Result):
                     self.srm_alpha,
                     "" if status == "passed" else "find out how units are lost or counted twice before reading effects",
                 ),
+                *plan,
             )
+        )
+
+    @property
+    def _overrun(self) -> Check | None:
+        """Looks behind the planned end, at which nothing is left to spend."""
+        if self.plan.method != "group_sequential" or self.stopped is not None or not np.isinf(self.bound[-1]):
+            return None
+        past = len(self.look) - 1 - self._at
+        if past < 1 or not np.isfinite(self.bound[self._at]):
+            return None
+        return Check(
+            "overrun",
+            "warned",
+            f"{past} looks came after the planned end, look {self.look[self._at]}; alpha was spent there, so no later "
+            "look can find anything, and the answer is that of the end",
+            float(past),
+            0.0,
+            "plan the next test with planned=; method='always_valid' is for tests without an end",
         )
 
     @property
@@ -267,7 +291,7 @@ class SequentialResult(Result):
             f"last look is {100 * self.fraction[-1]:.4g}% of what was planned.",
             f"An interval for a single look would have excluded zero at {self.naive_looks} of {k} looks.",
         ]
-        if self.stopped is not None:
+        if self.stopped is not None and self.plan.method == "group_sequential":
             lines.append("An estimate at an early stop is too large on average; adjusted() corrects it.")
         return tuple(lines)
 

@@ -16,7 +16,7 @@ from gmvcausal.frames.table import open_table
 from gmvcausal.results import Manifest
 from gmvcausal.stats.anytime import mixture_p, sequential_srm
 from gmvcausal.stats.inference import FloatArray
-from gmvcausal.stats.sequential import SPENDING, spending_bounds
+from gmvcausal.stats.sequential import SPENDING, Bounds, repeated_p, spending_bounds
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 METHODS = ("group_sequential", "always_valid")
@@ -125,6 +125,8 @@ def sequential(
     one_of("cells", cells, ("new", "cumulative"))
     one_of("method", method, METHODS)
     one_of("spending", spending, SPENDING)
+    if method == "always_valid" and spending != SPENDING[0]:
+        raise InputError("spending= has no meaning for a confidence sequence", remedy="leave it out")
     one_of("alternative", alternative, ALTERNATIVES)
     alpha, srm_alpha = check("alpha", alpha), check("alpha", srm_alpha)
     if arm is None:
@@ -141,7 +143,8 @@ def sequential(
     z = sign * read.estimate / read.std_error
     if method == "group_sequential":
         bounds = spending_bounds(read.information, alpha=alpha, spending=spending, sides=plan.sides, maximum=plan.end)
-        critical, used, p = bounds.z, bounds.spent, bounds.p_value(z)
+        critical, used = bounds.z, bounds.spent
+        p = _p_values(plan, read.information, z, bounds, alpha)
     else:
         critical = plan.bounds(read.information, alpha)
         p = mixture_p(z, read.information, alpha=alpha, tuned_at=plan.end, sides=plan.sides)
@@ -181,6 +184,24 @@ def sequential(
         srm_alpha,
         p,
     )
+
+
+def _p_values(plan: Plan, information: FloatArray, z: FloatArray, bounds: Bounds, alpha: float) -> FloatArray:
+    """Stage-wise where the test stops, at a crossing or at the planned end; before that, the repeated p-value.
+
+    A stage-wise value supposes that the test ends there. Read at a look at which it goes on, it would be at most alpha
+    at some look in far more than alpha of all tests.
+    """
+    p = bounds.p_value(z)
+    toward = np.abs(z) if plan.sides == 2 else z
+    crossed = toward >= bounds.z
+    ended = np.logical_or.accumulate(crossed) | (bounds.fraction >= 1 - 1e-9)
+    if not ended.all():
+        repeated = repeated_p(
+            information, toward, alpha=alpha, spending=plan.spending, sides=plan.sides, maximum=plan.end
+        )
+        p = np.where(ended, p, np.maximum(repeated, np.nextafter(alpha, 1.0)))
+    return p
 
 
 def _end(planned: Any, read: Looks) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gmvcausal.abtest.terms.compare import errors_to_find
 from gmvcausal.results import Audit, Result
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ class SegmentResult(Result):
         return "of the control arm"
 
     def _about_row(self, place: int) -> dict[str, Any]:
+        about: dict[str, Any] = {"qualifier": self.caps[place], **errors_to_find(self.estimates, place, self.alpha)}
         if self.factors[place]:  # a share of a logarithm means nothing
-            return {"lift": self.columns["relative"][place], "qualifier": self.caps[place]}
-        return {"baseline": self.columns["control_value"][place], "qualifier": self.caps[place]}
+            return about | {"lift": self.columns["relative"][place]}
+        return about | {"baseline": self.columns["control_value"][place]}
 
     def _extra_columns(self) -> dict[str, Any]:
         return {name: list(values) for name, values in self.columns.items()}

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gmvcausal.stats.inference import fieller
+from gmvcausal.results.estimates import Estimates
+from gmvcausal.stats.inference import POWER_80, fieller
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 LIFTS = ("fieller", "log", "linear")
@@ -72,7 +73,7 @@ class Contrast:
             return 2 * float(special.stdtr(self.df, -abs(t)))
         return float(special.stdtr(self.df, -t if self.alternative == "greater" else t))
 
-    def _critical(self, level: float) -> float:
+    def critical(self, level: float) -> float:
         from scipy import special
 
         tail = 0.5 + level / 2 if self.alternative == "two-sided" else level
@@ -85,7 +86,7 @@ class Contrast:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Of the difference; one end is infinite for a one-sided alternative."""
-        half = self._critical(level) * math.sqrt(self.variance)
+        half = self.critical(level) * math.sqrt(self.variance)
         return self._sided(self.difference - half, self.difference + half)
 
     @property
@@ -100,7 +101,7 @@ class Contrast:
         if self.log:
             low, high = self.interval(level)
             return math.expm1(low), math.expm1(high)
-        c = self._critical(level)
+        c = self.critical(level)
         if not self.control > 0 or self.control**2 <= c * c * self.var_control:
             return math.nan, math.nan
         if self.lift == "fieller":
@@ -154,6 +155,18 @@ class Limits:
         if math.isnan(self.share):
             return math.nan, math.nan
         return self.contrast.interval(1 - self.share * (1 - level))
+
+    def critical(self, level: float) -> float:
+        """How many standard errors the estimate must have to be told from zero; NaN where no interval is given."""
+        return math.nan if math.isnan(self.share) else self.contrast.critical(1 - self.share * (1 - level))
+
+
+def errors_to_find(found: Estimates, place: int, alpha: float) -> dict[str, float]:
+    """`Row.detectable_errors` where the row has a critical value of its own: one side, a share of alpha, draws."""
+    limits = found.special.get(place)
+    if not isinstance(limits, Limits) or math.isnan(critical := limits.critical(1 - alpha)):
+        return {}
+    return {"detectable_errors": critical + POWER_80}
 
 
 def welch_df(parts: list[tuple[float, float]]) -> float:

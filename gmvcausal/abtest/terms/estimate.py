@@ -223,7 +223,7 @@ def _asks(draft: _Draft, sample: Sample, control: int, rows_only: bool) -> list[
     for one, a in zip(draft.values, (draft.arm, control), strict=True):
         arm = sample.arms[a]
         second: Hc2 | None = hc2(draft.recipe, one, arm, draft.at) if rows_only and draft.recipe.covariates else None
-        found.append(Ask(a, arm.mean + arm.rest, one.gradient, second))
+        found.append(Ask(a, arm.mean + arm.rest, one.gradient, second, draft.cap is None))
     return found
 
 

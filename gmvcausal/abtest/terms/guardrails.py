@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.of_outcome import unreliable
+from gmvcausal.abtest.audit.of_outcome import told_of
 from gmvcausal.abtest.metrics import Metric, name_of
 from gmvcausal.abtest.terms.compare import Contrast, welch_df
 from gmvcausal.errors import InputError
@@ -106,9 +106,7 @@ def run_guardrails(
         p, bound = (math.nan, math.nan) if case.fit.withheld else non_inferiority(term.contrast, margins[name], alpha)
         status = HOLDS if p < alpha else HARMED if p > 1 - alpha else NOT_SHOWN
         beside = [t for t in terms if (t.metric, t.arm, t.recipe.factor) == (term.metric, term.arm, term.recipe.factor)]
-        # As in the headline: the first row, or the capped one where the uncapped is not to be relied on.
-        first = beside[0]
-        told = next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
+        told = told_of(case, beside)
         arm = case.source.labels[term.arm]
         relative = term.contrast.relative
         found.append(

@@ -246,7 +246,7 @@ class _Pair:
         if self.hc is None:
             return plain
         asks = [
-            Ask(a, arm.mean + arm.rest, v.gradient, hc2(recipe, v, arm, at))
+            Ask(a, arm.mean + arm.rest, v.gradient, hc2(recipe, v, arm, at), tail=False)
             for both in wanted
             for v, a, arm in zip(both, places, arms, strict=True)
         ]

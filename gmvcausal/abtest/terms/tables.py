@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.of_outcome import unreliable
+from gmvcausal.abtest.audit.of_outcome import told_of, unreliable
 from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Quantile, Ratio, covariates, model_of, name_of, parts
 from gmvcausal.abtest.result import Extra
 from gmvcausal.abtest.terms.caps import Cap
@@ -217,9 +217,18 @@ def _caps(term: Term, metric: Metric) -> str:
 
 def speaks(case: Case) -> int:
     """The row that the finding is about: the first, or its capped neighbour where the first is not to be relied on."""
-    first = case.fit.terms[0]
-    beside = (i for i, t in enumerate(case.fit.terms) if t.cap is not None and (t.metric, t.arm) == (0, first.arm))
-    return next(beside, 0) if first.cap is None and unreliable(case, first) else 0
+    terms = case.fit.terms
+    told = told_of(case, [t for t in terms if (t.metric, t.arm) == (0, terms[0].arm)])
+    return next(i for i, t in enumerate(terms) if t is told)
+
+
+def alike(case: Case) -> tuple[int, ...]:
+    """The rows of the other arms that measure what the finding is about."""
+    terms = case.fit.terms
+    told = terms[speaks(case)]
+    same = (told.metric, told.cap, told.recipe.factor)
+    rows = enumerate((t.metric, t.cap, t.recipe.factor) for t in terms)
+    return tuple(i for i, row in rows if row == same and terms[i].arm != told.arm)
 
 
 def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
@@ -228,14 +237,6 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
     terms, level = case.fit.terms, case.level
     spoken = speaks(case)
     low, high = found.interval(1 - alpha)
-    told = terms[spoken]
-    others = [
-        f"{case.source.labels[t.arm]} {_signed(t.contrast.difference)} ({_signed(low[i])} to {_signed(high[i])})"
-        for i, t in enumerate(terms)
-        if (t.metric, t.cap, t.recipe.factor) == (told.metric, told.cap, told.recipe.factor) and t.arm != told.arm
-    ]
-    if others:
-        lines.append(f"Against the same control: {', '.join(others)}.")
     for k, metric in enumerate(case.metrics):
         name, own = name_of(metric), [t for t in terms if t.metric == k]
         capped = next((t for t in own if t.cap is not None), None)
