@@ -61,12 +61,14 @@ def _tactic_on_absence(case: Case) -> tuple[float, float]:
     panel = case.panel
     if panel.stack is not None or panel.on is not None or case.options.estimator == "naive":
         return math.nan, math.nan
-    absent = replace(panel, y=(~np.isfinite(panel.y)).astype(float), notes=[], dropped={})
+    # Nobody may be absent before the start, and a ratio to nothing is none: ratios are formed of those present.
+    ratios = case.options.estimator == "poisson"
+    marked = replace(panel, y=(np.isfinite(panel.y) == ratios).astype(float), notes=[], dropped={})
     try:
-        again = case.rerun(absent)
+        again = case.rerun(marked)
     except GmvCausalError:
         return math.nan, math.nan
-    return float(again.estimate[0]), float(again.p_value[0])
+    return float(-again.estimate[0] if ratios else again.estimate[0]), float(again.p_value[0])
 
 
 def late_entry(case: Case) -> Check:

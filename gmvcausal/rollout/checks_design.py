@@ -73,7 +73,7 @@ def always_treated(case: Case) -> Check | None:
 
 def never_treated(case: Case) -> Check | None:
     """Without never-treated units the not-yet-treated serve as controls, and the last cohort has none."""
-    if case.options.estimator not in ("callaway_santanna", *FAMILY):
+    if case.options.estimator not in ("callaway_santanna", "poisson", *FAMILY):
         return None
     count = int((case.panel.start == UNTREATED).sum())
     if count:

@@ -44,7 +44,7 @@ def poisson(panel: Panel, options: Options) -> Fitted:
     treated = position >= position[starts][:, None] - options.anticipation
     untreated = np.vstack([~treated, np.full((1, width), n[-1] > 0)])
     sample, patterns = _sample(panel, group, n)
-    notes: list[str] = []
+    notes = [] if n[-1] else ["no unit is never treated, so the not-yet-treated serve as controls"]
     fitted_on = untreated & (_sums(patterns, patterns.total * untreated[patterns.group]).sum(axis=0) > 0)
     periods = np.broadcast_to(np.eye(width), (len(n), width, width))
     sums = Imputed(fit_ratios(patterns, fitted_on, periods))
