@@ -120,14 +120,14 @@ def _scores(units: Units, parts: list[Loaded], at: IntArray) -> FloatArray:
 def _of_units(units: Units, parts: list[Loaded]) -> tuple[FloatArray, Spread]:
     terms = sum(p.load.shape[1] for p in parts)
     step = max(1, _NUMBERS // max(terms, units.y.shape[1]))
+    behind = _behind(units, parts)
+    order = units.order[behind[units.order] >= 0]  # clusters and their groups must come in the same order
 
     def scores() -> Iterator[tuple[FloatArray, IntArray]]:
-        for at in pieces(units.order, step):
+        for at in pieces(order, step):
             yield _scores(units, parts, at), units.cluster[at]
 
-    return clustered_uncertainty(
-        cluster_sums(scores()), terms, _behind(units, parts), units.cluster, units.weight, len(units.n)
-    )
+    return clustered_uncertainty(cluster_sums(scores()), terms, behind, units.cluster, units.weight, len(units.n))
 
 
 def _behind(units: Units, parts: list[Loaded]) -> IntArray:
