@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import one_of
 from gmvcausal.results import Audit, Estimates, Manifest
 from gmvcausal.rollout.case import Case
-from gmvcausal.rollout.cells import Cells
 from gmvcausal.rollout.checks import run_audit
 from gmvcausal.rollout.checks_trend import lead_slope
-from gmvcausal.rollout.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.cohorts import ALWAYS
+from gmvcausal.rollout.effect_tables import EffectTables
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
-from gmvcausal.rollout.fitted import Fitted, Options, Series
+from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.naive_means import Naive, naive_means
 from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.referee import Refereed
-from gmvcausal.stats.inference import band as joint_values
-from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +39,7 @@ class Origin:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class DidResult(Refereed):
+class DidResult(EffectTables):
     """Difference-in-differences: the estimate, its event study, its audit.
 
     Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
@@ -73,15 +69,6 @@ class DidResult(Refereed):
     def _rerun(self, panel: Panel) -> Estimates:
         return ESTIMATORS[self.options.estimator](panel, self.options).estimates
 
-    @cached_property
-    def _event(self) -> Series | None:
-        return self.fitted.event()
-
-    @property
-    def event_series(self) -> Series | None:
-        """The event study with its joint covariance; None where there is none."""
-        return self._event
-
     @property
     def event_base(self) -> int | None:
         """Event time of the base: -1, or earlier where effects are anticipated or that period is missing for all."""
@@ -108,269 +95,6 @@ class DidResult(Refereed):
         start = self.panel.start[:, None]
         on = (start >= 0) & (np.arange(self.panel.y.shape[1]) >= start)
         return np.where(start == ALWAYS, np.nan, on.astype(float))
-
-    # --- tables -----------------------------------------------------------------------------------------------------
-    def event_study(self) -> pd.DataFrame:
-        """Effects by event time, on the universal base (the last period before treatment and anticipation).
-
-        ``imputation``, ``two_stage`` and ``etwfe`` measure effects from all periods before the start; their leads, on
-        the universal base, are a regression of the untreated rows alone.
-
-        Returns
-        -------
-        DataFrame
-            event_time, estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous unless
-            ``bands="pointwise"``), n (treated units that contribute). The base has estimate 0 and no interval.
-
-        Raises
-        ------
-        InputError
-            Where the treatment switches off and on, so that there is no single event time.
-        """
-        event = self._event
-        if event is None:
-            raise InputError(
-                "there is no event study: the treatment switches off and on",
-                remedy="stack the campaigns with Logs.stack and estimator='stacked', or give first_treated=",
-            )
-        return self._event_frame(event)
-
-    def _event_frame(self, event: Series) -> pd.DataFrame:
-        """Terms by event time, the base among them."""
-        import pandas as pd
-
-        frame = self._frame(event, "event_time", event.at)
-        if event.reference is not None and len(event.at) and event.reference not in event.at:
-            base = dict.fromkeys(frame.columns, np.nan) | {
-                "event_time": event.reference,
-                "estimate": 0.0,
-                "n": int(event.n.max()),
-            }
-            frame = pd.concat([frame, pd.DataFrame([base])], ignore_index=True)
-            frame = frame.sort_values("event_time", ignore_index=True).astype({"event_time": "int64", "n": "int64"})
-        return frame
-
-    def att_gt(self) -> pd.DataFrame:
-        """ATT of every cohort and period: cohort, period, event_time, estimate, std_error, intervals, bands, n.
-
-        Raises
-        ------
-        InputError
-            For estimators that have no group-time effects.
-        """
-        effects = self.fitted.effects
-        if effects is None:
-            raise InputError(
-                f"estimator={self.options.estimator!r} has no group-time effects",
-                remedy="use estimator='callaway_santanna'",
-            )
-        return self._cell_frame(effects.cells, self.fitted.series["cells"]())
-
-    def _cell_frame(self, cells: Cells, series: Series) -> pd.DataFrame:
-        labels = self.panel.grid.labels()
-        frame = self._frame(series, "event_time", cells.event)
-        frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
-        frame.insert(1, "period", labels[cells.period])
-        return frame
-
-    def by_cohort(self) -> pd.DataFrame:
-        """Mean effect of each cohort over its post periods."""
-        return self._aggregate("cohort")
-
-    def by_period(self) -> pd.DataFrame:
-        """Mean effect in each calendar period over the cohorts treated by then."""
-        return self._aggregate("period")
-
-    def percent(self, by: str = "event") -> pd.DataFrame:
-        """Effects in per cent of what GMV would have been without the tactic (``estimator="poisson"``).
-
-        Parameters
-        ----------
-        by : {"event", "cohort", "period", "cells"}
-            Event times (with the leads), cohorts, calendar periods, or every cohort and period.
-
-        Returns
-        -------
-        DataFrame
-            As `event_study`, `by_cohort`, `by_period` and `att_gt`. Intervals and bands are made for the logarithm of
-            the ratio of means and carried over, so they lie above -100 %; the standard error is by the delta method.
-
-        Raises
-        ------
-        InputError
-            For estimators that compare differences.
-        """
-        one_of("by", by, ("event", "cohort", "period", "cells"))
-        effects, make = self.fitted.effects, self.fitted.series.get(f"log {by}")
-        if effects is None or make is None:
-            raise InputError(
-                f"estimator={self.options.estimator!r} compares differences, not ratios",
-                remedy="use estimator='poisson', whose untreated trends are parallel in ratios",
-            )
-        series, labels = make(), self.panel.grid.labels()
-        if by == "event":
-            frame = self._event_frame(series)
-        elif by == "cells":
-            frame = self._cell_frame(effects.cells, series)
-        else:
-            columns = effects.cells.starts[series.at] if by == "cohort" else series.at
-            frame = self._frame(series, by, labels[columns])
-        ratio = np.exp(frame["estimate"])
-        ends = ["estimate", "conf_low", "conf_high", "band_low", "band_high"]
-        return frame.assign(std_error=100 * ratio * frame["std_error"], **{c: 100 * np.expm1(frame[c]) for c in ends})
-
-    def _aggregate(self, name: str) -> pd.DataFrame:
-        if self.fitted.effects is None:
-            raise InputError(
-                f"estimator={self.options.estimator!r} has no effects by {name}",
-                remedy="use estimator='callaway_santanna'",
-            )
-        series = self.fitted.series[name]()
-        labels = self.panel.grid.labels()
-        columns = self.fitted.effects.cells.starts[series.at] if name == "cohort" else series.at
-        return self._frame(series, name, labels[columns])
-
-    def by_stack(self) -> pd.DataFrame:
-        """Each campaign's own estimate and its weight in the stacked coefficient (the weights add up to 1).
-
-        Returns
-        -------
-        DataFrame
-            stack, estimate, weight, treated (units), periods.
-        """
-        import pandas as pd
-
-        if self.panel.stack is None or self.panel.stack_labels is None:
-            raise InputError("there is no stack", remedy="use estimator='stacked' with stack=")
-        fit, on, block = self.fitted.fit, self.fitted.on, self.fitted.block
-        assert fit is not None and on is not None and block is not None  # a stack is always fitted by regression
-        residual = fit.residual_x[0]
-        present = np.isfinite(self.panel.y)
-        weight = present.astype(float) if self.panel.weight is None else present * self.panel.weight[:, None]
-        information = np.bincount(block, (weight * residual * residual).sum(axis=1))
-        product = np.bincount(block, (weight * residual * np.where(present, self.panel.y, 0.0)).sum(axis=1))
-        treated = np.bincount(block, (on == 1).any(axis=1))
-        periods = [int(present[block == b].any(axis=0).sum()) for b in range(len(information))]
-        return pd.DataFrame(
-            {
-                "stack": self.panel.stack_labels,
-                "estimate": product / information,
-                "weight": information / information.sum(),
-                "treated": treated.astype(int),
-                "periods": periods,
-            }
-        )
-
-    def bacon(self) -> pd.DataFrame:
-        """What the coefficient of ``estimator="twfe"`` is made of: every two-by-two comparison and its weight.
-
-        Returns
-        -------
-        DataFrame
-            type, treated, control (cohorts by their start, or never or always treated), estimate, weight, forbidden.
-            The weights add up to 1, and the weighted estimates to the coefficient. Forbidden are the comparisons whose
-            controls are under treatment themselves: their effects, where they grow, are taken off.
-
-        Raises
-        ------
-        InputError
-            Another estimator.
-        DesignError
-            Absent rows, or a treatment that switches off.
-
-        References
-        ----------
-        Goodman-Bacon (2021), Journal of Econometrics 225.
-
-        Examples
-        --------
-        >>> import gmvcausal as gc, pandas as pd
-        >>> panel = pd.DataFrame([
-        ...     dict(unit=u, period=t, gmv=u + t + 2.0 * (t - first) * (t >= first), first_treated=first)
-        ...     for u in range(40) for t in range(1, 7) for first in [3 if u < 20 else 5]])
-        >>> table = gc.did(panel, estimator="twfe").bacon()
-        >>> print(table[["type", "estimate", "weight"]].round(3).to_string(index=False))
-                            type  estimate  weight
-        earlier vs later treated       1.0     0.5
-        later vs earlier treated      -3.0     0.5
-        """
-        from gmvcausal.rollout.bacon import decompose, refuse_other
-
-        refuse_other(self.options.estimator)
-        return decompose(self.panel)
-
-    @property
-    def figure_kinds(self) -> tuple[str, ...]:
-        """Further figures: the cells as a heat map, a two-way estimate taken apart."""
-        if self.fitted.effects is not None and "cells" in self.fitted.series:
-            return ("heatmap",)
-        whole = self.options.estimator == "twfe" and bool(np.isfinite(self.panel.y).all())
-        return ("bacon",) if whole and self._event is not None else ()
-
-    def trends(self) -> pd.DataFrame:
-        """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
-        import pandas as pd
-
-        panel, labels = self.panel, self.panel.grid.labels()
-        if panel.stack is not None:
-            # Windows may begin at different distances from their campaigns, so periods are counted from its start.
-            begun = np.array([panel.start[panel.stack == b].max() for b in range(int(panel.stack.max()) + 1)])
-            period = np.arange(panel.y.shape[1]) - begun[panel.stack][:, None]
-            groups = {"sent": self.fitted.treated, "not sent": self.fitted.control}
-        else:
-            period = np.broadcast_to(np.arange(panel.y.shape[1]), panel.y.shape)
-            starts = np.unique(panel.start[panel.start >= 0])
-            groups = {str(labels[s]).removesuffix("T00:00:00.000000"): panel.start == s for s in starts}
-            groups["never"] = panel.start == UNTREATED
-        rows = []
-        for name, inside in groups.items():
-            if inside.any():
-                y, at = panel.y[inside], period[inside]
-                seen = np.isfinite(y)
-                first = int(at.min())
-                count = np.bincount((at - first)[seen])
-                mean = np.bincount((at - first)[seen], y[seen]) / np.maximum(count, 1)
-                when = first + np.arange(len(count))
-                rows.append(
-                    pd.DataFrame(
-                        {
-                            "cohort": name,
-                            "period": when if panel.stack is not None else labels[when],
-                            "mean": np.where(count > 0, mean, np.nan),
-                            "n": count,
-                        }
-                    )
-                )
-        return pd.concat(rows, ignore_index=True)
-
-    def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:
-        import pandas as pd
-
-        cov, level = series.withheld(), 1 - self.alpha
-        se = root_of_diagonal(cov)
-        df, factor = series.spread
-        point = critical_values(level, df) * factor * se
-        band = point
-        live = np.isfinite(se) & (se > 0)
-        if self.options.bands == "simultaneous" and live.any():
-            if cov.ndim == 2:
-                joint = sup_t(cov[np.ix_(live, live)], level, self.options.seed)
-            else:
-                joint = sidak(level, int(live.sum()))
-            band = joint_values(joint, df) * factor * se
-        e = series.estimate
-        return pd.DataFrame(
-            {
-                name: at,
-                "estimate": e,
-                "std_error": se,
-                "conf_low": e - point,
-                "conf_high": e + point,
-                "band_low": e - band,
-                "band_high": e + band,
-                "n": series.n,
-            }
-        )
 
     # --- money ------------------------------------------------------------------------------------------------------
     def incremental_gmv(
