@@ -96,7 +96,7 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
         if not text and series.is_null().all():  # a column without any value has no kind of its own
             nothing = nw.from_dict({column: np.full(table.n, np.nan)}, backend="pandas")
             return numeric(Table(nothing, table.name, table.n), column, role, missing=missing)
-        raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), count=table.n)
+        raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), table.n, text)
     if dtype == nw.Object or dtype == nw.Unknown:
         values = _object_numbers(series.to_list(), column, role)
     elif dtype.is_numeric() or dtype == nw.Boolean:
@@ -166,7 +166,7 @@ def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
         else:
             bad.append(i)
     if bad:
-        raise rules.text_number(column, role, str(items[bad[0]]), bad[:5], count=len(bad))
+        raise rules.text_number(column, role, str(items[bad[0]]), bad[:5], len(bad), [items[i] for i in bad])
     return out
 
 

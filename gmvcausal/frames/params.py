@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def _window(name: str, value: Any) -> tuple[int, int]:
 
 
 def _number(name: str, value: Any, low: float, high: float, *, open_low: bool, open_high: bool) -> float:
-    ok = not isinstance(value, bool) and isinstance(value, numbers.Real) and math.isfinite(float(value))
+    ok = not isinstance(value, bool) and isinstance(value, numbers.Real | Decimal) and math.isfinite(float(value))
     if ok:
         v = float(value)
         ok = (v > low if open_low else v >= low) and (v < high if open_high else v <= high)

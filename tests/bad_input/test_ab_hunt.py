@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.abtest.intake.read import chance_assigned_there
+from gmvcausal.present import words
 
 
 def test_clusters_too_large_for_a_chance_are_found(tmp_path: Path) -> None:
@@ -32,3 +34,70 @@ def test_the_chance_of_clusters_is_that_of_the_sum_where_the_sum_exists() -> Non
     by_sum = 4 * math.log(float((share**3).sum())) + 2 * math.log(float((share**7).sum()))
     assert chance_assigned_there({1: 9, 3: 4, 7: 2}, share) == pytest.approx(by_sum, rel=1e-13)
     assert chance_assigned_there({5000: 2}, np.array([0.5, 0.5])) == pytest.approx(2 * -4999 * math.log(2), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("texts", "says", "unsaid"),
+    [
+        (["¥1,234.50", "$12", "-¥3", "7"], r"str.replace(r'[$€£¥￥,\s]', '', regex=True)", "more than one way"),
+        (["1e3", "12.5"], "hese are numbers written as text: convert them, pd.to_numeric(df[col])", "replace"),
+        (["12,50", "1.00"], "'12,50' can be read in more than one way", "to_numeric"),
+        (["(5.00)", "1.00"], "'(5.00)' can be read in more than one way", "to_numeric"),
+        (["no", "yes"], "df[col] == 'yes'", "to_numeric"),
+    ],
+)
+def test_the_remedy_for_text_changes_no_value(texts: list[str], says: str, unsaid: str) -> None:
+    data = pd.DataFrame({"arm": [0, 1] * 20, "gmv": (texts * 40)[:40]})
+    with pytest.raises(gc.InputError, match="holds text") as caught:
+        gc.ab_test(data, metrics="gmv")
+    assert says in str(caught.value) and unsaid not in str(caught.value)
+
+
+def test_yes_and_no_are_compared_in_a_share_and_in_a_trigger() -> None:
+    data = pd.DataFrame({"arm": [0, 1] * 20, "gmv": range(40), "seen": ["no", "yes"] * 20})
+    for call in ({"metrics": gc.Proportion("seen")}, {"metrics": "gmv", "triggered": "seen"}):
+        with pytest.raises(gc.InputError, match=r"df\[col\] == 'yes'"):
+            gc.ab_test(data, **call)
+
+
+def test_no_share_lies_above_the_cap_where_refunds_eat_the_total() -> None:
+    rng = np.random.default_rng(1)
+    gmv = np.where(rng.random(4000) < 0.1, rng.gamma(0.3, 100, 4000), 0.0)
+    for refund, told in ((0.0, True), (-2 * gmv.sum() / 100, False)):
+        paid = gmv.copy()
+        paid[:100] = refund
+        r = gc.ab_test(pd.DataFrame({"arm": np.arange(4000) % 2, "gmv": paid}), metrics="gmv")
+        share = r.to_frame()["capped_share"].to_numpy()[-1]
+        assert (0 < share < 1) if told else math.isnan(share)
+        assert ("of the total lies above" in r.summary().replace("\n            ", " ")) == told
+
+
+def _shop(effect: float, n: int = 400) -> pd.DataFrame:
+    u = np.arange(n)
+    return pd.DataFrame({"arm": u % 2, "gmv": 10 + u % 10 + effect * (u % 2), "spent": 2 + u % 4 + 3.0 * (u % 2)})
+
+
+def test_the_headline_of_money_says_what_is_left_after_the_cost() -> None:
+    r = gc.ab_test(_shop(5), metrics=[gc.Mean("gmv", cap=None), gc.Mean("spent", cap=None)])
+    dear = r.incremental_gmv(cost=5000, cost_is="other", gmv_is="paid", margin=0.3)
+    assert words.verdict(dear) == "gain" and words.details(dear)[0].startswith("A loss of")
+    assert "profit after the cost (95% interval" in words.details(dear)[0]
+    cheap = r.incremental_gmv(cost=1, cost_is="other", gmv_is="paid", margin=0.3)
+    assert words.details(cheap)[0].startswith("A gain of")
+    free = r.incremental_gmv(margin=0.3, gmv_is="paid")
+    assert "profit after" not in " ".join(words.details(free))
+
+
+def test_a_cost_is_another_metric_and_money_may_be_decimal() -> None:
+    r = gc.ab_test(_shop(5), metrics=[gc.Mean("gmv", cap=None), gc.Mean("spent", cap=None)])
+    with pytest.raises(gc.InputError, match="cost='gmv' is the metric whose total is asked for"):
+        r.incremental_gmv(cost="gmv", cost_is="other", gmv_is="paid")
+    given = {"cost_is": "other", "gmv_is": "paid"}
+    exact, plain = (r.incremental_gmv(cost=c, **given).to_frame() for c in (Decimal("12.5"), 12.5))
+    pd.testing.assert_frame_equal(exact, plain)
+
+
+def test_a_cost_beside_draws_is_refused_for_what_it_is() -> None:
+    r = gc.ab_test(_shop(5), metrics=["gmv", "spent"], inference="poisson_bootstrap", draws=200, progress=False)
+    with pytest.raises(gc.InputError, match="made with inference='poisson_bootstrap', and have no joint"):
+        r.incremental_gmv(cost="spent", cost_is="other", gmv_is="paid")

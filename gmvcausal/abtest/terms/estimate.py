@@ -61,7 +61,8 @@ class Term:
     looks : tuple of Look
         Residuals of the arm and of the control.
     capped_share : float
-        Share of the total (of a ratio: of its numerator) that lies above the cap.
+        Share of the total (of a ratio: of its numerator) that lies above the cap; NaN where negative values leave a
+        total of which it is no share.
     variance_reduction : float
         Share of the variance that the covariates take away; NaN without covariates.
     linear_reduction : float
@@ -267,8 +268,10 @@ def _term(
     share = 0.0
     column = parts(metric)[0]
     if draft.cap is not None and draft.cap.at[0] is not None and shapes[column].total != 0:
-        kept = source.shape(Col(column, draft.cap.at[0])).total
-        share = 1 - kept / shapes[column].total
+        whole = shapes[column].total
+        share = (whole - source.shape(Col(column, draft.cap.at[0])).total) / abs(whole)
+        # Where refunds eat up the total, what lies above the cap is no share of it.
+        share = share if whole > 0 and share <= 1 else math.nan
     reduction = linear = math.nan
     if draft.recipe.covariates or draft.recipe.instead:
         bare = _variance(draft, (), sample, source)
