@@ -214,6 +214,8 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
             return None
     else:
         name = coarser(base, {c: k for c, k in types.items() if is_id(k)}, stream, ask)
+    if name and held:
+        return None  # the slopes' part in the variance of clusters needs their rows
     return Files(
         stream, stream.labels, control, name, rows, len(types), notes, spacing, frame_facts(data),
         {c: (Col(c),) for c in held}, stream.sizes, unit_checked=said,
