@@ -155,7 +155,8 @@ def ab_test(
     InputError
         The data or the call is wrong: control not named, a unit in two arms, missing or infinite values, ...
     DesignError
-        The data cannot answer: a ratio without any denominator, fewer rows than covariates.
+        The data cannot answer: a ratio without any denominator, fewer rows than covariates, more covariates than two
+        for every five clusters of an arm.
 
     References
     ----------

@@ -71,7 +71,8 @@ def unreliable(case: Case, term: Term) -> bool:
 
 
 def _unit(case: Case) -> str:
-    return f"{case.source.cluster_name} cluster" if case.source.cluster_name else "unit"
+    name = case.source.cluster_name
+    return name if case.source.facts.blocks is not None else f"{name} cluster" if name else "unit"
 
 
 def told_of(case: Case, beside: Sequence[Term]) -> Term:

@@ -25,8 +25,8 @@ from gmvcausal.abtest.terms.sample import Arm, Sample
 from gmvcausal.errors import DesignError
 from gmvcausal.stats.small_sample import trust_in
 
-# Slopes (indicators among them) that an arm's clusters can bear: one for every three, rounded up.
-CLUSTERS_PER_SLOPE = 3
+# Clusters that an arm needs for each slope, indicators among them.
+CLUSTERS_PER_SLOPE = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +136,8 @@ def most_slopes(sample: Sample, arms: tuple[int, int], strata: int) -> int:
     Indicators of strata count as slopes.
     """
     if sample.crossed:
-        return math.ceil(sample.crossed / (2 * CLUSTERS_PER_SLOPE))
-    return math.ceil(min(sample.arms[a].units for a in arms) / CLUSTERS_PER_SLOPE) - (strata - 1)
+        return int(sample.crossed / (2 * CLUSTERS_PER_SLOPE))
+    return int(min(sample.arms[a].units for a in arms) / CLUSTERS_PER_SLOPE) - (strata - 1)
 
 
 def refuse_slopes(slopes: int, most: int, metric: Metric, source: Source) -> None:
