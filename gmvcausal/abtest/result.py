@@ -341,6 +341,11 @@ class AbResult(Result):
         return daily_curves(self._days("plot"), self.clusters, self.alpha, self.unit)
 
     def _days(self, what: str) -> Days:
+        if self.days is None and self.manifest.options.get("washout") is not None:
+            raise InputError(
+                f"{what}() follows units over the days, and in a switchback blocks of time were drawn, not units",
+                remedy="read the effect over all blocks; the check carry_over tells their first half from the second",
+            )
         if self.days is None:
             raise InputError(
                 f"{what}() needs the days of the test, and ab_test was called without time=",

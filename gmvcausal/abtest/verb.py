@@ -194,7 +194,7 @@ def ab_test(
         "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh", "hierarchical")),
         "guardrails": [],
         "expected_ratio": None,
-        "srm_alpha": check("alpha", srm_alpha),
+        "srm_alpha": check("srm_alpha", srm_alpha),
         "missing": check("missing", missing),
         "rule": one_of("rule", rule, ("raise", "first", "drop")),
         "lift": one_of("lift", lift, LIFTS),

@@ -157,6 +157,16 @@ def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | N
         )
 
 
+_LEVEL = "give them a level of their own, for example 'unknown'"
+_NO_LABEL = {
+    "arm": "find out which arm these units were drawn into; remove them only if they were never in the test",
+    "strata": _LEVEL,
+    "stratum": _LEVEL,
+    "segment": _LEVEL,
+    "covariate": _LEVEL,
+}
+
+
 def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
     """Python objects (Decimal, int, None, ...) as float64; text and anything else is refused with its rows."""
     import pandas as pd
@@ -213,7 +223,7 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
         missing = missing | np.isnan(series.to_numpy())
     missing = np.asarray(missing, dtype=bool)
     if missing.any():
-        remedy = "remove these rows or give them an id"
+        remedy = _NO_LABEL.get(role, "remove these rows or give them an id")
         raise rules.missing(column, role, int(missing.sum()), first_rows(missing), remedy)
     dtype = series.dtype
     if dtype.is_integer():

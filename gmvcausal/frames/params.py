@@ -102,6 +102,7 @@ def _seed(name: str, value: Any) -> int:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "alpha": _alpha,
+    "srm_alpha": lambda n, v: _number(n, v, 0.0, 0.5, open_low=True, open_high=False),
     "level": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=True),
     "margin": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=False),
     "refunds": lambda n, v: _number(n, v, 0.0, 1.0, open_low=False, open_high=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
+from gmvcausal.abtest.audit.case import p_text
 from gmvcausal.abtest.intake.read import chance_assigned_there
 from gmvcausal.present import words
 
@@ -101,3 +103,48 @@ def test_a_cost_beside_draws_is_refused_for_what_it_is() -> None:
     r = gc.ab_test(_shop(5), metrics=["gmv", "spent"], inference="poisson_bootstrap", draws=200, progress=False)
     with pytest.raises(gc.InputError, match="made with inference='poisson_bootstrap', and have no joint"):
         r.incremental_gmv(cost="spent", cost_is="other", gmv_is="paid")
+
+
+def test_arms_that_do_not_vary_have_their_exact_p_value() -> None:
+    data = pd.DataFrame({"arm": [0] * 4 + [1] * 4, "gmv": [1.0] * 4 + [2.0] * 4})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        r = gc.ab_test(data, metrics=gc.Mean("gmv", cap=None), inference="randomisation", progress=False)
+    assert r.p_value == pytest.approx(2 / 70, rel=1e-12)
+    assert words.verdict(r) == "no_interval"
+
+
+def test_gmv_without_an_order_is_refused_in_memory_and_in_files(tmp_path: Path) -> None:
+    data = pd.DataFrame({"arm": [0, 1] * 50, "orders": [0, 1, 1, 0] * 25, "gmv": [0.0, 9.0, 7.0, 0.0] * 25})
+    data["gmv"] += data.index % 5 * (data["orders"] > 0)
+    data.loc[3, "gmv"] = 5.0
+    data.to_parquet(tmp_path / "d.parquet")
+    for source in (data, tmp_path / "d.parquet"):
+        with pytest.raises(gc.InputError, match="1 units have 'gmv' but no 'orders'") as caught:
+            gc.ab_test(source, metrics=gc.Gmv(gmv="gmv", orders="orders"))
+        assert list(caught.value.rows) == [3]
+
+
+def test_small_words() -> None:
+    base = pd.DataFrame({"arm": [0, 1] * 100, "gmv": np.arange(200) % 7 + 1.0})
+    with pytest.raises(gc.InputError, match=r"^srm_alpha must be a number"):
+        gc.ab_test(base, metrics="gmv", srm_alpha=2)
+    gone = base.assign(arm=base["arm"].astype(float).where(base.index != 3))
+    with pytest.raises(gc.InputError, match="Find out which arm these units were drawn into"):
+        gc.ab_test(gone, metrics="gmv")
+    tier = base.assign(tier=np.where(base.index == 3, None, "new"))
+    with pytest.raises(gc.InputError, match="a level of their own"):
+        gc.ab_test(tier, metrics="gmv", strata="tier")
+    moved = base.assign(tier=np.where((base["arm"] == 1) | (base.index <= 30), "a", "b"))
+    check = gc.ab_test(moved, metrics="gmv").by("tier").audit["segment_balance"]
+    assert check.status == "failed" and "do not have the same shares" in check.message
+    assert p_text(0.0) == "< 1e-300" and p_text(0.5) == "= 0.5000"
+
+
+def test_guardrails_say_no_more_than_the_rows() -> None:
+    u = np.arange(200)
+    data = pd.DataFrame({"arm": u % 2, "gmv": 5.0 + u % 7, "margin": np.where(u % 4 < 2, -1.0, 0.9) + u % 3})
+    data["loss"] = -data["gmv"]
+    r = gc.ab_test(data, metrics=["gmv", "loss"], guardrails={"loss": -0.02})
+    assert np.isnan(r.guardrails()["relative"][0]) and np.isnan(r.to_frame()["relative"].to_numpy()[-1])
+    assert "not shown, as the control's value is not above zero" in r.advice[0]

@@ -38,7 +38,7 @@ def sample_ratio(case: Case) -> Check:
             "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant "
             "to be uneven, pass expected_ratio="
         )
-    return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {p_text(p)}", p, case.srm_alpha, remedy)
+    return Check("sample_ratio", status, f"{told}{what} against {planned}: p {p_text(p)}", p, case.srm_alpha, remedy)
 
 
 def repeated_units(case: Case) -> Check | None:
@@ -134,7 +134,7 @@ def balance(case: Case) -> Check | None:
             "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms "
             "were not drawn by lot"
         )
-    return Check("balance", status, f"{message} (p = {p_text(p)})", p, bound("balance"), remedy)
+    return Check("balance", status, f"{message} (p {p_text(p)})", p, bound("balance"), remedy)
 
 
 def leakage(case: Case) -> Check | None:

@@ -160,7 +160,7 @@ def tail_balance(case: Case) -> Check | None:
         if above.sum() >= 5:
             p = chi_square(above, sizes / sizes.sum() * above.sum())
             told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
-            found.append((p, f"values of {column!r} above the cap: {told} (p = {p_text(p)})"))
+            found.append((p, f"values of {column!r} above the cap: {told} (p {p_text(p)})"))
     if not found:
         return None
     p, message = min(found)
@@ -226,10 +226,11 @@ def zero_variance(case: Case) -> Check | None:
     flat = [t for t in case.plain_terms() if t.contrast.var_treated == 0 or t.contrast.var_control == 0]
     if not flat:
         return Check("zero_variance", "passed", "every metric varies in every arm", 0.0, 0.0)
+    factor = f" ({flat[0].recipe.factor})" if flat[0].recipe.factor else ""
     return Check(
         "zero_variance",
         "warned",
-        f"{case.label(flat[0])} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
+        f"{case.label(flat[0])}{factor} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
         float(len(flat)),
         bound("zero_variance"),
         "check the column",

@@ -196,6 +196,8 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         if types[c] == "FLOAT":
             spacing[c] = float(np.spacing(np.float32(largest)))
     for m in ask.metrics:
+        if isinstance(m, Gmv) and single.apart(stream.blocks(), Col(m.gmv), Col(m.orders)):
+            return None  # GMV without an order: told with their rows
         if isinstance(m, Gmv) and m.visits is not None and single.apart(stream.blocks(), Col(m.orders), Col(m.visits)):
             return None  # orders without a visit: told with their rows
     rows = int(stream.sizes.sum())
