@@ -48,7 +48,7 @@ def _held_against(contrast: Contrast, null: FloatArray, observed: tuple[float, f
     error = math.sqrt(contrast.variance)
     if not error > 0:
         # Arms that do not vary are further apart than any spread: only assignments that part them so come up to that.
-        own = np.flatnonzero(null == np.copysign(math.inf, contrast.difference))[:1] if all_ else []
+        own = np.flatnonzero(null == np.copysign(math.inf, contrast.difference))[: int(all_)]
         return Permuted(**facts(contrast), null=np.delete(null, own))
     scaled = null * (observed[1] / error)
     t = contrast.difference / error
