@@ -279,7 +279,8 @@ class AbResult(Result):
         the mean of that day's outcome over the units counted: all units of the arm where the table has them on every
         day, or where `missing="zero"` says that a day without a row is zero; units that have entered by the day where
         they enter one after the other. The cumulative effect is that on the sum (share: on any day; ratio: of totals)
-        up to and including the day; on the last day it is the effect of the test. Computed when called, from the data.
+        up to and including the day; on the last day it is the effect of the test, where that has neither covariates nor
+        strata. Intervals are two-sided, whatever `alternative` the test has. Computed when called, from the data.
 
         Returns
         -------

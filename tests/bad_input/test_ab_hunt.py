@@ -148,3 +148,12 @@ def test_guardrails_say_no_more_than_the_rows() -> None:
     r = gc.ab_test(data, metrics=["gmv", "loss"], guardrails={"loss": -0.02})
     assert np.isnan(r.guardrails()["relative"][0]) and np.isnan(r.to_frame()["relative"].to_numpy()[-1])
     assert "not shown, as the control's value is not above zero" in r.advice[0]
+
+
+def test_days_of_a_switchback_are_refused_for_what_they_are() -> None:
+    hours = pd.date_range("2025-01-01", periods=24 * 20, freq="h")
+    arm = np.random.default_rng(0).permutation(np.arange(80) % 2)[np.arange(len(hours)) // 6]
+    data = pd.DataFrame({"arm": arm, "t": hours, "gmv": np.arange(len(hours)) % 7 + 1.0})
+    r = gc.ab_test(data, metrics=["gmv"], time="t", washout="1h")
+    with pytest.raises(gc.InputError, match="in a switchback blocks of time were drawn, not units"):
+        r.daily()
