@@ -279,7 +279,8 @@ class AbResult(Result):
         the mean of that day's outcome over the units counted: all units of the arm where the table has them on every
         day, or where `missing="zero"` says that a day without a row is zero; units that have entered by the day where
         they enter one after the other. The cumulative effect is that on the sum (share: on any day; ratio: of totals)
-        up to and including the day; on the last day it is the effect of the test. Computed when called, from the data.
+        up to and including the day; on the last day it is the effect of the test, where that has neither covariates nor
+        strata. Intervals are two-sided, whatever `alternative` the test has. Computed when called, from the data.
 
         Returns
         -------
@@ -341,6 +342,11 @@ class AbResult(Result):
         return daily_curves(self._days("plot"), self.clusters, self.alpha, self.unit)
 
     def _days(self, what: str) -> Days:
+        if self.days is None and self.manifest.options.get("washout") is not None:
+            raise InputError(
+                f"{what}() follows units over the days, and in a switchback blocks of time were drawn, not units",
+                remedy="read the effect over all blocks; the check carry_over tells their first half from the second",
+            )
         if self.days is None:
             raise InputError(
                 f"{what}() needs the days of the test, and ab_test was called without time=",

@@ -155,7 +155,8 @@ def ab_test(
     InputError
         The data or the call is wrong: control not named, a unit in two arms, missing or infinite values, ...
     DesignError
-        The data cannot answer: a ratio without any denominator, fewer rows than covariates.
+        The data cannot answer: a ratio without any denominator, fewer rows than covariates, more covariates than two
+        for every five clusters of an arm.
 
     References
     ----------
@@ -193,7 +194,7 @@ def ab_test(
         "adjust": None if adjust is None else one_of("adjust", adjust, ("holm", "bh", "hierarchical")),
         "guardrails": [],
         "expected_ratio": None,
-        "srm_alpha": check("alpha", srm_alpha),
+        "srm_alpha": check("srm_alpha", srm_alpha),
         "missing": check("missing", missing),
         "rule": one_of("rule", rule, ("raise", "first", "drop")),
         "lift": one_of("lift", lift, LIFTS),

@@ -32,6 +32,11 @@ _LARGEST = 1e100
 _WHOLE = 2**53
 
 
+def dot(x: FloatArray, y: FloatArray) -> float:
+    """Sum of products on one thread: those of BLAS wait for each other longer than a sum along memory takes."""
+    return float(np.einsum("i,i->", x, y))
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A numeric column.
@@ -96,7 +101,7 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
         if not text and series.is_null().all():  # a column without any value has no kind of its own
             nothing = nw.from_dict({column: np.full(table.n, np.nan)}, backend="pandas")
             return numeric(Table(nothing, table.name, table.n), column, role, missing=missing)
-        raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), count=table.n)
+        raise rules.text_number(column, role, str(text[0]) if text else "", range(min(5, table.n)), table.n, text)
     if dtype == nw.Object or dtype == nw.Unknown:
         values = _object_numbers(series.to_list(), column, role)
     elif dtype.is_numeric() or dtype == nw.Boolean:
@@ -112,7 +117,7 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
         raise rules.not_a_kind(column, role, str(dtype), "numbers")
     # One reduction finds NaN, infinity and numbers whose squares overflow; the masks are built only when it does.
     with np.errstate(over="ignore", invalid="ignore"):
-        clean = bool(np.isfinite(values @ values))
+        clean = bool(np.isfinite(dot(values, values)))
     if not clean:
         _refuse_numbers(values, column, role, missing)
     return Numbers(values, spacing)
@@ -152,6 +157,16 @@ def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | N
         )
 
 
+_LEVEL = "give them a level of their own, for example 'unknown'"
+_NO_LABEL = {
+    "arm": "find out which arm these units were drawn into; remove them only if they were never in the test",
+    "strata": _LEVEL,
+    "stratum": _LEVEL,
+    "segment": _LEVEL,
+    "covariate": _LEVEL,
+}
+
+
 def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
     """Python objects (Decimal, int, None, ...) as float64; text and anything else is refused with its rows."""
     import pandas as pd
@@ -166,7 +181,7 @@ def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
         else:
             bad.append(i)
     if bad:
-        raise rules.text_number(column, role, str(items[bad[0]]), bad[:5], count=len(bad))
+        raise rules.text_number(column, role, str(items[bad[0]]), bad[:5], len(bad), [items[i] for i in bad])
     return out
 
 
@@ -208,7 +223,7 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
         missing = missing | np.isnan(series.to_numpy())
     missing = np.asarray(missing, dtype=bool)
     if missing.any():
-        remedy = "remove these rows or give them an id"
+        remedy = _NO_LABEL.get(role, "remove these rows or give them an id")
         raise rules.missing(column, role, int(missing.sum()), first_rows(missing), remedy)
     dtype = series.dtype
     if dtype.is_integer():

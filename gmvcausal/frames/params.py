@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def _window(name: str, value: Any) -> tuple[int, int]:
 
 
 def _number(name: str, value: Any, low: float, high: float, *, open_low: bool, open_high: bool) -> float:
-    ok = not isinstance(value, bool) and isinstance(value, numbers.Real) and math.isfinite(float(value))
+    ok = not isinstance(value, bool) and isinstance(value, numbers.Real | Decimal) and math.isfinite(float(value))
     if ok:
         v = float(value)
         ok = (v > low if open_low else v >= low) and (v < high if open_high else v <= high)
@@ -101,6 +102,7 @@ def _seed(name: str, value: Any) -> int:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "alpha": _alpha,
+    "srm_alpha": lambda n, v: _number(n, v, 0.0, 0.5, open_low=True, open_high=False),
     "level": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=True),
     "margin": lambda n, v: _number(n, v, 0.0, 1.0, open_low=True, open_high=False),
     "refunds": lambda n, v: _number(n, v, 0.0, 1.0, open_low=False, open_high=True),

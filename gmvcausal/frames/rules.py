@@ -6,7 +6,9 @@ Each function builds an `InputError` from facts; none decides whether the rule i
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gmvcausal.errors import InputError
 
@@ -53,15 +55,42 @@ def infinite(column: str, role: str, count: int, rows: Iterable[int]) -> InputEr
     )
 
 
-def text_number(column: str, role: str, example: str, rows: Iterable[int], count: int | None = None) -> InputError:
-    """Text such as "¥1,234.50" where a number is needed."""
+_PLAIN = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+# A sign of money before, or commas between groups of three: taking these away changes no amount.
+_MONEY = re.compile(r"\s*-?\s*[$€£¥￥]?\s*-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\s*")
+_YES = ("yes", "y", "true", "t", "on")
+
+
+def text_number(
+    column: str, role: str, example: str, rows: Iterable[int], count: int | None = None, texts: Sequence[Any] = ()
+) -> InputError:
+    """Text such as "¥1,234.50" where a number is needed; `texts` are the values that were seen, for the remedy."""
     return InputError(
         f"{role} holds text, for example {example!r}, where numbers are needed",
         column=column,
         count=count,
         rows=rows,
-        remedy="strip currency signs and thousands separators, then convert, for example "
-        "pd.to_numeric(df[col].str.replace(r'[^0-9.-]', '', regex=True))",
+        remedy=_from_text([str(t) for t in texts] or [example]),
+    )
+
+
+def _from_text(texts: Sequence[str]) -> str:
+    """How text becomes numbers; a conversion is named only where it changes no value of those that were seen."""
+    if all(_PLAIN.fullmatch(t) for t in texts):
+        return "these are numbers written as text: convert them, pd.to_numeric(df[col])"
+    if all(_PLAIN.fullmatch(t) or _MONEY.fullmatch(t) for t in texts):
+        return (
+            "strip currency signs and thousands separators, then convert, for example "
+            "pd.to_numeric(df[col].str.replace(r'[$€£¥￥,\\s]', '', regex=True))"
+        )
+    found = sorted(set(texts))
+    if len(found) <= 2 and not any(c.isdigit() for t in found for c in t):
+        yes = next((t for t in found if t.strip().lower() in _YES), found[-1])
+        return f"make 0 and 1 of it by a comparison, for example df[col] == {yes!r}"
+    odd = [t for t in found if not (_PLAIN.fullmatch(t) or _MONEY.fullmatch(t))]
+    return (
+        f"convert the column where it is made: {', '.join(repr(t) for t in odd[:3])} can be read in more than one way, "
+        "or not as a number at all"
     )
 
 

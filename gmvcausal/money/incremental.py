@@ -41,6 +41,14 @@ class MoneyResult(Result):
     advice: tuple[str, ...] = ()
 
     @property
+    def also(self) -> tuple[int, ...]:
+        """The profit, where there is a cost: it may be a loss where GMV is a gain."""
+        return (self.estimates.term.index("profit"),) if "roi" in self.estimates.term else ()
+
+    def _about_row(self, place: int) -> dict[str, Any]:
+        return {"qualifier": "profit after the cost"} if place in self.also else super()._about_row(place)
+
+    @property
     def audit(self) -> Audit:
         """The audit of the source and the checks on cost."""
         return Audit((*self.source.audit.checks, *self.own_checks))

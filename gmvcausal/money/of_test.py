@@ -80,6 +80,11 @@ def _plain(result: AbResult, name: str, arm: Any) -> int:
 
 
 def _cost(result: AbResult, cost: str, place: int, arm: Any) -> Cost:
+    if cost == result.extra.metric[place]:
+        raise InputError(
+            f"cost={cost!r} is the metric whose total is asked for, so there is no gain beside it",
+            remedy="name another mean of the test as the cost, or give the cost as a number of money",
+        )
     if cost not in _means(result):
         raise InputError(
             f"cost={cost!r} names no mean of this test",
@@ -87,9 +92,11 @@ def _cost(result: AbResult, cost: str, place: int, arm: Any) -> Cost:
         )
     other, cov = _plain(result, cost, arm), result.estimates.cov
     if {place, other} & set(result.estimates.special):
+        plain = {"adjust": None, "alternative": "two-sided", "inference": "t"}
+        named = [f"{k}={v!r}" for k, usual in plain.items() if (v := result.manifest.options.get(k, usual)) != usual]
         raise InputError(
-            "the intervals of this test are adjusted or one-sided, and have no joint one for gain and cost",
-            remedy="run gc.ab_test without adjust= and alternative=, or give the cost as a number",
+            f"the intervals of this test are made with {' and '.join(named)}, and have no joint one for gain and cost",
+            remedy="run gc.ab_test without this, or give the cost as a number",
         )
     return Cost(cost, float(result.estimates.estimate[other]), float(cov[other, other]), float(cov[place, other]))
 

@@ -138,7 +138,7 @@ def study(
         lines += ["* the answer to believe"]
     if headline.selection:
         lines += ["", *_block("Naive", [headline.selection])]
-    lines += ["", "Why not the others"]
+    lines += ["", "Why not the others"] if headline.others else []
     for name, why in headline.others:
         lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [why])]
     return "\n".join(line.rstrip() for line in lines)

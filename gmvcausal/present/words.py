@@ -20,6 +20,7 @@ from gmvcausal.present.phrases import (
     estimate_words,
     interval_words,
     join,
+    level_words,
     money,
     named,
     p_words,
@@ -121,12 +122,13 @@ def _said(row: Row, found: str, span: str, currency: str) -> str:
 
 
 def _beside(result: Result, currency: str) -> tuple[str, ...]:
-    """The same row in the other arms of a test, a sentence each."""
+    """The same row in the other arms of a test, the profit beside GMV: a sentence each."""
     lines = []
-    for place in getattr(result, "alike", ()):
+    for place in (*getattr(result, "alike", ()), *getattr(result, "also", ())):
         row = result.row(place)
         p = "" if math.isnan(row.p_value) else f"; {p_words(row.p_value)}"
-        lines.append(sentence(_said(row, _of_row(row), f"{row_interval(row, currency)}{p}", currency)))
+        span = f"{level_words(result)} {row_interval(row, currency)}"
+        lines.append(sentence(_said(row, _of_row(row), f"{span}{p}", currency)))
     return tuple(lines)
 
 

@@ -292,7 +292,7 @@ def test_coverage() -> None:
     rng = np.random.default_rng(9)
     runs, wrong, errors, found = 50, 0, [], []
     for run in range(runs):
-        frame = rooms(seed=1000 + run, effect=2.0, places=3, days=8)
+        frame = rooms(seed=1000 + run, effect=2.0, places=4, days=8)
         noise = rng.normal(0, 3, len(frame))
         for k in range(1, len(noise)):
             noise[k] += 0.7 * noise[k - 1]

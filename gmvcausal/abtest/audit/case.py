@@ -35,5 +35,5 @@ class Case:
 
 
 def p_text(p: float) -> str:
-    """A p-value in a message."""
-    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
+    """A p-value in a message, after the letter p: what a double cannot hold is no zero."""
+    return f"= {p:.4f}" if p >= 0.0001 else f"= {p:.1e}" if p >= 1e-300 else "< 1e-300"

@@ -40,7 +40,7 @@ def novelty(case: Case) -> Check | None:
     p, gap, arm = min(tests)
     p = min(1.0, p * len(tests))
     to = f" of {days.labels[arm]}" if len(days.labels) > 2 else ""
-    message = f"the effect{to} on {days.outcomes[0]!r} changes by {gap:+.3g} a {word} (p = {p_text(p)})"
+    message = f"the effect{to} on {days.outcomes[0]!r} changes by {gap:+.3g} a {word} (p {p_text(p)})"
     if judge("novelty", p) == "passed":
         return Check("novelty", "passed", message, p, bound("novelty"))
     third = len(days.calendar.at) // 3

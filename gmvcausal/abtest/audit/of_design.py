@@ -38,7 +38,7 @@ def sample_ratio(case: Case) -> Check:
             "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant "
             "to be uneven, pass expected_ratio="
         )
-    return Check("sample_ratio", status, f"{told}{what} against {planned}: p = {p_text(p)}", p, case.srm_alpha, remedy)
+    return Check("sample_ratio", status, f"{told}{what} against {planned}: p {p_text(p)}", p, case.srm_alpha, remedy)
 
 
 def repeated_units(case: Case) -> Check | None:
@@ -75,16 +75,19 @@ def few_clusters(case: Case) -> Check | None:
     if not case.source.cluster_name:
         return None
     sample = case.fit.sample
-    least = sample.crossed or min(a.units for a in sample.arms)
-    told = f"{least:.0f} in all, holding several arms" if sample.crossed else f"{least:.0f} in the smallest arm"
-    status = "failed" if case.fit.withheld else judge("few_clusters", max(least, float(MIN_CLUSTERS)))
+    fewest = sample.crossed or min(a.units for a in sample.arms)
+    told = f"{fewest:.0f} in all, holding several arms" if sample.crossed else f"{fewest:.0f} in the smallest arm"
+    least = sample.effective if sample.crossed else min(a.effective for a in sample.arms)
+    if least < 0.95 * fewest:
+        told += f"; their sizes differ, they are worth {least:.3g} of one size"
+    status = "failed" if case.fit.withheld else judge("few_clusters", max(round(least, 6), float(MIN_CLUSTERS)))
     remedy = {
         "passed": "",
         "warned": "read intervals near zero with care",
         "failed": f"assign more clusters; at least {MIN_CLUSTERS} are needed for an interval",
     }[status]
     message = f"clusters by {case.source.cluster_name}: {told}"
-    return Check("few_clusters", status, message, least, bound("few_clusters"), remedy)
+    return Check("few_clusters", status, message, round(least, 6), bound("few_clusters"), remedy)
 
 
 def cluster_level(case: Case) -> Check | None:
@@ -131,7 +134,7 @@ def balance(case: Case) -> Check | None:
             "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms "
             "were not drawn by lot"
         )
-    return Check("balance", status, f"{message} (p = {p_text(p)})", p, bound("balance"), remedy)
+    return Check("balance", status, f"{message} (p {p_text(p)})", p, bound("balance"), remedy)
 
 
 def leakage(case: Case) -> Check | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmvcausal.abtest.audit.case import Case, p_text
-from gmvcausal.abtest.audit.rules import bound, judge
+from gmvcausal.abtest.audit.rules import USUAL_SHARE, bound, judge
 from gmvcausal.abtest.intake.rows import Col
 from gmvcausal.abtest.metrics import Proportion, Ratio, name_of, parts
 from gmvcausal.abtest.terms.caps import AUTO
@@ -42,14 +42,12 @@ class Skewness(NamedTuple):
 
 def tail(case: Case) -> Check | None:
     """Is the uncapped difference too skewed for its interval?"""
-    if case.source.cluster_name:
-        return Check("tail", "not_run", "rows come in clusters, whose sums have another tail than the rows")
     found = [(skewness(case, term), term) for term in case.plain_terms()]
     if not found:
         return None
     worst, where = max(found, key=lambda f: f[0].judged)
     message = f"the estimate of {case.label(where)} has a skewness of {worst.whole:.2g}"
-    message += f", {worst.rest:.2g} without its largest unit"
+    message += f", {worst.rest:.2g} without its largest {_unit(case)}"
     value, threshold = worst.judged, bound("tail")
     if judge("tail", value) == "passed":
         return Check("tail", "passed", message, value, threshold)
@@ -69,7 +67,12 @@ def unreliable(case: Case, term: Term) -> bool:
     The rule of `tail` alone decides: a single unit that carries a large share of the variance (`leverage`) makes the
     interval of arms of like size wide, not wrong.
     """
-    return not case.source.cluster_name and judge("tail", skewness(case, term).judged) != "passed"
+    return judge("tail", skewness(case, term).judged) != "passed"
+
+
+def _unit(case: Case) -> str:
+    name = case.source.cluster_name
+    return name if case.source.facts.blocks is not None else f"{name} cluster" if name else "unit"
 
 
 def told_of(case: Case, beside: Sequence[Term]) -> Term:
@@ -82,9 +85,10 @@ def skewness(case: Case, term: Term) -> Skewness:
     """Skewness of the difference, if both arms have the tail that they have together.
 
     The arms' own skewness would do, were it not that in the smaller arm a heavy tail is mostly yet unseen. Where both
-    arms are of one size, the skewness of one takes away that of the other.
+    arms are of one size, the skewness of one takes away that of the other. Under clusters the units are clusters,
+    each with the sum of its rows' deviations.
     """
-    treated, control = (a.n for a in (case.fit.sample.arms[term.arm], case.fit.sample.arms[case.source.control]))
+    treated, control = (a.units for a in (case.fit.sample.arms[term.arm], case.fit.sample.arms[case.source.control]))
     squares, cubes = sum(look.squares for look in term.looks), abs(sum(look.cubes for look in term.looks))
     largest = max(look.largest for look in term.looks)
     lopsided = abs(1 / treated**2 - 1 / control**2) / (1 / treated + 1 / control) ** 1.5
@@ -98,7 +102,7 @@ def skewness(case: Case, term: Term) -> Skewness:
 
 
 def largest_share(case: Case, term: Term) -> float:
-    """Share of the variance of the difference that comes from one row."""
+    """Share of the variance of the difference that comes from one row (one cluster)."""
     arms = (case.fit.sample.arms[term.arm], case.fit.sample.arms[case.source.control])
     variance = sum(look.squares / arm.n**2 for look, arm in zip(term.looks, arms, strict=True))
     largest = max(look.largest / arm.n**2 for look, arm in zip(term.looks, arms, strict=True))
@@ -123,15 +127,21 @@ def leverage(case: Case) -> Check | None:
     shares = [(largest_share(case, t), t) for t in case.plain_terms()]
     worst, where = max(shares, key=lambda s: s[0])
     threshold = bound("leverage")
-    message = f"the largest unit carries {worst:.1%} of the variance of {case.label(where)}"
-    if judge("leverage", worst) == "passed":
+    message = f"the largest {_unit(case)} carries {worst:.1%} of the variance of {case.label(where)}"
+    few = case.source.cluster_name and worst <= USUAL_SHARE / sum(a.units for a in case.fit.sample.arms)
+    if few or judge("leverage", worst) == "passed":
         return Check("leverage", "passed", message, worst, threshold)
     beside = next((t for t in case.fit.terms if t.cap and (t.metric, t.arm) == (where.metric, where.arm)), None)
     if beside is not None:
         error = math.sqrt(beside.contrast.variance)
         message += f"; capped, the difference is {beside.contrast.difference:+.4g} ({error:.4g})"
     return Check(
-        "leverage", "warned", message, worst, threshold, "look at this unit; read the capped row beside the plain one"
+        "leverage",
+        "warned",
+        message,
+        worst,
+        threshold,
+        f"look at this {_unit(case)}; read the capped row beside the plain one",
     )
 
 
@@ -150,7 +160,7 @@ def tail_balance(case: Case) -> Check | None:
         if above.sum() >= 5:
             p = chi_square(above, sizes / sizes.sum() * above.sum())
             told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
-            found.append((p, f"values of {column!r} above the cap: {told} (p = {p_text(p)})"))
+            found.append((p, f"values of {column!r} above the cap: {told} (p {p_text(p)})"))
     if not found:
         return None
     p, message = min(found)
@@ -216,10 +226,11 @@ def zero_variance(case: Case) -> Check | None:
     flat = [t for t in case.plain_terms() if t.contrast.var_treated == 0 or t.contrast.var_control == 0]
     if not flat:
         return Check("zero_variance", "passed", "every metric varies in every arm", 0.0, 0.0)
+    factor = f" ({flat[0].recipe.factor})" if flat[0].recipe.factor else ""
     return Check(
         "zero_variance",
         "warned",
-        f"{case.label(flat[0])} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
+        f"{case.label(flat[0])}{factor} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
         float(len(flat)),
         bound("zero_variance"),
         "check the column",

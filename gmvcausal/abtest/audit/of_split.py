@@ -29,7 +29,7 @@ def trigger_ratio(case: Case) -> Check | None:
             "trigger that is the same in every arm"
         )
     what = f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
-    message = f"triggered by {trigger.column!r}: {told}{what}: p = {p_text(p)}"
+    message = f"triggered by {trigger.column!r}: {told}{what}: p {p_text(p)}"
     return Check("trigger_ratio", status, message, p, case.srm_alpha, remedy)
 
 

@@ -100,7 +100,7 @@ def carry_over(case: Case) -> Check | None:
     p = min(1.0, p * len(found))
     status = judge("carry_over", p)
     remedy = "the effect builds up or fades for longer than the washout: lengthen it" if status == "warned" else ""
-    return Check("carry_over", status, f"{message} (p = {p_text(p)})", p, bound("carry_over"), remedy)
+    return Check("carry_over", status, f"{message} (p {p_text(p)})", p, bound("carry_over"), remedy)
 
 
 def block_level(case: Case) -> Check | None:
@@ -195,7 +195,7 @@ def time_balance(case: Case) -> Check | None:
     p = min(1.0, p * len(found))
     status = judge("time_balance", p)
     remedy = "draw the order anew for each day, or adjust: pre=['hour'], the hour as text" if status == "warned" else ""
-    return Check("time_balance", status, f"{message} (p = {p_text(p)})", p, bound("time_balance"), remedy)
+    return Check("time_balance", status, f"{message} (p {p_text(p)})", p, bound("time_balance"), remedy)
 
 
 def _clocks(blocks: Blocks) -> Iterable[tuple[str, list[FloatArray]]]:

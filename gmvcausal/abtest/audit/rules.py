@@ -10,6 +10,8 @@ from gmvcausal.results.rule import Rule, table_of
 # Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given; where the
 # arms are of like size, the t interval holds from fewer on.
 MIN_CLUSTERS, MIN_BALANCED = 10, 5
+# Among few clusters, one with so many times an equal share of the variance is nothing out of the way.
+USUAL_SHARE = 10
 # Share of a budget that counts as all of it: what is left buys no further coupon.
 EXHAUSTED = 0.99
 
@@ -57,11 +59,12 @@ RULES: dict[str, Rule] = {
     ),
     "tail": Rule(
         "skewness of the uncapped difference without its largest unit (or a third of that with it, if larger), if both "
-        "arms have the tail that they have together",
+        "arms have the tail that they have together; under clusters the units are clusters",
         0.18,
     ),
     "leverage": Rule(
-        "share of the variance of the difference that comes from the largest unit",
+        "share of the variance of the difference that comes from the largest unit (cluster; of fewer "
+        f"than 100 clusters only beyond {USUAL_SHARE} times an equal share)",
         0.10,
         more_fail="adjusting by covariates makes the variance half as large again",
     ),
@@ -71,7 +74,8 @@ RULES: dict[str, Rule] = {
     "small_arm": Rule("units in the smallest arm whose value is not zero", 200, small_is_bad=True),
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "few_clusters": Rule(
-        "clusters in the smallest arm (in all, where clusters hold several arms)",
+        "clusters of one size that those of the smallest arm are worth (of all, where they hold several arms), one "
+        "over the sum of their squared shares of the rows; to fail, clusters are counted",
         30,
         MIN_CLUSTERS,
         small_is_bad=True,

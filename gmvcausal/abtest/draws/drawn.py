@@ -83,7 +83,9 @@ class Permuted(Contrast):
     def p_value(self) -> float:
         """Share of assignments, the observed one among them, whose statistic is as large."""
         if not self.variance > 0:
-            return math.nan
+            if not self.difference:
+                return math.nan
+            return rs.null_p(math.copysign(math.inf, self.difference), self.null, self.alternative)
         return rs.null_p(self.difference / math.sqrt(self.variance), self.null, self.alternative)
 
     def critical(self, level: float) -> float:

@@ -47,7 +47,9 @@ def _held_against(contrast: Contrast, null: FloatArray, observed: tuple[float, f
     """The contrast with its null, on the scale of its own standard error."""
     error = math.sqrt(contrast.variance)
     if not error > 0:
-        return Permuted(**facts(contrast), null=np.zeros(len(null)))
+        # Arms that do not vary are further apart than any spread: only assignments that part them so come up to that.
+        own = np.flatnonzero(null == np.copysign(math.inf, contrast.difference))[: int(all_)]
+        return Permuted(**facts(contrast), null=np.delete(null, own))
     scaled = null * (observed[1] / error)
     t = contrast.difference / error
     if all_:  # the observed assignment is one of them
@@ -111,7 +113,8 @@ def _permuted(
     observed = []
     for k, t in enumerate(terms):
         statistic, error = _statistic(seen, totals, sizes, share, k, t.recipe.log, levels[k])
-        observed.append((float(statistic[0] * error[0]), float(error[0])))
+        gap = float(statistic[0] * error[0]) if error[0] > 0 else math.nan
+        observed.append((gap, float(error[0])))
     return null, observed, all_
 
 

@@ -196,6 +196,8 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
         if types[c] == "FLOAT":
             spacing[c] = float(np.spacing(np.float32(largest)))
     for m in ask.metrics:
+        if isinstance(m, Gmv) and single.apart(stream.blocks(), Col(m.gmv), Col(m.orders)):
+            return None  # GMV without an order: told with their rows
         if isinstance(m, Gmv) and m.visits is not None and single.apart(stream.blocks(), Col(m.orders), Col(m.visits)):
             return None  # orders without a visit: told with their rows
     rows = int(stream.sizes.sum())
@@ -214,6 +216,8 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
             return None
     else:
         name = coarser(base, {c: k for c, k in types.items() if is_id(k)}, stream, ask)
+    if name and held:
+        return None  # the slopes' part in the variance of clusters needs their rows
     return Files(
         stream, stream.labels, control, name, rows, len(types), notes, spacing, frame_facts(data),
         {c: (Col(c),) for c in held}, stream.sizes, unit_checked=said,

@@ -16,6 +16,8 @@ from gmvcausal.abtest.intake.blocks import STRIP, Block, Col, FloatArray, strips
 from gmvcausal.abtest.terms.values import Hc2
 from gmvcausal.moments.core import Moments, add
 
+_ONE_THREAD = 2**18  # products of a matrix multiplication up to which OpenBLAS keeps to one thread
+
 
 class Look(NamedTuple):
     """What a second pass finds in one arm for one value.
@@ -55,6 +57,24 @@ def _mean(block: Block, col: Col) -> float:
     return float(np.average(values(head, col), weights=weight))
 
 
+# --- products ---------------------------------------------------------------------------------------------------------
+def _parts(n: int, each: int) -> Iterator[slice]:
+    """Pieces of `n` columns so short that BLAS multiplies them on one thread, where a column takes `each` products.
+
+    More threads than one wait for each other, spinning, longer than a strip takes: several times the time of one.
+    """
+    step = max(_ONE_THREAD // max(each, 1), 1)
+    return (slice(low, low + step) for low in range(0, n, step))
+
+
+def _cross(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Products of all rows of one matrix with all of the other, shape (k, p)."""
+    found = np.zeros((len(one), len(other)))
+    for part in _parts(one.shape[1], len(one) * (len(other) + 1)):
+        found += one[:, part] @ other[:, part].T
+    return found
+
+
 # --- moments ----------------------------------------------------------------------------------------------------------
 def moments(blocks: Iterable[Block], cols: list[Col], arms: int) -> Moments:
     """Moments by arm."""
@@ -70,7 +90,7 @@ def moments(blocks: Iterable[Block], cols: list[Col], arms: int) -> Moments:
             weighted = strip if weight is None else strip * weight
             n[a] += strip.shape[1] if weight is None else weight.sum()
             total[a] += weighted.sum(axis=1)
-            cross[a] += weighted @ strip.T
+            cross[a] += _cross(weighted, strip)
     shift = np.where(np.isnan(shift), 0.0, shift)
     part = total / np.where(n > 0, n, 1.0)[:, None]
     cross -= total[:, :, None] * part[:, None, :]
@@ -149,7 +169,8 @@ class _Plan:
     def take(self, strip: FloatArray, weight: FloatArray | None) -> None:
         """Add a strip of rows."""
         residual, square, factor = (room[:, : strip.shape[1]] for room in self.room)
-        np.matmul(self.gradients, strip, out=residual)
+        for part in _parts(strip.shape[1], self.gradients.size):
+            np.matmul(self.gradients, strip[:, part], out=residual[:, part])
         np.multiply(residual, residual, out=square)
         if self.hats:
             low = 0
@@ -158,7 +179,7 @@ class _Plan:
                 low += len(hat.leans)
             if weight is not None:
                 factor *= weight
-            self.weighted += square[self.first :] @ factor.T
+            self.weighted += _cross(square[self.first :], factor)
         residual, square = residual[: self.tails], square[: self.tails]
         np.maximum(self.largest, square.max(axis=1), out=self.largest)
         if weight is None:

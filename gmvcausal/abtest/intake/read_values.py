@@ -48,6 +48,18 @@ def outcomes(
         values[col] = np.where(gone, 0.0, x)
         notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
     for metric in ask.metrics:
+        if isinstance(metric, Gmv):
+            paid = (values[Col(metric.gmv)] > 0) & (values[Col(metric.orders)] == 0)
+            if paid.any():
+                raise InputError(
+                    f"{int(paid.sum()):,} units have {metric.gmv!r} but no {metric.orders!r}, so their GMV belongs to "
+                    "no order",
+                    column=metric.orders,
+                    count=int(paid.sum()),
+                    rows=first_rows(paid),
+                    remedy="count orders and GMV from the same rows of the log, or use gc.Mean of each",
+                    counted=True,
+                )
         if isinstance(metric, Gmv) and metric.visits is not None:
             bought = (values[Col(metric.orders)] != 0) & (values[Col(metric.visits)] == 0)
             if bought.any():

@@ -13,6 +13,7 @@ from gmvcausal.abtest.designs.designs import Facts, independent
 from gmvcausal.abtest.intake import passes, single
 from gmvcausal.abtest.intake.blocks import Block, Col, FloatArray, IntArray, column
 from gmvcausal.abtest.intake.passes import Ask, Look
+from gmvcausal.frames.columns import dot
 from gmvcausal.moments import Moments, from_arrays
 
 __all__ = ["Ask", "Col", "FloatArray", "IntArray", "Look", "Mass", "Rows", "Shape"]
@@ -150,9 +151,9 @@ class Rows:
             x = self.column(col)
             mean = float(x.mean())
             moved = x - mean
-            square = float(moved @ moved) / len(x)
+            square = dot(moved, moved) / len(x)
             dust = (1e-13 * max(abs(mean), 1e-300)) ** 2
-            skewness = float((moved * moved) @ moved) / len(x) / square**1.5 if square > dust else 0.0
+            skewness = dot(moved * moved, moved) / len(x) / square**1.5 if square > dust else 0.0
             self._shapes[col] = Shape(float((x == 0).mean()), skewness, float(x.max()), float(x.sum()))
         return self._shapes[col]
 

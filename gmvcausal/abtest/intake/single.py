@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.abtest.intake.blocks import Block, Col, FloatArray, IntArray, column, values
+from gmvcausal.frames.columns import dot
 
 # Levels beyond so many are told by their quantiles, each to a thousandth of a power of ten.
 _ALL_LEVELS, _GRID, _BINS, _MOST_BINS = 200_000, 2_001, 1_000, 324_000
@@ -53,7 +54,7 @@ def skewness(blocks: Iterable[Block], col: Col, mean: float) -> float:
         weighted = squares if block.weight is None else squares * block.weight
         n += len(moved) if block.weight is None else float(block.weight.sum())
         square += float(weighted.sum())
-        cube += float(weighted @ moved)
+        cube += dot(weighted, moved)
     dust = (1e-13 * max(abs(mean), 1e-300)) ** 2
     return cube / n / (square / n) ** 1.5 if square / n > dust else 0.0
 

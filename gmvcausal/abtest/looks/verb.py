@@ -128,7 +128,7 @@ def sequential(
     if method == "always_valid" and spending != SPENDING[0]:
         raise InputError("spending= has no meaning for a confidence sequence", remedy="leave it out")
     one_of("alternative", alternative, ALTERNATIVES)
-    alpha, srm_alpha = check("alpha", alpha), check("alpha", srm_alpha)
+    alpha, srm_alpha = check("alpha", alpha), check("srm_alpha", srm_alpha)
     if arm is None:
         given = [c for c in (information, n_control, n_treated) if c is not None]
         table = open_table(data, "data", [look, estimate, std_error, *given])

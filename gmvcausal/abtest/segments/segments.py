@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.abtest.audit import rules
+from gmvcausal.abtest.audit.case import p_text
 from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import refuse_few_draws, resample
 from gmvcausal.abtest.intake.ask import Columns
@@ -272,7 +273,8 @@ def _balance(rows: Rows, segment: str, levels: tuple[Any, ...]) -> Check:
         "name a segment that was fixed before assignment: this one was moved by the tactic, or the arms were not drawn "
         "by lot"
     )  # fmt: skip
-    message = f"the {len(levels)} levels of {segment!r} have the same shares in all arms: p = {p:.2g}"
+    have = "have the same shares in all arms" if status == "passed" else "do not have the same shares in all arms"
+    message = f"the {len(levels)} levels of {segment!r} {have}: p {p_text(p)}"
     return Check("segment_balance", status, message, p, rules.SEGMENT_RULES["segment_balance"].bound, remedy)
 
 

@@ -16,6 +16,7 @@ from gmvcausal.abtest.terms import quantiles, received
 from gmvcausal.abtest.terms.caps import Cap, find_cap
 from gmvcausal.abtest.terms.compare import Contrast, welch_df
 from gmvcausal.abtest.terms.cupac import with_predictions
+from gmvcausal.abtest.terms.of_clusters import ClusterFits, look_at_sums, most_slopes, refuse_slopes
 from gmvcausal.abtest.terms.recipes import needed_columns, recipes_of
 from gmvcausal.abtest.terms.sample import Sample, clustered, plain, without_dust
 from gmvcausal.abtest.terms.values import (
@@ -61,7 +62,8 @@ class Term:
     looks : tuple of Look
         Residuals of the arm and of the control.
     capped_share : float
-        Share of the total (of a ratio: of its numerator) that lies above the cap.
+        Share of the total (of a ratio: of its numerator) that lies above the cap; NaN where negative values leave a
+        total of which it is no share.
     variance_reduction : float
         Share of the variance that the covariates take away; NaN without covariates.
     linear_reduction : float
@@ -142,16 +144,16 @@ def fit(
         if a != source.control
         for cap, recipe in pair
     ]
+    of_clusters = ClusterFits(source, cols, sample)
     rows_only = moments.cells is None and settings.hc == "hc2"
     # The checks look at uncapped rows only; a capped one is passed over again just for its HC2.
     seen = [(d.cap is None and d.recipe.quantile is None) or (rows_only and bool(d.recipe.covariates)) for d in drafts]
     asks = [a for d, use in zip(drafts, seen, strict=True) if use for a in _asks(d, sample, source.control, rows_only)]
-    looks = iter(source.look(cols, asks))
+    looks = iter(source.look(cols, asks) if moments.cells is None else look_at_sums(sample, asks))
     unseen = Look(math.nan, math.nan, math.nan, math.nan)
     pairs = [(next(looks), next(looks)) if use else (unseen, unseen) for use in seen]
     terms = tuple(
-        _term(d, pair, sample, source, shapes, metrics[d.metric], settings)
-        for d, pair in zip(drafts, pairs, strict=True)
+        _term(d, pair, of_clusters, shapes, metrics[d.metric], settings) for d, pair in zip(drafts, pairs, strict=True)
     )
     withheld = _too_few(sample, source)
     rows = [received.Line(t.arm, t.values[0].gradient, t.values[1].gradient, t.contrast.variance) for t in terms]
@@ -159,9 +161,7 @@ def fit(
     receipts: tuple[received.Receipt, ...] = ()
     if settings.received is not None:
         receipts = received.receipts(cols, sample, source, settings.received)
-        among = received.compliers(
-            terms, metrics, cols, sample, source, settings.received, settings.hc, settings.alternative
-        )
+        among = received.compliers(terms, metrics, of_clusters, settings.received, settings.hc, settings.alternative)
         rows += [row.line for row in among]
     joint = np.full((len(rows),) * 2, np.nan) if withheld else _joint(rows, sample, source.control)
     cov = joint[: len(terms), : len(terms)]
@@ -196,6 +196,8 @@ def _draft(
             f"{smallest:.0f} rows",
             remedy="adjust for fewer covariates",
         )
+    if recipe.covariates and source.cluster_name:
+        refuse_slopes(len(recipe.covariates), most_slopes(sample, (a, source.control), source.strata), metric, source)
     at = centre(treated, control)
     if points is not None:
         return _Draft(k, a, cap, recipe, at, (points[a], points[source.control]))
@@ -230,18 +232,21 @@ def _asks(draft: _Draft, sample: Sample, control: int, rows_only: bool) -> list[
 def _term(
     draft: _Draft,
     looks: tuple[Look, Look],
-    sample: Sample,
-    source: Source,
+    of_clusters: ClusterFits,
     shapes: dict[str, Shape],
     metric: Metric,
     settings: Settings,
 ) -> Term:
+    sample, source = of_clusters.sample, of_clusters.source
     both = (sample.arms[draft.arm], sample.arms[source.control])
     variances: list[float] = []
     all_parts: list[tuple[tuple[float, float], ...]] = []
-    for one, arm, look in zip(draft.values, both, looks, strict=True):
+    for one, a, look in zip(draft.values, (draft.arm, source.control), looks, strict=True):
+        arm = sample.arms[a]
         pieces = variance_parts(one, arm)
-        if draft.recipe.covariates and not source.cluster_name:
+        if draft.recipe.covariates and source.cluster_name:
+            pieces = of_clusters.of(a, draft.recipe.covariates, draft.at).parts(one.gradient)
+        elif draft.recipe.covariates:
             classic, df = regression_variance(draft.recipe, one, arm, draft.at)
             pieces = [(classic if math.isnan(look.hc2) else look.hc2, df)]
         variances.append(sum(v for v, _ in pieces))
@@ -249,8 +254,8 @@ def _term(
     first, second = draft.values
     cov, df = 0.0, welch_df([part for own in all_parts for part in own])
     if sample.between is not None:
-        cov = float(first.gradient @ sample.between[draft.arm, source.control] @ second.gradient)
-        df = sample.crossed - 1
+        cov = _shared(draft, draft.recipe.covariates, draft.values, of_clusters)
+        df = of_clusters.crossed_df(draft.recipe.covariates)
     contrast = Contrast(
         first.value + first.rest,
         second.value + second.rest,
@@ -267,30 +272,50 @@ def _term(
     share = 0.0
     column = parts(metric)[0]
     if draft.cap is not None and draft.cap.at[0] is not None and shapes[column].total != 0:
-        kept = source.shape(Col(column, draft.cap.at[0])).total
-        share = 1 - kept / shapes[column].total
+        whole = shapes[column].total
+        share = (whole - source.shape(Col(column, draft.cap.at[0])).total) / abs(whole)
+        # Where refunds eat up the total, what lies above the cap is no share of it.
+        share = share if whole > 0 and share <= 1 else math.nan
     reduction = linear = math.nan
     if draft.recipe.covariates or draft.recipe.instead:
-        bare = _variance(draft, (), sample, source)
+        bare = _variance(draft, (), of_clusters)
         reduction = 1 - contrast.variance / bare if bare > 0 else 0.0
-        if draft.recipe.instead and bare > 0 and min(a.n for a in both) > len(draft.recipe.instead) + 2:
-            linear = 1 - _variance(draft, draft.recipe.instead, sample, source) / bare
+        most = min(a.n for a in both) - 3
+        if source.cluster_name:
+            most = most_slopes(sample, (draft.arm, source.control), source.strata)
+        if draft.recipe.instead and bare > 0 and len(draft.recipe.instead) <= most:
+            linear = 1 - _variance(draft, draft.recipe.instead, of_clusters) / bare
     return Term(
         draft.metric, draft.arm, draft.cap, draft.recipe, draft.values, contrast, looks, share, reduction, linear
     )
 
 
-def _variance(draft: _Draft, covariates: tuple[int, ...], sample: Sample, source: Source) -> float:
-    """Variance of the same difference with other covariates, from the moments alone."""
-    recipe = replace(draft.recipe, covariates=covariates)
-    arms = (sample.arms[draft.arm], sample.arms[source.control])
+def _shared(draft: _Draft, covariates: tuple[int, ...], values: Sequence[Value], of_clusters: ClusterFits) -> float:
+    """Covariance of the values of both arms, where clusters hold both."""
+    arms, (first, second) = (draft.arm, of_clusters.source.control), (v.gradient for v in values)
+    if covariates:
+        return of_clusters.covariance(arms, covariates, draft.at, (first, second))
+    between = of_clusters.sample.between
+    return 0.0 if between is None else float(first @ between[arms] @ second)
+
+
+def _variance(draft: _Draft, covariates: tuple[int, ...], of_clusters: ClusterFits) -> float:
+    """Variance of the same difference with other covariates."""
+    recipe, sample, source = replace(draft.recipe, covariates=covariates), of_clusters.sample, of_clusters.source
+    places = (draft.arm, source.control)
+    arms = [sample.arms[a] for a in places]
     own = [value(recipe, arm, draft.at) for arm in arms]
-    if covariates and not source.cluster_name:
+    if source.cluster_name:
+        # Without covariates too, so that like is compared with like.
+        fits = [of_clusters.of(a, covariates, draft.at) for a in places]
+        found = sum(v for one, f in zip(own, fits, strict=True) for v, _ in f.parts(one.gradient))
+        if sample.between is not None:
+            gradients = (own[0].gradient, own[1].gradient)
+            found -= 2 * of_clusters.covariance(places, covariates, draft.at, gradients)
+        return found
+    if covariates:
         return sum(regression_variance(recipe, one, arm, draft.at)[0] for one, arm in zip(own, arms, strict=True))
-    found = sum(v for one, arm in zip(own, arms, strict=True) for v, _ in variance_parts(one, arm))
-    if sample.between is not None:
-        found -= 2 * float(own[0].gradient @ sample.between[draft.arm, source.control] @ own[1].gradient)
-    return found
+    return sum(v for one, arm in zip(own, arms, strict=True) for v, _ in variance_parts(one, arm))
 
 
 def _joint(rows: list[received.Line], sample: Sample, control: int) -> FloatArray:

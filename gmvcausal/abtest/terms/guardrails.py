@@ -108,7 +108,8 @@ def run_guardrails(
         beside = [t for t in terms if (t.metric, t.arm, t.recipe.factor) == (term.metric, term.arm, term.recipe.factor)]
         told = told_of(case, beside)
         arm = case.source.labels[term.arm]
-        relative = term.contrast.relative
+        # As in `to_frame()`: none where its interval does not exist.
+        relative = math.nan if term.contrast.why_no_relative(case.level) else term.contrast.relative
         found.append(
             Guardrail(name, estimands[i], arm, margins[name], relative, bound, p, status, term is told, bool(term.cap))
         )
@@ -165,16 +166,22 @@ def non_inferiority(contrast: Contrast, margin: float, alpha: float) -> tuple[fl
     return float(stats.t.sf(t, df)), low if margin < 0 else high
 
 
+def _percent(share: float) -> str:
+    size = abs(100 * share)
+    return f"{100 * share:+,.{0 if size >= 9.95 else 1 if size >= 0.995 else 2}f} %"
+
+
 def advice(found: Sequence[Guardrail], alpha: float) -> tuple[str, ...]:
     """One line per guardrail, then what they mean for the conclusion."""
     lines = []
     for g in found:
         fall = g.margin < 0
         allowed = f"may {'fall' if fall else 'rise'} by at most {100 * abs(g.margin):g} %"
-        limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {100 * g.bound:+.2g} %"
+        limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {_percent(g.bound)}"
         p = "" if math.isnan(g.p_value) else f" (p {g.p_value:.2g})" if g.p_value >= 0.001 else " (p < 0.001)"
         beside = ", capped" if g.capped else ""
-        lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}.")
+        why = ", as the control's value is not above zero or does not vary" if math.isnan(g.p_value) else ""
+        lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}{why}.")
     if not found:
         return ()
     open_ = [g for g in found if g.decides and g.status != HOLDS]

@@ -19,6 +19,7 @@ from gmvcausal.abtest.intake.rows import Ask, Col, FloatArray
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.metrics import Mean, Metric, Proportion, covariates
 from gmvcausal.abtest.terms.fraction import Fraction, Piece
+from gmvcausal.abtest.terms.of_clusters import ClusterFits
 from gmvcausal.abtest.terms.sample import Sample
 from gmvcausal.abtest.terms.values import Recipe, Value, centre, hc2, regression_variance, value, variance_parts
 from gmvcausal.errors import InputError
@@ -160,7 +161,7 @@ def receipts(cols: list[Col], sample: Sample, source: Source, received: str) -> 
     found = []
     for a in range(len(sample.arms)):
         if a != control:
-            own = _Pair(a, cols, sample, source, (), None)
+            own = _Pair(a, ClusterFits(source, cols, sample), (), None)
             gradients = own.gradients(place)
             difference = own.difference(gradients)
             variance = _fraction(own, gradients, difference, gradients, difference, "two-sided").spread(math.inf)[0]
@@ -173,20 +174,18 @@ def receipts(cols: list[Col], sample: Sample, source: Source, received: str) -> 
 def compliers(
     terms: Sequence[Term],
     metrics: Sequence[Metric],
-    cols: list[Col],
-    sample: Sample,
-    source: Source,
+    of_clusters: ClusterFits,
     received: str,
     hc: str | None,
     alternative: str,
 ) -> tuple[Complier, ...]:
     """The rows among compliers, in the order of the rows of the assigned."""
-    found = []
+    found, cols = [], of_clusters.cols
     for i, term in enumerate(terms):
         metric = metrics[term.metric]
         if outcome_of(metric, received) is None:
             continue
-        pair = _Pair(term.arm, cols, sample, source, term.recipe.covariates, hc)
+        pair = _Pair(term.arm, of_clusters, term.recipe.covariates, hc)
         outcome = cols[term.recipe.numerator]
         top, bottom, without = (
             pair.gradients(cols.index(c)) for c in (outcome, Col(received), outcome._replace(without=received))
@@ -212,11 +211,21 @@ class _Pair:
     """An arm and the control, adjusted for the same covariates."""
 
     arm: int
-    cols: list[Col]
-    sample: Sample
-    source: Source
+    of_clusters: ClusterFits
     covariates: tuple[int, ...]
     hc: str | None
+
+    @property
+    def cols(self) -> list[Col]:
+        return self.of_clusters.cols
+
+    @property
+    def sample(self) -> Sample:
+        return self.of_clusters.sample
+
+    @property
+    def source(self) -> Source:
+        return self.of_clusters.source
 
     @property
     def at(self) -> FloatArray:
@@ -237,7 +246,10 @@ class _Pair:
         """For each of `wanted` the parts of its variance in the arm and in the control."""
         places = (self.arm, self.source.control)
         arms = [self.sample.arms[a] for a in places]
-        if not self.covariates or self.source.cluster_name:
+        if self.covariates and self.source.cluster_name:
+            fits = [self.of_clusters.of(a, self.covariates, self.at) for a in places]
+            return [[f.parts(v.gradient) for v, f in zip(both, fits, strict=True)] for both in wanted]
+        if not self.covariates:
             return [[variance_parts(v, arm) for v, arm in zip(both, arms, strict=True)] for both in wanted]
         recipe, at = Recipe(0, None, self.covariates), self.at
         plain = [
@@ -268,14 +280,17 @@ def _fraction(pair: _Pair, top: Both, itt: Value, bottom: Both, below: Value, al
     )
     shared = None
     if pair.sample.between is not None:
-        between = pair.sample.between[pair.arm, pair.source.control]
+        arms = (pair.arm, pair.source.control)
+        between = pair.sample.between[arms]
 
         def over(x: Both, y: Both) -> float:
+            if pair.covariates:
+                gradients = (x[0].gradient, y[1].gradient)
+                return pair.of_clusters.covariance(arms, pair.covariates, pair.at, gradients)
             return float(x[0].gradient @ between @ y[1].gradient)
 
-        shared = Piece(
-            over(top, top), (over(top, bottom) + over(bottom, top)) / 2, over(bottom, bottom), pair.sample.crossed - 1
-        )
+        df = pair.of_clusters.crossed_df(pair.covariates)
+        shared = Piece(over(top, top), (over(top, bottom) + over(bottom, top)) / 2, over(bottom, bottom), df)
     return Fraction(itt.value, below.value, pieces, shared, alternative)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments
+from gmvcausal.stats.small_sample import trust_in
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,6 +29,11 @@ class Arm:
         Centred products within the arm (within its strata).
     parts : tuple of (ndarray of shape (p, p), float)
         The covariance of the mean is their sum; each with its degrees of freedom.
+    effective : float
+        How many units of one size would be as many: one over the sum of squared shares of the rows.
+    sums : ndarray, shape (clusters, p), or None
+        The deviations of each cluster's rows from the mean of the arm (of its stratum), added up; None without
+        clusters.
     """
 
     n: float
@@ -36,6 +42,8 @@ class Arm:
     rest: FloatArray
     cross: FloatArray
     parts: tuple[tuple[FloatArray, float], ...]
+    effective: float = 0.0
+    sums: FloatArray | None = None
 
     @property
     def cov(self) -> FloatArray:
@@ -54,11 +62,15 @@ class Sample:
         Where clusters hold several arms, how many clusters there are; else 0.
     between : ndarray, shape (arms, arms, p, p), or None
         Covariances between the means of the arms, where clusters hold several.
+    df, effective : float
+        Degrees of freedom, and clusters of one size that would be as many, where clusters hold several arms.
     """
 
     arms: tuple[Arm, ...]
     crossed: float = 0.0
     between: FloatArray | None = None
+    df: float = 0.0
+    effective: float = 0.0
 
 
 def plain(moments: Moments, arms: int, strata: int) -> Sample:
@@ -87,7 +99,10 @@ def by_strata(groups: tuple[Arm, ...], arms: int, strata: int) -> tuple[Arm, ...
         moved = sum(w * ((g.mean - own[0].mean) + g.rest) for w, g in zip(share, own, strict=True))
         cross = np.sum([g.cross for g in own], axis=0)
         n, units = sum(g.n for g in own), sum(g.units for g in own)
-        found.append(Arm(n, units, own[0].mean, np.asarray(moved), cross, parts))
+        squares = sum((g.n / n) ** 2 / g.effective for g in own if g.effective > 0)
+        sums = None if own[0].sums is None else np.concatenate([g.sums for g in own if g.sums is not None])
+        effective = 1 / squares if squares > 0 else 0.0
+        found.append(Arm(n, units, own[0].mean, np.asarray(moved), cross, parts, effective, sums))
     return tuple(found)
 
 
@@ -95,9 +110,10 @@ def clustered(moments: Moments, arms: int, strata: int = 1) -> Sample:
     """Arms whose rows come in clusters: the deviations of a cluster's rows are added up before they are squared.
 
     Each sum is divided by one less the cluster's share of its arm, and the variance multiplied by (C-1)/C: the
-    jackknife (CR3; Bell and McCaffrey 2002), which is C/(C-1) where clusters are of one size and holds where they are
-    not. Each arm has C-1 degrees of freedom. Where clusters hold several arms, the arms covary within them, and all C
-    clusters together give both. Strata are post-stratified as in `plain`; every cluster lies in one of them.
+    jackknife (CR3; Bell and McCaffrey 2002), which is C/(C-1) where clusters are of one size. Degrees of freedom are
+    Satterthwaite's from the clusters' shares: C-1 where they are of one size, fewer where they are not. Where clusters
+    hold several arms, the arms covary within them, and all C clusters together give both. Strata are post-stratified as
+    in `plain`; every cluster lies in one of them.
     """
     if strata > 1:
         return Sample(by_strata(clustered(moments, arms * strata).arms, arms, strata))
@@ -105,26 +121,31 @@ def clustered(moments: Moments, arms: int, strata: int = 1) -> Sample:
     assert cells is not None
     labels, code = np.unique(cells.cluster, return_inverse=True)
     crossed = len(labels) < len(code)
-    scores = np.zeros((arms, len(labels), moments.mean.shape[1]))
-    counts = []
+    total, found, scores = float(len(labels)), [], np.zeros((arms, len(labels), moments.mean.shape[1]))
     for a in range(arms):
         own = cells.group == a
         share = cells.n[own] / moments.n[a]
         moved = (cells.mean[own] - moments.mean[a]) - moments.rest[a]
         # An arm of one cluster leaves nothing over: no interval is given then, so any number will do.
         scores[a, code[own]] = (share / np.maximum(1 - share, 1e-9))[:, None] * moved
-        counts.append(float(own.sum()))
-    found = []
-    total = float(len(labels))
-    for a in range(arms):
-        c = total if crossed else counts[a]
+        c = total if crossed else float(own.sum())
         cov = (c - 1) / c * scores[a].T @ scores[a]
+        df, effective = of_sizes(cells.n[own])
         mean, rest, cross = moments.mean[a], moments.rest[a], moments.cross[a]
-        found.append(Arm(float(moments.n[a]), counts[a], mean, rest, cross, ((cov, max(c - 1, 1.0)),)))
+        sums = cells.n[own][:, None] * moved
+        found.append(Arm(float(moments.n[a]), float(own.sum()), mean, rest, cross, ((cov, df),), effective, sums))
     if not crossed:
         return Sample(tuple(found))
     between = (total - 1) / total * np.einsum("acp,bcq->abpq", scores, scores)
-    return Sample(tuple(found), total, between)
+    return Sample(tuple(found), total, between, *of_sizes(np.bincount(code, cells.n).astype(float)))
+
+
+def of_sizes(sizes: FloatArray) -> tuple[float, float]:
+    """Degrees of freedom of clusters of these sizes (1 for a single one), and how many of one size would be as many."""
+    if not len(sizes):
+        return 1.0, 0.0
+    df = float(trust_in(sizes, np.zeros(len(sizes), dtype=np.int64), 1).df[0])
+    return df or 1.0, float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
 def usable(cross: FloatArray, columns: list[int]) -> list[int]:

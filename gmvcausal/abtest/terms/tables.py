@@ -240,12 +240,15 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
     for k, metric in enumerate(case.metrics):
         name, own = name_of(metric), [t for t in terms if t.metric == k]
         capped = next((t for t in own if t.cap is not None), None)
-        share = "" if capped is None else f"{100 * capped.capped_share:.2g}% of the total lies above"
+        share = ""
+        if capped is not None and not math.isnan(capped.capped_share):
+            share = f"{100 * capped.capped_share:.2g}% of the total lies above the cap"
         if capped is not None and k == 0 and spoken:
             plain = f"{_signed(terms[0].contrast.difference)} ({_signed(low[0])} to {_signed(high[0])})"
             lines.append(
-                f"This is the mean of capped values, another estimand than the plain mean: {share} the cap. Uncapped, "
-                f"the effect is {plain}, but a few large values decide that interval: it is not to be relied on here."
+                f"This is the mean of capped values, another estimand than the plain mean{share and f': {share}'}. "
+                f"Uncapped, the effect is {plain}, but a few large values decide that interval: it is not to be relied "
+                "on here."
             )
         elif capped is not None:
             unsafe = any(unreliable(case, t) for t in own if t.cap is None)
@@ -254,7 +257,8 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
                 if unsafe
                 else "the capped row has the narrower, safer interval; the uncapped one is about all of it"
             )
-            lines.append(f"For {name}, capped and uncapped rows estimate different things ({share} the cap): {read}.")
+            beside = f" ({share})" if share else ""
+            lines.append(f"For {name}, capped and uncapped rows estimate different things{beside}: {read}.")
         held = covariates(metric)
         if held:
             lines.append(_gain(metric, own))
