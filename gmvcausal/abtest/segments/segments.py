@@ -22,6 +22,7 @@ from gmvcausal.abtest.segments.result import Hidden, Interaction, SegmentResult
 from gmvcausal.abtest.terms.caps import Cap
 from gmvcausal.abtest.terms.compare import Contrast, Limits
 from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
+from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.tables import ADJUSTED
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
 from gmvcausal.frames.params import column_name, one_of
@@ -51,7 +52,7 @@ class Origin:
     def fitted(self, rows: Rows) -> Fit:
         """Estimates from these rows, caps held where they were."""
         found = fit(rows, self.columns.metrics, self.settings, self.caps)
-        return found if self.plan.inference == "t" else resample(found, self.plan)
+        return settled(found if self.plan.inference == "t" else resample(found, self.plan), self.columns.metrics)
 
 
 def caps_of(found: Fit, metrics: int) -> tuple[Cap | None, ...]:
