@@ -172,3 +172,34 @@ def test_size() -> None:
     k1, k0 = rng.binomial(1000, 0.0005, 4000), rng.binomial(9000, 0.0005, 4000)
     z = [score.difference_z(score.Shares(a, 1000, b, 9000), 0.0) for a, b in zip(k1, k0, strict=True)]
     assert (np.abs(z) > 1.96).mean() < 0.09
+
+
+def test_a_weak_first_stage_has_no_relative_effect() -> None:
+    rng = np.random.default_rng(7)
+    arm = np.repeat([0, 1], 300)
+    for uptake, given in ((0.01, False), (0.6, True)):
+        got = ((rng.random(600) < uptake) & (arm == 1)) | (rng.random(600) < 0.05)
+        data = pd.DataFrame({"arm": arm, "got": got.astype(int), "y": 5 + rng.exponential(5, 600) + 3 * got})
+        r = gc.ab_test(data, metrics=[gc.Mean("y", cap=None)], received="got")
+        assert (r.audit["first_stage"].status == "passed") == given
+        assert r.to_frame()["relative_low"].notna().tolist() == [True, given]
+        assert ("no relative effect is given: receipt hardly" in " ".join(r.advice)) == (not given)
+
+
+def test_rare_among_compliers() -> None:
+    data = pd.DataFrame({"arm": [0, 1] * 500, "got": [0, 1] * 500, "b": [0] * 991 + [1] * 9})
+    f = gc.ab_test(data, metrics=[gc.Proportion("b")], received="got").to_frame()
+    assert f["p_value"][1] == f["p_value"][0] and f[["conf_low", "relative_low"]].isna().iloc[1].all()
+
+
+def test_segments_name_the_levels_that_the_test_leaves_out() -> None:
+    rng = np.random.default_rng(5)
+    n = 3000
+    tier = np.array(["a", "b", "c"])[np.arange(n) % 3]
+    data = pd.DataFrame({"arm": np.arange(n) // 3 % 2, "tier": tier, "b": rng.random(n) < 0.2})
+    data.loc[(data["tier"] == "c") & (data.index > 30), "b"] = False
+    by = gc.ab_test(data, metrics=[gc.Proportion("b")]).by("tier")
+    assert by.interaction()["levels"].tolist() == [2]
+    assert by.interactions[0].left == ("c",)
+    assert "without c, where too few units vary" in " ".join(by.summary().split())
+    assert by.to_frame()["p_value"].notna().all()  # by score

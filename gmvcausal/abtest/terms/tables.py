@@ -172,7 +172,9 @@ def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) ->
         what = f"mean {_capped(metric.column, cap.at[0])}"
     else:
         what = f"share with {metric.column}"
-    return f"difference in {what}, {labels[term.arm]} minus {labels[control]}"
+    # Lin's standard error takes the covariates' mean as given: it is about the effect among these units.
+    among = ", among these units" if term.recipe.covariates else ""
+    return f"difference in {what}, {labels[term.arm]} minus {labels[control]}{among}"
 
 
 def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
