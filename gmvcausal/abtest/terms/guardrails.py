@@ -126,7 +126,9 @@ def advice(found: Sequence[Guardrail], alpha: float) -> tuple[str, ...]:
         limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {_percent(g.bound)}"
         p = "" if math.isnan(g.p_value) else f" (p {g.p_value:.2g})" if g.p_value >= 0.001 else " (p < 0.001)"
         beside = ", capped" if g.capped else ""
-        why = ", as too few units have a value, or the control's value is not above zero or does not vary" if math.isnan(g.p_value) else ""
+        why = ""
+        if math.isnan(g.p_value):
+            why = ", as the control's value is not above zero or does not vary, or too few units have a value"
         lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}{why}.")
     if not found:
         return ()
