@@ -121,7 +121,7 @@ def test_guardrails_at_their_margin() -> None:
 def test_other_rows_are_left_without_interval() -> None:
     n = 2000
     gmv = np.zeros(n)
-    gmv[:7], gmv[1:400:2] = 0.0, 5.0 + np.arange(200) % 9
+    gmv[1:17:2] = 5.0 + np.arange(8)
     gmv[0:14:2] = 30.0
     data = pd.DataFrame({"arm": np.arange(n) % 2, "gmv": gmv, "orders": (gmv > 0) * 1.0, "age": np.arange(n) % 61})
     data["tier"], data["user"] = np.arange(n) // 2 % 2, np.arange(n)
@@ -135,6 +135,13 @@ def test_other_rows_are_left_without_interval() -> None:
     assert "only 7 of the 1,000 rows of 0 have 'gmv' other than zero" in r.audit["small_arm"].message
     assert "at least 10 are needed" in " ".join(r.summary().split())
     assert np.linalg.eigvalsh(r.estimates.cov).min() > -1e-9
+    half = data.assign(orders=np.where(data.index < 400, 1.0, 0.0), gmv=lambda f: f["orders"] * f["age"])
+    half.loc[(half["arm"] == 0) & (half.index >= 12), ["orders", "gmv"]] = 0.0
+    mixed = gc.ab_test(half, metrics=[gc.Mean("gmv", cap=None), gc.Ratio("gmv", "orders", cap=None)]).to_frame()
+    assert mixed["p_value"].notna().tolist() == [
+        True,
+        False,
+    ]  # 6 orders in an arm: no difference of chance, but no ratio
     # The row that the finding is about has its interval: a warning, and the headline stands.
     later = gc.ab_test(data, metrics=["age", "gmv"])
     assert later.audit["small_arm"].status == "warned" and not later.audit.failed
@@ -203,3 +210,16 @@ def test_segments_name_the_levels_that_the_test_leaves_out() -> None:
     assert by.interactions[0].left == ("c",)
     assert "without c, where too few units vary" in " ".join(by.summary().split())
     assert by.to_frame()["p_value"].notna().all()  # by score
+
+
+def test_a_value_that_only_one_arm_can_have() -> None:
+    """The cost of a coupon: without it in the control arm, the treated alone say how it varies."""
+    rng = np.random.default_rng(2)
+    for share in (0.1, 0.5, 0.9):
+        arm = (np.arange(4000) % 10 < 10 * share).astype(int)
+        cost = np.where((arm == 1) & (rng.random(4000) < 0.3), 5.0 + rng.random(4000), 0.0)
+        r = gc.ab_test(
+            pd.DataFrame({"arm": arm, "cost": cost}), metrics=[gc.Mean("cost", cap=None)],
+            expected_ratio={0: 1 - share, 1: share},
+        )  # fmt: skip
+        assert r.p_value < 1e-6 and not r.estimates.special

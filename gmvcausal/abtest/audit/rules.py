@@ -77,8 +77,8 @@ RULES: dict[str, Rule] = {
         "units in the smallest arm whose value is not zero",
         200,
         small_is_bad=True,
-        more_fail=f"the row that the finding is about has no interval: fewer than {MIN_LIVE} units of an arm have a "
-        "value, and most have none",
+        more_fail=f"the row that the finding is about has no interval: fewer than {MIN_LIVE} units of the smaller arm "
+        "have a value, with no more to be expected from both arms together",
     ),
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "few_clusters": Rule(

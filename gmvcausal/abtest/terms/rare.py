@@ -113,16 +113,10 @@ class Thin(Contrast):
 
 
 class _Count(NamedTuple):
-    """How many rows of an arm are of the rarer kind."""
+    """How many rows of an arm have a value."""
 
-    few: float
+    live: float
     n: float
-    kind: str
-
-    @property
-    def thin(self) -> bool:
-        """Few, and few among many: of a handful of rows that mostly have a value the mean is no rare outcome."""
-        return self.few < MIN_LIVE and 2 * self.few < self.n
 
 
 def settled(fit: Fit, metrics: Sequence[Metric]) -> Fit:
@@ -139,57 +133,67 @@ def settled(fit: Fit, metrics: Sequence[Metric]) -> Fit:
 
 
 def _contrast(fit: Fit, term: Term, metric: Metric, counted: dict[Col, Any], notes: list[str]) -> Contrast:
-    c = term.contrast
+    c, source = term.contrast, fit.source
     if isinstance(c, Permuted) or term.recipe.quantile is not None:
         return c
-    arms = (term.arm, fit.source.control)
-    labels = [fit.source.labels[a] for a in arms]
-    counts = {column: [_count(fit, column, a, metric, counted) for a in arms] for column in term.recipe.outcomes}
-    if isinstance(metric, Proportion) and not (
-        fit.source.cluster_name or fit.source.strata > 1 or fit.source.of_strata
-    ):
-        if all(own.few >= MIN_LIVE for own in counts[term.recipe.numerator]):
-            return c
-        arm = [fit.sample.arms[a] for a in arms]
-        events = [round(float(a.mean[term.recipe.numerator]) * a.n) for a in arm]
-        told = ", ".join(f"{k:,} of {a.n:,.0f} in {label}" for k, a, label in zip(events, arm, labels, strict=True))
-        notes.append(
-            f"{name_of(metric)!r} ({told}) has fewer than {MIN_LIVE} units with or without it in an arm: interval and "
-            f"p-value are those of the {SCORE} (1985), the standard error is Welch's"
+    arms, share = (term.arm, source.control), isinstance(metric, Proportion)
+    labels = [source.labels[a] for a in arms]
+    by_rows = not (source.cluster_name or source.strata > 1 or source.of_strata)
+    for column in term.recipe.outcomes:
+        pair = [_count(fit, column, a, share, counted) for a in arms]
+        if share and by_rows:
+            if all(min(own.live, own.n - own.live) >= MIN_LIVE for own in pair):
+                return c
+            told = ", ".join(f"{k:,.0f} of {n:,.0f} in {label}" for (k, n), label in zip(pair, labels, strict=True))
+            notes.append(
+                f"{name_of(metric)!r} ({told}) has fewer than {MIN_LIVE} units with or without it in an arm: interval "
+                f"and p-value are those of the {SCORE} (1985), the standard error is Welch's"
+            )
+            return Scored(**facts(c), shares=score.Shares(*pair[0], *pair[1]))
+        kind = "other than"
+        if share and 2 * sum(own.live for own in pair) > sum(own.n for own in pair):
+            pair, kind = [own._replace(live=own.n - own.live) for own in pair], "equal to"
+        divided = term.recipe.denominator is not None or term.recipe.log
+        if not _thin(pair, divided):
+            continue
+        own, label = min(zip(pair, labels, strict=True), key=lambda found: _smaller(found[0], divided))
+        why = (
+            f"only {own.live:,.0f} of the {own.n:,.0f} rows of {label} have {fit.cols[column].name!r} {kind} zero, and "
+            f"at least {MIN_LIVE} are needed"
         )
-        return Scored(**facts(c), shares=score.Shares(events[0], arm[0].n, events[1], arm[1].n))
-    worst = min(
-        ((own, column, label) for column, pair in counts.items() for own, label in zip(pair, labels, strict=True)),
-        key=lambda found: (not found[0].thin, found[0].few),
-    )
-    own, column, label = worst
-    if not own.thin:
-        return c
-    why = (
-        f"only {own.few:,.0f} of the {own.n:,.0f} rows of {label} have {fit.cols[column].name!r} {own.kind} zero, and "
-        f"at least {MIN_LIVE} are needed"
-    )
-    notes.append(f"{name_of(metric)!r} is given without interval and p-value: {why}")
-    return Thin(**facts(c), why=why)
+        notes.append(f"{name_of(metric)!r} is given without interval and p-value: {why}")
+        return Thin(**facts(c), why=why)
+    return c
 
 
-def _count(fit: Fit, column: int, arm: int, metric: Metric, counted: dict[Col, Any]) -> _Count:
-    """Rows with a value; of a share those with or without it, whichever are fewer."""
+def _smaller(own: _Count, divided: bool) -> tuple[float, float]:
+    return (own.live, own.n) if divided else (own.n, own.live)
+
+
+def _thin(pair: Sequence[_Count], divided: bool) -> bool:
+    """Few values in the smaller arm, and no more to be expected there; of a ratio (or a logarithm) few in either arm.
+
+    Where only one arm can have a value (the cost of a coupon) the other has none, and yet t holds for the difference:
+    the smaller arm has enough, or would have if it shared what both have. A ratio is one of those who have a value in
+    each arm. Of a handful of rows that mostly have a value the mean is no rare outcome.
+    """
+    small = min(pair, key=lambda own: _smaller(own, divided))
+    expected = small.n * sum(own.live for own in pair) / sum(own.n for own in pair)
+    few = small.live if divided else max(small.live, expected)
+    return few < MIN_LIVE and 2 * small.live < small.n
+
+
+def _count(fit: Fit, column: int, arm: int, share: bool, counted: dict[Col, Any]) -> _Count:
+    """Rows of an arm with a value; where they are many, a lower bound of them (the number itself of flags)."""
     col = fit.cols[column]
     own, n = fit.sample.arms[arm], float(fit.source.sizes()[arm])
     mean, square = float(own.mean[column]), float(own.cross[column, column]) / own.n
-    # Cauchy and Schwarz: so many rows have a value at least (of flags, so many). Only where these are few are they
-    # counted; means over strata are weighted and say nothing of it.
+    # Cauchy and Schwarz: so many rows have a value at least. Only where these are few are they counted; means over
+    # strata are weighted and say nothing of it.
     least = n * mean * mean / (mean * mean + square) if mean and fit.source.strata == 1 else 0.0
-    if least >= MIN_LIVE + 1 and not isinstance(metric, Proportion):
-        return _Count(least, n, "other than")
-    which = Col(col.name, any=True)
     if least >= MIN_LIVE + 1:
-        live = float(round(n * mean))
-    else:
-        if which not in counted:
-            counted[which] = fit.source.above(which, 0.5)
-        live = float(counted[which][arm])
-    if isinstance(metric, Proportion) and n - live < live:
-        return _Count(n - live, n, "equal to")
-    return _Count(live, n, "other than")
+        return _Count(float(round(n * mean)) if share else least, n)
+    which = Col(col.name, any=True)
+    if which not in counted:
+        counted[which] = fit.source.above(which, 0.5)
+    return _Count(float(counted[which][arm]), n)
