@@ -141,7 +141,7 @@ def test_other_rows_are_left_without_interval() -> None:
     assert mixed["p_value"].notna().tolist() == [
         True,
         False,
-    ]  # 6 orders in an arm: no difference of chance, but no ratio
+    ]  # 6 orders are too few for a ratio
     # The row that the finding is about has its interval: a warning, and the headline stands.
     later = gc.ab_test(data, metrics=["age", "gmv"])
     assert later.audit["small_arm"].status == "warned" and not later.audit.failed
