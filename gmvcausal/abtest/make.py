@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.checks import run_audit
+from gmvcausal.abtest.audit.of_outcome import spokesmen
 from gmvcausal.abtest.days.days import Days
 from gmvcausal.abtest.draws.resample import refuse_few_draws
 from gmvcausal.abtest.intake.ask import Columns
@@ -48,16 +49,17 @@ def make_result(
     per = columns.unit or (days.unit if days is not None else "") or ("user" if meta.get("unit") == "user" else "unit")
     per = "row" if blocks is not None else per
     units = {str(meta["outcome"]): str(meta["outcome_unit"])} if "outcome" in meta and "outcome_unit" in meta else {}
+    found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
+    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster, days)
+    told = spokesmen(case)
     estimates, shares, said = tables.estimates(
-        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins
+        fitted, found, source.labels, source.control, per, units, options["adjust"], options["alpha"], margins, told
     )
     if days is not None:
         estimates = replace(estimates, estimand=days.estimands(estimates.estimand, [t.metric for t in fitted.terms]))
     estimates = replace(estimates, estimand=tuple(f"{e}{wording.among(source.facts)}" for e in estimates.estimand))
     least = options["alpha"] * float(np.nanmin(shares))
     refuse_few_draws(fitted, options["inference"], options["draws"], least, options["alternative"])
-    found_cluster = bool(source.cluster_name) and columns.cluster is None and blocks is None
-    case = Case(source, found, fitted, expected, options["srm_alpha"], level, found_cluster, days)
     guarded = guards.run_guardrails(case, estimates.estimand, margins, options["alpha"])
     audit = run_audit(case)
     notes = [*source.notes, *dict.fromkeys(fitted.notes), *([said] if said else [])]
@@ -73,7 +75,7 @@ def make_result(
         partial(_analysed, source) if isinstance(source, Rows) else partial(list, source.analysed()),
     )
     extra = tables.extra(case, found, source.labels, source.control, shares, options["alpha"])
-    told = (
+    advice = (
         *guards.advice(guarded, options["alpha"]),
         *tables.advice(case, estimates, options["alpha"]),
         *wording.diluted(case),
@@ -83,7 +85,7 @@ def make_result(
         estimates, extra = complier_rows.appended(
             estimates, extra, fitted, source.labels, received, shares, options["alpha"]
         )
-        told += complier_rows.advice(case, received, options["alpha"])
+        advice += complier_rows.advice(case, received, options["alpha"])
         assumed += f"; {complier_rows.assumption(received)}"
     control = source.labels[source.control]
     others = [label for i, label in enumerate(source.labels) if i != source.control]
@@ -97,9 +99,9 @@ def make_result(
         options["alpha"],
         audit,
         extra,
-        told,
-        tables.speaks(case),
-        tables.alike(case),
+        advice,
+        told[0],
+        tables.alike(case, told[0]),
         guarded,
         dict(meta),
         source.cluster_name,

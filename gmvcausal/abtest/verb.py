@@ -22,6 +22,7 @@ from gmvcausal.abtest.segments.segments import Origin, caps_of
 from gmvcausal.abtest.terms import guardrails as guards
 from gmvcausal.abtest.terms.compare import ALTERNATIVES, LIFTS
 from gmvcausal.abtest.terms.estimate import Settings, fit
+from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.params import check, column_name, one_of
@@ -230,6 +231,7 @@ def ab_test(
     fitted = fit(source, found, settings)
     if inference != "t":
         fitted = resample(fitted, plan)
+    fitted = settled(fitted, found)
     result = make_result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data

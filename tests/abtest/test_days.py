@@ -103,7 +103,9 @@ def test_the_last_day_so_far_is_the_test() -> None:
     last = result.daily().groupby("metric", sort=False).last()
     shown = result.to_frame().drop_duplicates("metric").set_index("metric")
     for a, b in (("cumulative", "estimate"), ("cumulative_std_error", "std_error"), ("cumulative_low", "conf_low")):
-        pd.testing.assert_series_equal(last[a], shown[b], check_names=False, rtol=1e-11)
+        # Hardly anybody buys on no day: the test's interval of that share is by score, a day's is Welch's.
+        gone = ["bought"] if b == "conf_low" else []
+        pd.testing.assert_series_equal(last[a].drop(gone), shown[b].drop(gone), check_names=False, rtol=1e-11)
 
 
 def test_looks_like_pandas_and_on_to_sequential() -> None:

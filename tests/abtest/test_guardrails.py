@@ -13,6 +13,7 @@ from ab_users import users
 from scipy import stats
 
 import gmvcausal as gc
+from gmvcausal.stats.multiplicity import adjust
 
 DATA = users(n=2000, arms=3, seed=5)
 
@@ -161,16 +162,32 @@ def test_hierarchical_by_hand() -> None:
     r.plot()
 
 
-def test_hierarchical_takes_capped_rows_in_their_place() -> None:
-    metrics: list[Any] = [gc.Mean("gmv", cap="auto"), gc.Mean("age")]
-    both = gc.ab_test(DATA, control=0, metrics=metrics, adjust="hierarchical").to_frame()
-    capped = gc.ab_test(DATA, control=0, metrics=[gc.Mean("gmv", cap=0.98), metrics[1]], adjust="hierarchical")
-    rows = both[both["term"].str.endswith("capped")]
-    other = capped.to_frame()
-    other = other[other["term"].str.endswith("capped")]
-    np.testing.assert_allclose(rows["p_value"], other["p_value"], rtol=1e-12)
-    one = gc.ab_test(DATA, control=0, metrics=metrics[0], adjust="hierarchical").to_frame()
-    holm = gc.ab_test(DATA, control=0, metrics=metrics[0], adjust="holm").to_frame()
+def test_the_row_that_speaks_opens_the_gates() -> None:
+    """One row per metric and arm is in the family; the row beside it is adjusted in its place, and opens nothing."""
+    rng = np.random.default_rng(2)
+    n = 20_000
+    arm = (np.arange(n) % 10 == 0).astype(int)
+    buys = rng.random(n) < 0.05
+    gmv = np.where(buys, np.exp(rng.normal(3 + 0.4 * arm, 2.2)), 0.0)
+    data = pd.DataFrame({"arm": arm, "gmv": gmv, "app": rng.random(n) < 0.3 + 0.02 * arm})
+    metrics: list[Any] = [gc.Mean("gmv"), gc.Proportion("app")]
+    shares = {0: 0.9, 1: 0.1}
+    raw = gc.ab_test(data, metrics=metrics, expected_ratio=shares)
+    assert raw.speaks == 1  # few large values decide the plain interval
+    p = raw.to_frame()["p_value"].to_numpy()
+    gates = gc.ab_test(data, metrics=metrics, expected_ratio=shares, adjust="hierarchical")
+    found = gates.to_frame()["p_value"].to_numpy()
+    np.testing.assert_allclose(found, [p[0], p[1], max(p[1], p[2])], rtol=1e-12)
+    assert "no findings of their own" in " ".join(gates.summary().split())
+    for how in ("holm", "bh"):
+        own = gc.ab_test(data, metrics=metrics, expected_ratio=shares, adjust=how).to_frame()["p_value"]
+        np.testing.assert_allclose(own[1:], adjust(how, [p[1], p[2]]).p_value, rtol=1e-12)
+        assert own[0] == pytest.approx(adjust(how, [p[0], p[2]]).p_value[0], rel=1e-12)
+
+
+def test_a_metric_alone_is_its_own_family() -> None:
+    one = gc.ab_test(DATA, control=0, metrics="gmv", adjust="hierarchical").to_frame()
+    holm = gc.ab_test(DATA, control=0, metrics="gmv", adjust="holm").to_frame()
     np.testing.assert_allclose(one["p_value"], holm["p_value"], rtol=1e-12)
 
 

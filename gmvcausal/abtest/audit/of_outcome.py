@@ -81,6 +81,19 @@ def told_of(case: Case, beside: Sequence[Term]) -> Term:
     return next((t for t in beside if t.cap and first.cap is None and unreliable(case, first)), first)
 
 
+def spokesmen(case: Case) -> tuple[int, ...]:
+    """For each row the place of the one that speaks for its metric and arm (and factor of GMV)."""
+    terms = case.fit.terms
+    beside: dict[tuple[int, int, str], list[int]] = {}
+    for i, t in enumerate(terms):
+        beside.setdefault((t.metric, t.arm, t.recipe.factor), []).append(i)
+    told: dict[int, int] = {}
+    for own in beside.values():
+        one = told_of(case, [terms[i] for i in own])
+        told |= dict.fromkeys(own, next(i for i in own if terms[i] is one))
+    return tuple(told[i] for i in range(len(terms)))
+
+
 def skewness(case: Case, term: Term) -> Skewness:
     """Skewness of the difference, if both arms have the tail that they have together.
 
@@ -183,6 +196,12 @@ def small_arm(case: Case) -> Check:
     status = judge("small_arm", value)
     remedy = "collect more; until then read every interval as approximate, the capped ones too"
     message = f"about {value:,.0f} of the {least:,.0f} rows of the smallest arm have {column!r} other than zero"
+    first = spokesmen(case)[0]
+    thin = sorted((t for t in case.fit.terms if t.contrast.thin), key=lambda t: t is not case.fit.terms[first])
+    if thin:
+        status = "failed" if thin[0] is case.fit.terms[first] else "warned"
+        message = f"{case.label(thin[0])} has no interval and no p-value: {thin[0].contrast.thin}"
+        remedy = "collect more, or count the units with a value: gc.Proportion has a test that holds for rare events"
     return Check("small_arm", status, message, value, bound("small_arm"), "" if status == "passed" else remedy)
 
 

@@ -12,6 +12,8 @@ from gmvcausal.results.rule import Rule, table_of
 MIN_CLUSTERS, MIN_BALANCED = 10, 5
 # Among few clusters, one with so many times an equal share of the variance is nothing out of the way.
 USUAL_SHARE = 10
+# Units with a value in an arm that is mostly zero (events of a share) below which t is not relied on.
+MIN_LIVE = 10
 # Share of a budget that counts as all of it: what is left buys no further coupon.
 EXHAUSTED = 0.99
 
@@ -71,7 +73,13 @@ RULES: dict[str, Rule] = {
     "tail_balance": Rule(
         "p-value of the test that units above the cap fall into the arms by their sizes", 0.01, small_is_bad=True
     ),
-    "small_arm": Rule("units in the smallest arm whose value is not zero", 200, small_is_bad=True),
+    "small_arm": Rule(
+        "units in the smallest arm whose value is not zero",
+        200,
+        small_is_bad=True,
+        more_fail=f"the row that the finding is about has no interval: fewer than {MIN_LIVE} units of the smaller arm "
+        "have a value, with no more to be expected from both arms together",
+    ),
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "few_clusters": Rule(
         "clusters of one size that those of the smallest arm are worth (of all, where they hold several arms), one "

@@ -138,7 +138,7 @@ class Sparse:
 
     def above(self, col: Col, cut: float) -> IntArray:
         """How many values of each arm lie above `cut`."""
-        return np.asarray(self.live.above(col, cut) + (self.zeros if cut < 0 else 0))
+        return self.live.above(col, cut) + self.zeros * (float(_at_zero([col])[0]) > cut)
 
     def analysed(self) -> list[Any]:
         """Labels, numbers of rows that are zero, and the others as they came, for the hash."""

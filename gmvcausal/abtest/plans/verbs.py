@@ -109,8 +109,9 @@ def power(
 
     Notes
     -----
-    Two-sample t by Welch with the noncentral t distribution. Variances are those under the effect. A ratio is
-    linearised by the delta method.
+    Two-sample t by Welch with the noncentral t distribution. Variances are those under the effect, save that
+    of a ratio (linearised by the delta method) and that of a mean without `sd_treated`: the treated are taken to vary
+    as the control does.
 
     Examples
     --------

@@ -21,7 +21,7 @@ NO_DIFFERENCE = (
 
 @dataclass(frozen=True)
 class Interaction:
-    """The test that a metric's effect is equal in all levels."""
+    """The test that a metric's effect is equal in all levels; `left` names levels that it leaves out."""
 
     term: str
     estimand: str
@@ -32,6 +32,7 @@ class Interaction:
     df1: float
     df2: float
     p_value: float
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ class SegmentResult(Result):
                 f"Interaction, {i.term}: effects {found} the "
                 f"{i.levels} levels of {self.segment} (F {i.statistic:.3g}, {p})."
             )
+        for i in self.interactions:
+            if i.left:
+                named = ", ".join(i.left)
+                lines.append(f"Interaction, {i.term}: without {named}, where too few units vary for a variance.")
         lines.append(NO_DIFFERENCE)
         lines += [f"Not estimated: {self.segment} = {h.level} ({h.why})." for h in self.hidden]
         return tuple(lines)

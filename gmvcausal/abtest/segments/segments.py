@@ -22,6 +22,7 @@ from gmvcausal.abtest.segments.result import Hidden, Interaction, SegmentResult
 from gmvcausal.abtest.terms.caps import Cap
 from gmvcausal.abtest.terms.compare import Contrast, Limits
 from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
+from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.tables import ADJUSTED
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
 from gmvcausal.frames.params import column_name, one_of
@@ -51,7 +52,7 @@ class Origin:
     def fitted(self, rows: Rows) -> Fit:
         """Estimates from these rows, caps held where they were."""
         found = fit(rows, self.columns.metrics, self.settings, self.caps)
-        return found if self.plan.inference == "t" else resample(found, self.plan)
+        return settled(found if self.plan.inference == "t" else resample(found, self.plan), self.columns.metrics)
 
 
 def caps_of(found: Fit, metrics: int) -> tuple[Cap | None, ...]:
@@ -178,12 +179,15 @@ def _result(
             family = adjusted(how, p[1:], alpha)
             p[1:], said = family.p_value, family.said
             share[1:] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+        # Where t does not hold, nor does a weight that is one over the variance.
+        used = [c for c in own if c.variance > 0 and not c.by_itself]
+        left = tuple(name for name, c in zip(found, own, strict=True) if not (c.variance > 0 and not c.by_itself))
         test = equal_effects(
-            np.array([c.difference for c in own]), np.array([c.variance for c in own]), np.array([c.df for c in own])
+            np.array([c.difference for c in used]), np.array([c.variance for c in used]), np.array([c.df for c in used])
         )
         statistic, df1, df2, p_inter = test if apart else (math.nan, math.nan, math.nan, math.nan)
         interactions.append(
-            Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(own), statistic, df1, df2, p_inter)
+            Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(used), statistic, df1, df2, p_inter, left)
         )
         fits = [whole, *found.values()]
         for name, c, f, s in zip(["", *found], [term.contrast, *own], fits, share, strict=True):
@@ -218,6 +222,14 @@ def _result(
     notes = [n for n in result.manifest.notes if not n.startswith(ADJUSTED)]
     if said:
         notes.append(f"levels of {segment!r} are adjusted metric by metric and arm by arm: {said}")
+    rare = [
+        f"{e.term[i]} in {name} ({term.contrast.by_itself})"
+        for name, one in found.items()
+        for i, term in enumerate(one.terms)
+        if term.contrast.by_itself
+    ]
+    if rare:
+        notes.append(f"too few units with (or without) a value for t in an arm: {', '.join(rare)}")
     if any(c is not None for c in origin.caps):
         notes.append("caps are those of the whole test in every level")
     manifest = Manifest(

@@ -40,8 +40,9 @@ class Contrast:
         Whether the values are logarithms: then the relative effect is the exponential of the difference, less one.
     parts : pair of tuples of (float, float)
         The pieces of each arm's variance with their degrees of freedom; empty where clusters hold both arms.
-    by_draws : str
-        How interval and p-value are made, where they do not follow from the t distribution.
+    by_draws, by_itself : str
+        How interval and p-value are made, where they do not follow from the t distribution: of all rows of a test, or
+        of this one.
     """
 
     treated: float
@@ -56,11 +57,17 @@ class Contrast:
     log: bool = False
     parts: tuple[tuple[tuple[float, float], ...], ...] = ()
     by_draws: ClassVar[str] = ""
+    by_itself: ClassVar[str] = ""
 
     @property
     def variance(self) -> float:
         """Of the difference."""
         return max(self.var_treated + self.var_control - 2 * self.cov, 0.0)
+
+    @property
+    def thin(self) -> str:
+        """Why there is neither interval nor p-value for want of values; empty where there are."""
+        return ""
 
     def p_value(self) -> float:
         """Against the alternative; NaN without variance."""
@@ -125,6 +132,55 @@ class Contrast:
         half = c * math.sqrt(max(weight, 0.0)) / ratio
         return self._sided(ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1)
 
+    def non_inferiority(self, margin: float, alpha: float) -> tuple[float, float]:
+        """P-value of the hypothesis that the harm reaches the margin, and the one-sided limit of the relative effect.
+
+        Parameters
+        ----------
+        margin : float
+            Negative: a fall harms; positive: a rise does.
+        alpha : float
+            Of the one-sided test.
+
+        Returns
+        -------
+        p_value, bound : float
+            The limit lies on the harmless side of the margin exactly where p < alpha. NaN, NaN without variance or
+            where the control's value is not above zero; the limit alone is NaN where the control is not
+            distinguishable from it.
+        """
+        from scipy import stats
+
+        side = 1.0 if margin < 0 else -1.0  # towards where no harm is
+        if self.log:
+            if not self.variance > 0:
+                return math.nan, math.nan
+            error = math.sqrt(self.variance)
+            t = side * (self.difference - math.log1p(margin)) / error
+            critical = float(stats.t.ppf(1 - alpha, self.df))
+            return float(stats.t.sf(t, self.df)), math.expm1(self.difference - side * critical * error)
+        if not self.control > 0:
+            return math.nan, math.nan
+        factor = 1 + margin
+        variance = self.var_treated + factor**2 * self.var_control - 2 * factor * self.cov
+        if not variance > 0:
+            return math.nan, math.nan
+        df = self.df
+        if self.parts:
+            treated, control = self.parts
+            df = welch_df([*treated, *((factor**2 * v, d) for v, d in control)])
+        t = side * (self.difference - margin * self.control) / math.sqrt(variance)
+        critical = float(stats.t.ppf(1 - alpha, df))
+        low, high = fieller(
+            self.difference,
+            self.control,
+            self.variance,
+            self.var_control,
+            self.cov - self.var_control,
+            critical,
+        )
+        return float(stats.t.sf(t, df)), low if margin < 0 else high
+
     def why_no_relative(self, level: float) -> str:
         """Why the relative effect is missing; empty where it is there."""
         if not math.isnan(self.relative_interval(level)[0]):
@@ -164,6 +220,8 @@ class Limits:
 def errors_to_find(found: Estimates, place: int, alpha: float) -> dict[str, float]:
     """`Row.detectable_errors` where the row has a critical value of its own: one side, a share of alpha, draws."""
     limits = found.special.get(place)
+    if isinstance(limits, Limits) and limits.contrast.by_itself:
+        return {"detectable_errors": math.nan}  # no number of standard errors decides there
     if not isinstance(limits, Limits) or math.isnan(critical := limits.critical(1 - alpha)):
         return {}
     return {"detectable_errors": critical + POWER_80}

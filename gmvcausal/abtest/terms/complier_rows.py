@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.audit.case import Case
+from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.metrics import name_of
 from gmvcausal.abtest.result import Extra
 from gmvcausal.abtest.terms.estimate import Fit
@@ -56,13 +57,17 @@ def appended(
     p = found.p_value
     special, special_p = dict(found.special), dict(found.special_p)
     relative, spans = [], []
+    strong = {r.arm for r in fit.receipts if judge("first_stage", r.strength) == "passed"}
     for i, row in enumerate(rows):
         share = float(shares[row.term])
         if not fit.withheld:
-            special[k + i] = Accepted(row.effect, share)
+            # Where t does not hold for those who were assigned, neither does the set that inverts it.
+            special[k + i] = Accepted(row.effect, math.nan if fit.terms[row.term].contrast.by_itself else share)
             # One test of no effect, whoever is asked; where it was adjusted, so is its copy.
             special_p[k + i] = float(p[row.term]) if row.effect.bottom > 0 else row.effect.p_value()
-        own = _relative(row.effect, row.relative, row.baseline, share, alpha)
+        term = fit.terms[row.term]
+        shown = math.nan if term.contrast.by_itself or term.arm not in strong else share
+        own = _relative(row.effect, row.relative, row.baseline, shown, alpha)
         relative.append(own[0])
         spans.append((math.nan, math.nan) if fit.withheld else own[1:])
     df = np.array([row.effect.spread(0.0)[1] for row in rows])
@@ -124,10 +129,23 @@ def advice(case: Case, received: str, alpha: float) -> tuple[str, ...]:
         if one.control > 0:
             text += ", and as some of the control received it too, they assume that nobody refuses only when assigned"
         lines.append(f"{text}.")
+    for one in case.fit.receipts:
+        if judge("first_stage", one.strength) != "passed":
+            lines.append(
+                f"Among compliers of {labels[one.arm]} no relative effect is given: receipt hardly differs from that "
+                f"of {control} (F = {one.strength:.3g}; {bound('first_stage'):g} is needed), and intervals shown only "
+                "where they are bounded would miss too often."
+            )
     for row in case.fit.compliers if not case.fit.withheld else ():
         found = row.effect.accepted(1 - alpha)
         term = case.fit.terms[row.term]
         name = f"{name_of(case.metrics[term.metric])}{' capped' if term.cap is not None else ''}"
+        if term.contrast.by_itself:
+            lines.append(
+                f"For {name} among compliers of {labels[term.arm]} no interval is given: too few units of an arm have "
+                "(or lack) a value."
+            )
+            continue
         if math.isinf(found.low) and math.isinf(found.high):
             ruled = "no effect can be ruled out"
             if found.gap is not None:

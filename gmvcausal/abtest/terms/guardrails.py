@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.of_outcome import told_of
+from gmvcausal.abtest.audit.of_outcome import spokesmen
 from gmvcausal.abtest.metrics import Metric, name_of
-from gmvcausal.abtest.terms.compare import Contrast, welch_df
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.params import said
-from gmvcausal.stats.inference import fieller
 
 HOLDS, NOT_SHOWN, HARMED = "holds", "not shown", "harmed"
 
@@ -98,72 +96,20 @@ def run_guardrails(
 ) -> tuple[Guardrail, ...]:
     """Every row of a guardrail metric, tested one-sided at alpha."""
     found: list[Guardrail] = []
-    terms = case.fit.terms
+    terms, told = case.fit.terms, spokesmen(case)
     for i, term in enumerate(terms):
         name = name_of(case.metrics[term.metric])
         if name not in margins or term.recipe.factor not in ("", "total"):
             continue
-        p, bound = (math.nan, math.nan) if case.fit.withheld else non_inferiority(term.contrast, margins[name], alpha)
+        p, bound = (math.nan, math.nan) if case.fit.withheld else term.contrast.non_inferiority(margins[name], alpha)
         status = HOLDS if p < alpha else HARMED if p > 1 - alpha else NOT_SHOWN
-        beside = [t for t in terms if (t.metric, t.arm, t.recipe.factor) == (term.metric, term.arm, term.recipe.factor)]
-        told = told_of(case, beside)
         arm = case.source.labels[term.arm]
         # As in `to_frame()`: none where its interval does not exist.
         relative = math.nan if term.contrast.why_no_relative(case.level) else term.contrast.relative
         found.append(
-            Guardrail(name, estimands[i], arm, margins[name], relative, bound, p, status, term is told, bool(term.cap))
+            Guardrail(name, estimands[i], arm, margins[name], relative, bound, p, status, told[i] == i, bool(term.cap))
         )
     return tuple(found)
-
-
-def non_inferiority(contrast: Contrast, margin: float, alpha: float) -> tuple[float, float]:
-    """P-value of the hypothesis that the harm reaches the margin, and the one-sided limit of the relative effect.
-
-    Parameters
-    ----------
-    contrast : Contrast
-    margin : float
-        Negative: a fall harms; positive: a rise does.
-    alpha : float
-        Of the one-sided test.
-
-    Returns
-    -------
-    p_value, bound : float
-        The limit lies on the harmless side of the margin exactly where p < alpha. NaN, NaN without variance or where
-        the control's value is not above zero; the limit alone is NaN where the control is not distinguishable from it.
-    """
-    from scipy import stats
-
-    side = 1.0 if margin < 0 else -1.0  # towards where no harm is
-    if contrast.log:
-        if not contrast.variance > 0:
-            return math.nan, math.nan
-        error = math.sqrt(contrast.variance)
-        t = side * (contrast.difference - math.log1p(margin)) / error
-        critical = float(stats.t.ppf(1 - alpha, contrast.df))
-        return float(stats.t.sf(t, contrast.df)), math.expm1(contrast.difference - side * critical * error)
-    if not contrast.control > 0:
-        return math.nan, math.nan
-    factor = 1 + margin
-    variance = contrast.var_treated + factor**2 * contrast.var_control - 2 * factor * contrast.cov
-    if not variance > 0:
-        return math.nan, math.nan
-    df = contrast.df
-    if contrast.parts:
-        treated, control = contrast.parts
-        df = welch_df([*treated, *((factor**2 * v, d) for v, d in control)])
-    t = side * (contrast.difference - margin * contrast.control) / math.sqrt(variance)
-    critical = float(stats.t.ppf(1 - alpha, df))
-    low, high = fieller(
-        contrast.difference,
-        contrast.control,
-        contrast.variance,
-        contrast.var_control,
-        contrast.cov - contrast.var_control,
-        critical,
-    )
-    return float(stats.t.sf(t, df)), low if margin < 0 else high
 
 
 def _percent(share: float) -> str:
@@ -180,7 +126,9 @@ def advice(found: Sequence[Guardrail], alpha: float) -> tuple[str, ...]:
         limit = "" if math.isnan(g.bound) else f"; {100 * (1 - alpha):g}% limit {_percent(g.bound)}"
         p = "" if math.isnan(g.p_value) else f" (p {g.p_value:.2g})" if g.p_value >= 0.001 else " (p < 0.001)"
         beside = ", capped" if g.capped else ""
-        why = ", as the control's value is not above zero or does not vary" if math.isnan(g.p_value) else ""
+        why = ""
+        if math.isnan(g.p_value):
+            why = ", as the control's value is not above zero or does not vary, or too few units have a value"
         lines.append(f"Guardrail {g.metric}, {g.arm}{beside}: {allowed}{limit}: {g.status}{p}{why}.")
     if not found:
         return ()

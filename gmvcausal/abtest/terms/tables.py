@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.of_outcome import told_of, unreliable
+from gmvcausal.abtest.audit.of_outcome import spokesmen, unreliable
 from gmvcausal.abtest.metrics import Gmv, Mean, Metric, Quantile, Ratio, covariates, model_of, name_of, parts
 from gmvcausal.abtest.result import Extra
 from gmvcausal.abtest.terms.caps import Cap
@@ -22,6 +22,10 @@ from gmvcausal.stats.multiplicity import Adjusted, adjust
 from gmvcausal.stats.small_sample import Spread
 
 ADJUSTED = "p-values and intervals are adjusted"
+_BESIDE = (
+    " That is said of one row per metric and arm, the first, or the capped one where the audit (tail) does not rely on "
+    "the first; rows beside it are adjusted in its place, and are no findings of their own."
+)
 
 
 def estimates(
@@ -34,6 +38,7 @@ def estimates(
     how: str | None,
     alpha: float,
     guards: Collection[str] = (),
+    told: Sequence[int] = (),
 ) -> tuple[Estimates, FloatArray, str]:
     """The terms as `Estimates`; beside them the share of alpha of each interval, and what was adjusted.
 
@@ -50,6 +55,8 @@ def estimates(
     alpha : float
     guards : collection of str
         Names of the guardrail metrics, which stand outside the family.
+    told : sequence of int
+        For each term the row that speaks for its metric and arm, as `spokesmen` finds it.
     """
     terms = fit.terms
     p = np.array([t.contrast.p_value() for t in terms])
@@ -58,13 +65,15 @@ def estimates(
         p[:] = np.nan
     if how is not None:
         inside = [i for i, t in enumerate(terms) if name_of(metrics[t.metric]) not in guards]
-        p, shares, said = _families(terms, p, how, alpha, inside)
+        p, shares, said = _family(terms, p, how, alpha, inside, told)
     one_sided = terms[0].contrast.alternative != "two-sided"
     special, special_p = {}, {}
-    drawn = terms[0].contrast.by_draws
-    if not fit.withheld and (how is not None or one_sided or drawn):
-        special = {i: Limits(t.contrast, float(shares[i])) for i, t in enumerate(terms)}
-        special_p = {i: float(p[i]) for i in range(len(terms))}
+    drawn = next((t.contrast.by_draws for t in terms if t.contrast.by_draws), "")
+    every = how is not None or one_sided or bool(drawn)
+    if not fit.withheld:
+        apart = [i for i, t in enumerate(terms) if every or t.contrast.by_itself]
+        special = {i: Limits(terms[i].contrast, float(shares[i])) for i in apart}
+        special_p = {i: float(p[i]) for i in apart}
     found = Estimates(
         names(terms, metrics, labels),
         tuple(estimand(t, metrics[t.metric], labels, control) for t in terms),
@@ -76,42 +85,43 @@ def estimates(
         fit.withheld,
         special,
         special_p,
-        said or drawn or "Welch's t",
+        said or drawn or terms[0].contrast.by_itself or "Welch's t",
     )
     return found, shares, said
 
 
-def _families(
-    terms: Sequence[Term], p: FloatArray, how: str, alpha: float, inside: Sequence[int]
+def _family(
+    terms: Sequence[Term], p: FloatArray, how: str, alpha: float, inside: Sequence[int], told: Sequence[int]
 ) -> tuple[FloatArray, FloatArray, str]:
-    """Adjust over one row per metric and arm: the first ones among themselves, those beside them in their place.
+    """Adjust over one row per metric and arm, the one that speaks; a row beside it is adjusted in its place.
 
     Rows that are not `inside` keep their own p-value and level; a share of NaN stands for an interval that is not
     given, behind a closed gate.
     """
-    place: dict[tuple[int, int, str], list[int]] = {}
-    for i in inside:
-        place.setdefault((terms[i].metric, terms[i].arm, terms[i].recipe.factor), []).append(i)
+    speaking = [i for i in inside if told[i] == i]
     out, shares = p.copy(), np.ones(len(p))
-    if not place:
+    if not speaking:
         return out, shares, ""
     gates = how == "hierarchical"
-    family: Adjusted | None = None
-    for at in (-1, 0):
-        rows = [own[at] for own in place.values()]
-        order = np.array([terms[i].metric for i in rows])
-        family = adjust("gatekeeping" if gates else how, p[rows], alpha, order if gates else None)
-        out[rows] = family.p_value
-        level = family.interval_alpha / alpha
-        shares[rows] = np.where(np.isnan(level) & ~(gates & ~np.isnan(p[rows])), 1.0, level)
-    assert family is not None
+    order = np.array([terms[i].metric for i in speaking])
+
+    def adjusted(rows: Sequence[int]) -> Adjusted:
+        return adjust("gatekeeping" if gates else how, p[rows], alpha, order if gates else None)
+
+    family = adjusted(speaking)
+    for i in inside:
+        place = speaking.index(told[i])
+        own = family if told[i] == i else adjusted([*speaking[:place], i, *speaking[place + 1 :]])
+        out[i], level = own.p_value[place], float(own.interval_alpha[place]) / alpha
+        shares[i] = 1.0 if math.isnan(level) and not (gates and not math.isnan(p[i])) else level
     what = (
         "metrics open in the order listed, the arms of one among themselves by Holm"
         if gates
         else "one test per metric and arm"
     )
     beyond = "" if len(inside) == len(terms) else "; guardrails stand outside"
-    return out, shares, f"{ADJUSTED}, {what}{beyond}: {family.said}"
+    beside = _BESIDE if len(speaking) < len(inside) else ""
+    return out, shares, f"{ADJUSTED}, {what}{beyond}: {family.said}{beside}"
 
 
 def names(terms: Sequence[Term], metrics: Sequence[Metric], labels: Sequence[Any]) -> tuple[str, ...]:
@@ -162,7 +172,9 @@ def estimand(term: Term, metric: Metric, labels: Sequence[Any], control: int) ->
         what = f"mean {_capped(metric.column, cap.at[0])}"
     else:
         what = f"share with {metric.column}"
-    return f"difference in {what}, {labels[term.arm]} minus {labels[control]}"
+    # Lin's standard error takes the covariates' mean as given: it is about the effect among these units.
+    among = ", among these units" if term.recipe.covariates else ""
+    return f"difference in {what}, {labels[term.arm]} minus {labels[control]}{among}"
 
 
 def _unit(metric: Metric, per: str, units: Mapping[str, str]) -> str:
@@ -215,17 +227,10 @@ def _caps(term: Term, metric: Metric) -> str:
     return f"with {' and '.join(capped)}" if capped else ""
 
 
-def speaks(case: Case) -> int:
-    """The row that the finding is about: the first, or its capped neighbour where the first is not to be relied on."""
-    terms = case.fit.terms
-    told = told_of(case, [t for t in terms if (t.metric, t.arm) == (0, terms[0].arm)])
-    return next(i for i, t in enumerate(terms) if t is told)
-
-
-def alike(case: Case) -> tuple[int, ...]:
+def alike(case: Case, spoken: int) -> tuple[int, ...]:
     """The rows of the other arms that measure what the finding is about."""
     terms = case.fit.terms
-    told = terms[speaks(case)]
+    told = terms[spoken]
     same = (told.metric, told.cap, told.recipe.factor)
     rows = enumerate((t.metric, t.cap, t.recipe.factor) for t in terms)
     return tuple(i for i, row in rows if row == same and terms[i].arm != told.arm)
@@ -235,7 +240,7 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
     """How to read the rows: capped or uncapped, what adjustment gained, which relative effects are missing and why."""
     lines = []
     terms, level = case.fit.terms, case.level
-    spoken = speaks(case)
+    spoken = spokesmen(case)[0]
     low, high = found.interval(1 - alpha)
     for k, metric in enumerate(case.metrics):
         name, own = name_of(metric), [t for t in terms if t.metric == k]
@@ -244,7 +249,7 @@ def advice(case: Case, found: Estimates, alpha: float) -> tuple[str, ...]:
         if capped is not None and not math.isnan(capped.capped_share):
             share = f"{100 * capped.capped_share:.2g}% of the total lies above the cap"
         if capped is not None and k == 0 and spoken:
-            plain = f"{_signed(terms[0].contrast.difference)} ({_signed(low[0])} to {_signed(high[0])})"
+            plain = f"{_signed(terms[0].contrast.difference)} ({_span(low[0], high[0])})"
             lines.append(
                 f"This is the mean of capped values, another estimand than the plain mean{share and f': {share}'}. "
                 f"Uncapped, the effect is {plain}, but a few large values decide that interval: it is not to be relied "
@@ -284,6 +289,10 @@ def _gain(metric: Metric, own: Sequence[Term]) -> str:
         )
     told = f"For {name}, a model of {by} takes {100 * gain:.2g}% off the variance; {beside}"
     return f"{told}." if gain > linear else f"{told}, so the model gains nothing over it: leave model= out."
+
+
+def _span(low: float, high: float) -> str:
+    return "no interval" if math.isnan(low) or math.isnan(high) else f"{_signed(low)} to {_signed(high)}"
 
 
 def _signed(x: float) -> str:
