@@ -118,10 +118,11 @@ METRICS: list[Any] = [
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: type(m).__name__)
 def test_only_a_mean_has_a_total(metric: Any) -> None:
+    frame = users().assign(orders=lambda f: np.where(f["gmv"] > 0, 1, 0))  # every amount belongs to an order
     with pytest.raises(gc.InputError, match=rf"(?i)is a {type(metric).__name__}.*add gc\.Mean"):
-        gc.ab_test(users(), control="none", metrics=metric).incremental_gmv()
+        gc.ab_test(frame, control="none", metrics=metric).incremental_gmv()
     with pytest.raises(gc.InputError, match=r"Pass metric='fee'"):
-        gc.ab_test(users(), control="none", metrics=[metric, "fee"]).incremental_gmv()
+        gc.ab_test(frame, control="none", metrics=[metric, "fee"]).incremental_gmv()
 
 
 @pytest.mark.parametrize(
