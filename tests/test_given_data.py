@@ -48,4 +48,4 @@ def test_without_the_file_the_message_says_where_it_is(
     with pytest.raises(gc.InputError, match="cannot be read"):
         load(tmp_path)
     with pytest.raises(gc.InputError, match="path must be a path"):
-        load(3)  # type: ignore[arg-type]
+        load(3)  # type: ignore[arg-type]  # the wrong type is what is tested

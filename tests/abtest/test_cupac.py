@@ -105,10 +105,10 @@ def test_relations(cluster: str | None, tmp_path: Path) -> None:
 def test_random_numbers_come_from_the_seed_alone() -> None:
     forest = RandomForestRegressor(8, max_depth=4)
     np.random.seed(1)  # noqa: NPY002  # the global state is what must not matter, and must not move
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002  # the global state is what must not move
     one = adjusted(DATA, forest)[COLUMNS]
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-    np.random.seed(2)  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002  # the global state is what must not move
+    np.random.seed(2)  # noqa: NPY002  # the global state is what must not move
     pd.testing.assert_frame_equal(adjusted(DATA, forest)[COLUMNS], one)
     assert not hasattr(forest, "estimators_") and forest.random_state is None  # the user's model is not touched
     assert adjusted(DATA, forest, seed=1)["estimate"][0] != one["estimate"][0]

@@ -138,7 +138,7 @@ def test_relations() -> None:
     assert (spending_bounds(FIVE, alpha=0.01).z > a).all()
     state = np.random.get_state()[1].copy()  # noqa: NPY002  # to see that nobody touched it
     spending_bounds(FIVE)
-    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002  # the global state is what must not move
 
 
 # --- confidence sequences -----------------------------------------------------------------------------------

@@ -172,12 +172,12 @@ def test_the_progress_bar_can_be_turned_off(capfd: pytest.CaptureFixture[str]) -
         lambda: trust.run([Cell("a", SAMPLE, verb="no_verb")], workers=0, progress=False),
         lambda: Cell("", "D5"),
         lambda: Cell("a b", "D5"),
-        lambda: Cell(7, "D5"),  # type: ignore[arg-type]
+        lambda: Cell(7, "D5"),  # type: ignore[arg-type]  # the wrong type is what is tested
         lambda: Cell("a", "D5", "splendid"),
         lambda: Cell("a", "D5", reps=0),
         lambda: Cell("a", "D5", gates=("wide",)),
         lambda: Cell("a", "D5", explanation={"wide": "why"}),
-        lambda: Cell("a", "D5", explanation="why"),  # type: ignore[arg-type]
+        lambda: Cell("a", "D5", explanation="why"),  # type: ignore[arg-type]  # the wrong type is what is tested
         lambda: Cell("a", "D5", dials={"x": object()}),
         lambda: trust.chosen(only="no such cell"),
         lambda: trust.read_report("no-such-folder"),
