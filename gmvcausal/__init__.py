@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
-    from gmvcausal.rollout.honest import honest_did
+    from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
 
@@ -38,7 +38,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
-    "honest_did": ("gmvcausal.rollout.honest", "honest_did"),
+    "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
     "match": ("gmvcausal.observational.verb", "match"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
     "report": ("gmvcausal.present.report", "report"),

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gmvcausal.observational.rules import TABLE as MATCH_TABLE
-from gmvcausal.rollout.checks import TABLE
+from gmvcausal.rollout.audit.checks import TABLE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "audit.md"
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
-from gmvcausal.rollout.cells import Cells
-from gmvcausal.rollout.cohorts import UNTREATED
 from gmvcausal.rollout.fitted import Fitted, Options, Series
-from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.referee import Refereed
+from gmvcausal.rollout.group_time.cells import Cells
+from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.referee.methods import Refereed
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -221,7 +221,7 @@ class EffectTables(Refereed):
         earlier vs later treated       1.0     0.5
         later vs earlier treated      -3.0     0.5
         """
-        from gmvcausal.rollout.bacon import decompose, refuse_other
+        from gmvcausal.rollout.regression.bacon import decompose, refuse_other
 
         refuse_other(self.options.estimator)
         return decompose(self.panel)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmvcausal.rollout.callaway import callaway_santanna
-from gmvcausal.rollout.family import etwfe, imputation, sun_abraham, two_stage
+from gmvcausal.rollout.chance.inference import with_inference
 from gmvcausal.rollout.fitted import Fitted, Options
-from gmvcausal.rollout.inference import with_inference
-from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.poisson import poisson
-from gmvcausal.rollout.simple import naive, two_by_two_did
-from gmvcausal.rollout.synthetic_fit import synthetic
-from gmvcausal.rollout.twoway import twoway
+from gmvcausal.rollout.group_time.callaway import callaway_santanna
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.ratios.poisson import poisson
+from gmvcausal.rollout.regression.family import etwfe, imputation, sun_abraham, two_stage
+from gmvcausal.rollout.regression.simple import naive, two_by_two_did
+from gmvcausal.rollout.regression.twoway import twoway
+from gmvcausal.rollout.synthetic.fit import synthetic
 
 ESTIMATORS: dict[str, Callable[[Panel, Options], Fitted]] = {
     "callaway_santanna": callaway_santanna,

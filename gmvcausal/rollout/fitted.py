@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Estimates
-from gmvcausal.rollout.adjusted import TRIM
-from gmvcausal.rollout.cells import Cells
-from gmvcausal.rollout.cohorts import ALWAYS
-from gmvcausal.rollout.covariates import Given
-from gmvcausal.rollout.from_covariates import FromCovariates
-from gmvcausal.rollout.group_time import Effects
-from gmvcausal.rollout.panel import Panel
-from gmvcausal.rollout.rules import MIN_CLUSTERS, MIN_DF
-from gmvcausal.rollout.within import Fit
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
+from gmvcausal.rollout.group_time.adjusted import TRIM
+from gmvcausal.rollout.group_time.cells import Cells
+from gmvcausal.rollout.group_time.effects import Effects
+from gmvcausal.rollout.group_time.from_covariates import FromCovariates
+from gmvcausal.rollout.intake.cohorts import ALWAYS
+from gmvcausal.rollout.intake.covariates import Given
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.regression.within import Fit
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
-    from gmvcausal.rollout.synthetic_fit import Synthetic
+    from gmvcausal.rollout.synthetic.fit import Synthetic
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

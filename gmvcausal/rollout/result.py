@@ -10,15 +10,15 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Estimates, Manifest
-from gmvcausal.rollout.case import Case
-from gmvcausal.rollout.checks import run_audit
-from gmvcausal.rollout.checks_trend import lead_slope
-from gmvcausal.rollout.cohorts import ALWAYS
+from gmvcausal.rollout.audit.case import Case
+from gmvcausal.rollout.audit.checks import run_audit
+from gmvcausal.rollout.audit.of_trend import lead_slope
 from gmvcausal.rollout.effect_tables import EffectTables
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Fitted, Options
-from gmvcausal.rollout.naive_means import Naive, naive_means
-from gmvcausal.rollout.panel import Panel
+from gmvcausal.rollout.intake.cohorts import ALWAYS
+from gmvcausal.rollout.intake.naive_means import Naive, naive_means
+from gmvcausal.rollout.intake.panel import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.money import MoneyResult
-    from gmvcausal.rollout.decompose import DecompositionResult
-    from gmvcausal.rollout.honest import SensitivityResult
+    from gmvcausal.rollout.ratios.decompose import DecompositionResult
+    from gmvcausal.rollout.referee.honest import SensitivityResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ class DidResult(EffectTables):
         DesignError
             No event study with an interval before and after the start.
         """
-        from gmvcausal.rollout.sensitivity import sensitivity
+        from gmvcausal.rollout.referee.sensitivity import sensitivity
 
         return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha)
 
@@ -168,7 +168,7 @@ class DidResult(EffectTables):
         ----------
         Roth (2022), American Economic Review: Insights 4.
         """
-        from gmvcausal.rollout.sensitivity import pre_trend_power
+        from gmvcausal.rollout.referee.sensitivity import pre_trend_power
 
         return pre_trend_power(self, powers)
 
@@ -191,7 +191,7 @@ class DidResult(EffectTables):
         InputError
             Another estimator; a column that is missing, below 0, or does not fit the others (orders without buyers).
         """
-        from gmvcausal.rollout.decompose import decompose
+        from gmvcausal.rollout.ratios.decompose import decompose
 
         return decompose(self, orders, buyers)
 

@@ -13,15 +13,15 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
-from gmvcausal.rollout import places, winsor
-from gmvcausal.rollout.covariates import ADJUSTMENTS
+from gmvcausal.rollout.chance.inference import INFERENCE
 from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import FAMILY, Options
-from gmvcausal.rollout.inference import INFERENCE
-from gmvcausal.rollout.panel import Panel, read_panel
+from gmvcausal.rollout.intake import places, winsor
+from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
+from gmvcausal.rollout.intake.panel import Panel, read_panel
 from gmvcausal.rollout.result import DidResult, Origin
-from gmvcausal.rollout.synthetic import METHODS
-from gmvcausal.rollout.synthetic_result import SyntheticResult
+from gmvcausal.rollout.synthetic.paths import METHODS
+from gmvcausal.rollout.synthetic.result import SyntheticResult
 from gmvcausal.stats.inference import SSC_CHOICES
 from gmvcausal.stats.spatial import KERNELS
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.rollout import aggregate
+from gmvcausal.rollout.group_time import aggregate
 
 ORACLE = json.loads((Path(__file__).parent / "mpdta_covariates.json").read_text(encoding="utf-8"))
 COLUMNS = {"outcome": "lemp", "unit": "countyreal", "time": "year", "first_treated": "first.treat"}

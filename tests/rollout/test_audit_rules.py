@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.rollout.rules import RULES, judge
+from gmvcausal.rollout.audit.rules import RULES, judge
 
 
 def panel(units: int = 200, periods: int = 12, start: int = 7, effect: float = 0.0, seed: int = 0) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import pytest
 from panels import campaigns, rollout, thinned
 
 import gmvcausal as gc
-from gmvcausal.rollout.event_regression import event_fit, group_rows
-from gmvcausal.rollout.within import fit
+from gmvcausal.rollout.regression.event_regression import event_fit, group_rows
+from gmvcausal.rollout.regression.within import fit
 
 EXACT = {"rtol": 1e-10, "atol": 1e-11}
 
@@ -60,7 +60,7 @@ def test_a_large_offset_costs_no_digits() -> None:
 
 
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gmvcausal.rollout import event_regression
+    from gmvcausal.rollout.regression import event_regression
 
     frames = [(thinned(rollout()), "twfe", {}), (campaigns(), "stacked", {"stack": "campaign", "treated": "treated"})]
     whole = [gc.did(f, estimator=e, **o).event_study() for f, e, o in frames]

@@ -13,7 +13,7 @@ from panels import rollout, thinned
 from protocol import assert_protocol
 
 import gmvcausal as gc
-from gmvcausal.rollout import cell_effects, linear, normal
+from gmvcausal.rollout.regression import cell_effects, linear, normal
 
 FAMILY = ("sun_abraham", "imputation", "two_stage", "etwfe")
 IMPUTING = ("imputation", "two_stage", "etwfe")

@@ -6,7 +6,7 @@ import pytest
 from protocol import assert_protocol
 
 import gmvcausal as gc
-from gmvcausal.rollout.placebo import MIN_BEFORE
+from gmvcausal.rollout.chance.placebo import MIN_BEFORE
 
 
 def rooms(

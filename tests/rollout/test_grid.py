@@ -8,7 +8,7 @@ import pytest
 from panels import rollout
 
 import gmvcausal as gc
-from gmvcausal.rollout.grid import make_grid
+from gmvcausal.rollout.intake.grid import make_grid
 
 
 def micro(dates: list[str]) -> np.ndarray:

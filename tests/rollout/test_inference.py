@@ -12,8 +12,8 @@ from panels import campaigns, rollout, thinned
 from protocol import assert_protocol
 
 import gmvcausal as gc
+from gmvcausal.rollout.chance.inference import cluster_scores, regression
 from gmvcausal.rollout.estimators import ESTIMATORS
-from gmvcausal.rollout.inference import cluster_scores, regression
 from gmvcausal.stats.spatial import conley
 
 

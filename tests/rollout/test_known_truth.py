@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.rollout import aggregate
-from gmvcausal.rollout.group_time import group_time, rebase
-from gmvcausal.rollout.within import fit
+from gmvcausal.rollout.group_time import aggregate
+from gmvcausal.rollout.group_time.effects import group_time, rebase
+from gmvcausal.rollout.regression.within import fit
 from gmvcausal.stats.inference import sup_t, wald
 
 REPS = 2_000

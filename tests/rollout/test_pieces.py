@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmvcausal.rollout import from_moments, from_units, moment_scores
-from gmvcausal.rollout.cells import make_cells
-from gmvcausal.rollout.clustered import cluster_sums, products, squares
-from gmvcausal.rollout.group_time import group_time
+from gmvcausal.rollout.chance import moment_scores
+from gmvcausal.rollout.chance.clustered import cluster_sums, products, squares
+from gmvcausal.rollout.group_time import from_moments, from_units
+from gmvcausal.rollout.group_time.cells import make_cells
+from gmvcausal.rollout.group_time.effects import group_time
 
 N, T = 200, 7
 CLUSTERS = {True: np.random.default_rng(8).integers(0, 30, N), False: np.random.default_rng(9).permutation(N)}

@@ -13,8 +13,8 @@ from protocol import assert_protocol
 from scipy import stats
 
 import gmvcausal as gc
-from gmvcausal.rollout.placebo_test import PlaceboResult
-from gmvcausal.rollout.reassigned import lots_of
+from gmvcausal.rollout.referee.placebo_test import PlaceboResult
+from gmvcausal.rollout.referee.reassigned import lots_of
 
 FAMILY = ["callaway_santanna", "twfe", "sun_abraham", "imputation", "two_stage", "etwfe"]
 

@@ -15,7 +15,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.present import figures
-from gmvcausal.rollout.synthetic import METHODS, augmented, synthetic_control, synthetic_did
+from gmvcausal.rollout.synthetic.paths import METHODS, augmented, synthetic_control, synthetic_did
 
 ALL = list(METHODS)
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from gmvcausal.rollout.within import take_out
+from gmvcausal.rollout.regression.within import take_out
 from gmvcausal.stats import wild
 from gmvcausal.stats.control_runs import conley_taber, ferman_pinto, variance_by_size
 from gmvcausal.stats.few_treated import Contrasts

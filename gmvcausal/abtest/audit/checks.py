@@ -4,46 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmvcausal.abtest.audit import of_days as checks_days
-from gmvcausal.abtest.audit import of_design as checks_design
-from gmvcausal.abtest.audit import of_outcome as checks_outcome
-from gmvcausal.abtest.audit import of_split as checks_split
-from gmvcausal.abtest.audit import of_switchback as checks_switchback
+from gmvcausal.abtest.audit import of_days
+from gmvcausal.abtest.audit import of_design
+from gmvcausal.abtest.audit import of_outcome
+from gmvcausal.abtest.audit import of_split
+from gmvcausal.abtest.audit import of_switchback
 from gmvcausal.abtest.audit.case import Case
 from gmvcausal.results import Audit, Check
 
 # Every check of a test, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    checks_design.sample_ratio,
-    checks_design.repeated_units,
-    checks_split.trigger_ratio,
-    checks_split.budget_split,
-    checks_split.budget_spent,
-    checks_switchback.switches,
-    checks_switchback.washed_out,
-    checks_switchback.repeated_rows,
-    checks_switchback.block_level,
-    checks_switchback.carry_over,
-    checks_switchback.time_balance,
-    checks_outcome.tail,
-    checks_outcome.leverage,
-    checks_outcome.tail_balance,
-    checks_outcome.small_arm,
-    checks_design.dose,
-    checks_design.few_clusters,
-    checks_design.cluster_level,
-    checks_outcome.relative,
-    checks_design.first_stage,
-    checks_outcome.denominator,
-    checks_outcome.zero_variance,
-    checks_outcome.all_zero,
-    checks_outcome.negative_amounts,
-    checks_outcome.scale_mix,
-    checks_outcome.quantisation,
-    checks_design.balance,
-    checks_design.leakage,
-    checks_days.novelty,
-    checks_days.silent_units,
+    of_design.sample_ratio,
+    of_design.repeated_units,
+    of_split.trigger_ratio,
+    of_split.budget_split,
+    of_split.budget_spent,
+    of_switchback.switches,
+    of_switchback.washed_out,
+    of_switchback.repeated_rows,
+    of_switchback.block_level,
+    of_switchback.carry_over,
+    of_switchback.time_balance,
+    of_outcome.tail,
+    of_outcome.leverage,
+    of_outcome.tail_balance,
+    of_outcome.small_arm,
+    of_design.dose,
+    of_design.few_clusters,
+    of_design.cluster_level,
+    of_outcome.relative,
+    of_design.first_stage,
+    of_outcome.denominator,
+    of_outcome.zero_variance,
+    of_outcome.all_zero,
+    of_outcome.negative_amounts,
+    of_outcome.scale_mix,
+    of_outcome.quantisation,
+    of_design.balance,
+    of_design.leakage,
+    of_days.novelty,
+    of_days.silent_units,
 )
 
 

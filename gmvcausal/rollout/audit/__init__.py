@@ -1,0 +1,1 @@
+"""The audit of a roll-out: its checks and their published rules."""

@@ -1,0 +1,108 @@
+"""Checks on who is there, and when: rows that are absent, and units that appear late."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gmvcausal.errors import GmvCausalError
+from gmvcausal.results import Check
+from gmvcausal.rollout.audit.attrition import attrition_bounds
+from gmvcausal.rollout.audit.case import Case, p_text, retry, subset
+from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.intake.cohorts import UNTREATED
+
+
+def attrition(case: Case) -> Check:
+    """Are unit-periods absent, and how far could that move the answer?"""
+    panel = case.panel
+    y = panel.y[panel.start >= UNTREATED] if panel.stack is None else panel.y
+    present = np.isfinite(y)
+    if panel.stack is not None:
+        # A stacked window ends with its campaign, so a column is absent for the whole campaign by design.
+        columns = np.array([present[panel.stack == b].any(axis=0) for b in range(int(panel.stack.max()) + 1)])
+        absent = 1 - present.sum() / columns[panel.stack].sum()
+    else:
+        absent = 1 - float(present.mean())
+    if absent <= 0:
+        return Check("attrition", "passed", "every unit is seen in every period", 0.0, 0.0)
+    treated = case.fitted.treated[panel.start >= UNTREATED] if panel.stack is None else case.fitted.treated
+    rates = tuple(1 - float(present[side].mean()) if side.any() else math.nan for side in (treated, ~treated))
+    message = (
+        f"{absent:.1%} of unit-periods are absent ({rates[0]:.1%} of treated units', {rates[1]:.1%} of the others')"
+    )
+    bounds = attrition_bounds(case.fitted.effects)
+    if bounds is not None:
+        message += (
+            f"; if treatment moves leaving in one direction only, the effect on units seen either way lies between "
+            f"{bounds[0]:+.4g} and {bounds[1]:+.4g} (Lee 2009)"
+        )
+    moved, p = _tactic_on_absence(case)
+    status = judge("attrition", float(absent))
+    if p < 0.01:
+        message += f"; the tactic itself moved the share that is absent by {moved:+.1%} (p = {p_text(p)})"
+        # Who is compared then depends on the tactic. Bounds on one side of zero still say which way the effect goes.
+        if bounds is None or bounds[0] <= 0 <= bounds[1]:
+            status = "failed"
+    remedy = (
+        "rows outside each unit's life are absent by your entry and exit dates: the effect is one on units alive"
+        if panel.meta.get("life_known")
+        else "a shopper who left has GMV 0: zero-fill inside each unit's life, for example with gc.Logs(...).panel"
+    )
+    if status == "failed":
+        remedy = "keep those who left in the panel with GMV 0 (leave out exit dates), so that both sides are whole"
+    return Check("attrition", status, message, float(absent), bound("attrition"), remedy)
+
+
+def _tactic_on_absence(case: Case) -> tuple[float, float]:
+    """The same design's effect on being absent, and its p-value; NaN where it cannot be had."""
+    panel = case.panel
+    if panel.stack is not None or panel.on is not None or case.options.estimator == "naive":
+        return math.nan, math.nan
+    # Nobody may be absent before the start, and a ratio to nothing is none: ratios are formed of those present.
+    ratios = case.options.estimator == "poisson"
+    marked = replace(panel, y=(np.isfinite(panel.y) == ratios).astype(float), notes=[], dropped={})
+    try:
+        again = case.rerun(marked)
+    except GmvCausalError:
+        return math.nan, math.nan
+    return float(-again.estimate[0] if ratios else again.estimate[0]), float(again.p_value[0])
+
+
+def late_entry(case: Case) -> Check:
+    """Do units that appear late fall unevenly on the two sides?"""
+    panel = case.panel
+    if panel.meta.get("life_known"):
+        return Check("late_entry", "passed", "entry dates are known, so zeros lie inside each unit's life only")
+    if panel.stack is not None:
+        return Check("late_entry", "not_run", "a stack follows each unit through one window only")
+    active = np.isfinite(panel.y) & (panel.y != 0)
+    cutoff = max(1, round(panel.y.shape[1] / 13))
+    early = active[:, : cutoff + 1].any(axis=1)
+    used = panel.start >= UNTREATED
+    sides = [~early[used & side] for side in (case.fitted.treated, ~case.fitted.treated)]
+    if not all(len(s) for s in sides):
+        return Check("late_entry", "not_run", "there are no units on one side")
+    shares = [float(s.mean()) for s in sides]
+    gap = abs(shares[0] - shares[1])
+    message = (
+        f"{shares[1]:.0%} of untreated units are first active after the first {cutoff + 1} periods, against "
+        f"{shares[0]:.0%} of treated units"
+    )
+    if judge("late_entry", gap) == "passed":
+        return Check("late_entry", "passed", message, gap, bound("late_entry"))
+    message += (
+        f"; on the units active by then: {retry(case, subset(panel, early))}, against "
+        f"{case.fitted.estimates.estimate[0]:+.4g}"
+    )
+    return Check(
+        "late_entry",
+        "warned",
+        message,
+        gap,
+        bound("late_entry"),
+        "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), "
+        "or read the rerun",
+    )

@@ -1,0 +1,238 @@
+"""Checks on who is compared with whom."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gmvcausal.errors import GmvCausalError
+from gmvcausal.results import Check
+from gmvcausal.rollout.audit.case import Case
+from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.fitted import FAMILY
+from gmvcausal.rollout.intake.cohorts import UNTREATED
+
+
+def few_clusters(case: Case) -> Check:
+    """Are there enough clusters on both sides for the usual standard errors?"""
+    treated, control = case.fitted.clusters
+    least = min(treated, control)
+    status = judge("few_clusters", least)
+    message = f"{treated:,} treated and {control:,} control clusters (by {case.panel.cluster_name})"
+    estimates = case.fitted.estimates
+    if 0 in estimates.special:
+        # Chance is learnt from the controls, so few treated clusters cost power, not honesty.
+        known = math.isfinite(float(estimates.std_error[0]))
+        status = status if known else "warned"
+        why = "" if known else "no standard error can be had from so few, so "
+        message += f"; {why}the interval is by {estimates.method}"
+    elif estimates.withheld:
+        status = "failed"
+        message += "; " + estimates.withheld.partition(": ")[2]
+    remedy = (
+        "collect more treated units, mend what placebo runs lack, or read the estimate without an interval"
+        if status == "failed"
+        else ("read intervals near the margin with care" if status == "warned" else "")
+    )
+    return Check("few_clusters", status, message, float(least), bound("few_clusters"), remedy)
+
+
+def cohort_size(case: Case) -> Check | None:
+    """How many units does the smallest cohort have?"""
+    if case.panel.stack is not None or not (case.panel.start >= 0).any():
+        return None
+    sizes = np.bincount(case.panel.start[case.panel.start >= 0])
+    least = int(sizes[sizes > 0].min())
+    small = int(((sizes > 0) & (sizes < 5)).sum())
+    if not small:
+        return Check("cohort_size", "passed", f"the smallest cohort has {least:,} units", float(least), 5.0)
+    return Check(
+        "cohort_size",
+        "warned",
+        f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units, the smallest {least}",
+        float(least),
+        5.0,
+        "read effects of single cohorts with care, or use longer periods so that cohorts merge",
+    )
+
+
+def always_treated(case: Case) -> Check | None:
+    """Units without an untreated period cannot be compared and were left out."""
+    cohorts = case.panel.cohorts
+    if cohorts is None or case.options.estimator == "twfe":
+        return None
+    share = cohorts.always / len(cohorts.start)
+    status = judge("always_treated", share)
+    message = f"{cohorts.always:,} of {len(cohorts.start):,} units were treated from the start"
+    message += " and are left out" if cohorts.always else ""
+    remedy = "supply earlier periods if the effect on these units matters" if share else ""
+    return Check("always_treated", status, message, share, bound("always_treated"), remedy)
+
+
+def never_treated(case: Case) -> Check | None:
+    """Without never-treated units the not-yet-treated serve as controls, and the last cohort has none."""
+    if case.options.estimator not in ("callaway_santanna", "poisson", *FAMILY):
+        return None
+    count = int((case.panel.start == UNTREATED).sum())
+    if count:
+        return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
+    last = case.options.estimator == "sun_abraham"
+    later = "of those treated later one cohort serves as control" if last else "units treated later serve as controls"
+    return Check(
+        "never_treated",
+        "warned",
+        f"no unit is untreated throughout; {later}, and the last cohort is only a control",
+        0.0,
+        1.0,
+        "keep a hold-out group in the next roll-out",
+    )
+
+
+def lost_units(case: Case) -> Check | None:
+    """Treated units that no comparison reaches, because rows are absent at their base or for all controls."""
+    lost = case.fitted.lost_units
+    if not lost:
+        return None
+    share = lost / max(int(case.fitted.treated.sum()), lost)
+    message = (
+        f"{lost:,} treated units ({share:.0%}) enter no comparison: they or all controls are absent in the base period"
+    )
+    remedy = "the effect and its total do not cover them: supply the missing rows, or say so beside the number"
+    return Check("lost_units", judge("lost_units", share), message, share, bound("lost_units"), remedy)
+
+
+def log_facts(case: Case) -> Check | None:
+    """Does what `Logs` wrote about the frame still hold, and did it come along?"""
+    meta = case.panel.meta
+    if meta.get("changed"):
+        message = "the outcome has changed since Logs made the frame, so its unit and its checks may not hold any more"
+        return Check("log_facts", "warned", message, remedy="change the logs instead, and make the frame again")
+    if meta or not case.panel.from_logs:
+        return None
+    message = "the frame has the columns of Logs but not its facts: its checks on the log are not repeated here"
+    return Check("log_facts", "warned", message, remedy="pass the frame as Logs made it, or read the checks there")
+
+
+def cluster_level(case: Case) -> Check | None:
+    """Is there a column, not used as the cluster, within which treatment does not vary?"""
+    if not case.panel.coarser:
+        return None
+    names = ", ".join(repr(name) for name in case.panel.coarser)
+    return Check(
+        "cluster_level",
+        "warned",
+        f"treatment does not vary within {names}, but standard errors are clustered by {case.panel.cluster_name}",
+        float(len(case.panel.coarser)),
+        bound("cluster_level"),
+        f"if the tactic was assigned there, pass cluster={case.panel.coarser[0]!r}: shocks common to it are otherwise "
+        "read as effects",
+    )
+
+
+def spillover(case: Case) -> Check:
+    """What no column here can tell."""
+    return Check(
+        "spillover",
+        "not_run",
+        "the data name no links between units; the estimate assumes that one unit's treatment leaves the others alone",
+        remedy="compare with units that cannot be reached, for example in other cities",
+    )
+
+
+def period_gaps(case: Case) -> Check:
+    """Are periods missing for everyone?"""
+    gaps = case.panel.grid.gaps if case.panel.stack is None else 0  # between the windows of a stack gaps are by design
+    if not gaps:
+        return Check("period_gaps", "passed", "no period is missing between the first and the last", 0.0, 0.0)
+    return Check(
+        "period_gaps",
+        "warned",
+        f"{gaps:,} periods between the first and the last are missing for every unit",
+        float(gaps),
+        0.0,
+        "check whether these periods were lost or had no sales at all (then they are zeros)",
+    )
+
+
+def forbidden_comparisons(case: Case) -> Check | None:
+    """Two-way fixed effects use units already treated as controls when starts differ or treatment switches."""
+    on = case.fitted.on
+    if case.options.estimator != "twfe" or on is None:
+        return None
+    present = np.isfinite(case.panel.y)
+    ever, first = case.panel.start != UNTREATED, np.maximum(case.panel.start, 0)
+    n_starts = len(np.unique(first[ever]))
+    off = (ever[:, None] & present & (on == 0) & (np.arange(on.shape[1]) > first[:, None])).any()
+    if n_starts == 1 and not off:
+        return Check("forbidden_comparisons", "passed", "all treated units start together and stay treated", 1.0, 1.0)
+    what = f"treatment starts in {n_starts} different periods" + (" and switches off again" if off else "")
+    return Check(
+        "forbidden_comparisons",
+        "failed",
+        f"{what}, so units already treated serve as controls and effects that grow are read with the "
+        "wrong weight or sign (Goodman-Bacon 2021)",
+        float(n_starts),
+        1.0,
+        "use estimator='callaway_santanna', or 'stacked' for campaigns",
+    )
+
+
+def campaign_overlap(case: Case) -> Check | None:
+    """In a stack: how many comparison cells lie under another campaign, and does leaving them out change the answer?"""
+    panel = case.panel
+    if panel.other is None:
+        if panel.stack is None:
+            return None
+        return Check(
+            "campaign_overlap",
+            "not_run",
+            "the stack has no column other_tactic, so overlapping campaigns are not known",
+            remedy="build the frame with Logs.stack",
+        )
+    on = case.fitted.on
+    assert on is not None  # a stack is always fitted by regression
+    present = np.isfinite(panel.y)
+    comparison = present & (on == 0)
+    value = float((panel.other[comparison] == 1).mean())
+    message = f"{value:.1%} of control and pre-period cells lie under another campaign"
+    threshold = bound("campaign_overlap")
+    if judge("campaign_overlap", value) == "passed":
+        return Check("campaign_overlap", "passed", message, value, threshold)
+    clean = replace(panel, y=np.where(comparison & (panel.other == 1), np.nan, panel.y), notes=[], dropped={})
+    try:
+        again = case.rerun(clean)
+        estimate, se = float(again.estimate[0]), float(again.std_error[0])
+    except GmvCausalError as error:
+        return Check(
+            "campaign_overlap", "warned", f"{message}; the rerun is not possible ({error.rule})", value, threshold
+        )
+    first, first_se = float(case.fitted.estimates.estimate[0]), float(case.fitted.estimates.std_error[0])
+    changed = abs(estimate - first) > 2 * first_se and (abs(estimate) > 1.96 * se) != (abs(first) > 1.96 * first_se)
+    message += f"; without them the estimate is {estimate:+.4g} ({se:.4g}) against {first:+.4g} ({first_se:.4g})"
+    return Check(
+        "campaign_overlap",
+        "failed" if changed else "warned",
+        message,
+        value,
+        threshold,
+        "the effect is that of this campaign on top of the usual campaign mix; read the rerun beside it",
+    )
+
+
+def id_reuse(case: Case) -> Check | None:
+    """Does one id stand for units in several places?"""
+    moving = case.panel.moving
+    if not moving:
+        return None
+    count = max(moving.values())
+    where = ", ".join(f"{n:,} units under more than one {column!r}" for column, n in moving.items())
+    return Check(
+        "id_reuse",
+        "warned",
+        f"there are {where}",
+        float(count),
+        0.0,
+        "if each place numbers its own units, join place and id into one unit column",
+    )

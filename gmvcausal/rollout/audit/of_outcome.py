@@ -1,0 +1,143 @@
+"""Checks on the outcome: one unit, mixed units of money, zeros, coarse numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from gmvcausal.errors import GmvCausalError
+from gmvcausal.results import Check
+from gmvcausal.rollout.audit.case import Case, retry
+from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.ratios.poisson import poisson
+from gmvcausal.stats.humps import two_humps
+
+MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
+
+
+def leverage(case: Case) -> Check | None:
+    """Does one unit carry the result?"""
+    panel = case.panel
+    if 0 in case.fitted.estimates.special:
+        return Check(
+            "leverage", "not_run", "with a handful of treated clusters each of them carries much of the estimate"
+        )
+    by_unit = np.bincount(panel.unit_code, case.fitted.influence())
+    total = float(by_unit @ by_unit)
+    if total <= 0:
+        return Check("leverage", "not_run", "the estimate has no variance")
+    value = float((by_unit**2).max() / total)
+    message = f"the largest unit carries {value:.1%} of the variance of the estimate"
+    threshold = bound("leverage")
+    if judge("leverage", value) == "passed":
+        return Check("leverage", "passed", message, value, threshold)
+    size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
+    cap = float(np.quantile(size, 0.99))
+    message += (
+        f"; with outcomes capped at {cap:.4g} (99 % of the non-zero ones) the estimate is "
+        f"{retry(case, replace(panel, y=np.clip(panel.y, -cap, cap), notes=[], dropped={}))}"
+    )
+    return Check(
+        "leverage",
+        "warned",
+        message,
+        value,
+        threshold,
+        "look at this unit; report the capped estimate beside the plain one",
+    )
+
+
+def scale_mix(case: Case) -> Check | None:
+    """Are some units recorded in another unit of money (cents, another currency)?"""
+    y = case.panel.y
+    active = np.isfinite(y) & (y != 0)
+    count = active.sum(axis=1)
+    sums = np.where(active, np.abs(y), 0.0).sum(axis=1)[count > 0]
+    level = np.sort(np.log10(sums / count[count > 0]))
+    if len(level) < 20:
+        return Check("scale_mix", "not_run", "fewer than 20 units have any outcome")
+    share, apart = two_humps(level)
+    threshold = bound("scale_mix")
+    if apart and judge("scale_mix", share) != "passed":
+        return Check(
+            "scale_mix",
+            "warned",
+            f"the levels of the units form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} on the "
+            "smaller one",
+            share,
+            threshold,
+            "check whether these units are recorded in cents or in another currency",
+        )
+    return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
+
+
+def log_zeros(case: Case) -> Check | None:
+    """Is the outcome a logarithm of amounts? Then the effect is one on the mean of logs, not on GMV."""
+    y = case.panel.y[np.isfinite(case.panel.y)]
+    named = re.match(r"(log|ln)(1p)?(_|\b|1p)", case.options.outcome.lower()) is not None
+    if not (named or _of_cents(y)):
+        return None
+    found = float(case.fitted.estimates.estimate[0])
+    message = (
+        f"the outcome looks like a logarithm, {float((y == 0).mean()):.0%} of it zeros: {found:+.3g} is the change in "
+        "the mean of logs, which the choice of the added 1 and the share of zeros decide, not the change in GMV"
+    )
+    if (y >= 0).all() and y.max() < MOST_LOG and case.panel.stack is None and (case.panel.start >= 0).any():
+        amounts = replace(case.panel, y=np.expm1(case.panel.y), notes=[], dropped={})
+        try:
+            mean = poisson(amounts, replace(case.options, estimator="poisson"))
+            log = float(mean.series["log overall"]().estimate[0])
+            message += f"; on the amounts themselves the log of means changes by {log:+.3g}"
+        except GmvCausalError:
+            pass  # what the amounts say stands beside the warning only where it can be had
+    return Check(
+        "log_zeros",
+        "warned",
+        message,
+        remedy="give the amounts as they are with estimator='poisson': effects in per cent of GMV, zeros kept",
+    )
+
+
+def _of_cents(y: np.ndarray) -> bool:
+    """Whether the values are log(1 + x) of amounts in whole cents, with zeros."""
+    some = y[y != 0][:: max(1, int((y != 0).sum()) // 5_000)]
+    if not len(some) or not (y == 0).any() or some.min() < 0 or some.max() >= MOST_LOG:
+        return False
+    cents, plain = 100 * np.expm1(some), 100 * some
+    near = np.abs(cents - np.round(cents)) < 1e-6 * np.maximum(1.0, cents / 1e6)
+    return bool(near.all() and (np.abs(plain - np.round(plain)) > 1e-6).mean() > 0.5)
+
+
+def all_zero(case: Case) -> Check | None:
+    """Is there any outcome at all?"""
+    y = case.panel.y
+    if (y[np.isfinite(y)] != 0).any():
+        return None
+    return Check(
+        "all_zero",
+        "warned",
+        "every outcome is zero, so the estimate is zero by construction",
+        1.0,
+        1.0,
+        "check the outcome column",
+    )
+
+
+def quantisation(case: Case) -> Check | None:
+    """Does the source dtype hold the numbers finely enough?"""
+    if not case.panel.spacing:
+        return None
+    y = case.panel.y[np.isfinite(case.panel.y)]
+    value = case.panel.spacing / max(float(y.std()), 1e-300)
+    status = judge("quantisation", value)
+    remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
+    return Check(
+        "quantisation",
+        status,
+        f"float32 outcomes are {case.panel.spacing:.2g} apart at the top",
+        value,
+        bound("quantisation"),
+        remedy,
+    )

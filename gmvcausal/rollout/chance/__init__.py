@@ -1,0 +1,1 @@
+"""How far chance reaches: cluster sums, placebo runs, and intervals on request."""

@@ -1,0 +1,1 @@
+"""Effects by cohort and period from two-by-two comparisons, and their aggregates."""

@@ -1,0 +1,159 @@
+"""Aggregates of ATT(g, t): rows J over the cells and the cohort shares, so that shares carry their own uncertainty.
+
+An aggregate weighted by cohort size is sum_k p_g(k) ATT_k / sum_k p_g(k). Its row holds the weights on the cells and,
+by the delta method, the derivative with respect to each share p_g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.rollout.group_time.effects import Effects, FloatArray, IntArray
+
+_NUMBERS = 4_000_000  # of one piece of the counts of clusters
+
+
+class Grouped(Protocol):
+    """Effects that know the group of every unit."""
+
+    @property
+    def n(self) -> FloatArray:
+        """Units per group."""
+
+    @property
+    def group(self) -> IntArray:
+        """Each unit's group, negative where left out."""
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """Aggregated effects.
+
+    Attributes
+    ----------
+    at : ndarray, shape (a,)
+        What each row stands for: event time, cohort, period (or 0).
+    estimate : ndarray, shape (a,)
+    rows : ndarray, shape (a, K + G)
+        Loadings on cells and shares, for covariance and influence.
+    cohorts : ndarray of bool, shape (a, G)
+        Which cohorts contribute.
+    controls : ndarray of bool, shape (a, H)
+        Which groups serve as their controls.
+    """
+
+    at: IntArray
+    estimate: FloatArray
+    rows: FloatArray
+    cohorts: NDArray[np.bool_]
+    controls: NDArray[np.bool_]
+
+
+Part = tuple[float, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> Part:
+    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls."""
+    k, shares, at = len(effects.att), effects.shares, np.flatnonzero(inside)
+    att, cohort = effects.att[at], effects.cells.cohort[at]
+    weight = shares[cohort]
+    total = weight.sum()
+    estimate = float(weight @ att / total)
+    row = np.zeros(k + len(shares))
+    row[at] = weight / total
+    row[k:] = np.bincount(cohort, (att - estimate) / total, minlength=len(shares))
+    cohorts = np.bincount(cohort, minlength=len(shares)) > 0
+    return estimate, row, cohorts, np.asarray(effects.cells.controls[at].any(axis=0))
+
+
+def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregates:
+    values = np.unique(key[inside])
+    parts = [size_weighted(effects, inside & (key == v)) for v in values]
+    return _collect(values, parts, effects)
+
+
+def _collect(at: IntArray, parts: list[Part], effects: Effects) -> Aggregates:
+    g = len(effects.shares)
+    return Aggregates(
+        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), len(effects.att) + g),
+        np.array([p[2] for p in parts], dtype=bool).reshape(len(parts), g),
+        np.array([p[3] for p in parts], dtype=bool).reshape(len(parts), g + 1),
+    )  # fmt: skip
+
+
+def post(effects: Effects) -> NDArray[np.bool_]:
+    """Cells at or after treatment."""
+    return np.asarray(effects.cells.event >= 0)
+
+
+def simple(effects: Effects) -> Aggregates:
+    """All post cells, weighted by cohort size."""
+    return _collect(np.array([0]), [size_weighted(effects, post(effects))], effects)
+
+
+def by_event(effects: Effects) -> Aggregates:
+    """One row per event time."""
+    return _by(effects, effects.cells.event, np.ones(len(effects.att), dtype=bool))
+
+
+def by_period(effects: Effects) -> Aggregates:
+    """One row per period (column of the grid), post cells."""
+    return _by(effects, effects.cells.period, post(effects))
+
+
+def by_cohort(effects: Effects) -> Aggregates:
+    """One row per cohort: the plain mean over its post cells."""
+    return _by(effects, effects.cells.cohort, post(effects))
+
+
+def mean_of(parts: Aggregates, keep: NDArray[np.bool_] | None = None) -> Aggregates:
+    """Plain mean over rows (event times, periods)."""
+    use = np.ones(len(parts.at), dtype=bool) if keep is None else keep
+    return Aggregates(
+        np.array([0]), np.array([parts.estimate[use].mean()]), parts.rows[use].mean(axis=0)[None, :],
+        np.atleast_2d(parts.cohorts[use].any(axis=0)), np.atleast_2d(parts.controls[use].any(axis=0)),
+    )  # fmt: skip
+
+
+def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
+    """Mean over cohorts weighted by their size, with the shares' uncertainty."""
+    k = len(effects.att)
+    share = effects.shares[parts.at]
+    total = share.sum()
+    estimate = float(share @ parts.estimate / total)
+    row = (share / total) @ parts.rows
+    row[k + parts.at] += (parts.estimate - estimate) / total
+    return Aggregates(
+        np.array([0]), np.array([estimate]), row[None, :],
+        np.atleast_2d(parts.cohorts.any(axis=0)), np.atleast_2d(parts.controls.any(axis=0)),
+    )  # fmt: skip
+
+
+def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
+    """The one cohort behind each cell, shape (K, G)."""
+    out = np.zeros((len(effects.att), len(effects.shares)), dtype=bool)
+    out[np.arange(len(out)), effects.cells.cohort] = True
+    return out
+
+
+def cluster_counts(groups: NDArray[np.bool_], effects: Grouped, cluster: IntArray) -> IntArray:
+    """Number of distinct clusters among the units of the groups marked in each row, shape (a,)."""
+    n_groups, group = groups.shape[1], effects.group
+    if int(cluster.max()) + 1 == len(cluster):
+        return np.asarray(groups @ effects.n[:n_groups], dtype=np.int64)
+    inside = (group >= 0) & (group < n_groups)
+    holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)
+    holds[group[inside], cluster[inside]] = True
+    marks = holds.astype(np.float32)
+    step = max(1, _NUMBERS // marks.shape[1])
+    return np.concatenate(
+        [
+            np.count_nonzero(groups[low : low + step].astype(np.float32) @ marks, axis=1)
+            for low in range(0, len(groups), step)
+        ]
+        or [np.zeros(0, dtype=np.int64)]
+    )

@@ -1,0 +1,180 @@
+"""The default estimator: group-time effects and their aggregates (Callaway and Sant'Anna 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError
+from gmvcausal.rollout.chance.placebo import placebo
+from gmvcausal.rollout.fitted import (
+    MAX_JOINT,
+    NO_RUNS,
+    Fitted,
+    IntArray,
+    Options,
+    Runs,
+    Series,
+    given,
+    headline,
+    no_stack,
+    trimmed_note,
+)
+from gmvcausal.rollout.group_time import aggregate
+from gmvcausal.rollout.group_time.effects import Effects, group_time, rebase
+from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.stats.small_sample import Spread
+
+
+def callaway_santanna(panel: Panel, options: Options) -> Fitted:
+    """Group-time effects aggregated with the uncertainty of the cohort shares (Callaway and Sant'Anna 2021)."""
+    no_stack(panel)
+    check_variation(panel.start, "first_treated")
+    control, position, notes = options.control, panel.grid.position, list[str]()
+    if control == "never_treated" and not (panel.start == UNTREATED).any():
+        control = "not_yet_treated"
+        notes.append("no unit is never treated, so the not-yet-treated serve as controls")
+    y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
+    effects = group_time(
+        y, start, cluster, weight, position, control, options.base_period, options.anticipation, given(panel, options)
+    )
+    if not (effects.cells.event >= 0).any():
+        raise DesignError(
+            "no treated period has both a period before and a control unit, so no effect is identified",
+            remedy="supply earlier periods, later periods or untreated units",
+        )
+    lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
+    notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects)
+    parts = [aggregate.simple(effects)]
+    by_event, by_cohort, by_period = (
+        aggregate.by_event(effects),
+        aggregate.by_cohort(effects),
+        aggregate.by_period(effects),
+    )
+    parts += [
+        aggregate.mean_of(by_event, by_event.at >= 0),
+        aggregate.mean_of_cohorts(by_cohort, effects),
+        aggregate.mean_of(by_period),
+    ]
+    terms = [
+        ("overall", "ATT, post group-time effects weighted by cohort size"),
+        ("event-time average", "ATT, plain mean over event times from 0 on"),
+        ("cohort average", "ATT, mean per cohort weighted by cohort size"),
+        ("period average", "ATT, plain mean over calendar periods"),
+    ]
+    rows = np.vstack([p.rows for p in parts])
+    cov, spread = effects.uncertainty(rows)
+    group = effects.group
+    treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
+    # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
+    sides = (parts[0].cohorts, parts[0].controls)
+    clusters = (
+        int(aggregate.cluster_counts(sides[0], effects, cluster)[0]),
+        int(aggregate.cluster_counts(sides[1], effects, cluster)[0]),
+    )
+    estimate = np.concatenate([p.estimate for p in parts])
+    used = int((group >= 0).sum())
+    cells = int(effects.cell_units[effects.cells.event >= 0].sum())
+
+    def event() -> Series:
+        universal = rebase(effects, position, control, "universal", options.anticipation)
+        return effect_series(universal, aggregate.by_event(universal), cluster, universal.cells.reference(position))
+
+    tables: dict[str, Callable[[], Series]] = {
+        "cohort": lambda: effect_series(effects, by_cohort, cluster),
+        "period": lambda: effect_series(effects, by_period, cluster),
+        "cells": lambda: _cell_series(effects, cluster),
+    }
+    estimates = headline(
+        terms,
+        options.outcome_unit,
+        estimate,
+        cov,
+        used,
+        spread,
+        clusters,
+        lambda: (
+            Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, float(estimate[0]), "last")
+        ),
+    )
+    controls = untreated if untreated.any() else treated
+    return Fitted(
+        estimates,
+        lambda: effects.influence(rows[0]),
+        event,
+        treated,
+        controls,
+        clusters,
+        cells,
+        effects,
+        tables,
+        weights=effects if panel.covariates is not None else None,
+        lost_units=int(lost.sum()),
+        notes=tuple(notes),
+        rows=rows,
+    )
+
+
+def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]:
+    """Say which treated units no comparison reaches: a cohort must not vanish from the answer in silence."""
+    if not lost.any():
+        return []
+    out, start = [], panel.start
+    treated = np.bincount(start[start >= 0])
+    gone = np.bincount(start[lost], minlength=len(treated))
+    for column in np.flatnonzero((gone > 0) & (gone == treated)):
+        out.append(
+            f"the {gone[column]:,} units first treated in {panel.grid.text(panel.grid.values[column])} enter no "
+            f"comparison, because they or all their control units are absent {where} or ever after"
+        )
+    some = int(gone[gone < treated].sum())
+    if some:
+        out.append(f"{some:,} treated units enter no comparison, because they are absent {where} or ever after")
+    return out
+
+
+def effect_series(
+    effects: Effects, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
+) -> Series:
+    """Aggregates with their covariance and the clusters behind each."""
+    cov, spread = effects.uncertainty(parts.rows)
+    return Series(
+        parts.at,
+        parts.estimate,
+        cov,
+        (parts.cohorts @ effects.n[:-1]).astype(np.int64),
+        _smaller_side(effects, parts.cohorts, parts.controls, cluster),
+        spread,
+        reference,
+    )
+
+
+def _cell_series(effects: Effects, cluster: IntArray) -> Series:
+    """Every group-time effect on its own."""
+    k = len(effects.att)
+    side = _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster)
+    if k > MAX_JOINT:
+        # Their joint covariance is not formed, so the smaller side alone sets the degrees of freedom.
+        n = np.maximum(side, 2).astype(float)
+        cov, spread = effects.variances(), Spread(n - 1, np.sqrt(n / (n - 1)))
+    else:
+        cov, spread = effects.uncertainty(np.eye(k, k + len(effects.shares)))
+    return Series(
+        effects.cells.event,
+        effects.att,
+        cov,
+        effects.n[effects.cells.cohort].astype(np.int64),
+        side,
+        spread,
+    )
+
+
+def _smaller_side(
+    effects: Effects, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+) -> IntArray:
+    sides = [aggregate.cluster_counts(groups, effects, cluster) for groups in (cohorts, controls)]
+    return np.minimum(*sides)

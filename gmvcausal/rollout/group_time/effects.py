@@ -1,0 +1,81 @@
+"""ATT(g, t): from moments of complete, unweighted panels without covariates, else from the units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.moments import from_arrays
+from gmvcausal.rollout.group_time.cells import make_cells
+from gmvcausal.rollout.group_time.from_covariates import FromCovariates
+from gmvcausal.rollout.group_time.from_moments import FromMoments
+from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.intake.covariates import Given
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Effects = FromMoments | FromUnits
+
+
+def groups_of(start: IntArray) -> tuple[IntArray, IntArray]:
+    """Cohort starts, and each unit's group: its cohort, the untreated last, negative where left out."""
+    # Counting and a look-up instead of sorting: starts are columns or one of two negative codes.
+    lowest = min(ALWAYS, UNTREATED)
+    starts = np.flatnonzero(np.bincount(start - lowest)[-lowest:])
+    place = np.full(-lowest + int(start.max(initial=0)) + 1, -1, dtype=np.int64)
+    place[starts - lowest] = np.arange(len(starts))
+    place[UNTREATED - lowest] = len(starts)
+    return starts, place[start - lowest]
+
+
+def group_time(
+    y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None, position: IntArray,
+    control: str, base_period: str, anticipation: int, given: Given | None = None,
+) -> Effects:  # fmt: skip
+    """Group-time effects of a panel: from moments where it is complete and unweighted, else from the units.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N, T)
+        NaN where a cell is absent.
+    start : ndarray, shape (N,)
+        Column of first treatment, negative codes as in `cohorts`.
+    cluster : ndarray, shape (N,)
+        Dense codes.
+    weight : ndarray, shape (N,), or None
+    position : ndarray, shape (T,)
+    control, base_period, anticipation
+        See `make_cells`.
+    given : Given, optional
+        Covariates that trends are parallel given.
+    """
+    starts, group = groups_of(start)
+    has_never = bool((group == len(starts)).any())
+    cells = make_cells(starts, position, has_never, control, base_period, anticipation)
+    if given is None and weight is None and np.isfinite(y.sum()):
+        above = int(cluster.max()) + 1 < len(cluster)
+        moments = from_arrays(y, group, tuple(range(len(starts) + 1)), cluster if above else None)
+        return FromMoments(cells, moments, group, y)
+    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
+    if given is not None:
+        label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
+        adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
+        return _drop_empty(adjusted)
+    return _drop_empty(FromUnits(cells, cells, group, y, weight, cluster))
+
+
+def _drop_empty(effects: FromUnits) -> FromUnits:
+    """Leave out comparisons for which no unit is seen in both periods on one side."""
+    keep = np.isfinite(effects.att)
+    return effects if keep.all() else replace(effects, cells=effects.cells.keep(keep))
+
+
+def rebase(effects: Effects, position: IntArray, control: str, base_period: str, anticipation: int) -> Effects:
+    """The same data with another base period: no second pass over complete panels."""
+    cells = make_cells(effects.cells.starts, position, bool(effects.n[-1]), control, base_period, anticipation)
+    if isinstance(effects, FromUnits):
+        return _drop_empty(replace(effects, cells=cells, listed=cells))
+    return replace(effects, cells=cells)

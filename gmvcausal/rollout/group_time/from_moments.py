@@ -1,0 +1,149 @@
+"""Group-time effects of complete panels from the moments of their cohorts; the units are not needed again.
+
+Notation of Callaway and Sant'Anna (2021): cohort g, period t, base period b, control group C. With m_h the mean outcome
+vector of cohort h and L = e_t - e_b, ATT(g, t) = L m_g - L m_C. Unit i of cohort h enters a vector of cells and cohort
+shares with influence A_h (Y_i - m_h) + d_h, scaled so that the covariance is the sum of its outer products:
+
+    Omega = sum_h  A_h C_h A_h' + n_h d_h d_h'
+
+where C_h is the cohort's centred cross-product. A_h has two entries a row and is kept sparse; d_h holds the shares
+and, for pooled control groups, the distance of the cohort's mean from the pooled mean. Aggregates are rows J; their
+covariance J Omega J' never needs the units, so bands and aggregations cost small matrices only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.moments import Moments
+from gmvcausal.rollout.chance.moment_scores import MomentScores
+from gmvcausal.rollout.group_time.cells import Cells
+from gmvcausal.stats.small_sample import Spread
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_CELLS_AT_ONCE = 250
+
+
+@dataclass(frozen=True)
+class FromMoments:
+    """Group-time effects of a complete, unweighted panel, from the moments of its cohorts.
+
+    Attributes
+    ----------
+    cells : Cells
+    moments : Moments
+        Keys 0..G-1 are the cohorts, G the untreated.
+    group : ndarray, shape (N,)
+        Each unit's group, negative where left out; for `influence`.
+    y : ndarray, shape (N, T)
+    """
+
+    cells: Cells
+    moments: Moments
+    group: IntArray
+    y: FloatArray
+
+    @cached_property
+    def n(self) -> FloatArray:
+        """Units per group."""
+        return self.moments.n
+
+    @property
+    def cell_units(self) -> FloatArray:
+        """Treated units behind every cell, shape (K,)."""
+        return np.asarray(self.n[self.cells.cohort])
+
+    @cached_property
+    def shares(self) -> FloatArray:
+        """Share of each cohort (not the untreated) among all units used."""
+        return np.asarray(self.n[:-1] / self.n.sum())
+
+    @cached_property
+    def _parts(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """ATT (K,), weight of one unit's change in each cell (K, H), and the constant beside it (K, H)."""
+        cells, n = self.cells, self.n
+        every, period, base = np.arange(len(cells.cohort)), cells.period, cells.base
+        high, low = self.moments.mean, self.moments.rest
+        change = ((high[:, period] - high[:, base]) + (low[:, period] - low[:, base])).T
+        size = cells.controls * n
+        pool = size / size.sum(axis=1, keepdims=True)
+        control = (pool * change).sum(axis=1)
+        weight = -pool / np.maximum(n, 1.0)  # empty groups have no pool
+        shift = weight * (change - control[:, None])
+        weight[every, cells.cohort] += 1.0 / n[cells.cohort]
+        return change[every, cells.cohort] - control, weight, shift
+
+    @property
+    def att(self) -> FloatArray:
+        """ATT of every cell, shape (K,)."""
+        return self._parts[0]
+
+    @cached_property
+    def _steps(self) -> Any:
+        """e_t - e_b of every cell as a sparse matrix, shape (K, T)."""
+        from scipy.sparse import csr_array
+
+        k, width = len(self.cells.cohort), self.moments.mean.shape[1]
+        columns = np.column_stack([self.cells.period, self.cells.base]).reshape(-1)
+        return csr_array((np.tile([1.0, -1.0], k), columns, np.arange(0, 2 * k + 1, 2)), shape=(k, width))
+
+    def _maps(self, rows: FloatArray) -> tuple[list[FloatArray], FloatArray]:
+        """J A_h (a x T) for every group h, and J d_h as columns (a x H)."""
+        from scipy.sparse import csr_array
+
+        _, weight, gap = self._parts
+        k, n_groups = weight.shape
+        loads = csr_array(rows[:, :k])
+        maps: list[FloatArray] = []
+        for h in range(n_groups):
+            data = loads.data * weight[loads.indices, h]
+            scaled = csr_array((data, loads.indices, loads.indptr), shape=loads.shape)
+            maps.append(np.asarray((scaled @ self._steps).toarray()))
+        share = np.eye(n_groups, n_groups - 1) - self.shares
+        return maps, np.asarray(loads @ gap + rows[:, k:] @ share.T / self.n.sum())
+
+    def covariance(self, rows: FloatArray) -> FloatArray:
+        """Covariance of ``rows @ [att, shares]``, shape (a, a); by clusters where they are above the unit."""
+        return self.uncertainty(rows)[0]
+
+    def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
+        """Covariance of ``rows @ [att, shares]`` by clusters, shape (a, a), and how intervals are made from it."""
+        return self._scores.uncertainty(*self._maps(rows))
+
+    @cached_property
+    def _scores(self) -> MomentScores:
+        return MomentScores(self.moments)
+
+    def variances(self) -> FloatArray:
+        """Variance of every cell without their joint covariance, for designs with thousands of cells; shape (K,)."""
+        k = len(self.att)
+        out = np.zeros(k)
+        if self.moments.cells is None:
+            _, weight, gap = self._parts
+            t, b = self.cells.period, self.cells.base
+            for h, cross in enumerate(self.moments.cross):
+                spread = cross[t, t] + cross[b, b] - 2 * cross[t, b]
+                out += weight[:, h] ** 2 * spread + self.n[h] * gap[:, h] ** 2
+            return out
+        for low in range(0, k, _CELLS_AT_ONCE):
+            at = np.arange(low, min(low + _CELLS_AT_ONCE, k))
+            rows = np.zeros((len(at), k + len(self.shares)))
+            rows[at - low, at] = 1.0
+            out[at] = self._scores.clustered_variances(*self._maps(rows))
+        return out
+
+    def influence(self, row: FloatArray) -> FloatArray:
+        """Influence of every unit on one aggregate, shape (N,)."""
+        maps, shift = self._maps(row[None, :])
+        out = np.zeros(len(self.group))
+        for h, loading in enumerate(maps):
+            inside = self.group == h
+            out[inside] = (self.y[inside] - self.moments.mean[h]) @ loading[0] + shift[0, h]
+        return out

@@ -1,0 +1,1 @@
+"""One reading of the data: columns in, a validated panel out."""

@@ -1,0 +1,189 @@
+"""When each unit was first treated, read from a column of dates or of 0/1 flags; every code for "never" is explicit."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.columns import IntArray
+from gmvcausal.frames.times import Times
+from gmvcausal.rollout.intake.grid import Grid
+
+UNTREATED = -1
+ALWAYS = -2
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """First treatment of every unit.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (N,)
+        Column of the grid in which the unit is first treated; `UNTREATED` (-1) for never or later than the data,
+        `ALWAYS` (-2) for units without an untreated period before.
+    late : int
+        Units first treated after the last period: untreated in the data.
+    always : int
+        Units left out because no untreated period precedes their treatment.
+    excluded : int
+        Units left out because they are treated after the data but within the anticipation window.
+    zero_is_never : bool
+        Whether 0 was read as "never".
+    """
+
+    start: IntArray
+    late: int
+    always: int
+    excluded: int
+    zero_is_never: bool
+
+
+def from_first_treated(
+    value: IntArray, missing: NDArray[np.bool_], grid: Grid, anticipation: int, never: Any, column: str, rows: Any
+) -> Cohorts:
+    """Cohorts from each unit's date of first treatment.
+
+    Parameters
+    ----------
+    value, missing : ndarray, shape (N,)
+        Time values on the scale of `grid`, and where they are missing (never treated).
+    never : int or None
+        Further code for "never", on the same scale.
+    rows : callable
+        From a mask over units to table row positions, for messages.
+
+    Raises
+    ------
+    InputError
+        A date inside the range of periods but not one of them; a code that looks like "never" but was not declared.
+    """
+    first, last = int(grid.values[0]), int(grid.values[-1])
+    gone = missing.copy()
+    zero_is_never = False
+    if never is not None:
+        gone |= ~missing & (value == never)
+    before = ~gone & (value < first)
+    zero = before & (value == 0)
+    if not grid.is_date and zero.any() and 0 not in grid.values and not (before & ~zero).any():
+        gone |= zero
+        zero_is_never = True
+    _refuse_codes(value, gone, grid, column, rows)
+    inside = ~gone & (value >= first) & (value <= last)
+    place = np.clip(np.searchsorted(grid.values, value), 0, len(grid.values) - 1)
+    off = inside & (grid.values[place] != value)
+    if off.any():
+        example = grid.label(value[np.flatnonzero(off)[0]])
+        raise InputError(
+            f"first_treated lies between two periods for {int(off.sum()):,} units, for example {example}, so it "
+            "matches none",
+            column=column,
+            rows=rows(off),
+            remedy="move it to the start of the period that holds it, on the same grid as the time column",
+        )
+    start = np.full(len(value), UNTREATED, dtype=np.int64)
+    start[inside] = place[inside]
+    # A unit needs an untreated, unanticipated period before its treatment.
+    has_base = np.zeros(len(grid.values), dtype=bool)
+    for k in range(len(grid.values)):
+        has_base[k] = bool((grid.position < grid.position[k] - anticipation).any())
+    always = ~gone & ((value < first) | (inside & ~has_base[place]))
+    start[always] = ALWAYS
+    late = ~gone & (value > last)
+    # Treated soon after the data: its anticipation may lie inside them, so such a unit is no clean control.
+    excluded = np.zeros(len(value), dtype=bool)
+    excluded[late] = grid.steps_after(value[late]) <= anticipation
+    start[excluded] = ALWAYS
+    return Cohorts(start, int((late & ~excluded).sum()), int(always.sum()), int(excluded.sum()), zero_is_never)
+
+
+def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, rows: Any) -> None:
+    """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
+    first, last = int(grid.values[0]), int(grid.values[-1])
+    before = np.unique(value[~gone & (value < first)])
+    # A lone value before the periods, negative or farther off than the periods are long, is a code (-1, 1900-01-01).
+    negative = not grid.is_date and first >= 0
+    lone = len(before) == 1 and ((negative and before[0] < 0) or first - before[0] > last - first)
+    far = ~gone & (value > last + (last - first))
+    suspect = far | (~gone & (value == before[0]) if lone else False)
+    if suspect.any():
+        code = value[np.flatnonzero(suspect)[0]]
+        shown = grid.label(code)
+        raise InputError(
+            f"first_treated holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
+            f"which looks like a code for 'never treated'",
+            column=column,
+            count=int((value[suspect] == code).sum()),
+            rows=rows(suspect),
+            remedy=f"pass never={shown!r} if it means never, or correct the date",
+        )
+
+
+def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, column: str, rows: Any) -> Cohorts:
+    """Cohorts from a matrix of 0/1 flags (NaN where a cell is absent); the flag must stay on once it is on.
+
+    Raises
+    ------
+    InputError
+        Where the treatment switches off for some units.
+    """
+    on = treated == 1.0
+    ever = on.any(axis=1)
+    first = np.where(ever, on.argmax(axis=1), 0)
+    off_again = ever & (((treated == 0.0) & (np.arange(on.shape[1]) > first[:, None])).any(axis=1))
+    if off_again.any():
+        raise InputError(
+            f"treatment switches off again for {int(off_again.sum()):,} units, which this estimator does not allow",
+            column=column,
+            rows=rows(off_again),
+            remedy="use estimator='twfe' or 'stacked' with treated=, or define first_treated as the first start",
+        )
+    missing = ~ever
+    return from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows)
+
+
+def check_variation(start: IntArray, column: str) -> None:
+    """Refuse data in which nothing can be compared."""
+    treated, always = start >= 0, int((start == ALWAYS).sum())
+    if not treated.any():
+        if always:
+            raise DesignError(
+                f"all {always:,} treated units are treated from the first period on, so no period before is observed",
+                column=column,
+                remedy="supply earlier periods",
+            )
+        raise DesignError(
+            "no unit is treated within the periods observed", column=column, remedy="check the treatment column"
+        )
+    if not (start == UNTREATED).any() and len(np.unique(start[treated])) == 1:
+        raise DesignError(
+            "every unit is treated in the same period, so there is no control unit",
+            column=column,
+            remedy="supply untreated units; a before-after comparison alone does not identify the effect",
+        )
+
+
+def parse_never(never: Any, when: Times) -> int | None:
+    """The user's code for "never" on the scale of the time column."""
+    import pandas as pd
+
+    if never is None or never is pd.NaT or never is pd.NA or (isinstance(never, float) and not math.isfinite(never)):
+        return None  # missing and infinite mean never anyway
+    try:
+        if when.is_date:
+            if isinstance(never, numbers.Number):
+                raise ValueError
+            stamp = pd.Timestamp(never)
+            return int(stamp.tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
+        if isinstance(never, bool) or float(never) != int(float(never)):
+            raise ValueError
+        return int(float(never))
+    except (ValueError, TypeError, OverflowError):
+        kind = "a date" if when.is_date else "a whole number"
+        raise InputError(f"never must be {kind}, as the column of first treatment holds, but is {never!r}") from None

@@ -1,0 +1,73 @@
+"""One value for each unit from a further column of the data: a segment, a size, a place on the map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import first_rows, identifiers, numeric
+from gmvcausal.frames.table import Table, open_table
+from gmvcausal.rollout.intake.panel import Panel
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def numbers_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> FloatArray:
+    """A number for every row of the panel, shape (R,).
+
+    Raises
+    ------
+    InputError
+        The column is missing, holds gaps or no numbers, or varies within units; the data have changed.
+    """
+    table = _again(data, panel, unit, column)
+    values = numeric(table, column, role, missing="give every row of a unit the same number").values
+    return np.asarray(_constant(table, panel, unit, column, role, values), dtype=float)
+
+
+def labels_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tuple[IntArray, NDArray[Any]]:
+    """A dense code for every row of the panel, shape (R,), and the labels in sorted order; raises as `numbers_of`."""
+    table = _again(data, panel, unit, column)
+    codes = identifiers(table, column, role)
+    inside, dense = np.unique(_constant(table, panel, unit, column, role, codes.codes), return_inverse=True)
+    return dense.astype(np.int64), np.asarray(codes.labels)[inside]
+
+
+def _again(data: Any, panel: Panel, unit: str, column: str) -> Table:
+    table = open_table(data, needed=list(dict.fromkeys([unit, column])))
+    if table.n != panel.rows:
+        raise InputError(
+            f"the data had {panel.rows:,} rows when the effect was estimated, and have {table.n:,} now",
+            remedy="call did on the data as they are now",
+        )
+    return table
+
+
+def _constant(table: Table, panel: Panel, unit: str, column: str, role: str, values: NDArray[Any]) -> NDArray[Any]:
+    units = identifiers(table, unit, "unit")
+    one = np.empty(len(units.labels), dtype=values.dtype)
+    one[units.codes] = values
+    varies = one[units.codes] != values
+    if varies.any():
+        raise rules.not_constant(
+            column,
+            role,
+            "units",
+            len(np.unique(units.codes[varies])),
+            first_rows(varies),
+            "give each unit one value, for example that of before the start",
+        )
+    place = pd.Index(np.asarray(units.labels)).get_indexer(pd.Index(panel.unit))
+    if (place < 0).any():
+        raise InputError(
+            f"{int((place < 0).sum()):,} units of the estimate are not in the data any more",
+            column=unit,
+            remedy="call did on the data as they are now",
+        )
+    return np.asarray(one[place])

@@ -1,0 +1,1 @@
+"""Effects as ratios: Poisson quasi-likelihood, and the split of GMV into its factors."""

@@ -1,0 +1,209 @@
+"""A roll-out level by level of a segment: the effect in each, and whether the effects differ at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, GmvCausalError, InputError
+from gmvcausal.frames.params import column_name, one_of
+from gmvcausal.results import Audit, Check, Estimates, Result
+from gmvcausal.rollout.audit.case import subset
+from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.estimators import estimate
+from gmvcausal.rollout.fitted import Fitted, IntArray
+from gmvcausal.rollout.intake.per_unit import labels_of
+from gmvcausal.stats.inference import equal_effects
+from gmvcausal.stats.multiplicity import adjust as adjusted
+from gmvcausal.stats.small_sample import Spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.rollout.result import DidResult
+
+MOST_LEVELS = 50
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class DidSegments(Result):
+    """A roll-out by the levels of a segment.
+
+    The first row is the whole roll-out; one row for each level follows, its p-value and interval adjusted for the
+    number of levels.
+
+    Attributes
+    ----------
+    segment : str
+    levels : tuple of str
+        Of the rows; "all" first.
+    hidden : tuple of (str, str)
+        Levels that are not estimated, with the reason.
+    test : tuple of float
+        Statistic, two degrees of freedom and p-value of equal effects; NaN where there is no test.
+    no_test : str
+        Why there is none; empty where there is one.
+    """
+
+    segment: str
+    levels: tuple[str, ...]
+    hidden: tuple[tuple[str, str], ...]
+    test: tuple[float, float, float, float]
+    no_test: str
+    checks: Audit
+
+    @property
+    def audit(self) -> Audit:
+        """The checks of the whole roll-out, then that of the levels."""
+        return self.checks
+
+    def _extra_columns(self) -> dict[str, Any]:
+        return {"level": list(self.levels)}
+
+    def interaction(self) -> pd.DataFrame:
+        """The test that the effect is the same in all levels: levels, statistic, df1, df2, p_value (one row).
+
+        Welch's (1951) test of several means with unequal variances; with two levels the t test of their difference.
+        """
+        import pandas as pd
+
+        names = ["statistic", "df1", "df2", "p_value"]
+        return pd.DataFrame([{"levels": len(self.levels) - 1, **dict(zip(names, self.test, strict=True))}])
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """The test of equal effects, and which levels are missing."""
+        p = self.test[3]
+        if math.isnan(p):
+            lines = [f"No test of equal effects: {self.no_test}."]
+        else:
+            found = "differ between" if p < self.alpha else "are not shown to differ between"
+            lines = [
+                f"Effects {found} the {len(self.levels) - 1} levels of {self.segment} (p = {p:.2g}); a level that is "
+                "significant beside one that is not is no difference between them."
+            ]
+        lines += [f"Not estimated: {name} ({why})." for name, why in self.hidden[:5]]
+        return tuple(lines)
+
+
+def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
+    """`DidResult.by`."""
+    column = column_name("segment", segment)
+    assert column is not None
+    how = None if how is None else one_of("adjust", how, ("holm", "bh"))
+    panel, options = result.panel, result.options
+    used = {options_column for k in ("outcome", "unit", "time", "first_treated", "treated", "stack")
+            if (options_column := result.manifest.options.get(k)) is not None}  # fmt: skip
+    if column in used:
+        raise InputError(
+            f"{column!r} is a column of the design itself, so it is no segment",
+            column=column,
+            remedy="name a column of groups that was fixed before the start",
+        )
+    if options.estimator == "stacked":
+        raise DesignError(
+            "campaigns are stacked, and levels need their own", remedy="call did on the rows of each level"
+        )
+    origin = result.known_origin()
+    code, labels = labels_of(origin.data, panel, origin.unit, column, "segment")
+    if not 2 <= len(labels) <= MOST_LEVELS:
+        raise InputError(
+            f"segment {column!r} has {len(labels):,} level{'' if len(labels) == 1 else 's'}; 2 to {MOST_LEVELS} can be "
+            "compared",
+            column=column,
+            remedy="name a column of groups, for example a tier or a city, and merge rare ones",
+        )
+    found: dict[str, Fitted] = {}
+    hidden: list[tuple[str, str]] = []
+    for k, label in enumerate(labels):
+        try:
+            one = estimate(subset(panel, code == k), options)
+        except GmvCausalError as error:
+            hidden.append((str(label), error.rule))
+            continue
+        if 0 not in one.estimates.special and not np.isfinite(one.estimates.std_error[0]):
+            hidden.append((str(label), one.estimates.withheld or "no interval"))
+        else:
+            found[str(label)] = one
+    if not found:
+        raise DesignError(
+            f"no level of {column!r} can be estimated: {hidden[0][0]}: {hidden[0][1]}",
+            column=column,
+            remedy="merge levels",
+        )
+    return _result(result, column, how, found, hidden, apart=_apart(panel.cluster, code))
+
+
+def _apart(cluster: IntArray, code: IntArray) -> bool:
+    """Whether the levels share no cluster, so that their estimates are independent."""
+    pairs = np.unique(cluster.astype(np.int64) * (int(code.max()) + 1) + code)
+    return len(pairs) == len(np.unique(cluster))
+
+
+def _result(
+    result: DidResult, column: str, how: str | None, found: dict[str, Fitted], hidden: list[tuple[str, str]], *,
+    apart: bool,
+) -> DidSegments:  # fmt: skip
+    alpha, every = result.alpha, [result.estimates, *(one.estimates for one in found.values())]
+    p = np.array([e.p_value[0] for e in every])
+    share, said = np.ones(len(every)), ""
+    if how is not None:
+        family = adjusted(how, p[1:], alpha)
+        p[1:], said = family.p_value, family.said
+        share[1:] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+    value = np.array([e.estimate[0] for e in every])
+    error = np.array([e.std_error[0] for e in every])
+    df, factor = (np.array([x[0] for x in part]) for part in zip(*(e.t for e in every), strict=True))
+    known = np.isfinite(error[1:]).all()
+    no_test = (
+        f"clusters by {result.panel.cluster_name!r} lie in several levels, so that their estimates depend on each other"
+        if not apart
+        else "it needs two levels with standard errors"
+        if not known or len(found) < 2
+        else ""
+    )
+    test = (math.nan,) * 4 if no_test else equal_effects(value[1:], (error * factor)[1:] ** 2, df[1:])
+    names = ["all", *found]
+    inside = ["", *(f", {column} = {name}" for name in found)]
+    first = result.estimates
+    estimates = Estimates(
+        tuple(first.term[0] + part for part in inside),
+        tuple(first.estimand[0] + part for part in inside),
+        (first.unit[0],) * len(every),
+        value,
+        np.diag(error**2),
+        tuple(e.n[0] for e in every),
+        Spread(df, factor),
+        first.withheld if math.isnan(p[0]) else "",
+        {k: partial(_limits, e, float(s)) for k, (e, s) in enumerate(zip(every, share, strict=True))},
+        dict(enumerate(p.tolist())),
+        first.method,
+    )
+    notes = list(result.manifest.notes)
+    if said:
+        notes.append(f"levels of {column!r} are adjusted: {said}")
+    told = "; ".join(f"{name}: {why}" for name, why in hidden[:5])
+    total = len(found) + len(hidden)
+    shown = Check(
+        "segment_levels",
+        judge("segment_levels", len(hidden)),
+        f"{len(found)} of {total} levels of {column!r} are estimated" + (f" ({told})" if told else ""),
+        float(len(hidden)),
+        bound("segment_levels"),
+        "merge small levels; the test of equal effects knows only those estimated" if hidden else "",
+    )
+    options = {**result.manifest.options, "segment": column, "adjust": how}
+    return DidSegments(
+        f"{result.title}, by {column}", result.assumption, estimates,
+        replace(result.manifest, verb="did.by", options=options, notes=tuple(notes)), alpha, column, tuple(names),
+        tuple(hidden), test, no_test, Audit((*result.audit, shown)),
+    )  # fmt: skip
+
+
+def _limits(e: Estimates, share: float, level: float) -> tuple[float, float]:
+    low, high = e.interval(1 - share * (1 - level))
+    return float(low[0]), float(high[0])

@@ -1,0 +1,137 @@
+"""From the event study of a result to the question of how far its trends may have differed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.errors import DesignError
+from gmvcausal.frames.params import check, one_of
+from gmvcausal.rollout.audit.of_trend import leads_of, tested
+from gmvcausal.rollout.referee.honest import METHODS, TARGETS, SensitivityResult, answer
+from gmvcausal.stats.honest import Study
+from gmvcausal.stats.inference import critical_value, critical_values
+from gmvcausal.stats.pre_trend import detectable_slope, mean_if_passed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.rollout.fitted import Series
+    from gmvcausal.rollout.result import DidResult
+
+_LEVEL = 0.05  # at which the audit warns of the leads
+
+
+def sensitivity(
+    result: DidResult, *, method: str, target: str, grid: Sequence[float] | None, alpha: float | None
+) -> SensitivityResult:
+    """`honest_did` for the event study of `result`, on the universal base; see `DidResult.sensitivity`."""
+    one_of("method", method, METHODS)
+    one_of("target", target, TARGETS)
+    level = result.alpha if alpha is None else check("alpha", alpha)
+    event = result.event_series
+    if event is None or event.reference is None:
+        raise DesignError(
+            "there is no event study with one base, so trends before the start cannot be held against those after it",
+            remedy="use an estimator with an event study, for example callaway_santanna",
+        )
+    _refuse_two_bases(result, event)
+    before, after, left_out = _run(event)
+    first = np.flatnonzero(event.at[after] >= 0)
+    if not len(before) or not len(first):
+        raise DesignError(
+            "the event study has no interval "
+            + ("before its base" if not len(before) else "after the start")
+            + ", so there is nothing to hold trends against",
+            remedy="take more periods, or use an estimator whose terms have intervals here",
+        )
+    use = np.concatenate([before, after])
+    weight = np.zeros(len(after))
+    weight[first if target == "average" else first[:1]] = 1.0 / (len(first) if target == "average" else 1)
+    # The method takes the coefficients as normal: those with a t distribution have their covariance widened to match.
+    wide = critical_values(1 - level, event.spread.df[use]) * event.spread.factor[use] / critical_value(1 - level)
+    sigma = event.cov[np.ix_(use, use)] * np.outer(wide, wide)
+    study = Study(event.estimate[use], (sigma + sigma.T) / 2, len(before), weight, result.options.seed)
+    names = event.at[after][first]
+    what = (
+        f"mean effect over event times {names[0]} to {names[-1]}"
+        if target == "average" and len(names) > 1
+        else f"effect at event time {names[0]}"
+    )
+    notes = list(result.manifest.notes)
+    if left_out:
+        notes.append(f"sensitivity leaves out event times that have no interval or stand behind a gap: {left_out}")
+    if np.ptp(wide) > 0 or wide.max() > 1.0005:
+        notes.append(
+            f"covariance widened to its t distributions, standard errors by up to {100 * (wide.max() - 1):.2g}%"
+        )
+    manifest = replace(
+        result.manifest,
+        verb="sensitivity",
+        options={**result.manifest.options, "method": method, "target": target},
+        notes=tuple(notes),
+    )
+    return answer(study, what, result.unit, result.n, method, grid, level, manifest)
+
+
+def _refuse_two_bases(result: DidResult, event: Series) -> None:
+    """Leads from one base and effects from another cannot be held against each other."""
+    if event.origin is not None:
+        raise DesignError(
+            f"estimator={result.options.estimator!r} measures effects from the mean of all periods before the start "
+            "but leads from the last, so they cannot be held against each other",
+            remedy="use estimator='sun_abraham' or 'callaway_santanna', which measure both from the last period before",
+        )
+
+
+def _run(event: Series) -> tuple[np.ndarray, np.ndarray, str]:
+    """Places of the terms that join the base without a gap, before and after it; and the others, as text."""
+    live = np.isfinite(np.diag(event.withheld())) if event.cov.ndim == 2 else np.zeros(len(event.at), dtype=bool)
+    live = live & (np.diag(event.cov) > 0) if event.cov.ndim == 2 else live
+    place = {int(t): i for i, t in enumerate(event.at) if live[i]}
+    assert event.reference is not None
+    sides = []
+    for step in (-1, 1):
+        at, found = event.reference + step, []
+        while at in place:
+            found.append(place[at])
+            at += step
+        sides.append(np.array(found[::step], dtype=np.int64))
+    used = {*sides[0].tolist(), *sides[1].tolist()}
+    left = [str(t) for i, t in enumerate(event.at) if i not in used]
+    return sides[0], sides[1], ", ".join(left)
+
+
+def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
+    """What the joint test of the leads could have seen; see `DidResult.pre_trend_power`."""
+    import pandas as pd
+
+    event = result.event_series
+    leads = leads_of(event)
+    clusters = float(min(result.fitted.clusters))
+    if event is None or leads is None or event.reference is None or not len(leads.at):
+        raise DesignError(
+            "there are no leads, so there is no test of them whose power could be asked for",
+            remedy="supply earlier periods, or use an estimator with an event study",
+        )
+    _refuse_two_bases(result, event)
+    leads = tested(leads, result.fitted.clusters)
+    after = np.flatnonzero((event.at >= 0) & np.isfinite(np.diag(event.withheld())))
+    if not np.isfinite(np.diag(leads.withheld())).all() or not len(after):
+        raise DesignError("the leads have no interval here, so their test has no power to speak of")
+    before = np.flatnonzero(np.isin(event.at, leads.at))
+    weight = event.n[after] / event.n[after].sum()
+    apart = np.asarray(leads.at - event.reference, dtype=np.float64)
+    ahead = float(weight @ (event.at[after] - event.reference))
+    carry = np.linalg.solve(leads.cov, event.cov[np.ix_(before, after)] @ weight)
+    rows = []
+    for power in powers:
+        slope = detectable_slope(apart, leads.cov, clusters, _LEVEL, check("level", power))
+        drift = slope * apart
+        passed = mean_if_passed(drift, leads.cov, clusters, _LEVEL, result.options.seed)
+        rows.append((power, slope, slope * ahead, slope * ahead + float(carry @ (passed - drift))))
+    frame = pd.DataFrame(rows, columns=["power", "slope", "bias", "bias_if_passed"])
+    return frame.assign(effect=float(weight @ event.estimate[after]))

@@ -1,0 +1,1 @@
+"""Estimators that are regressions with unit and period effects."""

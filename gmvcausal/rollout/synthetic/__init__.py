@@ -1,0 +1,1 @@
+"""Synthetic comparisons: weighted controls in the place of what the treated would have been."""
