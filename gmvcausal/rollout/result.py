@@ -14,11 +14,11 @@ from gmvcausal.rollout.audit.case import Case
 from gmvcausal.rollout.audit.checks import run_audit
 from gmvcausal.rollout.audit.of_trend import lead_slope
 from gmvcausal.rollout.effect_tables import EffectTables
-from gmvcausal.rollout.estimators import ESTIMATORS, estimate
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.naive_means import Naive, naive_means
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.methods import METHODS, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class DidResult(EffectTables):
         return run_audit(Case(self.panel, self.fitted, self.options, self._rerun, self._event, self.naive))
 
     def _rerun(self, panel: Panel) -> Estimates:
-        return ESTIMATORS[self.options.estimator](panel, self.options).estimates
+        return METHODS[self.options.estimator].run(panel, self.options).estimates
 
     @property
     def event_base(self) -> int | None:

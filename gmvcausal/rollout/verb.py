@@ -13,64 +13,19 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
-from gmvcausal.rollout.chance.inference import INFERENCE
-from gmvcausal.rollout.estimators import ESTIMATORS, estimate
-from gmvcausal.rollout.fitted import FAMILY, Options
+from gmvcausal.rollout import asked
+from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.intake import places, winsor
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
-from gmvcausal.rollout.intake.panel import Panel, read_panel
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.read import read_panel
+from gmvcausal.rollout.methods import METHODS, estimate
 from gmvcausal.rollout.result import DidResult, Origin
-from gmvcausal.rollout.synthetic.paths import METHODS
 from gmvcausal.rollout.synthetic.result import SyntheticResult
 from gmvcausal.stats.inference import SSC_CHOICES
 from gmvcausal.stats.spatial import KERNELS
 
-_TITLES = {
-    "callaway_santanna": "Staggered difference-in-differences (Callaway and Sant'Anna 2021)",
-    "two_by_two": "Two-by-two difference-in-differences",
-    "twfe": "Two-way fixed effects",
-    "stacked": "Stacked difference-in-differences over campaigns",
-    "synthetic_control": "Synthetic control (Abadie, Diamond and Hainmueller 2010), outcomes only",
-    "augmented_synthetic_control": "Augmented synthetic control (Ben-Michael, Feller and Rothstein 2021)",
-    "synthetic_did": "Synthetic difference-in-differences (Arkhangelsky and others 2021)",
-    "sun_abraham": "Interaction-weighted event study (Sun and Abraham 2021)",
-    "imputation": "Imputation (Borusyak, Jaravel and Spiess 2024)",
-    "two_stage": "Two-stage difference-in-differences (Gardner 2022)",
-    "etwfe": "Extended two-way fixed effects (Wooldridge 2021)",
-    "poisson": "Difference-in-differences in ratios: Poisson with unit and period effects (Wooldridge 2023)",
-    "naive": "Naive comparison of means",
-}
-_ASSUMPTIONS = {
-    "callaway_santanna": "without the tactic, each treated cohort would have moved in parallel with its control units; "
-    "no effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
-    "two_by_two": "without the tactic, the treated units would have moved in parallel with the control units",
-    "twfe": "parallel trends, and the same effect for every unit at all times after the start",
-    "stacked": "without the campaign, the units sent it would have moved in parallel with those not sent it, "
-    "campaign by campaign",
-    "synthetic_control": "without the tactic, the treated would have gone on as the weighted controls that matched "
-    "them before the start; no effect before it; one unit's treatment leaves the others alone",
-    "augmented_synthetic_control": "without the tactic, the treated would have gone on as the weighted controls that "
-    "matched them before the start, what the match left being carried on by a ridge regression; no effect before the "
-    "start; one unit's treatment leaves the others alone",
-    "synthetic_did": "without the tactic, the treated would have moved in parallel with the weighted controls from the "
-    "weighted periods before; no effect before the start; one unit's treatment leaves the others alone",
-    **dict.fromkeys(
-        ("imputation", "two_stage", "etwfe"),
-        "without the tactic, all units would have moved in parallel in all periods, before the start as after it; no "
-        "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
-    ),
-    "sun_abraham": "without the tactic, each treated cohort would have moved in parallel with the never treated; no "
-    "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others alone",
-    "poisson": "without the tactic, mean GMV of the treated would have changed by the same percentage as that of the "
-    "untreated, in all periods; no effect before the start (beyond the stated anticipation); one unit's treatment "
-    "leaves the others alone",
-    "naive": "units and periods with the tactic would have been like all others without it",
-}
 _MANNER = {"doubly_robust": "doubly robust", "regression": "by regression", "ipw": "by inverse propensity"}
-_ABSORBING = ("callaway_santanna", "two_by_two", "poisson", *FAMILY, *METHODS)
-SYNTHETIC = ("placebo", "placebo_variance", "jackknife", "conformal")
-_BY_CONTROLS = ("conley_taber", "ferman_pinto")
-_CONDITIONAL = ("callaway_santanna", "two_by_two")
 
 
 def did(
@@ -250,7 +205,7 @@ def did(
         "treated": column_name("treated", treated, optional=True),
         "stack": column_name("stack", stack, optional=True),
         "never": never,
-        "estimator": one_of("estimator", estimator, tuple(ESTIMATORS)),
+        "estimator": one_of("estimator", estimator, tuple(METHODS)),
         "control": check("control", control),
         "cluster": column_name("cluster", cluster, optional=True),
         "weights": column_name("weights", weights, optional=True),
@@ -258,7 +213,7 @@ def did(
         "base_period": check("base_period", base_period),
         "bands": check("bands", bands),
         "assignment": check("assignment", assignment),
-        "inference": None if inference is None else one_of("inference", inference, (*INFERENCE, *SYNTHETIC)),
+        "inference": None if inference is None else one_of("inference", inference, asked.EVERY_INFERENCE),
         "size": column_name("size", size, optional=True),
         "coordinates": None if coordinates is None else places.pair(coordinates),
         "cutoff": None if cutoff is None else places.distance(cutoff),
@@ -272,7 +227,8 @@ def did(
         "winsorise": None if winsorise is None else winsor.share_of(winsorise),
         "seed": check("seed", seed),
     }
-    _refuse_unused(options)
+    method = METHODS[estimator]
+    asked.refuse_unused(options)
     places.refuse_unused(options)
     if estimator == "stacked" and treated is None:
         raise InputError(
@@ -293,7 +249,7 @@ def did(
         anticipation=options["anticipation"],
         missing=missing,
         dedupe=dedupe,
-        absorbing=estimator in _ABSORBING,
+        absorbing=method.absorbing,
         covariates=options["covariates"],
         ratios=estimator == "poisson",
     )
@@ -330,54 +286,14 @@ def did(
         (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
     )
-    assumption = _ASSUMPTIONS[estimator]
+    assumption = method.assumption
     if options["covariates"]:
         assumption += f"; parallel among units with the same {', '.join(options['covariates'])} ({_MANNER[adjustment]})"
-    kind = SyntheticResult if estimator in METHODS else DidResult
+    kind = SyntheticResult if fitted.synthetic else DidResult
     return kind(
-        _TITLES[estimator], assumption, fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
+        method.title, assumption, fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
         Origin(data, unit),
     )  # fmt: skip
-
-
-def _refuse_unused(options: dict[str, Any]) -> None:
-    """An option that the estimator would ignore is refused: whoever gave it expects it to matter."""
-    estimator = options["estimator"]
-    if options["covariates"] and estimator not in _CONDITIONAL:
-        raise InputError(
-            f"covariates= has no meaning for estimator={estimator!r}",
-            remedy="use estimator='callaway_santanna' or 'two_by_two', or match the units first (gc.match)",
-        )
-    if not options["covariates"] and options["adjustment"] != ADJUSTMENTS[0]:
-        raise InputError(
-            "adjustment= has no meaning without covariates=", remedy="name the covariates, or leave it out"
-        )
-    if options["covariates"] and options["inference"] in _BY_CONTROLS:
-        raise InputError(
-            f"inference={options['inference']!r} is not made with covariates=: it would compare without them",
-            remedy="leave one of them out",
-        )
-    unused: dict[str, str | None] = (
-        {} if estimator == "callaway_santanna" else {"control": "never_treated", "base_period": "varying"}
-    )
-    if estimator in METHODS or estimator == "poisson":
-        unused |= {"assignment": None, "ssc": "nested"}
-    for name, default in unused.items():
-        if options[name] != default:
-            raise InputError(
-                f"{name}= has no meaning for estimator={estimator!r}",
-                remedy=f"leave {name}= out, or use estimator='callaway_santanna'",
-            )
-    own, how = SYNTHETIC if estimator in METHODS else INFERENCE, options["inference"]
-    if how is not None and how not in own:
-        raise InputError(
-            f"inference= has no meaning as {how!r} for estimator={estimator!r}",
-            remedy=f"leave inference= out, or choose one of {', '.join(own)}",
-        )
-    if options["never"] is not None and options["treated"] is not None:
-        raise InputError(
-            "never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out"
-        )
 
 
 def _analysed(panel: Panel) -> list[NDArray[Any]]:

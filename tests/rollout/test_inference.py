@@ -13,7 +13,7 @@ from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.rollout.chance.inference import cluster_scores, regression
-from gmvcausal.rollout.estimators import ESTIMATORS
+from gmvcausal.rollout.methods import METHODS
 from gmvcausal.stats.spatial import conley
 
 
@@ -208,6 +208,6 @@ def test_the_protocol_holds(tmp_path) -> None:
 
 def test_the_default_is_what_it_was() -> None:
     result = gc.did(rooms(12))
-    plain = ESTIMATORS["callaway_santanna"](result.panel, result.options).estimates
+    plain = METHODS["callaway_santanna"].run(result.panel, result.options).estimates
     assert result.conf_int() == (plain.interval(0.95)[0][0], plain.interval(0.95)[1][0])
     assert result.estimates.method == "t distribution with Welch's degrees of freedom"

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmvcausal.abtest.audit import of_days
-from gmvcausal.abtest.audit import of_design
-from gmvcausal.abtest.audit import of_outcome
-from gmvcausal.abtest.audit import of_split
-from gmvcausal.abtest.audit import of_switchback
+from gmvcausal.abtest.audit import of_days, of_design, of_outcome, of_split, of_switchback
 from gmvcausal.abtest.audit.case import Case
 from gmvcausal.results import Audit, Check
 

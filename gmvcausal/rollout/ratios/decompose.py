@@ -17,7 +17,7 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import column_name
 from gmvcausal.results import Audit, Estimates, Result
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
-from gmvcausal.rollout.intake.panel import read_panel
+from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.ratios.effects import Loads, Part, RatioEffects, scores_of
 from gmvcausal.rollout.ratios.model import FloatArray, IntArray
 from gmvcausal.rollout.ratios.poisson import poisson

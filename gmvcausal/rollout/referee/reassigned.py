@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, GmvCausalError
 from gmvcausal.rollout.audit.case import subset
-from gmvcausal.rollout.estimators import ESTIMATORS
 from gmvcausal.rollout.fitted import FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.grid import Grid
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.methods import METHODS
 
 BoolArray = NDArray[np.bool_]
 _EXACT = 1e-9
@@ -156,7 +156,7 @@ def absorbing(panel: Panel) -> bool:
 
 
 def _point(panel: Panel, options: Options) -> float:
-    return float(ESTIMATORS[options.estimator](panel, options).estimates.estimate[0])
+    return float(METHODS[options.estimator].run(panel, options).estimates.estimate[0])
 
 
 def _of_means(panel: Panel, starts: IntArray, mean: FloatArray, size: FloatArray) -> Panel:

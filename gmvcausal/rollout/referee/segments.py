@@ -14,9 +14,9 @@ from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.audit.rules import bound, judge
-from gmvcausal.rollout.estimators import estimate
 from gmvcausal.rollout.fitted import Fitted, IntArray
 from gmvcausal.rollout.intake.per_unit import labels_of
+from gmvcausal.rollout.methods import estimate
 from gmvcausal.stats.inference import equal_effects
 from gmvcausal.stats.multiplicity import adjust as adjusted
 from gmvcausal.stats.small_sample import Spread

@@ -20,7 +20,8 @@ from gmvcausal.rollout.fitted import (
     treatment,
 )
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
-from gmvcausal.rollout.intake.panel import Panel, first_on
+from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.read import first_on
 from gmvcausal.rollout.regression import within
 from gmvcausal.rollout.regression.event_regression import event_fit, group_rows
 from gmvcausal.stats.small_sample import Spread, by_cluster

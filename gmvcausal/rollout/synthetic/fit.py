@@ -20,6 +20,7 @@ from gmvcausal.rollout.synthetic.paths import METHODS, level_weights
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED
 from gmvcausal.stats.small_sample import Spread
 
+INFERENCE = ("placebo", "placebo_variance", "jackknife", "conformal")  # what `inference=` may ask
 _MIN_BEFORE = 3  # periods before the start, to measure how far a gap lies from zero
 
 

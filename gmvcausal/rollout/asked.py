@@ -1,0 +1,61 @@
+"""What one call of `did` asks for: an option that its estimator would ignore is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
+from gmvcausal.rollout.methods import METHODS
+
+EVERY_INFERENCE = tuple(dict.fromkeys(how for method in METHODS.values() for how in method.inference))
+# Options that only some estimators take -> what they are when not given.
+_PARTICULAR: dict[str, Any] = {
+    "control": "never_treated",
+    "base_period": "varying",
+    "assignment": None,
+    "ssc": "nested",
+}
+_BY_CONTROLS = ("conley_taber", "ferman_pinto")
+
+
+def refuse_unused(options: dict[str, Any]) -> None:
+    """An option that the estimator would ignore is refused: whoever gave it expects it to matter."""
+    estimator = options["estimator"]
+    method = METHODS[estimator]
+    if options["covariates"] and "covariates" not in method.takes:
+        raise InputError(
+            f"covariates= has no meaning for estimator={estimator!r}",
+            remedy=f"use {_takers('covariates')}, or match the units first (gc.match)",
+        )
+    if not options["covariates"] and options["adjustment"] != ADJUSTMENTS[0]:
+        raise InputError(
+            "adjustment= has no meaning without covariates=", remedy="name the covariates, or leave it out"
+        )
+    if options["covariates"] and options["inference"] in _BY_CONTROLS:
+        raise InputError(
+            f"inference={options['inference']!r} is not made with covariates=: it would compare without them",
+            remedy="leave one of them out",
+        )
+    for name, default in _PARTICULAR.items():
+        if name not in method.takes and options[name] != default:
+            raise InputError(
+                f"{name}= has no meaning for estimator={estimator!r}",
+                remedy=f"leave {name}= out, or use {_takers(name)}",
+            )
+    how = options["inference"]
+    if how is not None and how not in method.inference:
+        own = f", or choose one of {', '.join(method.inference)}" if method.inference else ""
+        raise InputError(
+            f"inference= has no meaning as {how!r} for estimator={estimator!r}", remedy=f"leave inference= out{own}"
+        )
+    if options["never"] is not None and options["treated"] is not None:
+        raise InputError(
+            "never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out"
+        )
+
+
+def _takers(option: str) -> str:
+    """The estimators that take an option, as one would write them."""
+    names = [name for name, method in METHODS.items() if option in method.takes]
+    return f"estimator={names[0]!r}" + "".join(f" or {name!r}" for name in names[1:3])
