@@ -40,6 +40,42 @@ class ClusterCells:
 
 
 @dataclass(frozen=True)
+class Weighted:
+    """What is needed beside the moments where rows have weights.
+
+    Attributes
+    ----------
+    count : ndarray of float64, shape (k,)
+        Rows of every group.
+    square : ndarray of float64, shape (k, p + 1, p + 1)
+        Sum over the group of w^2 z z', with z = (x - mean, 1): scores that are linear in x are weighted once, their
+        products twice.
+    powers : ndarray of float64, shape (k, 5)
+        Sums of w, w^2, ..., w^5.
+    """
+
+    count: FloatArray
+    square: FloatArray
+    powers: FloatArray
+
+    def moved(self, shift: FloatArray) -> Weighted:
+        """About other means: `shift`, shape (k, p), is the old mean less the new one."""
+        p = shift.shape[1]
+        step = np.tile(np.eye(p + 1), (len(shift), 1, 1))
+        step[:, :p, p] = shift
+        return replace(self, square=step @ self.square @ step.transpose(0, 2, 1))
+
+    def take(self, at: IntArray) -> Weighted:
+        """The groups `at`; nothing for -1."""
+        there = at >= 0
+
+        def of(x: FloatArray) -> FloatArray:
+            return np.asarray(x[at] * there.reshape(-1, *[1] * (x.ndim - 1)))
+
+        return Weighted(of(self.count), of(self.square), of(self.powers))
+
+
+@dataclass(frozen=True)
 class Moments:
     """Group key -> count, mean vector, centred cross-products.
 
@@ -48,15 +84,18 @@ class Moments:
     keys : tuple
         Group keys (a cohort; later arm, stratum, day), in the order of the first axis of the arrays.
     n : ndarray of float64, shape (k,)
+        Rows, or their weight.
     mean : ndarray of float64, shape (k, p)
         Zero where a group is empty.
     cross : ndarray of float64, shape (k, p, p)
-        Sum over the group of (x - mean)(x - mean)'; no degrees of freedom are taken off.
+        Sum over the group of w (x - mean)(x - mean)', w = 1 without weights; no degrees of freedom are taken off.
     rest : ndarray of float64, shape (k, p)
         What rounding took from `mean`. Two means near 1e9 differ by a number of which a double keeps seven digits; with
         the rest all sixteen, and so a merge loses none.
     cells : ClusterCells or None
         The cluster level, where one was asked for.
+    weighted : Weighted or None
+        Where rows have weights.
     """
 
     keys: tuple[Hashable, ...]
@@ -65,6 +104,12 @@ class Moments:
     cross: FloatArray
     rest: FloatArray
     cells: ClusterCells | None = None
+    weighted: Weighted | None = None
+
+    @property
+    def count(self) -> FloatArray:
+        """Rows of every group, shape (k,)."""
+        return self.n if self.weighted is None else self.weighted.count
 
     def select(self, keys: tuple[Hashable, ...]) -> Moments:
         """Reorder to `keys`; a key that did not occur becomes an empty group. Cluster cells of other keys go."""
@@ -72,12 +117,14 @@ class Moments:
         p = self.mean.shape[1]
         k = len(keys)
         out = Moments(keys, np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p)), np.zeros((k, p)))
-        at = np.full(len(self.keys), -1)
+        at, source = np.full(len(self.keys), -1), np.full(k, -1)
         for j, key in enumerate(keys):
             i = place.get(key)
             if i is not None:
                 out.n[j], out.mean[j], out.cross[j], out.rest[j] = self.n[i], self.mean[i], self.cross[i], self.rest[i]
-                at[i] = j
+                at[i], source[j] = j, i
+        if self.weighted is not None:
+            out = replace(out, weighted=self.weighted.take(source))
         if self.cells is None:
             return out
         group = at[self.cells.group]
@@ -119,6 +166,8 @@ def merge(a: Moments, b: Moments) -> Moments:
         raise InputError(f"moments of {a.mean.shape[1]} and of {b.mean.shape[1]} columns cannot be merged")
     if (a.cells is None) != (b.cells is None):
         raise InputError("moments with and without a cluster level cannot be merged")
+    if (a.weighted is None) != (b.weighted is None):
+        raise InputError("moments with and without weights cannot be merged")
     keys = tuple(dict.fromkeys((*a.keys, *b.keys)))
     x, y = a.select(keys), b.select(keys)
     n = x.n + y.n
@@ -134,7 +183,12 @@ def merge(a: Moments, b: Moments) -> Moments:
     cells = None
     if x.cells is not None and y.cells is not None:
         cells = _merge_cells(x.cells, y.cells)
-    return Moments(keys, n, mean, cross, rest, cells)
+    weighted = None
+    if x.weighted is not None and y.weighted is not None:
+        # What is empty has no products to move; else the means lie a share of the gap away.
+        v, u = x.weighted.moved(-gap * share), y.weighted.moved(gap * (1.0 - share))
+        weighted = Weighted(v.count + u.count, v.square + u.square, v.powers + u.powers)
+    return Moments(keys, n, mean, cross, rest, cells, weighted)
 
 
 def _merge_cells(a: ClusterCells, b: ClusterCells) -> ClusterCells:

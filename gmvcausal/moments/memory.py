@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments, add
+from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments, Weighted, add
 
 _BLOCK = 16_384
 
 
 def from_arrays(
-    values: FloatArray, group: IntArray, keys: tuple[Hashable, ...], cluster: NDArray[Any] | None = None
+    values: FloatArray,
+    group: IntArray,
+    keys: tuple[Hashable, ...],
+    cluster: NDArray[Any] | None = None,
+    weight: FloatArray | None = None,
 ) -> Moments:
     """Moments of the rows of `values` by group.
 
@@ -28,6 +32,8 @@ def from_arrays(
         Group keys.
     cluster : ndarray of int, shape (n,), optional
         Cluster label of each row; asks for the cluster level.
+    weight : ndarray of float64, shape (n,), optional
+        Positive.
 
     Returns
     -------
@@ -35,12 +41,14 @@ def from_arrays(
     """
     k, p = len(keys), values.shape[1]
     n, mean, cross, rest = np.zeros(k), np.zeros((k, p)), np.zeros((k, p, p)), np.zeros((k, p))
+    moved = np.zeros((k, p))
     # A pilot mean per column: close enough to every value for centred sums to keep their digits.
     shift = values[:: max(1, len(values) // 4096)].mean(axis=0) if len(values) else np.zeros(p)
     # Short integers are sorted by their digits, several times faster than by comparison.
     code = np.maximum(group, -1).astype(np.int16 if k < 2**15 else np.int64)
     sizes = np.bincount(code + 1, minlength=k + 1)
     start, counts = int(sizes[0]), sizes[1:]
+    square, powers = np.zeros((k, p + 1, p + 1)), np.zeros((k, 5))
     order = np.argsort(code, kind="stable") if k > 1 or start else None
     for g in range(k):
         stop = start + int(counts[g])
@@ -53,27 +61,42 @@ def from_arrays(
             if low == start:
                 own = rows.mean(axis=0)
             block = rows - own
-            total += block.sum(axis=0)
-            product += block.T @ block
-        n[g] = stop - start
+            if weight is None:
+                total += block.sum(axis=0)
+                product += block.T @ block
+                continue
+            w = weight[low:high] if order is None else weight[order[low:high]]
+            heavy = block * w[:, None]
+            total += heavy.sum(axis=0)
+            product += block.T @ heavy
+            score = np.column_stack([heavy, w])
+            square[g] += score.T @ score
+            powers[g] += [(w**j).sum() for j in range(1, 6)]
+        n[g] = stop - start if weight is None else powers[g, 0]
         if n[g]:
             mean[g], rest[g] = add(own, total / n[g])
             cross[g] = product - np.outer(total, total) / n[g]
+            moved[g] = -total / n[g]
         start = stop
-    cells = None if cluster is None else _cells(values, group, cluster, k, mean)
-    return Moments(keys, n, mean, cross, rest, cells)
+    cells = None if cluster is None else _cells(values, group, cluster, k, mean, weight)
+    weighted = None if weight is None else Weighted(counts.astype(float), square, powers).moved(moved)
+    return Moments(keys, n, mean, cross, rest, cells, weighted)
 
 
-def _cells(values: FloatArray, group: IntArray, cluster: NDArray[Any], k: int, mean: FloatArray) -> ClusterCells:
+def _cells(
+    values: FloatArray, group: IntArray, cluster: NDArray[Any], k: int, mean: FloatArray, weight: FloatArray | None
+) -> ClusterCells:
     """Counts and means by (group, cluster), each summed about its group's mean."""
     labels, code = np.unique(cluster, return_inverse=True)
     inside = group >= 0
     key = (group * len(labels) + code)[inside]
     distinct, cell = np.unique(key, return_inverse=True)
     g, c = distinct // len(labels), distinct % len(labels)
-    n = np.bincount(cell).astype(float)
+    w = None if weight is None else weight[inside]
+    n = np.bincount(cell, w).astype(float)
     sums = np.empty((len(distinct), values.shape[1]))
     rows_group = group[inside]
     for j in range(values.shape[1]):
-        sums[:, j] = np.bincount(cell, values[inside, j] - mean[rows_group, j])
+        off = values[inside, j] - mean[rows_group, j]
+        sums[:, j] = np.bincount(cell, off if w is None else off * w)
     return ClusterCells(g.astype(np.int64), labels[c], n, mean[g] + sums / n[:, None])

@@ -169,9 +169,10 @@ class EffectTables(Refereed):
 
         if self.panel.stack is None or self.panel.stack_labels is None:
             raise InputError("there is no stack", remedy="use estimator='stacked' with stack=")
-        fit, on, block = self.fitted.fit, self.fitted.on, self.fitted.block
-        assert fit is not None and on is not None and block is not None  # a stack is always fitted by regression
-        residual = fit.residual_x[0]
+        fitted, block = self.fitted, self.fitted.block
+        # A stack is always fitted by regression.
+        assert fitted.residual is not None and fitted.on is not None and block is not None
+        residual, on = fitted.residual(), fitted.on()
         present = np.isfinite(self.panel.y)
         weight = present.astype(float) if self.panel.weight is None else present * self.panel.weight[:, None]
         information = np.bincount(block, (weight * residual * residual).sum(axis=1))

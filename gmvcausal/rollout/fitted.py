@@ -19,7 +19,6 @@ from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.covariates import Given
 from gmvcausal.rollout.intake.panel import Panel
-from gmvcausal.rollout.regression.within import Fit
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
@@ -145,10 +144,10 @@ class Fitted:
         Group-time effects, where the design has them.
     series : mapping of str to callable
         Further tables of those effects: "cohort", "period", "cells".
-    on : ndarray, shape (R, T), or None
-        The 0/1 treatment that was compared (regressions and the naive comparison).
-    fit : Fit or None
-        The regression behind the headline.
+    on : callable or None
+        Makes the 0/1 treatment that was compared, shape (R, T) (regressions and the naive comparison).
+    residual : callable or None
+        Makes that treatment less unit and period effects, shape (R, T), where the headline is its coefficient.
     block : ndarray of int, shape (R,), or None
         Campaign of each row in that regression; zeros without campaigns.
     weights : Effects or None
@@ -172,8 +171,8 @@ class Fitted:
     treated_cells: int
     effects: HasCells | None = None
     series: Mapping[str, Callable[[], Series]] = field(default_factory=dict)
-    on: FloatArray | None = None
-    fit: Fit | None = None
+    on: Callable[[], FloatArray] | None = None
+    residual: Callable[[], FloatArray] | None = None
     block: IntArray | None = None
     weights: Effects | None = None
     lost_units: int = 0

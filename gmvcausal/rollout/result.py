@@ -91,7 +91,7 @@ class DidResult(EffectTables):
 
     def _on(self) -> Any:
         if self.fitted.on is not None:
-            return self.fitted.on
+            return self.fitted.on()
         start = self.panel.start[:, None]
         on = (start >= 0) & (np.arange(self.panel.y.shape[1]) >= start)
         return np.where(start == ALWAYS, np.nan, on.astype(float))

@@ -89,14 +89,29 @@ def trust_in(sizes: FloatArray, group: IntArray, n_groups: int, control: int = 0
     """
     total = np.bincount(group, sizes, minlength=n_groups)
     share = sizes / np.where(total > 0, total, 1.0)[group]
-    s2, s3, s4, s5 = (np.bincount(group, share**k, minlength=n_groups) for k in (2, 3, 4, 5))
+    shares = np.stack([np.bincount(group, share**k, minlength=n_groups).astype(float) for k in (2, 3, 4, 5)], axis=1)
+    return trust_of_shares(shares, np.bincount(group, minlength=n_groups).astype(float), control)
+
+
+def trust_of_shares(shares: FloatArray, clusters: FloatArray, control: int) -> Trust:
+    """`trust_in` from what is known of each group alone.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (H, 4)
+        Sums over the clusters of a group of their share in it to the power of 2, 3, 4 and 5.
+    clusters : ndarray, shape (H,)
+        Number of clusters in every group.
+    control : int
+    """
+    s2, s3, s4, s5 = shares.T
     first = s2 - 2 * s3 + s2 * s2
     second = s4 + 2 * s3**2 + 4 * s2 * s4 + s2**4 - 4 * s5 - 4 * s2**2 * s3
-    live = (np.bincount(group, minlength=n_groups) > 1) & (first > 1e-12 * s2) & (second > 0)
-    df, factor = np.zeros(n_groups), np.ones(n_groups)
+    live = (clusters > 1) & (first > 1e-12 * s2) & (second > 0)
+    df, factor = np.zeros(len(clusters)), np.ones(len(clusters))
     np.divide(first**2, second, out=df, where=live)
     np.divide(s2, first, out=factor, where=live)
-    return Trust(df, factor, _alone(np.bincount(group, minlength=n_groups).astype(float), control))
+    return Trust(df, factor, _alone(clusters, control))
 
 
 def equal(clusters: FloatArray, control: int = -1) -> Trust:

@@ -180,3 +180,38 @@ def test_more_groups_than_a_short_integer_counts() -> None:
     np.testing.assert_array_equal(found.n, 2.0)
     sums = np.bincount(group[inside], values[inside, 0])
     np.testing.assert_allclose(found.mean[:, 0], sums / 2, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+def test_weighted_moments_by_definition_and_merged(offset: float) -> None:
+    frame = table(offset, seed=5)
+    x, g, c = frame[VALUES].to_numpy(dtype=float), frame["g"].to_numpy(), frame["c"].to_numpy()
+    w = np.random.default_rng(6).uniform(0.1, 4.0, N)
+    whole = from_arrays(x, g, (0, 1, 2), c, w)
+    half = np.arange(N) < 37
+    joined = merge(
+        from_arrays(x[half], g[half], (0, 1, 2), c[half], w[half]),
+        from_arrays(x[~half], g[~half], (0, 1, 2), c[~half], w[~half]),
+    )
+    # A group that only one side has, and the groups in another order.
+    parts = merge(
+        from_arrays(x, np.where(g == 2, 0, -1), (2,), c, w), from_arrays(x, np.where(g < 2, g, -1), (0, 1), c, w)
+    )
+    for found in (whole, joined.select((0, 1, 2)), parts.select((0, 1, 2))):
+        assert found.weighted is not None and found.cells is not None
+        for k in range(K):
+            own, v = x[g == k] - offset, w[g == k]
+            mean = v @ own / v.sum()
+            assert found.n[k] == pytest.approx(v.sum(), rel=1e-12)
+            assert found.count[k] == (g == k).sum()
+            np.testing.assert_allclose((found.mean[k] - offset) + found.rest[k], mean, rtol=1e-10)
+            z = np.column_stack([own - mean, np.ones(len(own))]) * v[:, None]
+            np.testing.assert_allclose(found.cross[k], (own - mean).T @ (v[:, None] * (own - mean)), rtol=1e-7)
+            near = 1e-10 if offset == 0 else 1e-6  # `square` lies about the rounded mean
+            np.testing.assert_allclose(found.weighted.square[k], z.T @ z, rtol=near, atol=near * (z * z).sum())
+            np.testing.assert_allclose(found.weighted.powers[k], [(v**j).sum() for j in range(1, 6)], rtol=1e-12)
+        total = np.zeros((K, 12))
+        total[found.cells.group, found.cells.cluster] = found.cells.n
+        np.testing.assert_allclose(total, [[w[(g == k) & (c == j)].sum() for j in range(12)] for k in range(K)])
+    with pytest.raises(InputError, match="with and without weights"):
+        merge(whole, from_arrays(x, g, (0, 1, 2), c))

@@ -158,13 +158,12 @@ def period_gaps(case: Case) -> Check:
 
 def forbidden_comparisons(case: Case) -> Check | None:
     """Two-way fixed effects use units already treated as controls when starts differ or treatment switches."""
-    on = case.fitted.on
-    if case.options.estimator != "twfe" or on is None:
+    if case.options.estimator != "twfe":
         return None
-    present = np.isfinite(case.panel.y)
+    on = case.panel.on
     ever, first = case.panel.start != UNTREATED, np.maximum(case.panel.start, 0)
-    n_starts = len(np.unique(first[ever]))
-    off = (ever[:, None] & present & (on == 0) & (np.arange(on.shape[1]) > first[:, None])).any()
+    n_starts = int(np.count_nonzero(np.bincount(first[ever])))
+    off = on is not None and (ever[:, None] & (on == 0) & (np.arange(on.shape[1]) > first[:, None])).any()
     if n_starts == 1 and not off:
         return Check("forbidden_comparisons", "passed", "all treated units start together and stay treated", 1.0, 1.0)
     what = f"treatment starts in {n_starts} different periods" + (" and switches off again" if off else "")
@@ -191,10 +190,9 @@ def campaign_overlap(case: Case) -> Check | None:
             "the stack has no column other_tactic, so overlapping campaigns are not known",
             remedy="build the frame with Logs.stack",
         )
-    on = case.fitted.on
-    assert on is not None  # a stack is always fitted by regression
+    assert case.fitted.on is not None  # a stack is always fitted by regression
     present = np.isfinite(panel.y)
-    comparison = present & (on == 0)
+    comparison = present & (case.fitted.on() == 0)
     value = float((panel.other[comparison] == 1).mean())
     message = f"{value:.1%} of control and pre-period cells lie under another campaign"
     threshold = bound("campaign_overlap")

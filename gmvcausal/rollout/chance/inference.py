@@ -49,7 +49,7 @@ def cluster_scores(panel: Panel, fitted: Fitted) -> FloatArray:
 
 def _groups(panel: Panel, fitted: Fitted) -> tuple[IntArray, FloatArray]:
     """Group and size of every cluster; groups are cohorts, those of several cohorts form one more."""
-    used = panel.start != ALWAYS if fitted.fit is None else np.ones(len(panel.start), dtype=bool)
+    used = panel.start != ALWAYS if fitted.residual is None else np.ones(len(panel.start), dtype=bool)
     starts, place = np.unique(panel.start, return_inverse=True)
     group = groups_of_clusters(np.where(used, place, -1), panel.cluster, len(starts))
     weight = used.astype(float) if panel.weight is None else used * panel.weight
@@ -60,11 +60,11 @@ def _groups(panel: Panel, fitted: Fitted) -> tuple[IntArray, FloatArray]:
 
 def regression(panel: Panel, fitted: Fitted) -> wild.Regression:
     """Cluster sums of the regression behind a two-way estimate."""
-    fit, block = fitted.fit, fitted.block
-    assert fit is not None and block is not None
+    block = fitted.block
+    assert fitted.residual is not None and block is not None
     present = np.isfinite(panel.y)
     weight = present.astype(float) if panel.weight is None else present * panel.weight[:, None]
-    y, x = take_out(np.where(present, panel.y, 0.0), weight, block), fit.residual_x[0]
+    y, x = take_out(np.where(present, panel.y, 0.0), weight, block), fitted.residual()
     width, blocks, g = y.shape[1], int(block.max()) + 1, panel.n_clusters
     code = panel.cluster * blocks + block
 
@@ -90,7 +90,7 @@ def regression(panel: Panel, fitted: Fitted) -> wild.Regression:
 
 
 def _wild(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
-    imposed = fitted.fit is not None and len(fitted.fit.beta) == 1
+    imposed = fitted.residual is not None
     # Scores cannot have the null imposed: with five treated clusters 7 % were rejected, with three 11 %.
     needed = MIN_WILD if imposed else MIN_CLUSTERS
     if min(fitted.clusters) < needed:

@@ -1,8 +1,9 @@
 """Covariance of aggregates from the moments of groups: the units are not needed again.
 
 A unit of group h enters the aggregates with the score A_h (Y_i - m_h) + d_h, scaled so that their covariance is the sum
-of outer products, sum_h A_h C_h A_h' + n_h d_h d_h', where C_h is the group's centred cross-product; by clusters, the
-scores of a cluster's units are added up first, for which the means of the (group, cluster) cells are enough.
+of outer products, sum_h A_h C_h A_h' + n_h d_h d_h', where C_h is the group's centred cross-product. With weights a
+score is multiplied by its unit's, and products are sums of squared weights. By clusters, the scores of a cluster's
+units are added up first, for which the means of the (group, cluster) cells are enough.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments
 from gmvcausal.rollout.chance.clustered import cluster_sums, products, squares
-from gmvcausal.stats.small_sample import Spread, equal, groups_of_clusters, trust_in, welch
+from gmvcausal.stats.small_sample import Spread, equal, groups_of_clusters, trust_in, trust_of_shares, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,6 +56,8 @@ class MomentScores:
             group = self._group_of_cluster[here]
             out, variance = products(cluster_sums(self._scores(maps, shift)), len(shift), group, n_groups)
             return out, welch(variance, trust_in(sizes, group, n_groups, n_groups - 2))
+        if self.moments.weighted is not None:
+            return self._weighted(maps, shift)
         out = (shift * n) @ shift.T
         variance = n * shift**2
         for h, loading in enumerate(maps):
@@ -62,6 +65,19 @@ class MomentScores:
             out += part @ loading.T
             variance[:, h] += np.einsum("at,at->a", part, loading)
         return np.asarray(out), welch(variance, equal(n), np.diag(out))
+
+    def _weighted(self, maps: list[FloatArray], shift: FloatArray) -> tuple[FloatArray, Spread]:
+        weighted = self.moments.weighted
+        assert weighted is not None
+        out, variance = np.zeros((len(shift), len(shift))), np.empty(shift.shape)
+        for h, loading in enumerate(maps):
+            full = np.column_stack([loading, shift[:, h]])
+            part = full @ weighted.square[h]
+            out += part @ full.T
+            variance[:, h] = np.einsum("at,at->a", part, full)
+        total = np.where(self.moments.n > 0, self.moments.n, 1.0)
+        shares = weighted.powers[:, 1:] / total[:, None] ** np.arange(2, 6)
+        return out, welch(variance, trust_of_shares(shares, weighted.count, len(shares) - 1))
 
     def clustered_variances(self, maps: list[FloatArray], shift: FloatArray) -> FloatArray:
         """The variances alone, by clusters, shape (a,)."""

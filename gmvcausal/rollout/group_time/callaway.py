@@ -40,8 +40,9 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         notes.append("no unit is never treated, so the not-yet-treated serve as controls")
     y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
     effects = group_time(
-        y, start, cluster, weight, position, control, options.base_period, options.anticipation, given(panel, options)
-    )
+        y, start, cluster, weight, position, control, options.base_period, options.anticipation, given(panel, options),
+        None if panel.covariates is not None or weight is not None else panel.moments,
+    )  # fmt: skip
     if not (effects.cells.event >= 0).any():
         raise DesignError(
             "no treated period has both a period before and a control unit, so no effect is identified",

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments import from_arrays
+from gmvcausal.moments import Moments
 from gmvcausal.rollout.group_time.cells import make_cells
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.covariates import Given
+from gmvcausal.rollout.intake.panel import cohort_moments
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,6 +35,7 @@ def groups_of(start: IntArray) -> tuple[IntArray, IntArray]:
 def group_time(
     y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None, position: IntArray,
     control: str, base_period: str, anticipation: int, given: Given | None = None,
+    moments: Moments | None = None,
 ) -> Effects:  # fmt: skip
     """Group-time effects of a panel: from moments where it is complete and unweighted, else from the units.
 
@@ -51,14 +53,15 @@ def group_time(
         See `make_cells`.
     given : Given, optional
         Covariates that trends are parallel given.
+    moments : Moments, optional
+        Those of the panel by start, where they have been made.
     """
     starts, group = groups_of(start)
     has_never = bool((group == len(starts)).any())
     cells = make_cells(starts, position, has_never, control, base_period, anticipation)
-    if given is None and weight is None and np.isfinite(y.sum()):
-        above = int(cluster.max()) + 1 < len(cluster)
-        moments = from_arrays(y, group, tuple(range(len(starts) + 1)), cluster if above else None)
-        return FromMoments(cells, moments, group, y)
+    if given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
+        moments = cohort_moments(y, start, cluster, None) if moments is None else moments
+        return FromMoments(cells, moments.select((*starts.tolist(), UNTREATED)), group, y)
     weight = np.ones(len(y)) if weight is None else weight / weight.mean()
     if given is not None:
         label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.moments import Moments, from_arrays
 from gmvcausal.rollout.intake.cohorts import Cohorts
 from gmvcausal.rollout.intake.covariates import Covariates
 from gmvcausal.rollout.intake.grid import Grid
@@ -100,3 +102,36 @@ class Panel:
     def n_clusters(self) -> int:
         """Number of clusters."""
         return int(self.cluster.max()) + 1
+
+    @cached_property
+    def moments(self) -> Moments | None:
+        """Moments of every cohort, the keys being the codes in `start`; None where cells are absent.
+
+        Made once, whatever is estimated from them. By clusters where they lie above the unit; weights of mean 1.
+        """
+        if self.stack is not None or not np.isfinite(self.y.sum()):
+            return None
+        return cohort_moments(self.y, self.start, self.cluster, self.weight)
+
+
+def cohort_moments(y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None) -> Moments:
+    """Moments of a complete panel by start.
+
+    Parameters
+    ----------
+    y, start, cluster, weight
+        As in `Panel`.
+
+    Returns
+    -------
+    Moments
+        Keys are the codes that occur in `start`, in ascending order.
+    """
+    # Counting and a look-up instead of sorting: starts are columns or one of a few negative codes.
+    lowest = int(start.min(initial=0))
+    codes = np.flatnonzero(np.bincount(start - lowest)) + lowest
+    place = np.zeros(int(start.max(initial=0)) - lowest + 1, dtype=np.int64)
+    place[codes - lowest] = np.arange(len(codes))
+    above = int(cluster.max()) + 1 < len(cluster)
+    scaled = None if weight is None else weight / weight.mean()
+    return from_arrays(y, place[start - lowest], tuple(codes.tolist()), cluster if above else None, scaled)

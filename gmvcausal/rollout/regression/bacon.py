@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.rollout.regression.normal import units_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,14 +82,14 @@ def decompose(panel: Panel) -> pd.DataFrame:
     """The comparisons of a two-way estimate; see `DidResult.bacon`."""
     import pandas as pd
 
-    start = panel.start
-    absent = int((~np.isfinite(panel.y)).sum())
-    if absent:
+    if panel.moments is None:
+        absent = int((~np.isfinite(panel.y)).sum())
         raise DesignError(
             f"{absent:,} unit-periods are absent, and the decomposition holds for complete panels only",
             remedy="keep the units that are seen in every period, or read att_gt() of the default estimator",
         )
     width = panel.y.shape[1]
+    start = panel.start
     if panel.on is not None:
         stays = (np.arange(width) >= start[:, None]) & (start[:, None] != UNTREATED)
         if (stays != (panel.on == 1)).any():
@@ -96,13 +97,10 @@ def decompose(panel: Panel) -> pd.DataFrame:
                 "the treatment switches off again, and the decomposition is of treatment that stays on",
                 remedy="give first_treated= in place of treated=",
             )
-    key = np.where(start == UNTREATED, width, np.maximum(start, 0))
-    first, group = np.unique(key, return_inverse=True)
-    weight = np.ones(len(key)) if panel.weight is None else panel.weight / panel.weight.mean()
-    size = np.bincount(group, weight)
-    level = panel.y - panel.y.mean(axis=1, keepdims=True)  # a large level would cost digits
-    mean = np.array([weight[group == h] @ level[group == h] / size[h] for h in range(len(first))])
-    found = pairs(mean, np.asarray(size, dtype=float), first)
+    units = units_of(panel, always=True)
+    live = units.n > 0
+    first = np.append(units.starts, width)[live]
+    found = pairs(units.means()[live], units.size[live], first)
     labels = panel.grid.labels()
     names = [ALWAYS if f == 0 else NEVER if f == width else labels[f] for f in first]
     total = sum(p.weight for p in found)

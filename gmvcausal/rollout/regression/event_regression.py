@@ -92,6 +92,20 @@ def group_rows(present: BoolArray, start: IntArray, block: IntArray) -> Groups:
     return found
 
 
+def event_times(groups: Groups, position: IntArray) -> tuple[IntArray, int]:
+    """Event times that need a dummy, nearest to the start first, and the base.
+
+    The base is one step before the start; where that period is missing for everyone, the nearest event time that is
+    there. Where two leads are collinear with the effects, the farther one goes.
+    """
+    event, inside = groups.events(position)
+    own = np.unique(groups.start[groups.start > 0])
+    base = int((position[own - 1] - position[own]).max()) if len(own) else -1
+    times = np.unique(event[inside])
+    times = times[times != base]
+    return times[np.argsort(np.abs(times + 0.5), kind="stable")], base
+
+
 def event_fit(
     y: FloatArray, groups: Groups, times: IntArray, position: IntArray, cluster: IntArray, weight: FloatArray | None,
     ssc: str,

@@ -37,17 +37,17 @@ _TERMS = [
 def sun_abraham(panel: Panel, options: Options) -> Fitted:
     """Interaction-weighted event study (Sun and Abraham 2021)."""
     start, notes, columns = _checked(panel), list[str](), np.ones(panel.y.shape[1], dtype=bool)
+    last = UNTREATED
     if not (start == UNTREATED).any():
         last = int(start.max())
         position = panel.grid.position
         columns = position < position[last] - options.anticipation
-        start = np.where(start == last, UNTREATED, start)
         when = panel.grid.text(panel.grid.values[last])
         notes.append(
             f"no unit is never treated, so the last cohort, first treated in {when}, serves as control; its own effect "
             "and the periods from its start on are left out"
         )
-    units = units_of(panel.y, start, panel.cluster, panel.weight)
+    units = units_of(panel, last)
     cells = make_cells(units.starts, panel.grid.position, True, "never_treated", "universal", options.anticipation)
     cells = cells.keep(columns[cells.period])
     _refuse_empty(cells)
@@ -96,7 +96,8 @@ def _refuse_empty(cells: Cells) -> None:
 
 def _design(panel: Panel, options: Options) -> tuple[Units, Cells, BoolArray, list[str]]:
     """The groups, the treated cells beside which somebody is untreated, and which cells are untreated."""
-    units = units_of(panel.y, _checked(panel), panel.cluster, panel.weight)
+    _checked(panel)
+    units = units_of(panel)
     position, starts = panel.grid.position, units.starts
     treated = position >= position[starts][:, None] - options.anticipation
     untreated = np.vstack([~treated, np.full((1, len(position)), units.n[-1] > 0)])

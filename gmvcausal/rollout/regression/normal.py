@@ -6,7 +6,7 @@ measured (all of s in a regression on all rows, the untreated ones where effects
 
     P_h = sum_i w_i (diag(s_i) - s_i b_i' / |b_i|),      q_h = sum_i w_i s_i (y_i - mean of y_i over b_i)
 
-Complete, unweighted panels give both from the cohort's mean alone.
+Complete panels give both from the cohort's mean alone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments import Moments, from_arrays
+from gmvcausal.moments import Moments
 from gmvcausal.rollout.group_time.effects import groups_of
+from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.intake.panel import Panel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -45,7 +47,7 @@ class Units:
     weight : ndarray, shape (N,), or None
         Mean 1.
     moments : Moments or None
-        Of the groups, where the panel is complete and unweighted.
+        Of the groups, where the panel is complete.
     """
 
     y: FloatArray
@@ -82,24 +84,30 @@ class Units:
         return np.asarray((high - high[:, :1]) + (low - low[:, :1]))
 
 
-def units_of(
-    y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None, general: bool = False
-) -> Units:
-    """A panel by groups.
+def units_of(panel: Panel, untreated: int = UNTREATED, always: bool = False) -> Units:
+    """A panel by groups, with the panel's moments where it is complete.
 
     Parameters
     ----------
-    y, start, cluster, weight
-        As in `panel.Panel`.
-    general : bool
-        Go by the units also where moments would do; the numbers are the same.
+    panel : Panel
+    untreated : int
+        Code in `start` of the units that serve as untreated: the last cohort where no unit is never treated.
+    always : bool
+        Whether units treated throughout belong to it, as a first cohort that starts in column 0; default left out.
     """
+    start = panel.start
+    if untreated != UNTREATED:
+        start = np.where(start == untreated, UNTREATED, start)
+    throughout = always and bool((start == ALWAYS).any())
+    if throughout:
+        start = np.where(start == ALWAYS, 0, start)
     starts, group = groups_of(start)
-    moments = None
-    if weight is None and not general and np.isfinite(y.sum()):
-        above = int(cluster.max()) + 1 < len(cluster)
-        moments = from_arrays(y, group, tuple(range(len(starts) + 1)), cluster if above else None)
-    return Units(y, group, starts, cluster, None if weight is None else weight / weight.mean(), moments)
+    weight = None if panel.weight is None else panel.weight / panel.weight.mean()
+    codes = [int(c) for c in starts]
+    moments = panel.moments
+    if moments is not None:
+        moments = moments.select(((ALWAYS, *codes[1:]) if throughout else tuple(codes)) + (untreated,))
+    return Units(panel.y, group, starts, panel.cluster, weight, moments)
 
 
 def pieces(units: IntArray, step: int | None = None) -> Iterator[IntArray]:
@@ -173,14 +181,15 @@ def normal(units: Units, used: BoolArray, basis: BoolArray) -> Normal:
 
 def _from_moments(units: Units, used: BoolArray, basis: BoolArray) -> Normal:
     n, mean = units.n, units.means()
+    count = used * n[:, None]
     share = basis / np.maximum(basis.sum(axis=1, keepdims=True), 1)
-    size = used * n[:, None]
+    size = used * units.size[:, None]
     product = size[:, :, None] * (np.eye(used.shape[1]) - share[:, None, :])
     total = size * (mean - (mean * share).sum(axis=1, keepdims=True))
     some = used.any(axis=1)
     seen = np.append(some, False)[units.group]
     clusters = int(n[some].sum()) if units.moments and units.moments.cells is None else _count(units.cluster[seen])
-    return Normal(used, basis, product, total, size, size, int(n[some].sum()), clusters)
+    return Normal(used, basis, product, total, size, count, int(n[some].sum()), clusters)
 
 
 def _from_units(units: Units, used: BoolArray, basis: BoolArray) -> Normal:

@@ -62,7 +62,9 @@ def naive(panel: Panel, options: Options) -> Fitted:
         by_cluster(influence[:, None], panel.cluster, treated.astype(np.int64), variance[0], panel.weight),
         clusters,
     )
-    return Fitted(estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), on=on)
+    return Fitted(
+        estimates, lambda: influence, lambda: None, treated, control, clusters, int(sides[0].sum()), on=lambda: on
+    )
 
 
 def two_by_two_did(panel: Panel, options: Options) -> Fitted:

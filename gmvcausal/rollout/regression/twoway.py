@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.results import Estimates
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import (
     Fitted,
@@ -23,7 +24,8 @@ from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import first_on
 from gmvcausal.rollout.regression import within
-from gmvcausal.rollout.regression.event_regression import event_fit, group_rows
+from gmvcausal.rollout.regression.event_regression import event_fit, event_times, group_rows
+from gmvcausal.rollout.regression.twoway_moments import from_moments
 from gmvcausal.stats.small_sample import Spread, by_cluster
 
 
@@ -40,6 +42,27 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     no_anticipation(options)
     if not stacked and panel.cohorts is not None:
         check_variation(panel.start, "first_treated")
+    what = "campaign" if stacked else "period"
+    estimand = (
+        "ATT, stacked over campaigns, weighted by regression"
+        if stacked
+        else "coefficient of the treatment with unit and period effects (a weighted mix, not always an ATT)"
+    )
+
+    def told(beta: FloatArray, cov: FloatArray, n: int, spread: Spread, clusters: tuple[int, int]) -> Estimates:
+        return headline(
+            [(f"treated ({what} effects)", estimand)],
+            options.outcome_unit,
+            beta,
+            cov,
+            n,
+            spread,
+            clusters,
+            lambda: placebo(panel, options, float(beta[0]), "mean"),
+        )
+
+    if panel.on is None and panel.moments is not None and (panel.start != UNTREATED).any():
+        return from_moments(panel, options, told)
     block = np.zeros(len(panel.y), dtype=np.int64) if panel.stack is None else panel.stack
     on = treatment(panel)
     if not (on == 1).any() or not (on == 0).any():
@@ -58,39 +81,23 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     begun = np.array([(on[block == b] == 1).any(axis=0).argmax() for b in range(int(block.max()) + 1)])[block]
     beside = ((on == 0) & (np.arange(on.shape[1]) >= begun[:, None])).any(axis=1)
     clusters = (count(panel.cluster, switching), count(panel.cluster, beside))
-    what = "campaign" if stacked else "period"
-    estimand = (
-        "ATT, stacked over campaigns, weighted by regression"
-        if stacked
-        else "coefficient of the treatment with unit and period effects (a weighted mix, not always an ATT)"
-    )
     n_units = len(np.unique(panel.unit_code[np.isfinite(panel.y).any(axis=1)]))
     # Cohorts are told apart by their start, because clusters of one cohort vary about one mean.
     group = np.where(treated, 1 + first_on(on), 0)
     group[~np.isfinite(panel.y).any(axis=1)] = -1
     spread = by_cluster(fit.scores, panel.cluster, group, np.diag(fit.cov), panel.weight)
-    estimates = headline(
-        [(f"treated ({what} effects)", estimand)],
-        options.outcome_unit,
-        fit.beta,
-        fit.cov,
-        n_units,
-        spread,
-        clusters,
-        lambda: placebo(panel, options, float(fit.beta[0]), "mean"),
-    )
     raw = float((np.bincount(panel.cluster, fit.scores[:, 0]) ** 2).sum())
     scale = math.sqrt(float(fit.cov[0, 0]) / raw) if raw > 0 else 1.0
     return Fitted(
-        estimates,
+        told(fit.beta, fit.cov, n_units, spread, clusters),
         lambda: fit.scores[:, 0] * scale,
         lambda: _event_regression(panel, options, on, block, clusters[1], spread),
         treated,
         control,
         clusters,
         int(((on == 1) & np.isfinite(panel.y)).sum()),
-        on=on,
-        fit=fit,
+        on=lambda: on,
+        residual=lambda: fit.residual_x[0],
         block=block,
     )
 
@@ -136,13 +143,7 @@ def _event_regression(
     start = np.where(ever & (first > 0), first, UNTREATED)
     groups = group_rows(np.isfinite(panel.y), start, block)
     event, inside = groups.events(position)
-    # One step before the start; where that period is missing for everyone, the nearest event time that is there.
-    own = np.unique(start[start > 0])
-    base = int((position[own - 1] - position[own]).max()) if len(own) else -1
-    times = np.unique(event[inside])
-    times = times[times != base]
-    # Nearest to the event first: where two leads are collinear with the effects, the farther one goes.
-    times = times[np.argsort(np.abs(times + 0.5), kind="stable")]
+    times, base = event_times(groups, position)
     fit = event_fit(panel.y, groups, times, position, panel.cluster, panel.weight, options.ssc)
     kept = times[fit.kept]
     order = np.argsort(kept)

@@ -162,12 +162,22 @@ def independent(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
         If none adds anything.
     """
     kept = kept_pivots(gram, scale)
+    refuse_none(kept)
+    return kept
+
+
+def refuse_none(kept: NDArray[np.bool_]) -> None:
+    """Refuse a regression without regressors.
+
+    Raises
+    ------
+    DesignError
+    """
     if not kept.any():
         raise DesignError(
             "the treatment does not vary within units and periods, so its effect cannot be told from theirs",
             remedy="supply untreated units and periods before the treatment",
         )
-    return kept
 
 
 def kept_pivots(gram: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
