@@ -15,6 +15,11 @@ _PARTICULAR: dict[str, Any] = {
     "base_period": "varying",
     "assignment": None,
     "ssc": "nested",
+    "eligible": None,
+}
+# Options without which an estimator has nothing to estimate.
+_NEEDED = {
+    "eligible": ("triple", "the 0/1 column of whom the tactic is meant for"),
 }
 _BY_CONTROLS = ("conley_taber", "ferman_pinto")
 
@@ -43,6 +48,9 @@ def refuse_unused(options: dict[str, Any]) -> None:
                 f"{name}= has no meaning for estimator={estimator!r}",
                 remedy=f"leave {name}= out, or use {_takers(name)}",
             )
+    for name, (who, what) in _NEEDED.items():
+        if estimator == who and options[name] is None:
+            raise InputError(f"estimator={who!r} needs {name}=, {what}", remedy=f"pass {name}={name!r}")
     how = options["inference"]
     if how is not None and how not in method.inference:
         own = f", or choose one of {', '.join(method.inference)}" if method.inference else ""

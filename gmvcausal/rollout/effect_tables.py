@@ -250,6 +250,9 @@ class EffectTables(Refereed):
             starts = np.unique(panel.start[panel.start >= 0])
             groups = {str(labels[s]).removesuffix("T00:00:00.000000"): panel.start == s for s in starts}
             groups["never"] = panel.start == UNTREATED
+            if panel.eligible is not None:
+                kinds = {"eligible": panel.eligible, "ineligible": ~panel.eligible}
+                groups = {f"{n}, {kind}": g & own for n, g in groups.items() for kind, own in kinds.items()}
         rows = []
         for name, inside in groups.items():
             if inside.any():

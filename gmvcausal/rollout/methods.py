@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gmvcausal.rollout.chance.inference import INFERENCE, with_inference
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.group_time.callaway import callaway_santanna
+from gmvcausal.rollout.group_time.triple import triple
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.ratios.poisson import poisson
 from gmvcausal.rollout.regression.family import etwfe, imputation, sun_abraham, two_stage
@@ -135,6 +136,14 @@ METHODS: dict[str, Method] = {
         "untreated, in all periods; no effect before the start (beyond the stated anticipation); one unit's "
         "treatment leaves the others alone",
         takes=frozenset(),
+    ),
+    "triple": Method(
+        triple,
+        "Triple difference (Olden and Møen 2022; Ortiz-Villavicencio and Sant'Anna 2025)",
+        "without the tactic, what the eligible gain on the ineligible would have changed in each treated cohort of "
+        "places as it did in the untreated places; neither group need have moved in parallel itself; the tactic "
+        "leaves the ineligible of treated places alone; no effect before the start (beyond the stated anticipation)",
+        takes=frozenset({"assignment", "base_period", "eligible"}),
     ),
     "naive": Method(
         naive,

@@ -10,7 +10,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Audit, Estimates, Manifest
-from gmvcausal.rollout.audit.case import Case
+from gmvcausal.rollout.audit.case import Case, subset
 from gmvcausal.rollout.audit.checks import run_audit
 from gmvcausal.rollout.audit.of_trend import lead_slope
 from gmvcausal.rollout.effect_tables import EffectTables
@@ -82,7 +82,10 @@ class DidResult(EffectTables):
     @cached_property
     def naive(self) -> Naive:
         """Means with and without treatment; see `Naive`."""
-        return naive_means(self.panel, self._on())
+        panel, on = self.panel, self._on()
+        if panel.eligible is not None:
+            return naive_means(subset(panel, panel.eligible), on[panel.eligible])
+        return naive_means(panel, on)
 
     @property
     def baseline(self) -> float:

@@ -42,6 +42,7 @@ def did(
     control: str = "never_treated",
     covariates: Sequence[str] = (),
     adjustment: str = "doubly_robust",
+    eligible: str | None = None,
     cluster: str | None = None,
     weights: str | None = None,
     anticipation: int = 0,
@@ -82,15 +83,15 @@ def did(
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
     estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
-"stacked", "poisson", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
+"stacked", "poisson", "triple", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
         cohort. So do ``sun_abraham`` (its points, by least squares) and ``imputation``, ``two_stage`` and ``etwfe``,
         which measure effects from all periods before the start: sharper where trends are parallel throughout, more
         wrong where they are not. ``poisson`` lets GMV move in parallel in per cent and keeps its zeros: the effect in
         money and in per cent. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
         synthetic ones weigh the controls until they resemble the treated before the start: for one or a few treated
-        rooms. ``naive`` is the comparison of means that claims are often built on; it is there to be shown beside the
-        others.
+        rooms. ``triple`` takes off the change of units in the same place that the tactic was not meant for. ``naive``
+        is the comparison of means that claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
@@ -102,6 +103,9 @@ def did(
         What is done with the covariates. The default is right if either the model of the outcome or that of the
         propensity is; "regression" is the most precise and extrapolates where there is no overlap; "ipw" leans on the
         propensity alone.
+    eligible : str, optional
+        0/1 column of whom the tactic is meant for, for ``estimator="triple"``, which needs it: constant within the
+        unit, while `first_treated` is that of the unit's place, for eligible and ineligible units alike.
     cluster : str, optional
         Column of the clusters, constant within units. Default: the unit; or a column named room, city, store or region
         (or kept by ``Logs.panel``) within which treatment does not vary, with a warning.
@@ -175,7 +179,8 @@ def did(
     (2021), SSRN 3906345. Few treated clusters: Conley and Taber (2011), Review of Economics and Statistics 93; Ferman
     and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller (2008), same journal, 90. Distance:
     Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
-    219. Ratios: Wooldridge (2023), Econometrics Journal 26.
+    219. Ratios: Wooldridge (2023), Econometrics Journal 26. Triple differences: Olden and Møen (2022), Econometrics
+    Journal 25; Ortiz-Villavicencio and Sant'Anna (2025), arXiv 2505.09942.
 
     Examples
     --------
@@ -207,6 +212,7 @@ def did(
         "never": never,
         "estimator": one_of("estimator", estimator, tuple(METHODS)),
         "control": check("control", control),
+        "eligible": column_name("eligible", eligible, optional=True),
         "cluster": column_name("cluster", cluster, optional=True),
         "weights": column_name("weights", weights, optional=True),
         "anticipation": check("anticipation", anticipation),
@@ -252,6 +258,7 @@ def did(
         absorbing=method.absorbing,
         covariates=options["covariates"],
         ratios=estimator == "poisson",
+        eligible=eligible,
     )
     panel = places.with_columns(data, panel, unit, options)
     measured = _outcome_unit(panel.meta, outcome, unit, time)
@@ -301,7 +308,7 @@ def _analysed(panel: Panel) -> list[NDArray[Any]]:
     p = panel
     given = None if p.covariates is None else p.covariates.x
     arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset, given)
-    return [a for a in arrays if a is not None]
+    return [a for a in (*arrays, p.dose, p.eligible) if a is not None]
 
 
 def _outcome_unit(meta: dict[str, Any], outcome: str, unit: str, time: str) -> str:

@@ -18,6 +18,7 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     of_design.cohort_size,
     of_design.always_treated,
     of_design.never_treated,
+    of_design.ineligible_moved,
     of_design.lost_units,
     of_absence.late_entry,
     of_overlap.overlap,

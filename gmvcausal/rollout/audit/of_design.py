@@ -9,10 +9,12 @@ import numpy as np
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
-from gmvcausal.rollout.audit.case import Case
-from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.audit.case import Case, p_text
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.rollout.fitted import FAMILY
+from gmvcausal.rollout.group_time.contrast import Contrast
 from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.stats.inference import p_value
 
 
 def few_clusters(case: Case) -> Check:
@@ -73,12 +75,12 @@ def always_treated(case: Case) -> Check | None:
 
 def never_treated(case: Case) -> Check | None:
     """Without never-treated units the not-yet-treated serve as controls, and the last cohort has none."""
-    if case.options.estimator not in ("callaway_santanna", "poisson", *FAMILY):
+    if case.options.estimator not in ("callaway_santanna", "poisson", "dose", "triple", *FAMILY):
         return None
     count = int((case.panel.start == UNTREATED).sum())
     if count:
         return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
-    last = case.options.estimator == "sun_abraham"
+    last = case.options.estimator in ("sun_abraham", "triple")
     later = "of those treated later one cohort serves as control" if last else "units treated later serve as controls"
     return Check(
         "never_treated",
@@ -88,6 +90,31 @@ def never_treated(case: Case) -> Check | None:
         1.0,
         "keep a hold-out group in the next roll-out",
     )
+
+
+def ineligible_moved(case: Case) -> Check | None:
+    """Did the ineligible of treated places move apart from those of untreated places?"""
+    effects = case.fitted.effects
+    if not isinstance(effects, Contrast) or case.fitted.rows is None:
+        return None
+    row = effects.ineligible(case.fitted.rows[:1])
+    cov, spread = effects.both.uncertainty(row)
+    moved = float(row[0, : len(effects.both.att)] @ effects.both.att)
+    few = min(case.fitted.clusters) < MIN_CLUSTERS
+    se = math.nan if few else math.sqrt(max(float(cov[0, 0]), 0.0))
+    p = float(p_value(np.array([moved]), np.array([se * spread.factor[0]]), spread.df)[0]) if se > 0 else math.nan
+    message = f"the double difference among the ineligible is {moved:+.4g}"
+    if math.isnan(p):
+        return Check("ineligible_moved", "not_run", message + ", without a test")
+    status = judge("ineligible_moved", p)
+    remedy = (
+        "the triple difference takes this off: right where the places drifted, wrong by as much where the tactic "
+        "reached the ineligible too (or lured them away)"
+    )
+    return Check(
+        "ineligible_moved", status, f"{message} (p = {p_text(p)})", p, bound("ineligible_moved"),
+        "" if status == "passed" else remedy,
+    )  # fmt: skip
 
 
 def lost_units(case: Case) -> Check | None:

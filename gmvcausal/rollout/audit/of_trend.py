@@ -11,6 +11,7 @@ from gmvcausal.rollout.audit.case import Case, p_text
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.rollout.chance.placebo import placebo_slope
 from gmvcausal.rollout.fitted import Series
+from gmvcausal.rollout.group_time.triple import differences
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.stats.inference import p_value, wald
 
@@ -123,7 +124,8 @@ def pre_trend_slope(case: Case) -> Check:
     origin = leads.reference if case.event.origin is None else case.event.origin
     drift = b * float(weight @ (case.event.at[after] - origin))
     if few:
-        found = placebo_slope(case.panel, case.options)
+        apart = case.panel if case.panel.eligible is None else differences(case.panel)
+        found = None if apart is None else placebo_slope(apart, case.options)
         if found is None:
             return Check("pre_trend_slope", "not_run", _too_few())
         p = found

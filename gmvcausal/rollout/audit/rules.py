@@ -76,6 +76,11 @@ RULES: dict[str, Rule] = {
     "cohort_size": Rule("units in the smallest cohort", 5, small_is_bad=True),
     "always_treated": Rule("share of units left out because they were treated from the start", 0, 0.5),
     "never_treated": Rule("number of never-treated units", 1, small_is_bad=True),
+    "ineligible_moved": Rule(
+        "p-value of the double difference among the ineligible (triple only)",
+        0.05,
+        small_is_bad=True,
+    ),
     "lost_units": Rule("share of treated units that no comparison reaches, because rows are absent", 0, 0.33),
     "log_facts": Rule("whether the frame is as Logs made it, with what Logs wrote about it", more_warn="it is not"),
     "period_gaps": Rule("periods missing for all units", 0),

@@ -33,9 +33,12 @@ class MomentScores:
     ----------
     moments : Moments
         The untreated are the last group.
+    kin : ndarray of int, shape (H,), or None
+        Group -> the sort of its clusters, the controls last, where clusters hold several groups.
     """
 
     moments: Moments
+    kin: IntArray | None = None
 
     def uncertainty(self, maps: list[FloatArray], shift: FloatArray) -> tuple[FloatArray, Spread]:
         """Covariance of the aggregates, shape (a, a), and how intervals are made from it.
@@ -51,7 +54,8 @@ class MomentScores:
         if self.moments.cells is not None:
             order, code = self._by_cluster
             inside = self._loaded(maps, shift)
-            here, n_groups = np.unique(code[inside]), len(n) + 1
+            here = np.unique(code[inside])
+            n_groups = (len(n) if self.kin is None else int(self.kin.max()) + 1) + 1
             sizes = np.bincount(code, self.moments.cells.n[order])[here].astype(float)
             group = self._group_of_cluster[here]
             out, variance = products(cluster_sums(self._scores(maps, shift)), len(shift), group, n_groups)
@@ -88,7 +92,10 @@ class MomentScores:
         """Group of every cluster in the order of their codes; one more for those that hold several."""
         order, code = self._by_cluster
         assert self.moments.cells is not None
-        return groups_of_clusters(self.moments.cells.group[order], code, len(self.moments.n))
+        group = self.moments.cells.group[order]
+        if self.kin is None:
+            return groups_of_clusters(group, code, len(self.moments.n))
+        return groups_of_clusters(self.kin[group], code, int(self.kin.max()) + 1)
 
     @cached_property
     def _by_cluster(self) -> tuple[IntArray, IntArray]:

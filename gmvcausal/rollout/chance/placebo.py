@@ -19,6 +19,7 @@ from gmvcausal.stats.small_sample import groups_of_clusters
 
 BoolArray = NDArray[np.bool_]
 
+MIXED = "this design mixes its comparisons in a way that placebo runs do not follow"
 MIN_BEFORE = 3  # periods before the start, to measure a cluster's own variability by
 
 
@@ -77,7 +78,7 @@ def followed(
         return made
     size = float(np.abs(panel.y[np.isfinite(panel.y)]).max())
     if not abs(made[0].estimate - estimate) <= 1e-9 * max(size, abs(estimate)):
-        return "this design mixes its comparisons in a way that placebo runs do not follow"
+        return MIXED
     return made
 
 

@@ -12,7 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.rollout.group_time.effects import Effects, FloatArray, IntArray
+from gmvcausal.rollout.group_time.cells import Cells
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _NUMBERS = 4_000_000  # of one piece of the counts of clusters
 
@@ -27,6 +30,22 @@ class Grouped(Protocol):
     @property
     def group(self) -> IntArray:
         """Each unit's group, negative where left out."""
+
+
+class Effects(Grouped, Protocol):
+    """Effects by cohort and period, whatever made them."""
+
+    @property
+    def cells(self) -> Cells:
+        """Which cohorts and periods they are of."""
+
+    @property
+    def att(self) -> FloatArray:
+        """Effect of every cell, shape (K,)."""
+
+    @property
+    def shares(self) -> FloatArray:
+        """Share of every cohort, shape (G,)."""
 
 
 @dataclass(frozen=True)

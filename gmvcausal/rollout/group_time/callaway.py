@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,14 @@ from gmvcausal.rollout.fitted import (
     trimmed_note,
 )
 from gmvcausal.rollout.group_time import aggregate
+from gmvcausal.rollout.group_time.contrast import Contrast
 from gmvcausal.rollout.group_time.effects import Effects, group_time, rebase
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
+
+Compared = Effects | Contrast
 
 
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
@@ -38,10 +42,10 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     if control == "never_treated" and not (panel.start == UNTREATED).any():
         control = "not_yet_treated"
         notes.append("no unit is never treated, so the not-yet-treated serve as controls")
-    y, start, cluster, weight = panel.y, panel.start, panel.cluster, panel.weight
     effects = group_time(
-        y, start, cluster, weight, position, control, options.base_period, options.anticipation, given(panel, options),
-        None if panel.covariates is not None or weight is not None else panel.moments,
+        panel.y, panel.start, panel.cluster, panel.weight, position, control, options.base_period,
+        options.anticipation, given(panel, options),
+        None if panel.covariates is not None or panel.weight is not None else panel.moments,
     )  # fmt: skip
     if not (effects.cells.event >= 0).any():
         raise DesignError(
@@ -50,6 +54,53 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         )
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
     notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects)
+    untreated = effects.group == len(effects.n) - 1
+    treated = (effects.group >= 0) & ~untreated
+    found = summarised(
+        panel,
+        options,
+        effects,
+        lambda: rebase(effects, position, control, "universal", options.anticipation),
+        ATT_TERMS,
+        lambda estimate: (
+            Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, estimate, "last")
+        ),
+        treated,
+        untreated if untreated.any() else treated,
+    )
+    return replace(
+        found,
+        weights=effects if panel.covariates is not None else None,
+        lost_units=int(lost.sum()),
+        notes=tuple(notes),
+    )
+
+
+ATT_TERMS = [
+    ("overall", "ATT, post group-time effects weighted by cohort size"),
+    ("event-time average", "ATT, plain mean over event times from 0 on"),
+    ("cohort average", "ATT, mean per cohort weighted by cohort size"),
+    ("period average", "ATT, plain mean over calendar periods"),
+]
+
+
+def summarised(
+    panel: Panel, options: Options, effects: Compared, universal: Callable[[], Compared], terms: list[tuple[str, str]],
+    runs: Callable[[float], Runs], treated: NDArray[np.bool_], controls: NDArray[np.bool_],
+) -> Fitted:  # fmt: skip
+    """Aggregates and tables of group-time effects.
+
+    Parameters
+    ----------
+    universal : callable
+        The same effects on the universal base, for the event study.
+    terms : list of (str, str)
+        Name and estimand of the four aggregates, the headline first.
+    runs : callable
+        From the headline to its placebo runs, where few clusters are treated.
+    treated, controls : ndarray of bool, shape (R,)
+    """
+    cluster = panel.cluster
     parts = [aggregate.simple(effects)]
     by_event, by_cohort, by_period = (
         aggregate.by_event(effects),
@@ -61,29 +112,16 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         aggregate.mean_of_cohorts(by_cohort, effects),
         aggregate.mean_of(by_period),
     ]
-    terms = [
-        ("overall", "ATT, post group-time effects weighted by cohort size"),
-        ("event-time average", "ATT, plain mean over event times from 0 on"),
-        ("cohort average", "ATT, mean per cohort weighted by cohort size"),
-        ("period average", "ATT, plain mean over calendar periods"),
-    ]
     rows = np.vstack([p.rows for p in parts])
     cov, spread = effects.uncertainty(rows)
-    group = effects.group
-    treated, untreated = (group >= 0) & (group < len(effects.n) - 1), group == len(effects.n) - 1
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
-    sides = (parts[0].cohorts, parts[0].controls)
-    clusters = (
-        int(aggregate.cluster_counts(sides[0], effects, cluster)[0]),
-        int(aggregate.cluster_counts(sides[1], effects, cluster)[0]),
-    )
+    sides = sides_of(effects, parts[0].cohorts, parts[0].controls, cluster)
+    clusters = (int(sides[0][0]), int(sides[1][0]))
     estimate = np.concatenate([p.estimate for p in parts])
-    used = int((group >= 0).sum())
-    cells = int(effects.cell_units[effects.cells.event >= 0].sum())
 
     def event() -> Series:
-        universal = rebase(effects, position, control, "universal", options.anticipation)
-        return effect_series(universal, aggregate.by_event(universal), cluster, universal.cells.reference(position))
+        found = universal()
+        return effect_series(found, aggregate.by_event(found), cluster, found.cells.reference(panel.grid.position))
 
     tables: dict[str, Callable[[], Series]] = {
         "cohort": lambda: effect_series(effects, by_cohort, cluster),
@@ -95,14 +133,11 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         options.outcome_unit,
         estimate,
         cov,
-        used,
+        int((effects.group >= 0).sum()),
         spread,
         clusters,
-        lambda: (
-            Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, float(estimate[0]), "last")
-        ),
+        lambda: runs(float(estimate[0])),
     )
-    controls = untreated if untreated.any() else treated
     return Fitted(
         estimates,
         lambda: effects.influence(rows[0]),
@@ -110,12 +145,9 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         treated,
         controls,
         clusters,
-        cells,
+        int(effects.cell_units[effects.cells.event >= 0].sum()),
         effects,
         tables,
-        weights=effects if panel.covariates is not None else None,
-        lost_units=int(lost.sum()),
-        notes=tuple(notes),
         rows=rows,
     )
 
@@ -139,7 +171,7 @@ def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]
 
 
 def effect_series(
-    effects: Effects, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
+    effects: Compared, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
 ) -> Series:
     """Aggregates with their covariance and the clusters behind each."""
     cov, spread = effects.uncertainty(parts.rows)
@@ -154,7 +186,7 @@ def effect_series(
     )
 
 
-def _cell_series(effects: Effects, cluster: IntArray) -> Series:
+def _cell_series(effects: Compared, cluster: IntArray) -> Series:
     """Every group-time effect on its own."""
     k = len(effects.att)
     side = _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster)
@@ -175,7 +207,18 @@ def _cell_series(effects: Effects, cluster: IntArray) -> Series:
 
 
 def _smaller_side(
-    effects: Effects, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+    effects: Compared, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
 ) -> IntArray:
-    sides = [aggregate.cluster_counts(groups, effects, cluster) for groups in (cohorts, controls)]
-    return np.minimum(*sides)
+    return np.minimum(*sides_of(effects, cohorts, controls, cluster))
+
+
+def sides_of(
+    effects: Compared, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Clusters on the treated and on the control side of each row; of a triple difference the fewer of its two."""
+    if isinstance(effects, Contrast):
+        return effects.sides(cohorts, cluster)
+    return (
+        aggregate.cluster_counts(cohorts, effects, cluster),
+        aggregate.cluster_counts(controls, effects, cluster),
+    )

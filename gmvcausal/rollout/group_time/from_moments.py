@@ -43,12 +43,15 @@ class FromMoments:
     group : ndarray, shape (N,)
         Each unit's group, negative where left out; for `influence`.
     y : ndarray, shape (N, T)
+    kin : ndarray of int, shape (H,), or None
+        Where clusters hold several groups: for which groups clusters count as alike, the controls last.
     """
 
     cells: Cells
     moments: Moments
     group: IntArray
     y: FloatArray
+    kin: IntArray | None = None
 
     @cached_property
     def n(self) -> FloatArray:
@@ -119,7 +122,7 @@ class FromMoments:
 
     @cached_property
     def _scores(self) -> MomentScores:
-        return MomentScores(self.moments)
+        return MomentScores(self.moments, self.kin)
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, for designs with thousands of cells; shape (K,)."""

@@ -7,7 +7,7 @@ periods, and their sum in the first. Standard errors need the units, but only a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,8 @@ class FromUnits:
         NaN where absent.
     weight : ndarray, shape (N,)
     cluster : ndarray, shape (N,)
+    kin : ndarray of int, shape (H,), or None
+        Where clusters hold several groups: for which groups clusters count as alike, the controls last.
     """
 
     cells: Cells
@@ -50,6 +52,7 @@ class FromUnits:
     y: FloatArray
     weight: FloatArray
     cluster: IntArray
+    kin: IntArray | None = field(default=None, kw_only=True)
 
     @cached_property
     def n(self) -> FloatArray:
@@ -196,8 +199,10 @@ class FromUnits:
     def uncertainty(self, rows: FloatArray) -> tuple[FloatArray, Spread]:
         """Covariance of ``rows @ [att, shares]``, clustered, and how intervals are made from it."""
         used = np.where(self.group >= 0, np.append(self._loaded(rows), False)[self.group], False)
-        group = np.where(used, self.group, -1)
-        return clustered_uncertainty(self._by_cluster(rows), len(rows), group, self.cluster, self.weight, len(self.n))
+        sort = np.arange(len(self.n)) if self.kin is None else self.kin
+        group = np.where(used, sort[self.group], -1)
+        n_sorts = int(sort.max()) + 1
+        return clustered_uncertainty(self._by_cluster(rows), len(rows), group, self.cluster, self.weight, n_sorts)
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""

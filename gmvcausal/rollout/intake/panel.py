@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+NOT_LATER = int(np.iinfo(np.int64).min)
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -62,6 +64,12 @@ class Panel:
         What `Logs` wrote about the frame; empty for a plain frame.
     size : ndarray, shape (R,), or None
         Members of each row's unit, where `size=` was given.
+    dose : ndarray, shape (R,), or None
+        Dose of each treated unit, 0 for the others, where `dose=` was given.
+    eligible : ndarray of bool, shape (R,), or None
+        Whom the tactic is meant for, where `eligible=` was given.
+    later : ndarray of int64, shape (R,), or None
+        With `eligible=`: the date of units that start after the last period, `NOT_LATER` for all others.
     cut : Cut or None
         Where outcomes were capped, with ``winsorise=``.
     place : ndarray, shape (R, 2), or None
@@ -97,6 +105,9 @@ class Panel:
     size: FloatArray | None = None
     place: FloatArray | None = None
     cut: Cut | None = None
+    dose: FloatArray | None = None
+    eligible: NDArray[np.bool_] | None = None
+    later: IntArray | None = None
 
     @property
     def n_clusters(self) -> int:

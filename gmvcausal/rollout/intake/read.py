@@ -16,9 +16,10 @@ from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.covariates import read_covariates
+from gmvcausal.rollout.intake.eligible import read_dose, read_eligible
 from gmvcausal.rollout.intake.layout import Layout, lay_out
 from gmvcausal.rollout.intake.levels import clusters, units_touched, unused_coarser
-from gmvcausal.rollout.intake.panel import FloatArray, IntArray, Panel
+from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
 
 _LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}
 _LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
@@ -42,9 +43,11 @@ def read_panel(
     absorbing: bool,
     covariates: Sequence[str] = (),
     ratios: bool = False,
+    dose: str | None = None,
+    eligible: str | None = None,
 ) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised."""
-    named = [outcome, unit, time, treated or first_treated, stack, cluster, weights, *covariates]
+    named = [outcome, unit, time, treated or first_treated, stack, cluster, weights, dose, eligible, *covariates]
     needed = list(dict.fromkeys(c for c in named if c is not None))
     table = open_table(data, needed=needed, optional=(*COARSER, "other_tactic", "parts"))
     meta = frame_facts(data)
@@ -144,6 +147,7 @@ def read_panel(
             f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time "
             "counts them"
         )
+    later = _later(layout, when, never, calendar)
     other = None
     if stack is not None and "other_tactic" in table.columns:
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
@@ -174,7 +178,19 @@ def read_panel(
         dropped=dropped,
         meta=meta,
         covariates=given,
+        dose=None if dose is None else read_dose(table, layout, dose, start, later > NOT_LATER),
+        eligible=None if eligible is None else read_eligible(table, layout, eligible),
+        later=None if eligible is None else later,
     )
+
+
+def _later(layout: Layout, when: Times | None, never: Any, calendar: Times) -> IntArray:
+    """The date of units that are first treated after the last period, `NOT_LATER` for all others."""
+    if when is None:
+        return np.full(layout.shape[0], NOT_LATER)
+    last, code = int(layout.grid.values[-1]), cohort_rules.parse_never(never, calendar)
+    value, _ = layout.per_row(np.where(when.missing, NOT_LATER, when.values))
+    return np.where((value > last) & (value != (NOT_LATER if code is None else code)), value, NOT_LATER)
 
 
 def _forget_unit(meta: dict[str, Any], outcome: str, values: FloatArray, notes: list[str]) -> None:

@@ -110,7 +110,7 @@ def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
     start = np.empty(n, dtype=np.int64)
     start[of_row] = panel.start
     weight = np.ones(len(of_row)) if panel.weight is None else panel.weight
-    full = bool(np.isfinite(panel.y.sum())) and panel.covariates is None
+    full = bool(np.isfinite(panel.y.sum())) and panel.covariates is None and panel.eligible is None
     level = float(panel.y[np.isfinite(panel.y)].mean())  # effects are differences: a common level costs only digits
     rows = weight[:, None] * (np.nan_to_num(panel.y, nan=level) - level)
     if n == len(of_row) and (of_row == np.arange(n)).all():
@@ -180,8 +180,13 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
     moved = np.searchsorted(columns, panel.start)
     start = np.where(panel.start < 0, panel.start, np.where(moved == len(columns), UNTREATED, moved))
     start = np.where((panel.start >= 0) & (moved == 0), ALWAYS, start)
+    late = panel.later
+    if late is not None:
+        gone = (panel.start >= 0) & (moved == len(columns))
+        late = np.where(gone, g.values[np.maximum(panel.start, 0)], late)
     return replace(
         panel,
+        later=late,
         y=panel.y[:, columns],
         on=None if panel.on is None else panel.on[:, columns],
         other=None if panel.other is None else panel.other[:, columns],

@@ -189,7 +189,9 @@ def _specs(
             refused.append((name, "there is a single cluster"))
         else:
             yield Spec("clusters", name, replace(panel, cluster=code, cluster_name=column, place=None), options)
-    for other in OTHERS:
+    if options.estimator == "triple":
+        refused.append(("other estimators", "they have no third difference, so they estimate something else"))
+    for other in () if options.estimator == "triple" else OTHERS:
         if other != options.estimator:
             name = f"estimator {other.replace('_', ' ')}"
             if panel.covariates is not None and other not in CONDITIONAL:
