@@ -65,3 +65,27 @@ def campaigns(
             "treated": on.ravel().astype(int), "w": np.repeat(weight, length),
         }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def switching(n: int = 80, periods: int = 6, seed: int = 0, effect: float = 2.0, after: float = 0.0) -> pd.DataFrame:
+    """A tactic that switches on and off unit by unit: unit, period, gmv, treated, place, w; a third never switch.
+
+    Parameters
+    ----------
+    effect, after : float
+        Effect in a period under the tactic, and in the period after one (carry-over).
+    """
+    rng = np.random.default_rng(seed)
+    on = np.zeros((n, periods))
+    on[:, 0] = rng.random(n) < 0.25
+    for t in range(1, periods):
+        on[:, t] = np.where(rng.random(n) < 0.3, 1 - on[:, t - 1], on[:, t - 1])
+    still = rng.random(n) < 1 / 3
+    on[still] = on[still][:, :1]
+    y = 20 + rng.normal(0, 3, (n, 1)) + 0.5 * np.arange(periods) + rng.normal(0, 1, (n, periods))
+    y += effect * on + after * np.column_stack([on[:, 0], on[:, :-1]])  # before the data: as in the first period
+    return pd.DataFrame({
+        "unit": np.repeat(np.arange(n), periods), "period": np.tile(np.arange(1, periods + 1), n), "gmv": y.ravel(),
+        "treated": on.astype(int).ravel(), "place": np.repeat(rng.integers(0, 24, n), periods),
+        "w": np.repeat(rng.uniform(0.5, 2.0, n), periods),
+    })  # fmt: skip

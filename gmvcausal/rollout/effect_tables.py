@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
-from gmvcausal.rollout.fitted import Fitted, Options, Series
+from gmvcausal.rollout.fitted import Fitted, IntArray, Options, Series
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
@@ -58,7 +58,8 @@ class EffectTables(Refereed):
         if event is None:
             raise InputError(
                 "there is no event study: the treatment switches off and on",
-                remedy="stack the campaigns with Logs.stack and estimator='stacked', or give first_treated=",
+                remedy="use estimator='switching', stack the campaigns with Logs.stack and estimator='stacked', or "
+                "give first_treated=",
             )
         return self._event_frame(event)
 
@@ -98,6 +99,13 @@ class EffectTables(Refereed):
         frame = self._frame(series, "event_time", cells.event)
         frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
         frame.insert(1, "period", labels[cells.period])
+        return self._with_kind(frame, cells.cohort)
+
+    def _with_kind(self, frame: pd.DataFrame, cohort: IntArray) -> pd.DataFrame:
+        """The way in which cohorts switched first beside their period, where a tactic may switch both ways."""
+        kind = None if self.fitted.effects is None else self.fitted.effects.cells.kind
+        if kind is not None:
+            frame.insert(1, "switch", np.array(kind)[cohort])
         return frame
 
     def by_cohort(self) -> pd.DataFrame:
@@ -155,7 +163,8 @@ class EffectTables(Refereed):
         series = self.fitted.series[name]()
         labels = self.panel.grid.labels()
         columns = self.fitted.effects.cells.starts[series.at] if name == "cohort" else series.at
-        return self._frame(series, name, labels[columns])
+        frame = self._frame(series, name, labels[columns])
+        return self._with_kind(frame, series.at) if name == "cohort" else frame
 
     def by_stack(self) -> pd.DataFrame:
         """Each campaign's own estimate and its weight in the stacked coefficient (the weights add up to 1).
@@ -231,7 +240,8 @@ class EffectTables(Refereed):
     def figure_kinds(self) -> tuple[str, ...]:
         """Further figures: the cells as a heat map, a two-way estimate taken apart."""
         if self.fitted.effects is not None and "cells" in self.fitted.series:
-            return ("heatmap",)
+            kind = self.fitted.effects.cells.kind  # with cohorts of two kinds, a cohort and a period are no one cell
+            return () if kind is not None and len(set(kind)) > 1 else ("heatmap",)
         whole = self.options.estimator == "twfe" and bool(np.isfinite(self.panel.y).all())
         return ("bacon",) if whole and self._event is not None else ()
 

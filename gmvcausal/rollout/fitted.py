@@ -22,6 +22,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
+    from gmvcausal.rollout.switching.fit import Switching
     from gmvcausal.rollout.synthetic.fit import Synthetic
 
 FloatArray = NDArray[np.float64]
@@ -160,6 +161,8 @@ class Fitted:
         Weights, paths and placebo runs of a synthetic comparison.
     rows : ndarray, or None
         Loadings of every term on `effects`.
+    switching : Switching or None
+        Who switches and what each switch shows, where the tactic may switch off.
     """
 
     estimates: Estimates
@@ -179,6 +182,7 @@ class Fitted:
     notes: tuple[str, ...] = ()
     synthetic: Synthetic | None = None
     rows: FloatArray | None = None
+    switching: Switching | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
@@ -303,7 +307,11 @@ def treatment(panel: Panel) -> FloatArray:
     """The 0/1 treatment of every cell: as given, or from the date of first treatment."""
     if panel.on is not None:
         return panel.on
-    column = np.arange(panel.y.shape[1])
+    return np.where(np.isfinite(panel.y), dated(panel.start, panel.y.shape[1]), np.nan)
+
+
+def dated(start: IntArray, width: int) -> FloatArray:
+    """The 0/1 treatment of every cell, absent ones too, of units that stay on from column `start` on."""
     # Units treated before the data stay on throughout; they carry no variation but belong to the period effects.
-    on = ((panel.start[:, None] >= 0) & (column >= panel.start[:, None])) | (panel.start[:, None] == ALWAYS)
-    return np.where(np.isfinite(panel.y), on.astype(float), np.nan)
+    on = ((start[:, None] >= 0) & (np.arange(width) >= start[:, None])) | (start[:, None] == ALWAYS)
+    return np.asarray(on, dtype=float)

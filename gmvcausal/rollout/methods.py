@@ -14,6 +14,7 @@ from gmvcausal.rollout.ratios.poisson import poisson
 from gmvcausal.rollout.regression.family import etwfe, imputation, sun_abraham, two_stage
 from gmvcausal.rollout.regression.simple import naive, two_by_two_did
 from gmvcausal.rollout.regression.twoway import twoway
+from gmvcausal.rollout.switching.fit import switching
 from gmvcausal.rollout.synthetic.fit import INFERENCE as BY_PLACEBOS
 from gmvcausal.rollout.synthetic.fit import synthetic
 
@@ -144,6 +145,16 @@ METHODS: dict[str, Method] = {
         "places as it did in the untreated places; neither group need have moved in parallel itself; the tactic "
         "leaves the ineligible of treated places alone; no effect before the start (beyond the stated anticipation)",
         takes=frozenset({"assignment", "base_period", "eligible"}),
+    ),
+    "switching": Method(
+        switching,
+        "Tactics that switch on and off (de Chaisemartin and D'Haultfœuille 2024)",
+        "had no unit switched, units that began with the same treatment would have moved in parallel; no effect before "
+        "the first switch; one unit's treatment leaves the others alone. DID_M, beside it, also assumes no carry-over: "
+        "treatment of earlier periods does not matter today",
+        takes=frozenset(),
+        inference=("conley",),
+        absorbing=False,
     ),
     "naive": Method(
         naive,

@@ -77,21 +77,23 @@ def did(
         None or infinity, or 0 where 0 is no period and no other date lies before the first period.
     treated : str, optional
         0/1 column of whether the tactic is on, used in place of `first_treated`. It may switch off again only for
-        ``twfe``, ``stacked`` and ``naive``.
+        ``switching``, ``twfe``, ``stacked`` and ``naive``.
     stack : str, optional
         Column of the campaign, for ``estimator="stacked"``.
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
     estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
-"stacked", "poisson", "triple", "synthetic_control", "augmented_synthetic_control", "synthetic_did", "naive"}
+"stacked", "poisson", "triple", "switching", "synthetic_control", "augmented_synthetic_control", "synthetic_did", \
+"naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
         cohort. So do ``sun_abraham`` (its points, by least squares) and ``imputation``, ``two_stage`` and ``etwfe``,
         which measure effects from all periods before the start: sharper where trends are parallel throughout, more
         wrong where they are not. ``poisson`` lets GMV move in parallel in per cent and keeps its zeros: the effect in
         money and in per cent. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
         synthetic ones weigh the controls until they resemble the treated before the start: for one or a few treated
-        rooms. ``triple`` takes off the change of units in the same place that the tactic was not meant for. ``naive``
-        is the comparison of means that claims are often built on; it is there to be shown beside the others.
+        rooms. ``triple`` takes off the change of units in the same place that the tactic was not meant for.
+        ``switching`` takes a tactic that switches on and off: the effect per period under it, carry-over included.
+        ``naive`` is the comparison of means that claims are often built on; it is there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
@@ -180,7 +182,8 @@ def did(
     and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller (2008), same journal, 90. Distance:
     Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
     219. Ratios: Wooldridge (2023), Econometrics Journal 26. Triple differences: Olden and Møen (2022), Econometrics
-    Journal 25; Ortiz-Villavicencio and Sant'Anna (2025), arXiv 2505.09942.
+    Journal 25; Ortiz-Villavicencio and Sant'Anna (2025), arXiv 2505.09942. Switching: de Chaisemartin and
+    D'Haultfoeuille (2020), American Economic Review 110, and (2024), Review of Economics and Statistics.
 
     Examples
     --------

@@ -75,7 +75,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "3 file appended twice": (lambda: pd.concat([BASE, BASE]), {}, gc.InputError,
         f"{N} unit-periods occur more than once.*repeats are identical: read an appended file once", None, None, (N, N + 1, N + 2, N + 3, N + 4)),
     "4 switches off": (switching_off, {"treated": "on"}, gc.InputError,
-        "switches off again for 4 units.*estimator='twfe' or 'stacked'", "on", None, NOBODY),
+        "switches off again for 4 units.*estimator='switching'", "on", None, NOBODY),
     "5 first treated varies": (lambda: put("first_treated", [1, 13], 99), {}, gc.InputError,
         "first_treated varies within units for 2 of them.*one date", "first_treated", None, NOBODY),
     "5 known in one row, missing in another": (lambda: put("first_treated", [BASE["first_treated"].notna().to_numpy().argmax()], np.nan), {},

@@ -16,7 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from panels import campaigns, rollout, thinned
+from panels import campaigns, rollout, switching, thinned
 
 import gmvcausal as gc
 
@@ -41,6 +41,11 @@ ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "imputation": (PANEL, {"estimator": "imputation", "cluster": "place"}),
     "two_stage": (thinned(PANEL), {"estimator": "two_stage"}),
     "etwfe": (thinned(PANEL), {"estimator": "etwfe", "weights": "w"}),
+    "switching": (switching(n=90, seed=1), {"estimator": "switching", "treated": "treated", "cluster": "unit"}),
+    "switching, unbalanced": (
+        thinned(switching(n=120, seed=2)),
+        {"estimator": "switching", "treated": "treated", "cluster": "place", "weights": "w"},
+    ),
 }
 
 

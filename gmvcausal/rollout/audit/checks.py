@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
-from gmvcausal.rollout.audit import of_absence, of_design, of_outcome, of_overlap, of_synthetic, of_trend
+from gmvcausal.rollout.audit import of_absence, of_design, of_outcome, of_overlap, of_switching, of_synthetic, of_trend
 from gmvcausal.rollout.audit.case import Case
 from gmvcausal.rollout.audit.rules import TABLE
 from gmvcausal.rollout.intake import winsor
@@ -39,6 +39,13 @@ _SYNTHETIC: tuple[Callable[[Case], Check | None], ...] = (
     of_design.always_treated,
     of_absence.late_entry,
 )
+_SWITCHING: tuple[Callable[[Case], Check | None], ...] = (
+    of_trend.pre_trend,
+    of_trend.pre_trend_slope,
+    of_switching.switchers,
+    of_switching.carry_over,
+    of_absence.late_entry,
+)
 _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
     of_design.few_clusters,
     of_design.log_facts,
@@ -58,7 +65,8 @@ _ALWAYS: tuple[Callable[[Case], Check | None], ...] = (
 
 def run_audit(case: Case) -> Audit:
     """Run every check that applies to the estimator; checks that `Logs` made follow, unless the name is taken."""
-    own = _SYNTHETIC if case.fitted.synthetic else _NAIVE if case.options.estimator == "naive" else _DESIGN
+    special = {"naive": _NAIVE, "switching": _SWITCHING}
+    own = _SYNTHETIC if case.fitted.synthetic else special.get(case.options.estimator, _DESIGN)
     found = [check for function in (*own, *_ALWAYS) if (check := function(case)) is not None]
     names = {check.name for check in found}
     found += [check for facts in case.panel.meta.get("checks", []) if (check := _from_meta(facts)).name not in names]

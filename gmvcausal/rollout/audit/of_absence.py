@@ -33,7 +33,8 @@ def attrition(case: Case) -> Check:
     message = (
         f"{absent:.1%} of unit-periods are absent ({rates[0]:.1%} of treated units', {rates[1]:.1%} of the others')"
     )
-    bounds = attrition_bounds(case.fitted.effects)
+    # Bounds are on the effect of a start, which is not what an effect per period under a switching tactic is.
+    bounds = None if case.fitted.switching else attrition_bounds(case.fitted.effects)
     if bounds is not None:
         message += (
             f"; if treatment moves leaving in one direction only, the effect on units seen either way lies between "

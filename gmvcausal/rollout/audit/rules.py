@@ -119,6 +119,18 @@ RULES: dict[str, Rule] = {
     "forbidden_comparisons": Rule(
         "whether units already treated serve as controls", more_fail="they do (staggered or switching treatment)"
     ),
+    "switchers": Rule(
+        "share of the units that switch which have nobody with the same first treatment to be compared with (switching "
+        "only)",
+        0,
+        0.33,
+    ),
+    "carry_over": Rule(
+        "p-value of the effect left in the first period back at the first treatment (switching only)",
+        0.05,
+        small_is_bad=True,
+        more_warn=": DID_M then mixes effects of today and of before",
+    ),
     "overlap": Rule(
         "share of the treated whose propensity lies beyond that of every control unit, in the worst cohort (with "
         "covariates)",

@@ -126,7 +126,7 @@ def summarised(
     tables: dict[str, Callable[[], Series]] = {
         "cohort": lambda: effect_series(effects, by_cohort, cluster),
         "period": lambda: effect_series(effects, by_period, cluster),
-        "cells": lambda: _cell_series(effects, cluster),
+        "cells": lambda: cell_series(effects, cluster),
     }
     estimates = headline(
         terms,
@@ -186,7 +186,7 @@ def effect_series(
     )
 
 
-def _cell_series(effects: Compared, cluster: IntArray) -> Series:
+def cell_series(effects: Compared, cluster: IntArray) -> Series:
     """Every group-time effect on its own."""
     k = len(effects.att)
     side = _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class Cells:
         Event time in steps of the grid.
     starts : ndarray, shape (G,)
         Column of first treatment of each cohort.
+    kind : tuple of str, shape (G,), or None
+        Which way each cohort switched first, "on" or "off", where a tactic may do both.
     """
 
     cohort: IntArray
@@ -35,11 +37,12 @@ class Cells:
     controls: BoolArray
     event: IntArray
     starts: IntArray
+    kind: tuple[str, ...] | None = None
 
     def keep(self, mask: BoolArray) -> Cells:
         """The marked comparisons."""
-        cut = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "starts"}
-        return Cells(**cut, starts=self.starts)
+        cut = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in ("starts", "kind")}
+        return replace(self, **cut)
 
     def reference(self, position: IntArray) -> int | None:
         """Event time of the base of post cells: that nearest to the start, where gaps make cohorts differ."""

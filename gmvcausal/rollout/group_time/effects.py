@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments import Moments
-from gmvcausal.rollout.group_time.cells import make_cells
+from gmvcausal.moments import Moments, from_arrays
+from gmvcausal.rollout.group_time.cells import Cells, make_cells
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
@@ -62,11 +62,30 @@ def group_time(
     if given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
         moments = cohort_moments(y, start, cluster, None) if moments is None else moments
         return FromMoments(cells, moments.select((*starts.tolist(), UNTREATED)), group, y)
+    if given is None:
+        return compared(cells, group, y, cluster, weight)
     weight = np.ones(len(y)) if weight is None else weight / weight.mean()
-    if given is not None:
-        label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
-        adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
-        return _drop_empty(adjusted)
+    label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
+    adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
+    return _drop_empty(adjusted)
+
+
+def compared(cells: Cells, group: IntArray, y: FloatArray, cluster: IntArray, weight: FloatArray | None) -> Effects:
+    """The effects of stated comparisons: from moments where the panel is complete and unweighted, else from the units.
+
+    Parameters
+    ----------
+    cells : Cells
+    group : ndarray, shape (N,)
+        Each unit's group, up to the number of cohorts; negative where left out.
+    y, cluster, weight
+        See `group_time`.
+    """
+    if weight is None and np.isfinite(y.sum()):
+        above = int(cluster.max()) + 1 < len(cluster)
+        moments = from_arrays(y, group, tuple(range(len(cells.starts) + 1)), cluster if above else None)
+        return FromMoments(cells, moments, group, y)
+    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
     return _drop_empty(FromUnits(cells, cells, group, y, weight, cluster))
 
 

@@ -142,7 +142,8 @@ def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, colu
             f"treatment switches off again for {int(off_again.sum()):,} units, which this estimator does not allow",
             column=column,
             rows=rows(off_again),
-            remedy="use estimator='twfe' or 'stacked' with treated=, or define first_treated as the first start",
+            remedy="use estimator='switching' (or 'stacked', campaign by campaign) with treated=, or define "
+            "first_treated as the first start",
         )
     missing = ~ever
     return from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows)

@@ -1,0 +1,1 @@
+"""Tactics that switch on and off."""
