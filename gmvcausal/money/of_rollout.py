@@ -34,12 +34,15 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
             "the effect is one on capped outcomes: another estimand, which has no total of GMV",
             remedy="call did without winsorise= for money, and show the capped effect beside it",
         )
-    cells = result.fitted.treated_cells
+    cells, spillover = result.fitted.treated_cells, result.fitted.spillover
+    over = f"{cells:,} treated unit-periods"
+    if spillover is not None:
+        over += f" and {spillover.unit_periods:,} exposed ones"
     return Effect(
-        result.row(0),
+        result.row(0 if spillover is None else result.estimates.term.index("total")),
         cells * parts,
         str(result.manifest.options.get("outcome")),
-        f"{cells:,} treated unit-periods" + (f", {parts:g} parts in each" if parts != 1 else ""),
+        over + (f", {parts:g} parts in each" if parts != 1 else ""),
         result.panel.meta,
         "run gc.did with outcome= set to a column of GMV",
         _checks(result),
@@ -90,12 +93,18 @@ def _cost(result: Any, cost: Any) -> Cost:
         and np.array_equal(cost.panel.unit, result.panel.unit)
         and np.array_equal(cost.panel.cluster, result.panel.cluster)
         and cost.fitted.treated_cells == result.fitted.treated_cells
+        and _same_exposure(cost.panel.exposed, result.panel.exposed)
     )
     if not same:
         raise InputError(
             "cost= is a result from other units, clusters or treated periods, so gain and cost have no common total",
             remedy="run gc.did on the same panel with outcome= set to the cost column and the same options",
         )
-    mine, other = result.cluster_influence(), cost.cluster_influence()
+    mine, other = result.cluster_influence(total=True), cost.cluster_influence(total=True)
     cov = float(mine @ other) if math.isfinite(result.std_error) else math.nan
-    return Cost(str(cost.manifest.options.get("outcome")), cost.estimate, cost.std_error**2, cov)
+    row = cost.row(0 if cost.fitted.spillover is None else cost.estimates.term.index("total"))
+    return Cost(str(cost.manifest.options.get("outcome")), row.estimate, row.std_error**2, cov)
+
+
+def _same_exposure(one: Any, other: Any) -> bool:
+    return (one is None) == (other is None) and (one is None or np.array_equal(one, other))

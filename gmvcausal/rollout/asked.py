@@ -16,6 +16,8 @@ _PARTICULAR: dict[str, Any] = {
     "assignment": None,
     "ssc": "nested",
     "eligible": None,
+    "exposed": None,
+    "edges": None,
 }
 # Options without which an estimator has nothing to estimate.
 _NEEDED = {
@@ -51,6 +53,8 @@ def refuse_unused(options: dict[str, Any]) -> None:
     for name, (who, what) in _NEEDED.items():
         if estimator == who and options[name] is None:
             raise InputError(f"estimator={who!r} needs {name}=, {what}", remedy=f"pass {name}={name!r}")
+    if options["edges"] is None and options["exposure"] != "any":
+        raise InputError("exposure= has no meaning without edges=", remedy="pass edges=, or leave it out")
     how = options["inference"]
     if how is not None and how not in method.inference:
         own = f", or choose one of {', '.join(method.inference)}" if method.inference else ""

@@ -11,7 +11,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
 from gmvcausal.rollout.fitted import Fitted, IntArray, Options, Series
 from gmvcausal.rollout.group_time.cells import Cells
-from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.referee.methods import Refereed
 from gmvcausal.stats.inference import band as joint_values
@@ -37,11 +37,17 @@ class EffectTables(Refereed):
         """The event study with its joint covariance; None where there is none."""
         return self._event
 
-    def event_study(self) -> pd.DataFrame:
+    def event_study(self, of: str = "treated") -> pd.DataFrame:
         """Effects by event time, on the universal base (the last period before treatment and anticipation).
 
         ``imputation``, ``two_stage`` and ``etwfe`` measure effects from all periods before the start; their leads, on
         the universal base, are a regression of the untreated rows alone.
+
+        Parameters
+        ----------
+        of : {"treated", "exposed"}
+            Whose: with ``exposed=`` or ``edges=`` also that of units which others' treatment reached, by periods since
+            it first did.
 
         Returns
         -------
@@ -52,8 +58,11 @@ class EffectTables(Refereed):
         Raises
         ------
         InputError
-            Where the treatment switches off and on, so that there is no single event time.
+            Where the treatment switches off and on, so that there is no single event time; where no exposure was given.
         """
+        if self._spilled(of):
+            assert self.fitted.spillover is not None
+            return self._event_frame(self.fitted.spillover.event())
         event = self._event
         if event is None:
             raise InputError(
@@ -78,8 +87,23 @@ class EffectTables(Refereed):
             frame = frame.sort_values("event_time", ignore_index=True).astype({"event_time": "int64", "n": "int64"})
         return frame
 
-    def att_gt(self) -> pd.DataFrame:
+    def _spilled(self, of: str) -> bool:
+        """Whether the exposed are asked for, who must have been set apart."""
+        one_of("of", of, ("treated", "exposed"))
+        if of == "exposed" and self.fitted.spillover is None:
+            raise InputError(
+                "no unit was named as exposed to others' treatment", remedy="call did with exposed= or edges="
+            )
+        return of == "exposed"
+
+    def att_gt(self, of: str = "treated") -> pd.DataFrame:
         """ATT of every cohort and period: cohort, period, event_time, estimate, std_error, intervals, bands, n.
+
+        Parameters
+        ----------
+        of : {"treated", "exposed"}
+            As in `event_study`. Cohorts of the exposed are those first exposed together. Where treated units had been
+            exposed before their start, a column ``first_exposed`` tells their cohorts apart.
 
         Raises
         ------
@@ -92,20 +116,30 @@ class EffectTables(Refereed):
                 f"estimator={self.options.estimator!r} has no group-time effects",
                 remedy="use estimator='callaway_santanna'",
             )
-        return self._cell_frame(effects.cells, self.fitted.series["cells"]())
+        if self._spilled(of):
+            assert self.fitted.spillover is not None
+            return self._cell_frame(effects.cells.keep(~effects.cells.own), self.fitted.spillover.cells())
+        return self._cell_frame(effects.cells.keep(effects.cells.own), self.fitted.series["cells"]())
 
     def _cell_frame(self, cells: Cells, series: Series) -> pd.DataFrame:
         labels = self.panel.grid.labels()
         frame = self._frame(series, "event_time", cells.event)
-        frame.insert(0, "cohort", labels[cells.starts[cells.cohort]])
+        spilled = cells.spill is not None and bool(cells.spill.all()) and cells.since is not None
+        columns = cells.since if spilled and cells.since is not None else cells.starts
+        frame.insert(0, "cohort", labels[columns[cells.cohort]])
         frame.insert(1, "period", labels[cells.period])
-        return self._with_kind(frame, cells.cohort)
+        return frame if spilled else self._told_apart(frame, cells, cells.cohort)
 
-    def _with_kind(self, frame: pd.DataFrame, cohort: IntArray) -> pd.DataFrame:
-        """The way in which cohorts switched first beside their period, where a tactic may switch both ways."""
-        kind = None if self.fitted.effects is None else self.fitted.effects.cells.kind
-        if kind is not None:
-            frame.insert(1, "switch", np.array(kind)[cohort])
+    def _told_apart(self, frame: pd.DataFrame, cells: Cells, cohort: IntArray) -> pd.DataFrame:
+        """What tells cohorts of one period apart: which way they switched, when others' treatment reached them."""
+        import pandas as pd
+
+        if cells.kind is not None:
+            frame.insert(1, "switch", np.array(cells.kind)[cohort])
+        if cells.since is not None and (cells.since < cells.starts).any():
+            before = (cells.since < cells.starts)[cohort]
+            first = pd.Series(self.panel.grid.labels()[cells.since[cohort]]).where(before)
+            frame.insert(1, "first_exposed", first)
         return frame
 
     def by_cohort(self) -> pd.DataFrame:
@@ -162,9 +196,10 @@ class EffectTables(Refereed):
             )
         series = self.fitted.series[name]()
         labels = self.panel.grid.labels()
-        columns = self.fitted.effects.cells.starts[series.at] if name == "cohort" else series.at
+        cells = self.fitted.effects.cells
+        columns = cells.starts[series.at] if name == "cohort" else series.at
         frame = self._frame(series, name, labels[columns])
-        return self._with_kind(frame, series.at) if name == "cohort" else frame
+        return self._told_apart(frame, cells, series.at) if name == "cohort" else frame
 
     def by_stack(self) -> pd.DataFrame:
         """Each campaign's own estimate and its weight in the stacked coefficient (the weights add up to 1).
@@ -263,6 +298,8 @@ class EffectTables(Refereed):
             if panel.eligible is not None:
                 kinds = {"eligible": panel.eligible, "ineligible": ~panel.eligible}
                 groups = {f"{n}, {kind}": g & own for n, g in groups.items() for kind, own in kinds.items()}
+            if panel.exposed is not None:
+                groups["exposed"] = (panel.start == ALWAYS) & (panel.exposed >= 0)
         rows = []
         for name, inside in groups.items():
             if inside.any():

@@ -22,6 +22,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
+    from gmvcausal.rollout.group_time.spillover import Spillover
     from gmvcausal.rollout.switching.fit import Switching
     from gmvcausal.rollout.synthetic.fit import Synthetic
 
@@ -163,6 +164,8 @@ class Fitted:
         Loadings of every term on `effects`.
     switching : Switching or None
         Who switches and what each switch shows, where the tactic may switch off.
+    spillover : Spillover or None
+        Where exposed units were set apart; the last two terms are then "spillover" and "total".
     """
 
     estimates: Estimates
@@ -183,6 +186,7 @@ class Fitted:
     synthetic: Synthetic | None = None
     rows: FloatArray | None = None
     switching: Switching | None = None
+    spillover: Spillover | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

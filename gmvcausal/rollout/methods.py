@@ -21,6 +21,7 @@ from gmvcausal.rollout.synthetic.fit import synthetic
 # Options that only some estimators use; whoever gives one to another is told so.
 _LINEAR = frozenset({"assignment", "ssc"})
 _CONDITIONAL = frozenset({"covariates", "adjustment"})
+_EXPOSED = frozenset({"exposed", "edges"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ METHODS: dict[str, Method] = {
         "without the tactic, each treated cohort would have moved in parallel with its control units; no "
         "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others "
         "alone",
-        takes=_LINEAR | _CONDITIONAL | {"control", "base_period"},
+        takes=_LINEAR | _CONDITIONAL | _EXPOSED | {"control", "base_period"},
     ),
     "two_by_two": Method(
         two_by_two_did,

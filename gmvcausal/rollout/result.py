@@ -111,6 +111,8 @@ class DidResult(EffectTables):
     ) -> MoneyResult:
         """Total incremental GMV over the treated unit-periods, less refunds and cost: profit and return.
 
+        With ``exposed=`` or ``edges=`` the total holds what the treatment did to the exposed too.
+
         See `gmvcausal.money.incremental_gmv` for the parameters.
         """
         from gmvcausal.money import incremental_gmv
@@ -219,9 +221,14 @@ class DidResult(EffectTables):
         """The result of a panel that was read."""
         return _again(cls, title, assumption, manifest, alpha, panel, options)
 
-    def cluster_influence(self) -> Any:
-        """Influence of every cluster on the headline, shape (clusters,): sums of squares give its variance."""
-        return np.bincount(self.panel.cluster, self.fitted.influence(), minlength=self.panel.n_clusters)
+    def cluster_influence(self, total: bool = False) -> Any:
+        """Influence of every cluster, shape (clusters,): sums of squares give the variance.
+
+        Of the headline, or with `total` of the effect that money adds up, which holds the spillover where there is one.
+        """
+        spillover = self.fitted.spillover if total else None
+        by_row = self.fitted.influence() if spillover is None else spillover.influence()
+        return np.bincount(self.panel.cluster, by_row, minlength=self.panel.n_clusters)
 
 
 def _again(

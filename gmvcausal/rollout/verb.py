@@ -17,6 +17,7 @@ from gmvcausal.rollout import asked
 from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.intake import places, winsor
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
+from gmvcausal.rollout.intake.exposure import read_links, threshold, with_exposure
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.methods import METHODS, estimate
@@ -59,6 +60,9 @@ def did(
     missing: str = "raise",
     dedupe: str | None = None,
     winsorise: float | None = None,
+    exposed: str | None = None,
+    edges: Any = None,
+    exposure: str | float = "any",
     seed: int = 0,
 ) -> DidResult:
     """How much did a roll-out change the outcome of the units it reached?
@@ -154,6 +158,17 @@ def did(
         Share between .5 and 1, for example .99: outcomes are capped at that quantile of the non-zero ones without the
         tactic. The estimand is then the effect on the capped outcome; the check ``cap`` says what the cut-point's own
         uncertainty changes.
+    exposed : str, optional
+        Column of the first period in which a unit not treated then was exposed to others' treatment, constant within
+        the unit; codes for never as in `first_treated` (``callaway_santanna``). Exposed units are no controls then,
+        but cohorts of their own, and the terms "spillover" and "total" stand below the effect on the treated.
+    edges : frame, path or relation, optional
+        From whom the exposure of a unit comes, in place of `exposed` or beside it (then the earlier date counts):
+        columns ``unit``, ``neighbour`` and, if links differ, ``weight`` above 0. The neighbour's treatment reaches the
+        unit; mutual links are listed twice.
+    exposure : "any" or float
+        The share of its neighbours (by weight) that must be treated for a unit to count as exposed: any of them, the
+        default, or at least this share.
     seed : int
         Of the simultaneous bands and of placebo runs.
 
@@ -183,7 +198,8 @@ def did(
     Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
     219. Ratios: Wooldridge (2023), Econometrics Journal 26. Triple differences: Olden and Møen (2022), Econometrics
     Journal 25; Ortiz-Villavicencio and Sant'Anna (2025), arXiv 2505.09942. Switching: de Chaisemartin and
-    D'Haultfoeuille (2020), American Economic Review 110, and (2024), Review of Economics and Statistics.
+    D'Haultfoeuille (2020), American Economic Review 110, and (2024), Review of Economics and Statistics. Spillover:
+    Clarke (2017), MPRA 81604; Butts (2021), arXiv 2105.03737; Aronow and Samii (2017), Annals of Applied Statistics 11.
 
     Examples
     --------
@@ -234,6 +250,9 @@ def did(
         "adjustment": one_of("adjustment", adjustment, ADJUSTMENTS),
         "dedupe": dedupe,
         "winsorise": None if winsorise is None else winsor.share_of(winsorise),
+        "exposed": column_name("exposed", exposed, optional=True),
+        "edges": None if edges is None else read_links(edges),
+        "exposure": threshold(exposure),
         "seed": check("seed", seed),
     }
     method = METHODS[estimator]
@@ -264,6 +283,7 @@ def did(
         eligible=eligible,
     )
     panel = places.with_columns(data, panel, unit, options)
+    panel = with_exposure(data, panel, options, options["edges"])
     measured = _outcome_unit(panel.meta, outcome, unit, time)
     if winsorise is not None:
         panel = winsor.capped(panel, options["winsorise"])
@@ -299,6 +319,9 @@ def did(
     assumption = method.assumption
     if options["covariates"]:
         assumption += f"; parallel among units with the same {', '.join(options['covariates'])} ({_MANNER[adjustment]})"
+    if panel.exposed is not None:
+        alone = "one unit's treatment leaves the others alone"
+        assumption = assumption.replace(alone, "treatment reaches no other units than those set apart as exposed")
     kind = SyntheticResult if fitted.synthetic else DidResult
     return kind(
         method.title, assumption, fitted.estimates, manifest, checked.alpha, panel, fitted, checked,
@@ -311,7 +334,7 @@ def _analysed(panel: Panel) -> list[NDArray[Any]]:
     p = panel
     given = None if p.covariates is None else p.covariates.x
     arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset, given)
-    return [a for a in (*arrays, p.dose, p.eligible) if a is not None]
+    return [a for a in (*arrays, p.dose, p.eligible, p.exposed) if a is not None]
 
 
 def _outcome_unit(meta: dict[str, Any], outcome: str, unit: str, time: str) -> str:

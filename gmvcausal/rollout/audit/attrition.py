@@ -33,7 +33,7 @@ def attrition_bounds(effects: Any) -> tuple[float, float] | None:
         return None
     cells = effects.cells
     lows, highs, weights, uneven = [], [], [], False
-    for k in np.flatnonzero(cells.event >= 0):
+    for k in np.flatnonzero(cells.post):
         sides = []
         for treated in (True, False):
             pool = effects.group == cells.cohort[k] if treated else np.append(cells.controls[k], False)[effects.group]

@@ -57,6 +57,7 @@ def subset(panel: Panel, rows: NDArray[np.bool_]) -> Panel:
         dose=None if panel.dose is None else panel.dose[rows],
         eligible=None if panel.eligible is None else panel.eligible[rows],
         later=None if panel.later is None else panel.later[rows],
+        exposed=None if panel.exposed is None else panel.exposed[rows],
         covariates=None if panel.covariates is None else panel.covariates.take(rows),
         notes=[],
         dropped={},

@@ -159,12 +159,27 @@ def cluster_level(case: Case) -> Check | None:
 
 
 def spillover(case: Case) -> Check:
-    """What no column here can tell."""
+    """Whom others' treatment reached, where that was said; no other column here can tell."""
+    found = case.fitted.spillover
+    if found is not None:
+        e = case.fitted.estimates
+        at = e.term.index("spillover")
+        share = found.units / (found.units + found.clean)
+        se = float(e.std_error[at])
+        size = f"{float(e.estimate[at]):+.4g}" + (f" ({se:.4g})" if math.isfinite(se) else "")
+        message = (
+            f"{found.units:,} of {found.units + found.clean:,} units never treated ({share:.0%}) are exposed and no "
+            f"controls; spillover {size} in {found.unit_periods:,} unit-periods; with them as controls the effect "
+            f"would be {found.naive:+.4g} instead of {float(e.estimate[0]):+.4g}"
+        )
+        status = judge("spillover", share)
+        remedy = "few clean controls carry the answer: vary exposure=, and look for units that cannot be reached"
+        return Check("spillover", status, message, share, bound("spillover"), "" if status == "passed" else remedy)
     return Check(
         "spillover",
         "not_run",
         "the data name no links between units; the estimate assumes that one unit's treatment leaves the others alone",
-        remedy="compare with units that cannot be reached, for example in other cities",
+        remedy="name who was exposed with exposed= or edges=, or compare with units that cannot be reached",
     )
 
 

@@ -168,7 +168,11 @@ RULES: dict[str, Rule] = {
         "(robustness only)",
         0,
     ),
-    "spillover": Rule("whether treated units can affect others: not testable from these columns"),
+    "spillover": Rule(
+        "share of the units never treated that others' treatment reached (exposed= or edges= only; else it is not run: "
+        "no column here tells)",
+        0.5,
+    ),
     "pre_moves": Rule(
         "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",
         3,

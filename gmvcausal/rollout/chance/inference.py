@@ -167,7 +167,9 @@ def _controls(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
         raise DesignError(
             f"{len(runs.runs):,} residuals of controls cannot reject at {options.alpha:g}", remedy="raise alpha="
         )
-    terms = len(fitted.estimates.term) if len(contrasts.weight) == 1 else 1
+    # With one role every aggregate of the treated is the same number; what is of others has another interval.
+    whole = len(fitted.estimates.term) if fitted.spillover is None else len(fitted.estimates.term) - 2
+    terms = whole if len(contrasts.weight) == 1 else 1
     method = f"residuals of {control} control clusters in the place of the treated: {how}"
     return _told(fitted, dict.fromkeys(range(terms), runs.limits), dict.fromkeys(range(terms), runs.p_value), method)
 

@@ -106,7 +106,7 @@ def _collect(at: IntArray, parts: list[Part], effects: Effects) -> Aggregates:
 
 def post(effects: Effects) -> NDArray[np.bool_]:
     """Cells at or after treatment."""
-    return np.asarray(effects.cells.event >= 0)
+    return effects.cells.post
 
 
 def simple(effects: Effects) -> Aggregates:
@@ -116,7 +116,14 @@ def simple(effects: Effects) -> Aggregates:
 
 def by_event(effects: Effects) -> Aggregates:
     """One row per event time."""
-    return _by(effects, effects.cells.event, np.ones(len(effects.att), dtype=bool))
+    return _by(effects, effects.cells.event, effects.cells.own)
+
+
+def spilled(effects: Effects) -> tuple[Aggregates, Aggregates]:
+    """Effects of others' treatment on units without their own: all in one row, and one row per event time."""
+    spill = ~effects.cells.own
+    overall = _collect(np.array([0]), [size_weighted(effects, spill & (effects.cells.event >= 0))], effects)
+    return overall, _by(effects, effects.cells.event, spill)
 
 
 def by_period(effects: Effects) -> Aggregates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,8 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import (
-    MAX_JOINT,
     NO_RUNS,
     Fitted,
-    IntArray,
     Options,
     Runs,
     Series,
@@ -24,30 +23,30 @@ from gmvcausal.rollout.fitted import (
     trimmed_note,
 )
 from gmvcausal.rollout.group_time import aggregate
-from gmvcausal.rollout.group_time.contrast import Contrast
-from gmvcausal.rollout.group_time.effects import Effects, group_time, rebase
+from gmvcausal.rollout.group_time.effects import group_time, rebase
 from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.group_time.spillover import beside_spillover, reach
+from gmvcausal.rollout.group_time.tables import Compared, cell_series, effect_series, sides_of
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
-from gmvcausal.stats.small_sample import Spread
-
-Compared = Effects | Contrast
 
 
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     """Group-time effects aggregated with the uncertainty of the cohort shares (Callaway and Sant'Anna 2021)."""
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
     control, position, notes = options.control, panel.grid.position, list[str]()
+    reached = None if panel.exposed is None else reach(panel, control)
+    check_variation(panel.start, "first_treated")
     if control == "never_treated" and not (panel.start == UNTREATED).any():
         control = "not_yet_treated"
         notes.append("no unit is never treated, so the not-yet-treated serve as controls")
     effects = group_time(
         panel.y, panel.start, panel.cluster, panel.weight, position, control, options.base_period,
         options.anticipation, given(panel, options),
-        None if panel.covariates is not None or panel.weight is not None else panel.moments,
+        None if panel.covariates is not None or panel.weight is not None or reached is not None else panel.moments,
+        panel.exposed,
     )  # fmt: skip
-    if not (effects.cells.event >= 0).any():
+    if not effects.cells.post.any():
         raise DesignError(
             "no treated period has both a period before and a control unit, so no effect is identified",
             remedy="supply earlier periods, later periods or untreated units",
@@ -55,12 +54,13 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
     notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects)
     untreated = effects.group == len(effects.n) - 1
-    treated = (effects.group >= 0) & ~untreated
+    treated = (effects.group >= 0) & ~untreated & (panel.start >= 0)
+    universal = partial(rebase, effects, position, control, "universal", options.anticipation, reached)
     found = summarised(
         panel,
         options,
         effects,
-        lambda: rebase(effects, position, control, "universal", options.anticipation),
+        universal,
         ATT_TERMS,
         lambda estimate: (
             Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, estimate, "last")
@@ -68,6 +68,9 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         treated,
         untreated if untreated.any() else treated,
     )
+    if reached is not None:
+        found, told = beside_spillover(panel, options, effects, found, universal)
+        notes += told
     return replace(
         found,
         weights=effects if panel.covariates is not None else None,
@@ -145,7 +148,7 @@ def summarised(
         treated,
         controls,
         clusters,
-        int(effects.cell_units[effects.cells.event >= 0].sum()),
+        int(effects.cell_units[effects.cells.post].sum()),
         effects,
         tables,
         rows=rows,
@@ -168,57 +171,3 @@ def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]
     if some:
         out.append(f"{some:,} treated units enter no comparison, because they are absent {where} or ever after")
     return out
-
-
-def effect_series(
-    effects: Compared, parts: aggregate.Aggregates, cluster: IntArray, reference: int | None = None
-) -> Series:
-    """Aggregates with their covariance and the clusters behind each."""
-    cov, spread = effects.uncertainty(parts.rows)
-    return Series(
-        parts.at,
-        parts.estimate,
-        cov,
-        (parts.cohorts @ effects.n[:-1]).astype(np.int64),
-        _smaller_side(effects, parts.cohorts, parts.controls, cluster),
-        spread,
-        reference,
-    )
-
-
-def cell_series(effects: Compared, cluster: IntArray) -> Series:
-    """Every group-time effect on its own."""
-    k = len(effects.att)
-    side = _smaller_side(effects, aggregate.cohorts_of_cells(effects), effects.cells.controls, cluster)
-    if k > MAX_JOINT:
-        # Their joint covariance is not formed, so the smaller side alone sets the degrees of freedom.
-        n = np.maximum(side, 2).astype(float)
-        cov, spread = effects.variances(), Spread(n - 1, np.sqrt(n / (n - 1)))
-    else:
-        cov, spread = effects.uncertainty(np.eye(k, k + len(effects.shares)))
-    return Series(
-        effects.cells.event,
-        effects.att,
-        cov,
-        effects.n[effects.cells.cohort].astype(np.int64),
-        side,
-        spread,
-    )
-
-
-def _smaller_side(
-    effects: Compared, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
-) -> IntArray:
-    return np.minimum(*sides_of(effects, cohorts, controls, cluster))
-
-
-def sides_of(
-    effects: Compared, cohorts: NDArray[np.bool_], controls: NDArray[np.bool_], cluster: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Clusters on the treated and on the control side of each row; of a triple difference the fewer of its two."""
-    if isinstance(effects, Contrast):
-        return effects.sides(cohorts, cluster)
-    return (
-        aggregate.cluster_counts(cohorts, effects, cluster),
-        aggregate.cluster_counts(controls, effects, cluster),
-    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments, from_arrays
-from gmvcausal.rollout.group_time.cells import Cells, make_cells
+from gmvcausal.rollout.group_time.cells import Cells, Reached, make_cells
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
@@ -32,10 +32,34 @@ def groups_of(start: IntArray) -> tuple[IntArray, IntArray]:
     return starts, place[start - lowest]
 
 
+def exposed_groups(start: IntArray, exposed: IntArray) -> tuple[IntArray, IntArray, Reached]:
+    """`groups_of` where others' treatment reaches some: cohorts apart by when it did, those never treated after them.
+
+    Parameters
+    ----------
+    start, exposed : ndarray, shape (N,)
+        As in `Panel`: units that are exposed and never treated have `ALWAYS` and their column.
+    """
+    late = int(max(start.max(initial=0), exposed.max(initial=0))) + 1
+    first = np.where(exposed >= 0, exposed, late)
+    apart = (start == ALWAYS) & (exposed >= 0)
+    # The treated in order of start, then the exposed in order of exposure: one number for each cohort.
+    key = np.where(start >= 0, start * (late + 1) + first, np.where(apart, late * (late + 1) + first, -1))
+    keys, place = np.unique(key, return_inverse=True)
+    if keys[0] == -1:
+        keys, place = keys[1:], place - 1
+    treated = keys < late * (late + 1)
+    since, starts = keys % (late + 1), keys // (late + 1)
+    starts = np.where(treated, starts, since)
+    group = np.where(start == UNTREATED, len(keys), place)
+    return starts, group, Reached(np.minimum(since, starts), treated)
+
+
 def group_time(
     y: FloatArray, start: IntArray, cluster: IntArray, weight: FloatArray | None, position: IntArray,
     control: str, base_period: str, anticipation: int, given: Given | None = None,
     moments: Moments | None = None,
+    exposed: IntArray | None = None,
 ) -> Effects:  # fmt: skip
     """Group-time effects of a panel: from moments where it is complete and unweighted, else from the units.
 
@@ -55,17 +79,27 @@ def group_time(
         Covariates that trends are parallel given.
     moments : Moments, optional
         Those of the panel by start, where they have been made.
+    exposed : ndarray, shape (N,), optional
+        See `Panel`.
     """
-    starts, group = groups_of(start)
+    reached = None
+    if exposed is None:
+        starts, group = groups_of(start)
+    else:
+        starts, group, reached = exposed_groups(start, exposed)
     has_never = bool((group == len(starts)).any())
-    cells = make_cells(starts, position, has_never, control, base_period, anticipation)
-    if given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
+    cells = make_cells(starts, position, has_never, control, base_period, anticipation, reached)
+    if reached is None and given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
         moments = cohort_moments(y, start, cluster, None) if moments is None else moments
         return FromMoments(cells, moments.select((*starts.tolist(), UNTREATED)), group, y)
     if given is None:
         return compared(cells, group, y, cluster, weight)
     weight = np.ones(len(y)) if weight is None else weight / weight.mean()
-    label = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
+    own = np.ones(len(starts), dtype=bool) if reached is None else reached.treated
+    label = tuple(
+        f"the cohort first {'treated' if mine else 'exposed'} in {given.label[s]}"
+        for s, mine in zip(starts, own, strict=True)
+    )
     adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
     return _drop_empty(adjusted)
 
@@ -95,9 +129,12 @@ def _drop_empty(effects: FromUnits) -> FromUnits:
     return effects if keep.all() else replace(effects, cells=effects.cells.keep(keep))
 
 
-def rebase(effects: Effects, position: IntArray, control: str, base_period: str, anticipation: int) -> Effects:
+def rebase(
+    effects: Effects, position: IntArray, control: str, base_period: str, anticipation: int,
+    reached: Reached | None = None,
+) -> Effects:  # fmt: skip
     """The same data with another base period: no second pass over complete panels."""
-    cells = make_cells(effects.cells.starts, position, bool(effects.n[-1]), control, base_period, anticipation)
+    cells = make_cells(effects.cells.starts, position, bool(effects.n[-1]), control, base_period, anticipation, reached)
     if isinstance(effects, FromUnits):
         return _drop_empty(replace(effects, cells=cells, listed=cells))
     return replace(effects, cells=cells)

@@ -82,7 +82,7 @@ class FromUnits:
     def lost(self) -> BoolArray:
         """Treated units that no post comparison reaches, because they or all their controls are absent; shape (N,)."""
         out = np.zeros(len(self.group), dtype=bool)
-        asked, post = self.listed.event >= 0, self.cells.event >= 0
+        asked, post = self.listed.post, self.cells.post
         for g in np.unique(self.listed.cohort[asked]):
             own, units = post & (self.cells.cohort == g), self._members[g]
             out[units] = True

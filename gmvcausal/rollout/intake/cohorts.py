@@ -46,8 +46,9 @@ class Cohorts:
 
 
 def from_first_treated(
-    value: IntArray, missing: NDArray[np.bool_], grid: Grid, anticipation: int, never: Any, column: str, rows: Any
-) -> Cohorts:
+    value: IntArray, missing: NDArray[np.bool_], grid: Grid, anticipation: int, never: Any, column: str, rows: Any,
+    role: str = "first_treated",
+) -> Cohorts:  # fmt: skip
     """Cohorts from each unit's date of first treatment.
 
     Parameters
@@ -58,6 +59,8 @@ def from_first_treated(
         Further code for "never", on the same scale.
     rows : callable
         From a mask over units to table row positions, for messages.
+    role : str
+        What messages call the column.
 
     Raises
     ------
@@ -74,15 +77,14 @@ def from_first_treated(
     if not grid.is_date and zero.any() and 0 not in grid.values and not (before & ~zero).any():
         gone |= zero
         zero_is_never = True
-    _refuse_codes(value, gone, grid, column, rows)
+    _refuse_codes(value, gone, grid, column, rows, role)
     inside = ~gone & (value >= first) & (value <= last)
     place = np.clip(np.searchsorted(grid.values, value), 0, len(grid.values) - 1)
     off = inside & (grid.values[place] != value)
     if off.any():
         example = grid.label(value[np.flatnonzero(off)[0]])
         raise InputError(
-            f"first_treated lies between two periods for {int(off.sum()):,} units, for example {example}, so it "
-            "matches none",
+            f"{role} lies between two periods for {int(off.sum()):,} units, for example {example}, so it matches none",
             column=column,
             rows=rows(off),
             remedy="move it to the start of the period that holds it, on the same grid as the time column",
@@ -103,7 +105,7 @@ def from_first_treated(
     return Cohorts(start, int((late & ~excluded).sum()), int(always.sum()), int(excluded.sum()), zero_is_never)
 
 
-def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, rows: Any) -> None:
+def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, rows: Any, role: str) -> None:
     """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
     first, last = int(grid.values[0]), int(grid.values[-1])
     before = np.unique(value[~gone & (value < first)])
@@ -116,8 +118,8 @@ def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: 
         code = value[np.flatnonzero(suspect)[0]]
         shown = grid.label(code)
         raise InputError(
-            f"first_treated holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
-            f"which looks like a code for 'never treated'",
+            f"{role} holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
+            f"which looks like a code for 'never {'treated' if role == 'first_treated' else role}'",
             column=column,
             count=int((value[suspect] == code).sum()),
             rows=rows(suspect),

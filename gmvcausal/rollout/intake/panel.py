@@ -74,6 +74,10 @@ class Panel:
         Where outcomes were capped, with ``winsorise=``.
     place : ndarray, shape (R, 2), or None
         Latitude and longitude in degrees, where `coordinates=` was given.
+    exposed : ndarray of int64, shape (R,), or None
+        Column in which a unit not yet treated was first exposed to others' treatment, `UNTREATED` where it never was,
+        `ALWAYS` where it is left out. Units that are exposed and never treated have `ALWAYS` in `start`: they are
+        nobody's controls.
     """
 
     y: FloatArray
@@ -108,6 +112,7 @@ class Panel:
     dose: FloatArray | None = None
     eligible: NDArray[np.bool_] | None = None
     later: IntArray | None = None
+    exposed: IntArray | None = None
 
     @property
     def n_clusters(self) -> int:

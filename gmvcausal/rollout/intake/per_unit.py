@@ -12,6 +12,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, identifiers, numeric
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout.intake.panel import Panel
 
 FloatArray = NDArray[np.float64]
@@ -37,6 +38,18 @@ def labels_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tup
     codes = identifiers(table, column, role)
     inside, dense = np.unique(_constant(table, panel, unit, column, role, codes.codes), return_inverse=True)
     return dense.astype(np.int64), np.asarray(codes.labels)[inside]
+
+
+def dates_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tuple[Times, IntArray]:
+    """A date, or none, for every row of the panel, and the first row of the data of each; raises as `numbers_of`."""
+    table = _again(data, panel, unit, column)
+    found = times(table, column, role, allow_missing=True)
+    values = np.where(found.missing, np.iinfo(np.int64).min, found.values)
+    first = np.unique(identifiers(table, unit, "unit").codes, return_index=True)[1]
+    one = _constant(table, panel, unit, column, role, values)
+    missing = one == np.iinfo(np.int64).min
+    place = _constant(table, panel, unit, column, role, first[identifiers(table, unit, "unit").codes])
+    return Times(one, missing, found.is_date, found.zone), place
 
 
 def _again(data: Any, panel: Panel, unit: str, column: str) -> Table:

@@ -125,6 +125,13 @@ def placebo_test(result: DidResult, kind: str, reps: int, seed: int, pool: str, 
     one_of("kind", kind, KINDS)
     one_of("pool", pool, POOLS)
     reps, seed = check("draws", reps), check("seed", seed)
+    panel = result.panel
+    if panel.exposed is not None and ((panel.start >= 0) & (panel.exposed >= 0)).any():
+        raise DesignError(
+            "some treated units were exposed to others' treatment before their own start, and under false dates that "
+            "exposure would be there all the same",
+            remedy="run the placebo test on a call without exposed= and edges=, leaving those units out",
+        )
     lots = lots_of(result.panel, result.options, result.estimate)
     draws, lots = _time(lots, reps, seed) if kind == "time" else _units(lots, kind, pool, reps, seed)
     runs, failed = [], 0

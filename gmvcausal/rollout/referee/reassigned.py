@@ -163,7 +163,7 @@ def _of_means(panel: Panel, starts: IntArray, mean: FloatArray, size: FloatArray
     h = np.arange(len(starts))
     return replace(
         panel, y=mean, on=None, start=starts, unit=h, unit_code=h, cluster=h, weight=size, offset=None, other=None,
-        size=None, place=None, notes=[], dropped={},
+        size=None, place=None, exposed=None, notes=[], dropped={},
     )  # fmt: skip
 
 
@@ -184,6 +184,9 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
     if late is not None:
         gone = (panel.start >= 0) & (moved == len(columns))
         late = np.where(gone, g.values[np.maximum(panel.start, 0)], late)
+    exposed = panel.exposed
+    if exposed is not None:
+        start, exposed = _reached_in(columns, start, exposed)
     return replace(
         panel,
         later=late,
@@ -191,6 +194,15 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
         on=None if panel.on is None else panel.on[:, columns],
         other=None if panel.other is None else panel.other[:, columns],
         start=start,
+        exposed=exposed,
         covariates=replace(x, x=x.x[:, columns]) if x is not None and x.moving else x,
         grid=Grid(g.values[columns], place, g.is_date, g.step, g.monthly, g.note),
     )
+
+
+def _reached_in(columns: IntArray, start: IntArray, exposed: IntArray) -> tuple[IntArray, IntArray]:
+    """Starts and exposures where only `columns` are seen: units first exposed later are clean there."""
+    moved = np.where(exposed >= 0, np.searchsorted(columns, exposed), exposed)
+    later, first = moved == len(columns), (exposed >= 0) & (moved == 0)
+    start = np.where((start == ALWAYS) & later, UNTREATED, np.where(first, ALWAYS, start))
+    return start, np.where(later, UNTREATED, np.where(first, ALWAYS, moved))

@@ -196,6 +196,8 @@ def _specs(
             name = f"estimator {other.replace('_', ' ')}"
             if panel.covariates is not None and other not in CONDITIONAL:
                 refused.append((name, "it takes no covariates"))
+            elif panel.exposed is not None:
+                refused.append((name, "it takes no exposed units"))
             else:
                 asked = replace(options, estimator=other, control="never_treated", base_period="varying")
                 yield Spec("estimator", name, panel, asked)

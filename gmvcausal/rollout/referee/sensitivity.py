@@ -79,6 +79,12 @@ def sensitivity(
 
 def _refuse_two_bases(result: DidResult, event: Series) -> None:
     """Leads from one base and effects from another cannot be held against each other."""
+    if event.origin is not None and result.fitted.spillover is not None:
+        raise DesignError(
+            f"{result.fitted.spillover.early:,} treated units were exposed to others' treatment before their own start "
+            "and are measured from before that, so effects and leads have no one base",
+            remedy="ask it of a call in which those units are left out",
+        )
     if event.origin is not None:
         raise DesignError(
             f"estimator={result.options.estimator!r} measures effects from the mean of all periods before the start "

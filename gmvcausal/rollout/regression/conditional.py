@@ -20,8 +20,8 @@ from gmvcausal.rollout.fitted import (
     trimmed_note,
 )
 from gmvcausal.rollout.group_time import aggregate
-from gmvcausal.rollout.group_time.callaway import effect_series
 from gmvcausal.rollout.group_time.effects import group_time
+from gmvcausal.rollout.group_time.tables import effect_series
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
 

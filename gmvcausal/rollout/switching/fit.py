@@ -29,10 +29,10 @@ from gmvcausal.rollout.fitted import (
     treatment,
 )
 from gmvcausal.rollout.group_time import aggregate
-from gmvcausal.rollout.group_time.callaway import cell_series, effect_series
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects, compared
 from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.group_time.tables import cell_series, effect_series
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.switching.design import BoolArray, FloatArray, IntArray, Switches, cells_of, switches
 from gmvcausal.rollout.switching.steps import Compared, at_the_switch, back_again, compare

@@ -46,6 +46,8 @@ class Rollout:
         Share of each cohort among all units, as designed (random lots) or as it came out (fixed lots).
     gain : ndarray, shape (cohorts, weeks)
         Mean GMV that the tactic adds to a unit-week.
+    spilled : ndarray, shape (n, weeks), or None
+        What others' treatment adds to each unit and week.
     """
 
     name: str
@@ -56,12 +58,13 @@ class Rollout:
     starts: tuple[int, ...]
     shares: FloatArray
     gain: FloatArray
+    spilled: FloatArray | None = None
 
     @property
     def effect(self) -> FloatArray:
         """GMV that the tactic adds to each unit and week in the mean; no noise is in it."""
         padded = np.vstack([self.gain, np.zeros(self.gain.shape[1])])  # NEVER is the last row
-        return np.asarray(padded[self.cohort])
+        return padded[self.cohort] if self.spilled is None else padded[self.cohort] + self.spilled
 
 
 def lot(seed: int, name: str, n: int, shares: Sequence[float], how: str) -> IntArray:

@@ -11,6 +11,7 @@ from gmvcausal.simulate.draws import stream
 from gmvcausal.simulate.market import Market
 from gmvcausal.simulate.worlds.dials import whole
 from gmvcausal.simulate.worlds.lines import FloatArray
+from gmvcausal.simulate.worlds.neighbours import spilled_market
 from gmvcausal.simulate.worlds.rollout import BASKET_MEAN, NEVER, Rollout, lot, rollout_market, room_base, user_base
 
 
@@ -47,7 +48,7 @@ def d5_plan(
 def d6(
     n: int | None, seed: int, *, unit: str = "room", weeks: int = 20, starts: tuple[int, ...] = (6, 10, 14),
     never: float = 0.25, shares: str = "random", effect: float | None = None, pretrend: float = 0.0,
-    level: float = 6000.0, noise: float = 300.0, rho: float = 0.5, buying: float = 0.15,
+    level: float = 6000.0, noise: float = 300.0, rho: float = 0.5, buying: float = 0.15, spill: float = 0.0,
 ) -> Market:  # fmt: skip
     """D6, staggered starts, constant effect: cohorts by lot, one effect for all units at all times.
 
@@ -58,14 +59,20 @@ def d6(
 
     Valid: callaway_santanna and twfe (the effect is constant). Fails: naive. `pretrend` (default 0) is the violation:
     units that ever start drift by so much a week, from the first week on, whatever the tactic; with 40 a room-week
-    (2 a user-week) every estimator is wrong and the audit must say so.
-    Estimand: ATT per unit-week over the post cells; no interference.
+    (2 a user-week) every estimator is wrong and the audit must say so. `spill` (default 0) is interference: every second
+    unit never treated has a treated neighbour (table ``edges``), and from that one's start on what it sells moves by so
+    much a week; with it as a control the estimate is off by about half of that. callaway_santanna with edges= (the call
+    of the design then) sets it apart.
+    Estimand: ATT per unit-week over the post cells; no interference unless `spill` says so. With it, term `spillover`
+    is the mean over the exposed unit-weeks, and `total` holds them too.
     """
     plan = staggered("D6", n, seed, unit, weeks, starts, never, shares, level, noise, rho, buying)
     drift = (
         (plan.cohort != NEVER)[:, None] * np.arange(weeks) * (pretrend if unit == "room" else pretrend / BASKET_MEAN)
     )
     plan = replace(plan, base=plan.base + drift, gain=size_of(effect, unit) * started(plan))
+    if spill:
+        return spilled_market(plan, spill, "staggered starts by lot, constant effect that reaches neighbours")
     return rollout_market(plan, {}, "staggered starts by lot, constant effect")
 
 
