@@ -59,10 +59,10 @@ def d6(
 
     Valid: callaway_santanna and twfe (the effect is constant). Fails: naive. `pretrend` (default 0) is the violation:
     units that ever start drift by so much a week, from the first week on, whatever the tactic; with 40 a room-week
-    (2 a user-week) every estimator is wrong and the audit must say so. `spill` (default 0) is interference: every second
-    unit never treated has a treated neighbour (table ``edges``), and from that one's start on what it sells moves by so
-    much a week; with it as a control the estimate is off by about half of that. callaway_santanna with edges= (the call
-    of the design then) sets it apart.
+    (2 a user-week) every estimator is wrong and the audit must say so. `spill` (default 0) is interference: every
+    second unit never treated has a treated neighbour (table ``edges``), and from that one's start on what it sells
+    moves by so much a week. With these as controls the estimate is off by up to half of that; callaway_santanna with
+    edges= (the call of the design then) sets them apart.
     Estimand: ATT per unit-week over the post cells; no interference unless `spill` says so. With it, term `spillover`
     is the mean over the exposed unit-weeks, and `total` holds them too.
     """
