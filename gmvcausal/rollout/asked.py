@@ -15,12 +15,14 @@ _PARTICULAR: dict[str, Any] = {
     "base_period": "varying",
     "assignment": None,
     "ssc": "nested",
+    "dose": None,
     "eligible": None,
     "exposed": None,
     "edges": None,
 }
 # Options without which an estimator has nothing to estimate.
 _NEEDED = {
+    "dose": ("dose", "the column of the dose of each treated unit"),
     "eligible": ("triple", "the 0/1 column of whom the tactic is meant for"),
 }
 _BY_CONTROLS = ("conley_taber", "ferman_pinto")

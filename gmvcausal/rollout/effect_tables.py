@@ -20,6 +20,8 @@ from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.results.curves import Curves
+
 
 class EffectTables(Refereed):
     """The tables of a `DidResult`."""
@@ -149,6 +151,48 @@ class EffectTables(Refereed):
     def by_period(self) -> pd.DataFrame:
         """Mean effect in each calendar period over the cohorts treated by then."""
         return self._aggregate("period")
+
+    def by_dose(self) -> pd.DataFrame:
+        """Effects by dose (``estimator="dose"``): levels under parallel trends, slopes under strong parallel trends.
+
+        Returns
+        -------
+        DataFrame
+            dose; estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous): ATT of those
+            who got the dose; slope, slope_std_error, slope_conf_low, slope_conf_high: what one more unit of dose adds
+            there, with few doses from the next lower dose of the same cohort (or none) to this one; n (treated units
+            behind the effect). Doses with fewer than ten clusters have no interval. With more than ten doses the rows
+            are points of a spline, from the 5th to the 95th percentile of the doses.
+
+        Raises
+        ------
+        InputError
+            For other estimators.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, gmv=u + t + 0.5 * v * (t == 3), first_treated=3 if v else None, yuan=v)
+        ...     for u in range(60) for t in (1, 2, 3) for v in [(0, 5, 20)[u % 3]]])
+        >>> table = gc.did(panel, estimator="dose", dose="yuan").by_dose()
+        >>> table[["dose", "estimate", "slope", "n"]].round(6).to_dict("list")
+        {'dose': [5.0, 20.0], 'estimate': [2.5, 10.0], 'slope': [0.5, 0.5], 'n': [20, 20]}
+        """
+        from gmvcausal.rollout.dose.tables import by_dose
+
+        return by_dose(self)
+
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """The effects by dose, where the result has them."""
+        return () if self.fitted.doses is None else ("dose",)
+
+    def curves(self, kind: str) -> Curves:
+        """The figure `kind` in numbers."""
+        from gmvcausal.rollout.dose.tables import curves
+
+        return curves(self)
 
     def percent(self, by: str = "event") -> pd.DataFrame:
         """Effects in per cent of what GMV would have been without the tactic (``estimator="poisson"``).

@@ -22,6 +22,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
+    from gmvcausal.rollout.dose.rows import Doses
     from gmvcausal.rollout.group_time.spillover import Spillover
     from gmvcausal.rollout.switching.fit import Switching
     from gmvcausal.rollout.synthetic.fit import Synthetic
@@ -56,6 +57,7 @@ class Options:
     kernel: str = "bartlett"
     adjustment: str = "doubly_robust"
     outcome: str = ""
+    dose: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,8 @@ class Fitted:
         Who switches and what each switch shows, where the tactic may switch off.
     spillover : Spillover or None
         Where exposed units were set apart; the last two terms are then "spillover" and "total".
+    doses : Doses or None
+        Effects by dose.
     """
 
     estimates: Estimates
@@ -187,6 +191,7 @@ class Fitted:
     rows: FloatArray | None = None
     switching: Switching | None = None
     spillover: Spillover | None = None
+    doses: Doses | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

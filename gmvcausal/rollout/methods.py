@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmvcausal.rollout.chance.inference import INFERENCE, with_inference
+from gmvcausal.rollout.dose.estimator import dose
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.group_time.callaway import callaway_santanna
 from gmvcausal.rollout.group_time.triple import triple
@@ -138,6 +139,15 @@ METHODS: dict[str, Method] = {
         "untreated, in all periods; no effect before the start (beyond the stated anticipation); one unit's "
         "treatment leaves the others alone",
         takes=frozenset(),
+    ),
+    "dose": Method(
+        dose,
+        "Difference-in-differences by dose (Callaway, Goodman-Bacon and Sant'Anna 2024)",
+        "effects at a dose: without the tactic, each treated cohort would have moved in parallel with its control "
+        "units; slopes, and comparisons between doses, need more (strong parallel trends): at every dose, those who "
+        "got another one would have gained what those who got it gained; no effect before the start (beyond the "
+        "stated anticipation); one unit's treatment leaves the others alone",
+        takes=_LINEAR | {"control", "base_period", "dose"},
     ),
     "triple": Method(
         triple,

@@ -43,6 +43,7 @@ def did(
     control: str = "never_treated",
     covariates: Sequence[str] = (),
     adjustment: str = "doubly_robust",
+    dose: str | None = None,
     eligible: str | None = None,
     cluster: str | None = None,
     weights: str | None = None,
@@ -87,17 +88,18 @@ def did(
     never : scalar, optional
         A further code in `first_treated` that means never, for example -1 or 9999.
     estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
-"stacked", "poisson", "triple", "switching", "synthetic_control", "augmented_synthetic_control", "synthetic_did", \
-"naive"}
+"stacked", "poisson", "dose", "triple", "switching", "synthetic_control", "augmented_synthetic_control", \
+"synthetic_did", "naive"}
         The default compares each cohort with units not treated, and stays right when effects grow or differ by
         cohort. So do ``sun_abraham`` (its points, by least squares) and ``imputation``, ``two_stage`` and ``etwfe``,
         which measure effects from all periods before the start: sharper where trends are parallel throughout, more
         wrong where they are not. ``poisson`` lets GMV move in parallel in per cent and keeps its zeros: the effect in
         money and in per cent. ``twfe`` is the usual benchmark; with staggered starts its audit fails. The three
         synthetic ones weigh the controls until they resemble the treated before the start: for one or a few treated
-        rooms. ``triple`` takes off the change of units in the same place that the tactic was not meant for.
-        ``switching`` takes a tactic that switches on and off: the effect per period under it, carry-over included.
-        ``naive`` is the comparison of means that claims are often built on; it is there to be shown beside the others.
+        rooms. ``dose`` compares coupons of several face values. ``triple`` takes off the change of units in the same
+        place that the tactic was not meant for. ``switching`` takes a tactic that switches on and off: the effect per
+        period under it, carry-over included. ``naive`` is the comparison of means that claims are often built on; it is
+        there to be shown beside the others.
     control : {"never_treated", "not_yet_treated"}
         Who is compared with (``callaway_santanna``). Without never-treated units the second is used, and said so.
     covariates : sequence of str
@@ -109,6 +111,9 @@ def did(
         What is done with the covariates. The default is right if either the model of the outcome or that of the
         propensity is; "regression" is the most precise and extrapolates where there is no overlap; "ipw" leans on the
         propensity alone.
+    dose : str, optional
+        Column of the dose for ``estimator="dose"``, which needs it: a number above 0 for treated units (the face value
+        of their coupon), constant within the unit; 0 or missing for the never treated.
     eligible : str, optional
         0/1 column of whom the tactic is meant for, for ``estimator="triple"``, which needs it: constant within the
         unit, while `first_treated` is that of the unit's place, for eligible and ineligible units alike.
@@ -196,10 +201,11 @@ def did(
     (2021), SSRN 3906345. Few treated clusters: Conley and Taber (2011), Review of Economics and Statistics 93; Ferman
     and Pinto (2019), same journal, 101. Wild bootstrap: Cameron, Gelbach and Miller (2008), same journal, 90. Distance:
     Conley (1999), Journal of Econometrics 92. Covariates: Sant'Anna and Zhao (2020), Journal of Econometrics
-    219. Ratios: Wooldridge (2023), Econometrics Journal 26. Triple differences: Olden and Møen (2022), Econometrics
-    Journal 25; Ortiz-Villavicencio and Sant'Anna (2025), arXiv 2505.09942. Switching: de Chaisemartin and
-    D'Haultfoeuille (2020), American Economic Review 110, and (2024), Review of Economics and Statistics. Spillover:
-    Clarke (2017), MPRA 81604; Butts (2021), arXiv 2105.03737; Aronow and Samii (2017), Annals of Applied Statistics 11.
+    219. Ratios: Wooldridge (2023), Econometrics Journal 26. Dose: Callaway, Goodman-Bacon and Sant'Anna (2024),
+    NBER Working Paper 32117. Triple differences: Olden and Møen (2022), Econometrics Journal 25; Ortiz-Villavicencio
+    and Sant'Anna (2025), arXiv 2505.09942. Switching: de Chaisemartin and D'Haultfoeuille (2020), American Economic
+    Review 110, and (2024), Review of Economics and Statistics. Spillover: Clarke (2017), MPRA 81604; Butts (2021),
+    arXiv 2105.03737; Aronow and Samii (2017), Annals of Applied Statistics 11.
 
     Examples
     --------
@@ -231,6 +237,7 @@ def did(
         "never": never,
         "estimator": one_of("estimator", estimator, tuple(METHODS)),
         "control": check("control", control),
+        "dose": column_name("dose", dose, optional=True),
         "eligible": column_name("eligible", eligible, optional=True),
         "cluster": column_name("cluster", cluster, optional=True),
         "weights": column_name("weights", weights, optional=True),
@@ -280,6 +287,7 @@ def did(
         absorbing=method.absorbing,
         covariates=options["covariates"],
         ratios=estimator == "poisson",
+        dose=dose,
         eligible=eligible,
     )
     panel = places.with_columns(data, panel, unit, options)
@@ -304,6 +312,7 @@ def did(
         kernel,
         adjustment,
         outcome,
+        dose or "",
     )
     fitted = estimate(panel, checked)
     manifest = Manifest(

@@ -46,9 +46,9 @@ class Trust(NamedTuple):
 
     Attributes
     ----------
-    df : ndarray, shape (H,)
-        Degrees of freedom; 0 where the group has fewer than two clusters.
-    factor : ndarray, shape (H,)
+    df : ndarray, shape (H,) or (a, H)
+        Degrees of freedom, for each of a terms where they differ; 0 where the group has fewer than two clusters.
+    factor : ndarray, shape (H,) or (a, H)
         What takes their sum to an unbiased variance.
     alone : float
         Share of clusters that are alone in their group, among those that are not controls.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
-from gmvcausal.rollout.audit import of_absence, of_design, of_outcome, of_overlap, of_switching, of_synthetic, of_trend
+from gmvcausal.rollout.audit import (
+    of_absence,
+    of_design,
+    of_dose,
+    of_outcome,
+    of_overlap,
+    of_switching,
+    of_synthetic,
+    of_trend,
+)
 from gmvcausal.rollout.audit.case import Case
 from gmvcausal.rollout.audit.rules import TABLE
 from gmvcausal.rollout.intake import winsor
@@ -19,6 +28,9 @@ _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     of_design.always_treated,
     of_design.never_treated,
     of_design.ineligible_moved,
+    of_dose.dose_size,
+    of_dose.dose_trend,
+    of_dose.strong_parallel_trends,
     of_design.lost_units,
     of_absence.late_entry,
     of_overlap.overlap,

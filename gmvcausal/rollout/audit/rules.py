@@ -81,6 +81,16 @@ RULES: dict[str, Rule] = {
         0.05,
         small_is_bad=True,
     ),
+    "dose_size": Rule(
+        "clusters on the smaller side at the dose that has fewest (dose only)", MIN_CLUSTERS, small_is_bad=True
+    ),
+    "dose_trend": Rule(
+        "p-value of the joint test that the leads do not change with the dose (dose only)",
+        0.05,
+        0.01,
+        small_is_bad=True,
+    ),
+    "strong_parallel_trends": Rule("whether units would have answered alike to each other's doses: not testable"),
     "lost_units": Rule("share of treated units that no comparison reaches, because rows are absent", 0, 0.33),
     "log_facts": Rule("whether the frame is as Logs made it, with what Logs wrote about it", more_warn="it is not"),
     "period_gaps": Rule("periods missing for all units", 0),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.stats.small_sample import Spread, groups_of_clusters, trust_in, welch
+from gmvcausal.stats.small_sample import Spread, Trust, groups_of_clusters, trust_in, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -77,8 +77,9 @@ def squares(sums: Iterable[FloatArray], terms: int) -> FloatArray:
 
 
 def clustered_uncertainty(
-    sums: Iterable[FloatArray], terms: int, group: IntArray, cluster: IntArray, weight: FloatArray | None, n_groups: int
-) -> tuple[FloatArray, Spread]:
+    sums: Iterable[FloatArray], terms: int, group: IntArray, cluster: IntArray, weight: FloatArray | None,
+    n_groups: int, mended: Callable[[Trust], Trust] = lambda trust: trust,
+) -> tuple[FloatArray, Spread]:  # fmt: skip
     """Covariance of terms from the scores of their clusters, and how intervals are made from it.
 
     Parameters
@@ -90,9 +91,13 @@ def clustered_uncertainty(
     cluster : ndarray of int, shape (N,)
         Dense codes.
     weight : ndarray, shape (N,), or None
+    mended : callable, optional
+        What becomes of the trust in the groups (and, last, in clusters that hold several) where more than their means
+        is fitted.
     """
     of_cluster = groups_of_clusters(group, cluster, n_groups)
     used, inside = group >= 0, of_cluster >= 0
     sizes = np.bincount(cluster[used], None if weight is None else weight[used], minlength=len(of_cluster))
     out, variance = products(sums, terms, of_cluster[inside], n_groups + 1)
-    return out, welch(variance, trust_in(sizes[inside].astype(float), of_cluster[inside], n_groups + 1, n_groups - 1))
+    trust = trust_in(sizes[inside].astype(float), of_cluster[inside], n_groups + 1, n_groups - 1)
+    return out, welch(variance, mended(trust))

@@ -129,7 +129,7 @@ def _told(fitted: Fitted, limits: dict[int, wild.Limits], p: dict[int, float], m
 
 # --- few treated clusters ---------------------------------------------------------------------------------------
 def _controls(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
-    base = "last" if options.estimator in ("callaway_santanna", "sun_abraham") else "mean"
+    base = "last" if options.estimator in ("callaway_santanna", "sun_abraham", "dose") else "mean"
     name = str(options.inference)
     made = followed(panel, options, float(fitted.estimates.estimate[0]), base)
     if isinstance(made, str):

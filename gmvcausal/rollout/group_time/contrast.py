@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments import from_arrays
 from gmvcausal.rollout.group_time.aggregate import cluster_counts
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
+from gmvcausal.rollout.group_time.effects import grouped
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.intake.cohorts import UNTREATED
@@ -177,12 +177,8 @@ def contrast(
     kin = None
     if (groups_of_clusters(group, cluster, 2 * g + 2) > 2 * g + 1).any():
         kin = np.concatenate([np.arange(g), np.arange(g), [g, g]])
-    if weight is None and np.isfinite(y.sum()):
-        above = int(cluster.max()) + 1 < len(cluster)
-        moments = from_arrays(y, group, tuple(range(2 * g + 2)), cluster if above else None)
-        return Contrast(cells, FromMoments(whole, moments, group, y, kin))
-    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
-    return _drop_empty(cells, FromUnits(whole, whole, group, y, weight, cluster, kin=kin))
+    made = grouped(whole, group, y, cluster, weight, kin)
+    return _drop_empty(cells, made) if isinstance(made, FromUnits) else Contrast(cells, made)
 
 
 def _drop_empty(cells: Cells, both: FromUnits) -> Contrast:

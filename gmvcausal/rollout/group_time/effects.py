@@ -101,29 +101,43 @@ def group_time(
         for s, mine in zip(starts, own, strict=True)
     )
     adjusted = FromCovariates(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, label)
-    return _drop_empty(adjusted)
+    return drop_empty(adjusted)
 
 
-def compared(cells: Cells, group: IntArray, y: FloatArray, cluster: IntArray, weight: FloatArray | None) -> Effects:
-    """The effects of stated comparisons: from moments where the panel is complete and unweighted, else from the units.
+def compared(
+    cells: Cells, group: IntArray, y: FloatArray, cluster: IntArray, weight: FloatArray | None,
+    kin: IntArray | None = None,
+) -> Effects:  # fmt: skip
+    """The effects of stated comparisons; those that nobody is seen on both sides of are left out. See `grouped`."""
+    made = grouped(cells, group, y, cluster, weight, kin)
+    return drop_empty(made) if isinstance(made, FromUnits) else made
+
+
+def grouped(
+    cells: Cells, group: IntArray, y: FloatArray, cluster: IntArray, weight: FloatArray | None, kin: IntArray | None
+) -> Effects:
+    """Comparisons of groups of any make: from moments where the panel is complete and unweighted, else from the units.
 
     Parameters
     ----------
     cells : Cells
-    group : ndarray, shape (N,)
+        Empty comparisons are kept.
+    group : ndarray of int, shape (N,)
         Each unit's group, up to the number of cohorts; negative where left out.
     y, cluster, weight
         See `group_time`.
+    kin : ndarray of int, or None
+        See `FromUnits`.
     """
     if weight is None and np.isfinite(y.sum()):
         above = int(cluster.max()) + 1 < len(cluster)
-        moments = from_arrays(y, group, tuple(range(len(cells.starts) + 1)), cluster if above else None)
-        return FromMoments(cells, moments, group, y)
-    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
-    return _drop_empty(FromUnits(cells, cells, group, y, weight, cluster))
+        keys = tuple(range(len(cells.starts) + 1))
+        return FromMoments(cells, from_arrays(y, group, keys, cluster if above else None), group, y, kin)
+    scaled = np.ones(len(y)) if weight is None else weight / weight.mean()
+    return FromUnits(cells, cells, group, y, scaled, cluster, kin=kin)
 
 
-def _drop_empty(effects: FromUnits) -> FromUnits:
+def drop_empty(effects: FromUnits) -> FromUnits:
     """Leave out comparisons for which no unit is seen in both periods on one side."""
     keep = np.isfinite(effects.att)
     return effects if keep.all() else replace(effects, cells=effects.cells.keep(keep))
@@ -136,5 +150,5 @@ def rebase(
     """The same data with another base period: no second pass over complete panels."""
     cells = make_cells(effects.cells.starts, position, bool(effects.n[-1]), control, base_period, anticipation, reached)
     if isinstance(effects, FromUnits):
-        return _drop_empty(replace(effects, cells=cells, listed=cells))
+        return drop_empty(replace(effects, cells=cells, listed=cells))
     return replace(effects, cells=cells)

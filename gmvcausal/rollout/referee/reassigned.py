@@ -102,6 +102,9 @@ def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
     """
     refuse(panel, options)
     options = replace(options, inference=None, assignment=None)
+    if panel.dose is not None:
+        # The headline is that of the default; units that are treated in name only have no dose.
+        panel, options = replace(panel, dose=None), replace(options, estimator="callaway_santanna")
     first = np.full(panel.n_clusters, ALWAYS - 1, dtype=np.int64)
     first[panel.cluster] = panel.start
     whole = bool((first[panel.cluster] == panel.start).all())

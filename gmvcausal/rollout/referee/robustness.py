@@ -176,7 +176,7 @@ def _specs(
             yield Spec("promotion", name, cut(panel, keep), options)
         else:
             refused.append((name, "fewer than two periods are left"))
-    if options.estimator == "callaway_santanna":
+    if options.estimator in ("callaway_santanna", "dose"):
         other = "not_yet_treated" if options.control == "never_treated" else "never_treated"
         yield Spec("controls", f"controls {other.replace('_', ' ')}", panel, replace(options, control=other))
     for column in clusters:
@@ -192,7 +192,8 @@ def _specs(
     if options.estimator == "triple":
         refused.append(("other estimators", "they have no third difference, so they estimate something else"))
     for other in () if options.estimator == "triple" else OTHERS:
-        if other != options.estimator:
+        # The mean effect over doses is that of the default.
+        if other != ("callaway_santanna" if options.estimator == "dose" else options.estimator):
             name = f"estimator {other.replace('_', ' ')}"
             if panel.covariates is not None and other not in CONDITIONAL:
                 refused.append((name, "it takes no covariates"))
