@@ -39,7 +39,7 @@ def coupons(
     })  # fmt: skip
 
 
-FEW, MANY = coupons(), coupons(values=None, seed=1)
+FEW, MANY = coupons(), coupons(n=180, values=None, seed=1)
 HOLES = FEW[np.random.default_rng(1).random(len(FEW)) > 0.1].reset_index(drop=True)
 TABLE = ["estimate", "std_error", "conf_low", "slope", "slope_std_error", "slope_conf_low"]
 
