@@ -36,6 +36,8 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
         )
     cells, spillover = result.fitted.treated_cells, result.fitted.spillover
     over = f"{cells:,} treated unit-periods"
+    if result.panel.crossed:
+        over = f"{cells:,} treated rows (people who are not in the data are not in the total)"
     if spillover is not None:
         over += f" and {spillover.unit_periods:,} exposed ones"
     return Effect(

@@ -42,6 +42,8 @@ class Method:
         What `inference=` may ask of it.
     absorbing : bool
         Whether treatment, once on, must stay on.
+    crossed : bool
+        Whether it takes repeated cross-sections (``unit=None``).
     """
 
     run: Callable[[Panel, Options], Fitted]
@@ -50,6 +52,7 @@ class Method:
     takes: frozenset[str] = _LINEAR
     inference: tuple[str, ...] = INFERENCE
     absorbing: bool = True
+    crossed: bool = False
 
 
 _PARALLEL_THROUGHOUT = (
@@ -65,18 +68,21 @@ METHODS: dict[str, Method] = {
         "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others "
         "alone",
         takes=_LINEAR | _CONDITIONAL | _EXPOSED | {"control", "base_period"},
+        crossed=True,
     ),
     "two_by_two": Method(
         two_by_two_did,
         "Two-by-two difference-in-differences",
         "without the tactic, the treated units would have moved in parallel with the control units",
         takes=_LINEAR | _CONDITIONAL,
+        crossed=True,
     ),
     "twfe": Method(
         twoway,
         "Two-way fixed effects",
         "parallel trends, and the same effect for every unit at all times after the start",
         absorbing=False,
+        crossed=True,
     ),
     "stacked": Method(
         twoway,
@@ -172,6 +178,7 @@ METHODS: dict[str, Method] = {
         "Naive comparison of means",
         "units and periods with the tactic would have been like all others without it",
         absorbing=False,
+        crossed=True,
     ),
 }
 

@@ -35,7 +35,7 @@ class Origin:
     """The data of a result, for questions that need one more column of them."""
 
     data: Any
-    unit: str
+    unit: str | None
 
 
 @dataclass(frozen=True, repr=False, eq=False)

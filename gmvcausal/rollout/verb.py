@@ -15,7 +15,7 @@ from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout import asked
 from gmvcausal.rollout.fitted import Options
-from gmvcausal.rollout.intake import places, winsor
+from gmvcausal.rollout.intake import places, rows, winsor
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
 from gmvcausal.rollout.intake.exposure import read_links, threshold, with_exposure
 from gmvcausal.rollout.intake.panel import Panel
@@ -33,7 +33,7 @@ def did(
     data: Any,
     *,
     outcome: str | None = None,
-    unit: str = "unit",
+    unit: str | None = "unit",
     time: str = "period",
     first_treated: str = "first_treated",
     treated: str | None = None,
@@ -75,8 +75,12 @@ def did(
     outcome : str, optional
         Column of the outcome per unit-period (numbers; zero where nothing was bought). Default: what ``Logs.panel`` or
         ``Logs.stack`` made the outcome of the frame, else ``"gmv"``.
-    unit, time : str
-        Columns: the unit (text or whole numbers), the period (whole numbers, dates, or ISO text).
+    unit : str or None
+        Column of the unit (text or whole numbers). None where nobody is followed: every row is then a person seen once,
+        `first_treated` is the start of the person's place, and `cluster` should name that place. Rows that are alike
+        count as different people (``callaway_santanna``, ``two_by_two``, ``twfe``, ``naive``).
+    time : str
+        Column of the period (whole numbers, dates, or ISO text).
     first_treated : str
         Column of the period in which the unit was first treated, constant within the unit. Never treated is NaN, NaT,
         None or infinity, or 0 where 0 is no period and no other date lies before the first period.
@@ -229,7 +233,7 @@ def did(
         )
     options: dict[str, Any] = {
         "outcome": column_name("outcome", outcome),
-        "unit": column_name("unit", unit),
+        "unit": column_name("unit", unit, optional=True),
         "time": column_name("time", time),
         "first_treated": column_name("first_treated", first_treated),
         "treated": column_name("treated", treated, optional=True),
@@ -264,6 +268,8 @@ def did(
     }
     method = METHODS[estimator]
     asked.refuse_unused(options)
+    if unit is None:
+        rows.refuse(options, [name for name, one in METHODS.items() if one.crossed])
     places.refuse_unused(options)
     if estimator == "stacked" and treated is None:
         raise InputError(
@@ -290,7 +296,8 @@ def did(
         dose=dose,
         eligible=eligible,
     )
-    panel = places.with_columns(data, panel, unit, options)
+    if unit is not None:
+        panel = places.with_columns(data, panel, unit, options)
     panel = with_exposure(data, panel, options, options["edges"])
     measured = _outcome_unit(panel.meta, outcome, unit, time)
     if winsorise is not None:
@@ -346,8 +353,10 @@ def _analysed(panel: Panel) -> list[NDArray[Any]]:
     return [a for a in (*arrays, p.dose, p.eligible, p.exposed) if a is not None]
 
 
-def _outcome_unit(meta: dict[str, Any], outcome: str, unit: str, time: str) -> str:
+def _outcome_unit(meta: dict[str, Any], outcome: str, unit: str | None, time: str) -> str:
     """What one unit of the estimate is: as `Logs` says for its own outcome, else from the names."""
+    if unit is None:
+        return f"{outcome} per person-{time}"
     known = str(meta.get("outcome_unit", ""))
     if not known:
         return f"{outcome} per {unit}-{time}"

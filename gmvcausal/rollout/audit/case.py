@@ -59,6 +59,7 @@ def subset(panel: Panel, rows: NDArray[np.bool_]) -> Panel:
         later=None if panel.later is None else panel.later[rows],
         exposed=None if panel.exposed is None else panel.exposed[rows],
         covariates=None if panel.covariates is None else panel.covariates.take(rows),
+        row_of=None,
         notes=[],
         dropped={},
     )

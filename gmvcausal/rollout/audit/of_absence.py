@@ -15,9 +15,11 @@ from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 
 
-def attrition(case: Case) -> Check:
+def attrition(case: Case) -> Check | None:
     """Are unit-periods absent, and how far could that move the answer?"""
     panel = case.panel
+    if panel.crossed:
+        return None
     y = panel.y[panel.start >= UNTREATED] if panel.stack is None else panel.y
     present = np.isfinite(y)
     if panel.stack is not None:
@@ -72,9 +74,11 @@ def _tactic_on_absence(case: Case) -> tuple[float, float]:
     return float(-again.estimate[0] if ratios else again.estimate[0]), float(again.p_value[0])
 
 
-def late_entry(case: Case) -> Check:
+def late_entry(case: Case) -> Check | None:
     """Do units that appear late fall unevenly on the two sides?"""
     panel = case.panel
+    if panel.crossed:
+        return None
     if panel.meta.get("life_known"):
         return Check("late_entry", "passed", "entry dates are known, so zeros lie inside each unit's life only")
     if panel.stack is not None:

@@ -129,6 +129,11 @@ RULES: dict[str, Rule] = {
     "forbidden_comparisons": Rule(
         "whether units already treated serve as controls", more_fail="they do (staggered or switching treatment)"
     ),
+    "composition": Rule(
+        "p-value of the tactic's effect on the number of rows of a cluster (unit=None only)",
+        0.05,
+        small_is_bad=True,
+    ),
     "switchers": Rule(
         "share of the units that switch which have nobody with the same first treatment to be compared with (switching "
         "only)",

@@ -107,6 +107,8 @@ def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, Fl
         return "placebo runs are not made for stacked campaigns"
     used = panel.start != ALWAYS
     start, y = panel.start[used], panel.y[used]
+    if panel.crossed:
+        return "placebo runs need a panel: average by place and period, and pass the place as unit="
     if not np.isfinite(y).all():
         return "placebo runs need a panel without absent rows"
     if panel.on is not None and not _absorbing(panel.on[used], start):

@@ -43,8 +43,10 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     effects = group_time(
         panel.y, panel.start, panel.cluster, panel.weight, position, control, options.base_period,
         options.anticipation, given(panel, options),
-        None if panel.covariates is not None or panel.weight is not None or reached is not None else panel.moments,
+        None if panel.covariates is not None or panel.weight is not None or reached is not None or panel.crossed
+        else panel.moments,
         panel.exposed,
+        panel.crossed,
     )  # fmt: skip
     if not effects.cells.post.any():
         raise DesignError(
@@ -61,7 +63,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         options,
         effects,
         universal,
-        ATT_TERMS,
+        PERSON_TERMS if panel.crossed else ATT_TERMS,
         lambda estimate: (
             Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, estimate, "last")
         ),
@@ -85,6 +87,8 @@ ATT_TERMS = [
     ("cohort average", "ATT, mean per cohort weighted by cohort size"),
     ("period average", "ATT, plain mean over calendar periods"),
 ]
+# In repeated cross-sections a cohort is as large as it has rows.
+PERSON_TERMS = [(name, what.replace("ATT,", "ATT per person,").replace("size", "rows")) for name, what in ATT_TERMS]
 
 
 def summarised(

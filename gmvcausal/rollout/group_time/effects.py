@@ -11,6 +11,7 @@ from gmvcausal.moments import Moments, from_arrays
 from gmvcausal.rollout.group_time.cells import Cells, Reached, make_cells
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_moments import FromMoments
+from gmvcausal.rollout.group_time.from_rows import FromRows
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.covariates import Given
@@ -60,6 +61,7 @@ def group_time(
     control: str, base_period: str, anticipation: int, given: Given | None = None,
     moments: Moments | None = None,
     exposed: IntArray | None = None,
+    crossed: bool = False,
 ) -> Effects:  # fmt: skip
     """Group-time effects of a panel: from moments where it is complete and unweighted, else from the units.
 
@@ -81,6 +83,8 @@ def group_time(
         Those of the panel by start, where they have been made.
     exposed : ndarray, shape (N,), optional
         See `Panel`.
+    crossed : bool
+        Whether every unit is a person seen once (repeated cross-sections).
     """
     reached = None
     if exposed is None:
@@ -89,6 +93,10 @@ def group_time(
         starts, group, reached = exposed_groups(start, exposed)
     has_never = bool((group == len(starts)).any())
     cells = make_cells(starts, position, has_never, control, base_period, anticipation, reached)
+    if crossed:
+        weight = np.ones(len(y)) if weight is None else weight / weight.mean()
+        group = np.where(np.isfinite(y).any(axis=1), group, -1)  # absent where their period was left out
+        return _drop_empty(FromRows(cells, cells, group, y, weight, cluster))
     if reached is None and given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
         moments = cohort_moments(y, start, cluster, None) if moments is None else moments
         return FromMoments(cells, moments.select((*starts.tolist(), UNTREATED)), group, y)

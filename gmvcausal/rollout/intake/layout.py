@@ -124,7 +124,7 @@ def lay_out(
         if fast is not None:
             return fast
     units = identifiers(table, unit, "unit")
-    distinct, column = _distinct_times(when.values)
+    distinct, column = distinct_times(when.values)
     grid = make_grid(distinct, when.is_date, time)
     if stack is None:
         row, labels, stack_of, stack_labels, offset, width = units.codes, units.labels, None, None, None, len(distinct)
@@ -177,7 +177,7 @@ def _already_matrix(table: Table, unit: str, time: str, when: Times) -> Layout |
     return Layout(None, (len(labels), width), labels.copy(), np.arange(len(labels)), None, None, grid, None)
 
 
-def _distinct_times(values: IntArray) -> tuple[IntArray, IntArray]:
+def distinct_times(values: IntArray) -> tuple[IntArray, IntArray]:
     """Sorted distinct values and each row's position among them; by counting where they lie on a grid."""
     low, high = int(values.min()), int(values.max())
     step = max(int(np.gcd.reduce(np.diff(np.unique(values[:: max(1, len(values) // 10_000)])))), 1)

@@ -20,13 +20,14 @@ from gmvcausal.rollout.intake.layout import Layout
 IntArray = NDArray[np.int64]
 
 _SAMPLE = 2_000
+ROW = "row"  # what a cluster is called where rows are people
 
 
 def clusters(
     table: Table,
     layout: Layout,
     cluster: str | None,
-    unit: str,
+    unit: str | None,
     start: IntArray,
     meta: dict[str, Any],
     moving: dict[str, int],
@@ -38,15 +39,15 @@ def clusters(
                 continue
             codes = _coarser(table, layout, column, start, moving)
             if codes is not None:
+                fine = f"; pass cluster={unit!r} to cluster by unit" if unit is not None else ""
                 warnings.warn(
-                    f"treatment does not vary within {column!r}, so standard errors are clustered there; "
-                    f"pass cluster={unit!r} to cluster by unit",
+                    f"treatment does not vary within {column!r}, so standard errors are clustered there{fine}",
                     GmvCausalWarning,
                     stacklevel=4,
                 )
                 return column, codes
     if cluster is None or cluster == unit:
-        return unit, layout.unit_code.astype(np.int64)
+        return unit or ROW, layout.unit_code.astype(np.int64)
     ids = identifiers(table, cluster, "cluster")
     codes, varies = layout.per_row(ids.codes)
     if layout.stack is not None:

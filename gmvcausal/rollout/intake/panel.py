@@ -70,6 +70,10 @@ class Panel:
         Whom the tactic is meant for, where `eligible=` was given.
     later : ndarray of int64, shape (R,), or None
         With `eligible=`: the date of units that start after the last period, `NOT_LATER` for all others.
+    crossed : bool
+        Whether every unit is a person seen once (repeated cross-sections, ``unit=None``).
+    row_of : ndarray of int64, shape (rows,), or None
+        With `crossed`: the unit of each row of the data.
     cut : Cut or None
         Where outcomes were capped, with ``winsorise=``.
     place : ndarray, shape (R, 2), or None
@@ -113,6 +117,8 @@ class Panel:
     eligible: NDArray[np.bool_] | None = None
     later: IntArray | None = None
     exposed: IntArray | None = None
+    crossed: bool = False
+    row_of: IntArray | None = None
 
     @property
     def n_clusters(self) -> int:

@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def numbers_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> FloatArray:
+def numbers_of(data: Any, panel: Panel, unit: str | None, column: str, role: str) -> FloatArray:
     """A number for every row of the panel, shape (R,).
 
     Raises
@@ -32,7 +32,7 @@ def numbers_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> Fl
     return np.asarray(_constant(table, panel, unit, column, role, values), dtype=float)
 
 
-def labels_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tuple[IntArray, NDArray[Any]]:
+def labels_of(data: Any, panel: Panel, unit: str | None, column: str, role: str) -> tuple[IntArray, NDArray[Any]]:
     """A dense code for every row of the panel, shape (R,), and the labels in sorted order; raises as `numbers_of`."""
     table = _again(data, panel, unit, column)
     codes = identifiers(table, column, role)
@@ -52,8 +52,8 @@ def dates_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tupl
     return Times(one, missing, found.is_date, found.zone), place
 
 
-def _again(data: Any, panel: Panel, unit: str, column: str) -> Table:
-    table = open_table(data, needed=list(dict.fromkeys([unit, column])))
+def _again(data: Any, panel: Panel, unit: str | None, column: str) -> Table:
+    table = open_table(data, needed=[c for c in dict.fromkeys([unit, column]) if c is not None])
     if table.n != panel.rows:
         raise InputError(
             f"the data had {panel.rows:,} rows when the effect was estimated, and have {table.n:,} now",
@@ -62,7 +62,14 @@ def _again(data: Any, panel: Panel, unit: str, column: str) -> Table:
     return table
 
 
-def _constant(table: Table, panel: Panel, unit: str, column: str, role: str, values: NDArray[Any]) -> NDArray[Any]:
+def _constant(
+    table: Table, panel: Panel, unit: str | None, column: str, role: str, values: NDArray[Any]
+) -> NDArray[Any]:
+    if unit is None:
+        assert panel.row_of is not None  # kept where rows are people
+        own = np.empty(len(panel.unit), dtype=values.dtype)
+        own[panel.row_of] = values
+        return own
     units = identifiers(table, unit, "unit")
     one = np.empty(len(units.labels), dtype=values.dtype)
     one[units.codes] = values

@@ -18,9 +18,12 @@ from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.covariates import read_covariates
 from gmvcausal.rollout.intake.eligible import read_dose, read_eligible
 from gmvcausal.rollout.intake.layout import Layout, lay_out
-from gmvcausal.rollout.intake.levels import clusters, units_touched, unused_coarser
+from gmvcausal.rollout.intake.levels import ROW, clusters, units_touched, unused_coarser
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
+from gmvcausal.rollout.intake.rows import lay_out_rows
 
+CROSSED = "every row is taken as a person seen once, in its own period (unit=None)"
+ALONE = "; rows count as independent: where places were given the tactic, name the place with cluster="
 _LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}
 _LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
 
@@ -29,7 +32,7 @@ def read_panel(
     data: Any,
     *,
     outcome: str,
-    unit: str,
+    unit: str | None,
     time: str,
     first_treated: str,
     treated: str | None,
@@ -55,7 +58,8 @@ def read_panel(
         raise InputError("data has a single row", remedy="supply one row per unit and period")
     if len({outcome, unit, time}) < 3:
         raise InputError(f"outcome={outcome!r}, unit={unit!r} and time={time!r} must be three different columns")
-    table.series(unit, "unit")
+    if unit is not None:
+        table.series(unit, "unit")
     notes: list[str] = list(meta.get("notes", []))
     dropped: dict[str, int] = dict(meta.get("dropped", {}))
     remedy = (
@@ -94,7 +98,14 @@ def read_panel(
         notes.append(f"times carry the zone {calendar.zone}; periods are days and hours on its clock")
     if dedupe is not None and cluster is not None:
         others.append(identifiers(table, cluster, "cluster").codes)
-    layout = lay_out(table, unit, time, calendar, stack, dedupe, others)
+    if unit is None:
+        assert when is not None  # flags are refused where nobody is seen twice
+        keys = [y_rows, np.where(when.missing, 0, when.values), when.missing]
+        keys += [] if weight_rows is None else [weight_rows]
+        keys += [] if cluster is None else [identifiers(table, cluster, "cluster").codes]
+        layout = lay_out_rows(time, calendar, keys)
+    else:
+        layout = lay_out(table, unit, time, calendar, stack, dedupe, others)
     if layout.keep is not None:
         gone = table.n - len(layout.keep)
         notes.append(f"{gone:,} rows that repeated another row exactly were dropped, as dedupe='exact' asked")
@@ -127,7 +138,10 @@ def read_panel(
         raise InputError(
             "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
         )
-    coarser = unused_coarser(table, layout, {*needed, name}, start) if name == unit and stack is None else ()
+    finest = name == (unit or ROW)
+    coarser = unused_coarser(table, layout, {*needed, name}, start) if finest and stack is None else ()
+    if unit is None:
+        notes.append(CROSSED + (ALONE if finest else ""))
     weight = None
     if weight_rows is not None:
         weight, varies = layout.per_row(weight_rows)
@@ -181,6 +195,8 @@ def read_panel(
         dose=None if dose is None else read_dose(table, layout, dose, start, later > NOT_LATER),
         eligible=None if eligible is None else read_eligible(table, layout, eligible),
         later=None if eligible is None else later,
+        crossed=unit is None,
+        row_of=None if unit is not None or layout.cell is None else layout.cell // layout.shape[1],
     )
 
 

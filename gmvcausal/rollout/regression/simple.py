@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import (
     Fitted,
     FloatArray,
+    IntArray,
     Options,
     Series,
     count,
@@ -88,12 +90,12 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
     clusters = (count(panel.cluster, treated), count(panel.cluster, control))
     variance = np.array([table.variance])
     estimates = headline(
-        [("treated x after", "ATT, difference in differences of four means")],
+        [("treated x after", f"ATT{' per person' * panel.crossed}, difference in differences of four means")],
         options.outcome_unit,
         np.array([table.estimate]),
         variance[None],
         int(used.sum()),
-        by_cluster(table.influence[:, None], panel.cluster[used], treated[used].astype(np.int64), variance, weight),
+        by_cluster(table.influence[:, None], panel.cluster[used], _groups(panel, after)[used], variance, weight),
         clusters,
         lambda: placebo(panel, options, table.estimate, "mean"),
     )
@@ -107,7 +109,15 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
 
     def event() -> Series:
         effects = group_time(
-            panel.y, panel.start, panel.cluster, panel.weight, panel.grid.position, "never_treated", "universal", 0
+            panel.y,
+            panel.start,
+            panel.cluster,
+            panel.weight,
+            panel.grid.position,
+            "never_treated",
+            "universal",
+            0,
+            crossed=panel.crossed,
         )
         return effect_series(
             effects, aggregate.by_event(effects), panel.cluster, effects.cells.reference(panel.grid.position)
@@ -115,3 +125,11 @@ def two_by_two_did(panel: Panel, options: Options) -> Fitted:
 
     cells = int(np.isfinite(panel.y[treated][:, after]).sum())
     return Fitted(estimates, influence, event, treated, control, clusters, cells)
+
+
+def _groups(panel: Panel, after: NDArray[np.bool_]) -> IntArray:
+    """Rows that vary about one mean: of the control and of the treated; people seen once, also before and after."""
+    group = (panel.start >= 0).astype(np.int64)
+    if not panel.crossed or panel.n_clusters < len(group):
+        return group
+    return np.asarray(group + 2 * after[np.isfinite(panel.y).argmax(axis=1)], dtype=np.int64)

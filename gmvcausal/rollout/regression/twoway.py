@@ -24,6 +24,7 @@ from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import first_on
 from gmvcausal.rollout.regression import within
+from gmvcausal.rollout.regression.crossed import crossed
 from gmvcausal.rollout.regression.event_regression import event_fit, event_times, group_rows
 from gmvcausal.rollout.regression.twoway_moments import from_moments
 from gmvcausal.stats.small_sample import Spread, by_cluster
@@ -42,6 +43,8 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     no_anticipation(options)
     if not stacked and panel.cohorts is not None:
         check_variation(panel.start, "first_treated")
+    if panel.crossed:
+        return crossed(panel, options)
     what = "campaign" if stacked else "period"
     estimand = (
         "ATT, stacked over campaigns, weighted by regression"
