@@ -96,7 +96,7 @@ def group_time(
     if crossed:
         weight = np.ones(len(y)) if weight is None else weight / weight.mean()
         group = np.where(np.isfinite(y).any(axis=1), group, -1)  # absent where their period was left out
-        return _drop_empty(FromRows(cells, cells, group, y, weight, cluster))
+        return drop_empty(FromRows(cells, cells, group, y, weight, cluster))
     if reached is None and given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
         moments = cohort_moments(y, start, cluster, None) if moments is None else moments
         return FromMoments(cells, moments.select((*starts.tolist(), UNTREATED)), group, y)
