@@ -86,18 +86,40 @@ def ours_audited(frame: pd.DataFrame) -> None:
 
 
 def family(frame: pd.DataFrame) -> None:
-    """Callaway-Sant'Anna, Sun-Abraham, imputation, two-stage and ETWFE with all tables, over a panel read once."""
+    """Every estimator that goes by the cohorts' moments, with all tables, over a panel read once (reading included)."""
+    import gmvcausal as gc
+
+    every_estimator(gc.did(frame))
+
+
+def every_estimator(read: Any) -> None:
+    """Fits, event studies and tables of the whole family, and the decomposition, from the panel of one result."""
     from dataclasses import replace
 
-    import gmvcausal as gc
-    from gmvcausal.rollout.estimators import ESTIMATORS
+    from gmvcausal.rollout.methods import METHODS
+    from gmvcausal.rollout.regression.bacon import decompose
 
-    read = gc.did(frame)
-    for name in ("sun_abraham", "imputation", "two_stage", "etwfe"):
-        fitted = ESTIMATORS[name](read.panel, replace(read.options, estimator=name))
+    panel = replace(read.panel)  # without the moments that were made with the result
+    for name in ("callaway_santanna", "twfe", "sun_abraham", "imputation", "two_stage", "etwfe"):
+        fitted = METHODS[name].run(panel, replace(read.options, estimator=name))
         fitted.event()
         for table in fitted.series.values():
             table()
+    decompose(panel)
+
+
+def ours_twfe(frame: pd.DataFrame) -> None:
+    """The two-way coefficient with its leads and lags."""
+    import gmvcausal as gc
+
+    gc.did(frame, estimator="twfe").event_study()
+
+
+def pyfixest_twfe(frame: pd.DataFrame) -> None:
+    """The same leads and lags in pyfixest, clustered by unit; the column of event time is made outside the clock."""
+    import pyfixest
+
+    pyfixest.feols("gmv ~ i(event, ref=-1) | unit + period", data=frame, vcov={"CRV1": "unit"})
 
 
 def diff_diff(frame: pd.DataFrame, draws: int = 0) -> None:
@@ -133,7 +155,18 @@ def diff_diff_covariates(frame: pd.DataFrame) -> None:
 
 CONTENDERS: dict[str, Callable[[pd.DataFrame], Any]] = {
     f.__name__: f
-    for f in (one_pass, ours, ours_audited, family, diff_diff, diff_diff_draws, ours_covariates, diff_diff_covariates)
+    for f in (
+        one_pass,
+        ours,
+        ours_audited,
+        family,
+        ours_twfe,
+        pyfixest_twfe,
+        diff_diff,
+        diff_diff_draws,
+        ours_covariates,
+        diff_diff_covariates,
+    )
 }
 
 
@@ -143,7 +176,16 @@ def measure(name: str, units: int, periods: int, shuffled: bool, repeat: int) ->
     frame = make(units, periods, shuffled)
     if name.endswith("covariates"):
         few, frame = given(few), given(frame)
-    CONTENDERS[name](few)  # imports, first use
+    if name == "pyfixest_twfe":
+        few, frame = (
+            f.assign(event=np.where(f["first_treated"] > 0, f["period"] - f["first_treated"], -1)) for f in (few, frame)
+        )
+    work = CONTENDERS.get(name, every_estimator)
+    if name == "family_read":
+        import gmvcausal as gc
+
+        few, frame = gc.did(few), gc.did(frame)
+    work(few)  # imports, first use
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with open("/proc/self/status") as status:
         loaded = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
@@ -152,7 +194,7 @@ def measure(name: str, units: int, periods: int, shuffled: bool, repeat: int) ->
         peak.write("5")  # reset the peak, so that making the frame does not count
     for _ in range(repeat):
         start, before = time.perf_counter(), time.process_time()
-        CONTENDERS[name](frame)
+        work(frame)
         seconds.append(time.perf_counter() - start)
         cpu.append(time.process_time() - before)
     with open("/proc/self/status") as status:
@@ -168,13 +210,20 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--draws", action="store_true", help="also diff-diff with 999 draws (minutes)")
     parser.add_argument("--covariates", action="store_true", help="only the rows with five covariates")
+    parser.add_argument("--twoway", action="store_true", help="only the two-way event study, beside pyfixest")
     parser.add_argument("--one", nargs=2, metavar=("NAME", "ORDER"), help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.one:
         print(json.dumps(measure(a.one[0], a.units, a.periods, a.one[1] == "shuffled", a.repeat)))
         return
-    names = ["ours_covariates"] if a.covariates else ["one_pass", "ours", "ours_audited", "family"]
-    if a.peer_python != sys.executable or importlib.util.find_spec("diff_diff"):
+    names = ["one_pass", "ours", "ours_audited", "family", "family_read"]
+    if a.covariates:
+        names = ["ours_covariates"]
+    elif a.twoway:
+        names = ["ours_twfe", "pyfixest_twfe"]
+    if a.twoway:
+        pass
+    elif a.peer_python != sys.executable or importlib.util.find_spec("diff_diff"):
         peers = ["diff_diff_covariates"] if a.covariates else ["diff_diff"]
         names += peers + (["diff_diff_draws"] if a.draws and not a.covariates else [])
     else:
@@ -186,8 +235,8 @@ def main() -> None:
     for order in ("sorted", "shuffled"):
         found = {}
         for name in names:
-            python = a.peer_python if name.startswith("diff") else sys.executable
-            repeat = 1 if name == "diff_diff_draws" else a.repeat
+            python = a.peer_python if name.startswith(("diff", "pyfixest")) else sys.executable
+            repeat = 1 if name in ("diff_diff_draws", "pyfixest_twfe") else a.repeat
             command = [
                 python,
                 __file__,

@@ -95,7 +95,7 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
     """
     series = table.series(column, role)
     dtype = series.dtype
-    spacing = 0.0
+    spacing, narrow = 0.0, dtype == nw.Float32
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         text = [v for v in series.head(1000).to_list() if v is not None]
         if not text and series.is_null().all():  # a column without any value has no kind of its own
@@ -105,20 +105,21 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
     if dtype == nw.Object or dtype == nw.Unknown:
         values = _object_numbers(series.to_list(), column, role)
     elif dtype.is_numeric() or dtype == nw.Boolean:
-        narrow = dtype == nw.Float32
         if dtype.is_integer():
             _refuse_whole(series, column, role)
         values = series.cast(nw.Float64).to_numpy()
         values = np.asarray(values, dtype=np.float64)
-        largest = float(np.nanmax(np.abs(values), initial=0.0)) if values.size else 0.0
-        if np.isfinite(largest) and (narrow or largest > _WHOLE):
-            spacing = float(np.spacing(np.float32(largest) if narrow else largest))
     else:
         raise rules.not_a_kind(column, role, str(dtype), "numbers")
-    # One reduction finds NaN, infinity and numbers whose squares overflow; the masks are built only when it does.
+    # One reduction finds NaN, infinity and numbers whose squares overflow; the masks are built only when it does. No
+    # value is larger than its root.
     with np.errstate(over="ignore", invalid="ignore"):
-        clean = bool(np.isfinite(dot(values, values)))
-    if not clean:
+        squares = dot(values, values)
+    if narrow or not squares <= float(_WHOLE) ** 2:
+        largest = float(np.nanmax(np.abs(values), initial=0.0)) if values.size else 0.0
+        if np.isfinite(largest) and (narrow or (largest > _WHOLE and dtype.is_numeric())):
+            spacing = float(np.spacing(np.float32(largest) if narrow else largest))
+    if not np.isfinite(squares):
         _refuse_numbers(values, column, role, missing)
     return Numbers(values, spacing)
 

@@ -29,15 +29,20 @@ class Encoded:
         One per column of numbers: that of the column, or ``"city = Hefei"`` for a level.
     source : tuple of str
         The column of the table behind each.
-    values : ndarray, shape (n, p)
+    columns : tuple of ndarray, shape (n,) each
     notes : tuple of str
         The levels of every category.
     """
 
     names: tuple[str, ...]
     source: tuple[str, ...]
-    values: FloatArray
+    columns: tuple[FloatArray, ...]
     notes: tuple[str, ...]
+
+    @property
+    def values(self) -> FloatArray:
+        """The columns side by side, shape (n, p)."""
+        return np.column_stack(self.columns)
 
 
 def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
@@ -85,7 +90,7 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
             parts.append(np.zeros(table.n))
             names.append(column)
             source.append(column)
-    return Encoded(tuple(names), tuple(source), np.column_stack(parts), tuple(notes))
+    return Encoded(tuple(names), tuple(source), tuple(parts), tuple(notes))
 
 
 def _is_text(series: nw.Series[Any]) -> bool:

@@ -50,6 +50,7 @@ def from_arrays(
     start, counts = int(sizes[0]), sizes[1:]
     square, powers = np.zeros((k, p + 1, p + 1)), np.zeros((k, 5))
     order = np.argsort(code, kind="stable") if k > 1 or start else None
+    buffer = np.empty((min(_BLOCK, len(values)), p))
     for g in range(k):
         stop = start + int(counts[g])
         total, product = np.zeros(p), np.zeros((p, p))
@@ -57,10 +58,13 @@ def from_arrays(
         own = shift
         for low in range(start, stop, _BLOCK):
             high = min(low + _BLOCK, stop)
-            rows = values[low:high] if order is None else values[order[low:high]]
+            if order is None:
+                block = values[low:high].copy()
+            else:
+                block = np.take(values, order[low:high], axis=0, out=buffer[: high - low], mode="clip")
             if low == start:
-                own = rows.mean(axis=0)
-            block = rows - own
+                own = block.mean(axis=0)
+            block -= own
             if weight is None:
                 total += block.sum(axis=0)
                 product += block.T @ block

@@ -16,7 +16,7 @@ from gmvcausal.rollout.audit.of_trend import lead_slope
 from gmvcausal.rollout.effect_tables import EffectTables
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
-from gmvcausal.rollout.intake.naive_means import Naive, naive_means
+from gmvcausal.rollout.intake.naive_means import Naive, by_cohorts, naive_means
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.methods import METHODS, estimate
 
@@ -82,10 +82,12 @@ class DidResult(EffectTables):
     @cached_property
     def naive(self) -> Naive:
         """Means with and without treatment; see `Naive`."""
-        panel, on = self.panel, self._on()
+        panel = self.panel
         if panel.eligible is not None:
-            return naive_means(subset(panel, panel.eligible), on[panel.eligible])
-        return naive_means(panel, on)
+            return naive_means(subset(panel, panel.eligible), self._on()[panel.eligible])
+        if panel.on is None and panel.weight is None and panel.moments is not None:
+            return by_cohorts(panel, always=self.fitted.on is not None)
+        return naive_means(panel, self._on())
 
     @property
     def baseline(self) -> float:

@@ -12,6 +12,7 @@ FloatArray = NDArray[np.float64]
 _STEPS = 50
 _SETTLED = 1e-10
 _TOLERANCE = 1e-7
+_PLAIN = 1e-6
 
 
 class Logit(NamedTuple):
@@ -36,8 +37,8 @@ class Logit(NamedTuple):
 def log_odds(x: FloatArray, beta: FloatArray) -> FloatArray:
     """x'beta, summed in one order for every row, so that equal rows have equal odds to the last bit."""
     out = np.zeros(len(x))
-    for j, b in enumerate(beta):
-        out += x[:, j] * b
+    for column, b in zip(x.T, beta, strict=True):
+        out += column * b
     return out
 
 
@@ -69,9 +70,11 @@ def fit_logit(x: FloatArray, on: NDArray[np.bool_], weight: FloatArray) -> Logit
     beta, index = np.zeros(x.shape[1]), np.zeros(len(x))
     target = on.astype(float)
     value = -np.inf
+    # Column by column in memory: what follows are sums along columns.
+    x = np.asfortranarray(x)
+    chance = np.full(len(x), 0.5)
     for _ in range(_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-index))
-        info = (x * (weight * chance * (1.0 - chance))[:, None]).T @ x
+        info = (x.T * (weight * chance * (1.0 - chance))) @ x
         try:
             bread: FloatArray = np.asarray(np.linalg.inv(info), dtype=np.float64)
         except np.linalg.LinAlgError:
@@ -84,11 +87,13 @@ def fit_logit(x: FloatArray, on: NDArray[np.bool_], weight: FloatArray) -> Logit
         for _ in range(30):
             moved = index + step
             # log likelihood, written so that large odds cannot overflow
-            now = float(weight @ (target * moved - np.logaddexp(0.0, moved)))
+            small = np.exp(-np.abs(moved))
+            now = float(weight @ (target * moved - np.maximum(moved, 0.0) - np.log1p(small)))
             if now >= value - 1e-9 * abs(value):
                 break
             step, move = step / 2, move / 2
         beta, index, value = beta + move, moved, now
+        chance = np.where(moved > 0, 1.0, small) / (1.0 + small)
         if largest < _SETTLED * max(1.0, float(np.abs(index).max())):
             index = log_odds(x, beta)
             return Logit(beta, index, 1.0 / (1.0 + np.exp(-index)), bread)
@@ -104,6 +109,8 @@ def independent(x: FloatArray) -> NDArray[np.bool_]:
     >>> independent(x).tolist()
     [True, False, True, True]
     """
+    if _plainly(x):
+        return np.ones(x.shape[1], dtype=bool)
     keep = np.zeros(x.shape[1], dtype=bool)
     basis = np.zeros((len(x), 0))
     for j in range(x.shape[1]):
@@ -116,3 +123,12 @@ def independent(x: FloatArray) -> NDArray[np.bool_]:
             keep[j] = True
             basis = np.column_stack([basis, column / left])
     return keep
+
+
+def _plainly(x: FloatArray) -> bool:
+    """Whether products of the columns, which keep half the digits only, leave no doubt that none depends on others."""
+    gram = x.T @ x
+    size = np.sqrt(np.diag(gram))
+    if not len(x) > x.shape[1] or not (size > 0).all() or not np.isfinite(size).all():
+        return False
+    return bool(np.linalg.eigvalsh(gram / np.outer(size, size)).min(initial=1.0) > _PLAIN)

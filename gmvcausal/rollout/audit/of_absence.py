@@ -20,6 +20,8 @@ def attrition(case: Case) -> Check | None:
     panel = case.panel
     if panel.crossed:
         return None
+    if panel.moments is not None:
+        return Check("attrition", "passed", "every unit is seen in every period", 0.0, 0.0)
     y = panel.y[panel.start >= UNTREATED] if panel.stack is None else panel.y
     present = np.isfinite(y)
     if panel.stack is not None:
@@ -83,9 +85,9 @@ def late_entry(case: Case) -> Check | None:
         return Check("late_entry", "passed", "entry dates are known, so zeros lie inside each unit's life only")
     if panel.stack is not None:
         return Check("late_entry", "not_run", "a stack follows each unit through one window only")
-    active = np.isfinite(panel.y) & (panel.y != 0)
     cutoff = max(1, round(panel.y.shape[1] / 13))
-    early = active[:, : cutoff + 1].any(axis=1)
+    first = panel.y[:, : cutoff + 1]
+    early = (np.isfinite(first) & (first != 0)).any(axis=1)
     used = panel.start >= UNTREATED
     sides = [~early[used & side] for side in (case.fitted.treated, ~case.fitted.treated)]
     if not all(len(s) for s in sides):

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
@@ -14,6 +15,10 @@ from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.ratios.poisson import poisson
 from gmvcausal.stats.humps import two_humps
 
+FloatArray = NDArray[np.float64]
+
+_ROWS = 16_384
+_SAMPLE = 20_000
 MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 
 
@@ -51,11 +56,8 @@ def leverage(case: Case) -> Check | None:
 
 def scale_mix(case: Case) -> Check | None:
     """Are some units recorded in another unit of money (cents, another currency)?"""
-    y = case.panel.y
-    active = np.isfinite(y) & (y != 0)
-    count = active.sum(axis=1)
-    sums = np.where(active, np.abs(y), 0.0).sum(axis=1)[count > 0]
-    level = np.sort(np.log10(sums / count[count > 0]))
+    sums, count = _sizes(case.panel.y)
+    level = np.sort(np.log10(sums[count > 0] / count[count > 0]))
     if len(level) < 20:
         return Check("scale_mix", "not_run", "fewer than 20 units have any outcome")
     share, apart = two_humps(level)
@@ -73,12 +75,23 @@ def scale_mix(case: Case) -> Check | None:
     return Check("scale_mix", "passed", "the levels of the units form one hump", 0.0, threshold)
 
 
+def _sizes(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sum of the absolute outcomes of every unit, and how many of them are not zero."""
+    out, ones = np.zeros((2, len(y))), np.ones(y.shape[1])
+    for low in range(0, len(y), _ROWS):
+        size = np.abs(y[low : low + _ROWS])
+        size[~np.isfinite(size)] = 0.0
+        out[0, low : low + _ROWS] = size @ ones
+        out[1, low : low + _ROWS] = np.greater(size, 0.0).astype(float) @ ones
+    return out[0], out[1]
+
+
 def log_zeros(case: Case) -> Check | None:
     """Is the outcome a logarithm of amounts? Then the effect is one on the mean of logs, not on GMV."""
-    y = case.panel.y[np.isfinite(case.panel.y)]
     named = re.match(r"(log|ln)(1p)?(_|\b|1p)", case.options.outcome.lower()) is not None
-    if not (named or _of_cents(y)):
+    if not (named or _of_cents(case.panel.y.reshape(-1))):
         return None
+    y = case.panel.y[np.isfinite(case.panel.y)]
     found = float(case.fitted.estimates.estimate[0])
     message = (
         f"the outcome looks like a logarithm, {float((y == 0).mean()):.0%} of it zeros: {found:+.3g} is the change in "
@@ -100,21 +113,27 @@ def log_zeros(case: Case) -> Check | None:
     )
 
 
-def _of_cents(y: np.ndarray) -> bool:
-    """Whether the values are log(1 + x) of amounts in whole cents, with zeros."""
-    some = y[y != 0][:: max(1, int((y != 0).sum()) // 5_000)]
-    if not len(some) or not (y == 0).any() or some.min() < 0 or some.max() >= MOST_LOG:
+def _of_cents(y: FloatArray) -> bool:
+    """Whether the values are log(1 + x) of amounts in whole cents, with zeros; by some thousands of them."""
+    some = y[:: max(1, len(y) // _SAMPLE)]
+    some = some[np.isfinite(some) & (some != 0)]
+    if len(some) < _SAMPLE // 100:  # zeros nearly everywhere: what is left counts
+        some = y[np.isfinite(y) & (y != 0)]
+        some = some[:: max(1, len(some) // _SAMPLE)]
+    if not len(some) or some.min() < 0 or some.max() >= MOST_LOG:
         return False
     cents, plain = 100 * np.expm1(some), 100 * some
     near = np.abs(cents - np.round(cents)) < 1e-6 * np.maximum(1.0, cents / 1e6)
-    return bool(near.all() and (np.abs(plain - np.round(plain)) > 1e-6).mean() > 0.5)
+    return bool(near.all() and (np.abs(plain - np.round(plain)) > 1e-6).mean() > 0.5 and (y == 0).any())
 
 
 def all_zero(case: Case) -> Check | None:
     """Is there any outcome at all?"""
     y = case.panel.y
-    if (y[np.isfinite(y)] != 0).any():
-        return None
+    for low in range(0, len(y), _ROWS):  # the first rows nearly always settle it
+        rows = y[low : low + _ROWS]
+        if (np.isfinite(rows) & (rows != 0)).any():
+            return None
     return Check(
         "all_zero",
         "warned",

@@ -17,11 +17,14 @@ So one logit and one Q serve every period. The influence of a unit, with r = d -
 cohort and (by o) the controls, H the inverse information of the logit and m = sum of o (r - e0) x:
 
     cohort  w (r - e1) / W1,   controls  - c r + o e0 / W0,   and for both  - w (D - pi) x' H m / W0.
+
+All of it is linear in d, so each unit has one influence a period, whatever the effects are then added up to.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +51,15 @@ class Blend:
     treated : ndarray of bool, shape (m,)
     x : ndarray, shape (m, p)
         A constant first.
+    weight : ndarray, shape (m,)
     own : ndarray, shape (m,)
         w / W1 of the cohort, 0 elsewhere.
     odds : ndarray, shape (m,)
         o / W0 of the controls, 0 elsewhere.
     beside : ndarray, shape (m,)
         c of the controls, 0 elsewhere; they add up to 1.
-    fit : ndarray, shape (m, p)
-        w x' Q of the controls: what a change adds to b. Zero for "ipw".
+    solve : ndarray, shape (p, p)
+        Q above. Zero for "ipw".
     score : ndarray, shape (m, p)
         w (D - pi) x' H / W0 times W0, so that it is taken times m in units of `odds`. Zero for "regression".
     chance : ndarray, shape (m,), or None
@@ -66,13 +70,24 @@ class Blend:
     units: IntArray
     treated: BoolArray
     x: FloatArray
+    weight: FloatArray
     own: FloatArray
     odds: FloatArray
     beside: FloatArray
-    fit: FloatArray
+    solve: FloatArray
     score: FloatArray
     chance: FloatArray | None
     trimmed: int
+
+    @cached_property
+    def change(self) -> FloatArray:
+        """What a unit's change counts in the estimate, shape (m,)."""
+        return self.own - self.beside
+
+    @cached_property
+    def parts(self) -> FloatArray:
+        """What else the influence of a unit is made of, by b, e1, e0 and m: shape (m, 2 p + 2)."""
+        return np.column_stack([self.x * self.change[:, None], self.own, self.odds, self.score])
 
 
 def blend(units: IntArray, treated: BoolArray, x: FloatArray, weight: FloatArray, adjustment: str, who: str) -> Blend:
@@ -99,7 +114,7 @@ def blend(units: IntArray, treated: BoolArray, x: FloatArray, weight: FloatArray
     w1, w0 = np.where(treated, weight, 0.0), np.where(control, weight, 0.0)
     own = w1 / w1.sum()
     odds = beside = np.zeros(len(units))
-    fit = score = np.zeros_like(x)
+    solve, score = np.zeros((x.shape[1], x.shape[1])), np.zeros_like(x)
     chance, trimmed = None, 0
     if adjustment != "regression":
         logit = fit_logit(x, treated, weight)
@@ -120,11 +135,12 @@ def blend(units: IntArray, treated: BoolArray, x: FloatArray, weight: FloatArray
             )
         odds = raw / raw.sum()
         beside = odds
-        score = ((weight * (treated - chance))[:, None] * x) @ logit.bread
+        score = x @ logit.bread
+        score *= (weight * (treated - chance))[:, None]
     if adjustment != "ipw":
-        fit = (w0[:, None] * x) @ _inverse_gram(x, w0, control, who)
-        beside = odds + fit @ (x.T @ (own - odds))
-    return Blend(units, treated, x, own, odds, beside, fit, score, chance, trimmed)
+        solve = _inverse_gram(x, w0, control, who)
+        beside = odds + w0 * (x @ (solve @ (x.T @ (own - odds))))
+    return Blend(units, treated, x, weight, own, odds, beside, solve, score, chance, trimmed)
 
 
 def _inverse_gram(x: FloatArray, w0: FloatArray, control: BoolArray, who: str) -> FloatArray:
@@ -171,29 +187,28 @@ def means(a: Blend, y: FloatArray) -> Means:
     ----------
     y : ndarray, shape (m, T)
     """
-    b = a.fit.T @ y
-    e1 = a.own @ y - (a.own @ a.x) @ b
-    tilt = a.odds @ a.x
-    e0 = a.odds @ y - tilt @ b
-    m = (a.odds[:, None] * a.x).T @ y - ((a.odds[:, None] * a.x).T @ a.x) @ b - np.outer(tilt, e0)
-    return Means(b, (a.own - a.beside) @ y, e1, e0, m)
+    controls = np.where(a.treated, 0.0, a.weight)
+    # One product gives every sum: those of the outcomes and those of x, by each kind of weight.
+    loads = np.vstack([a.x.T * controls, a.x.T * a.odds, a.own, a.odds, a.change])
+    p, sums = a.x.shape[1], loads @ y
+    of_x = loads[p : 2 * p + 2] @ a.x
+    b = a.solve @ sums[:p]
+    e1, e0 = sums[2 * p : 2 * p + 2] - of_x[p:] @ b
+    m = sums[p : 2 * p] - of_x[:p] @ b - np.outer(of_x[p + 1], e0)
+    return Means(b, sums[-1], e1, e0, m)
 
 
-def influence(a: Blend, s: Means, at: IntArray, changes: FloatArray, load: FloatArray) -> FloatArray:
-    """Influence of units on weighted sums of effects, shape (c, a).
+def by_period(a: Blend, s: Means, at: IntArray, y: FloatArray) -> FloatArray:
+    """Influence of units on the weighted sum of the outcomes of every period, shape (c, T).
+
+    Up to a constant in each unit, so only differences between periods are influences on effects.
 
     Parameters
     ----------
     at : ndarray, shape (c,)
         Positions within the blend.
-    changes : ndarray, shape (c, a)
-        The units' outcomes times `load`; used up.
-    load : ndarray, shape (a, T)
-        Weights of the periods in each sum of effects; each row adds up to 0.
+    y : ndarray, shape (c, T)
+        The units' outcomes.
     """
-    changes -= a.x[at] @ (s.b @ load.T)
-    changes *= (a.own[at] - a.beside[at])[:, None]
-    # What is left is one product: of the shares and the score with what they are worth.
-    parts = np.column_stack([a.own[at], a.odds[at], a.score[at]])
-    changes -= parts @ np.vstack([load @ s.e1, -(load @ s.e0), s.m @ load.T])
-    return changes
+    # What does not hang on the unit's own outcomes is one product.
+    return a.change[at, None] * y - a.parts[at] @ np.vstack([s.b, s.e1, -s.e0, s.m])

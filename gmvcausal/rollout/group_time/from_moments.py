@@ -29,6 +29,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _CELLS_AT_ONCE = 250
+_UNITS = 16_384
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,13 @@ class FromMoments:
     def influence(self, row: FloatArray) -> FloatArray:
         """Influence of every unit on one aggregate, shape (N,)."""
         maps, shift = self._maps(row[None, :])
-        out = np.zeros(len(self.group))
+        out, room = np.zeros(len(self.group)), np.empty((min(_UNITS, len(self.y)), self.y.shape[1]))
         for h, loading in enumerate(maps):
-            inside = self.group == h
-            out[inside] = (self.y[inside] - self.moments.mean[h]) @ loading[0] + shift[0, h]
+            members = np.flatnonzero(self.group == h)
+            for low in range(0, len(members), _UNITS):
+                at = members[low : low + _UNITS]
+                # Into memory that is at hand: new pages cost more than the sums.
+                y = np.take(self.y, at, axis=0, out=room[: len(at)], mode="clip")
+                y -= self.moments.mean[h]
+                out[at] = y @ loading[0] + shift[0, h]
         return out

@@ -64,9 +64,16 @@ class FromUnits:
         """Units of every group."""
         return [np.flatnonzero(self.group == h) for h in range(len(self.cells.starts) + 1)]
 
+    @cached_property
+    def complete(self) -> bool:
+        """Whether no cell is absent."""
+        return bool(np.isfinite(self.y.sum()))
+
     @property
     def cell_units(self) -> FloatArray:
         """Treated units seen in both periods of every cell, shape (K,): those that it compares."""
+        if self.complete:
+            return np.asarray(self.n[self.cells.cohort])
         seen = [np.isfinite(self.y[units]).astype(float) for units in self._members]
         both = np.array([s.T @ s for s in seen])
         return np.asarray(both[self.cells.cohort, self.cells.period, self.cells.base])
@@ -85,8 +92,8 @@ class FromUnits:
         asked, post = self.listed.post, self.cells.post
         for g in np.unique(self.listed.cohort[asked]):
             own, units = post & (self.cells.cohort == g), self._members[g]
-            out[units] = True
-            if own.any():
+            out[units] = not (self.complete and own.any())
+            if own.any() and not self.complete:
                 y = self.y[units]
                 after = np.isfinite(y[:, self.cells.period[own]]).any(axis=1)
                 out[units] = ~(after & np.isfinite(y[:, self.cells.base[own][0]]))
@@ -94,10 +101,14 @@ class FromUnits:
 
     def _changes(self, units: IntArray) -> FloatArray:
         """Outcomes less each unit's own mean, periods first, shape (T, units): the level would cost digits."""
-        y = self.y[units]
+        return np.ascontiguousarray(self._centred(self.y[units]).T)
+
+    def _centred(self, y: FloatArray) -> FloatArray:
+        if self.complete:
+            return np.asarray(y - y.mean(axis=1, keepdims=True))
         seen = np.isfinite(y)
         mean = np.where(seen, y, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-        return np.ascontiguousarray((y - mean[:, None]).T)
+        return np.asarray(y - mean[:, None])
 
     @cached_property
     def sides(self) -> tuple[FloatArray, FloatArray]:

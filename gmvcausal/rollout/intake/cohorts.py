@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import IntArray
 from gmvcausal.frames.times import Times
-from gmvcausal.rollout.intake.grid import Grid
+from gmvcausal.rollout.intake.grid import Grid, distinct_times
 
 UNTREATED = -1
 ALWAYS = -2
@@ -68,6 +68,9 @@ def from_first_treated(
         A date inside the range of periods but not one of them; a code that looks like "never" but was not declared.
     """
     first, last = int(grid.values[0]), int(grid.values[-1])
+    # Dates are few: whatever is asked of them is asked of each date once.
+    value, missing, of_unit = _dates(value, missing)
+    units = np.bincount(of_unit, minlength=len(value))
     gone = missing.copy()
     zero_is_never = False
     if never is not None:
@@ -77,16 +80,17 @@ def from_first_treated(
     if not grid.is_date and zero.any() and 0 not in grid.values and not (before & ~zero).any():
         gone |= zero
         zero_is_never = True
-    _refuse_codes(value, gone, grid, column, rows, role)
+    _refuse_codes(value, gone, grid, column, of_unit, rows, role)
     inside = ~gone & (value >= first) & (value <= last)
     place = np.clip(np.searchsorted(grid.values, value), 0, len(grid.values) - 1)
     off = inside & (grid.values[place] != value)
     if off.any():
-        example = grid.label(value[np.flatnonzero(off)[0]])
+        example = grid.label(value[of_unit[np.flatnonzero(off[of_unit])[0]]])
         raise InputError(
-            f"{role} lies between two periods for {int(off.sum()):,} units, for example {example}, so it matches none",
+            f"{role} lies between two periods for {int(units[off].sum()):,} units, for example {example}, so it matches "
+            "none",
             column=column,
-            rows=rows(off),
+            rows=rows(off[of_unit]),
             remedy="move it to the start of the period that holds it, on the same grid as the time column",
         )
     start = np.full(len(value), UNTREATED, dtype=np.int64)
@@ -102,10 +106,24 @@ def from_first_treated(
     excluded = np.zeros(len(value), dtype=bool)
     excluded[late] = grid.steps_after(value[late]) <= anticipation
     start[excluded] = ALWAYS
-    return Cohorts(start, int((late & ~excluded).sum()), int(always.sum()), int(excluded.sum()), zero_is_never)
+    later, before_all, shadowed = (int(units[marked].sum()) for marked in (late & ~excluded, always, excluded))
+    return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never)
 
 
-def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, rows: Any, role: str) -> None:
+def _dates(value: IntArray, missing: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.bool_], IntArray]:
+    """Every date that occurs, whether it is that of the missing, and the position of each unit's."""
+    some = bool(missing.any())
+    distinct, code = distinct_times(value[~missing] if some else value)
+    if not some:
+        return distinct, np.zeros(len(distinct), dtype=bool), code
+    of_unit = np.full(len(value), len(distinct), dtype=np.int64)
+    of_unit[~missing] = code
+    return np.append(distinct, 0), np.arange(len(distinct) + 1) == len(distinct), of_unit
+
+
+def _refuse_codes(
+    value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, of_unit: IntArray, rows: Any, role: str
+) -> None:
     """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
     first, last = int(grid.values[0]), int(grid.values[-1])
     before = np.unique(value[~gone & (value < first)])
@@ -115,14 +133,14 @@ def _refuse_codes(value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: 
     far = ~gone & (value > last + (last - first))
     suspect = far | (~gone & (value == before[0]) if lone else False)
     if suspect.any():
-        code = value[np.flatnonzero(suspect)[0]]
+        code = value[of_unit[np.flatnonzero(suspect[of_unit])[0]]]
         shown = grid.label(code)
         raise InputError(
             f"{role} holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
             f"which looks like a code for 'never {'treated' if role == 'first_treated' else role}'",
             column=column,
-            count=int((value[suspect] == code).sum()),
-            rows=rows(suspect),
+            count=int((suspect & (value == code))[of_unit].sum()),
+            rows=rows(suspect[of_unit]),
             remedy=f"pass never={shown!r} if it means never, or correct the date",
         )
 

@@ -96,13 +96,13 @@ def read_covariates(
             )  # fmt: skip
     encoded = encode(table, columns, _MISSING)
     notes += encoded.notes
-    made = [layout.per_row(encoded.values[:, j]) for j in range(len(encoded.names))]
+    made = [layout.per_row(encoded.columns[j]) for j in range(len(encoded.names))]
     moving = list(dict.fromkeys(encoded.source[j] for j, (_, varies) in enumerate(made) if varies.any()))
     if moving:
         shape = (*layout.shape, len(made))
         whole = np.full(shape, np.nan)
         for j in range(len(made)):
-            whole[:, :, j] = layout.matrix(encoded.values[:, j])
+            whole[:, :, j] = layout.matrix(encoded.columns[j])
         seen = np.isfinite(whole[:, :, 0])
         values, keep, dropped = standardised(whole[seen], encoded.names)
         x = np.full((*layout.shape, int(keep.sum())), np.nan)
@@ -117,18 +117,20 @@ def read_covariates(
     if not keep.any():
         raise InputError("no covariate is left: all are constant", column=columns[0], remedy="leave covariates= out")
     own = [j for j in range(len(made)) if encoded.source[j] in moving]  # what never changes is no copy of what does
-    copies = _copies(encoded.values[:, own], [encoded.names[j] for j in own], y)
+    copies = _copies([encoded.columns[j] for j in own], [encoded.names[j] for j in own], y)
     return Covariates(tuple(np.array(encoded.names)[keep].tolist()), x, copies)
 
 
-def _copies(values: FloatArray, names: Sequence[str], y: FloatArray) -> dict[str, float]:
+def _copies(columns: Sequence[FloatArray], names: Sequence[str], y: FloatArray) -> dict[str, float]:
     """Columns whose squared correlation with the outcome exceeds .999."""
+    if not columns:
+        return {}
     seen = np.isfinite(y)
     middle = y[seen] - y[seen].mean()
     size = float(middle @ middle)
     found = {}
-    for j, name in enumerate(names):
-        own = values[seen, j] - values[seen, j].mean()
+    for column, name in zip(columns, names, strict=True):
+        own = column[seen] - column[seen].mean()
         length = float(own @ own)
         r2 = float(own @ middle) ** 2 / (length * size) if length > 0 and size > 0 else 0.0
         if r2 > _SAME:

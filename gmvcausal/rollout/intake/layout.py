@@ -13,7 +13,7 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.columns import Codes, identifiers
 from gmvcausal.frames.table import Table
 from gmvcausal.frames.times import Times
-from gmvcausal.rollout.intake.grid import Grid, make_grid
+from gmvcausal.rollout.intake.grid import Grid, distinct_times, make_grid
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -69,6 +69,11 @@ class Layout:
         """The value of each unit (in its first row), and which table rows disagree with it."""
         if self.cell is None:
             body = values.reshape(self.shape)
+            # One pass along memory shows whether anything disagrees, which is rare; the rest is for naming the rows.
+            steps = values[1:] != values[:-1]
+            steps[self.shape[1] - 1 :: self.shape[1]] = False  # from one unit to the next
+            if not steps.any():
+                return body[:, 0].copy(), np.zeros(len(values), dtype=bool)
             return body[:, 0].copy(), (body != body[:, :1]).reshape(-1)
         if self.keep is None and len(values) == self.shape[0] * self.shape[1]:
             # Complete: one scatter shows whether anything disagrees, which is rare; the rest is for naming the rows.
@@ -171,26 +176,13 @@ def _already_matrix(table: Table, unit: str, time: str, when: Times) -> Layout |
     labels = body[:, 0]
     if not (np.diff(stamps[0]) > 0).all() or not (labels[1:] > labels[:-1]).all():
         return None
-    if not ((body[:, -1] == labels).all() and (body == body[:, :1]).all() and (stamps == stamps[0]).all()):
+    if not (body[:, -1] == labels).all():
+        return None
+    # Along memory: ids never descend, and begin and end alike within a unit; periods come again after `width` rows.
+    if not ((ids[1:] >= ids[:-1]).all() and (when.values[width:] == when.values[:-width]).all()):
         return None
     grid = make_grid(stamps[0].copy(), when.is_date, time)
     return Layout(None, (len(labels), width), labels.copy(), np.arange(len(labels)), None, None, grid, None)
-
-
-def distinct_times(values: IntArray) -> tuple[IntArray, IntArray]:
-    """Sorted distinct values and each row's position among them; by counting where they lie on a grid."""
-    low, high = int(values.min()), int(values.max())
-    step = max(int(np.gcd.reduce(np.diff(np.unique(values[:: max(1, len(values) // 10_000)])))), 1)
-    span = (high - low) // step + 1
-    if span <= 4 * len(values) + 1024:
-        index = (values - low) // step
-        if step == 1 or (index * step + low == values).all():
-            seen = np.zeros(span, dtype=bool)
-            seen[index] = True
-            distinct = np.flatnonzero(seen)
-            return distinct * step + low, index if len(distinct) == span else (np.cumsum(seen) - 1)[index]
-    distinct, index = np.unique(values, return_inverse=True)
-    return distinct, index.astype(np.int64)
 
 
 def _unique_cells(

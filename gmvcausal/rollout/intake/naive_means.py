@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
 
 
@@ -48,6 +48,37 @@ def naive_means(panel: Panel, on: Any) -> Naive:
     by_period = [_mean(y[:, t], never[:, t]) for t in range(y.shape[1]) if never[:, t].any()]
     low, high = (min(by_period), max(by_period)) if by_period and panel.stack is None else (np.nan, np.nan)
     return Naive(with_, without, with_ - without, _mean_unit(y, before), _mean(y, never), low, high)
+
+
+def by_cohorts(panel: Panel, always: bool) -> Naive:
+    """`naive_means` of a complete panel without weights in which treatment stays on, from its cohorts' moments.
+
+    Parameters
+    ----------
+    always : bool
+        Whether units treated throughout count as treated; else they are left out.
+    """
+    moments = panel.moments
+    assert moments is not None and moments.weighted is None
+    start = np.asarray(moments.keys, dtype=np.int64)
+    column = np.arange(panel.y.shape[1])
+    on = np.where(start[:, None] >= 0, column >= start[:, None], start[:, None] == ALWAYS)
+    n = moments.n[:, None] * np.ones(len(column))
+    if not always:
+        n[start == ALWAYS] = 0.0
+    y = moments.mean + moments.rest
+    with_, without = _weighted(y, n * on), _weighted(y, n * ~on)
+    seen = (column < np.maximum(start, 0)[:, None]).sum(axis=1)
+    own = moments.n * ((start != UNTREATED) & (seen > 0))
+    before = _weighted(y, (own / np.maximum(seen, 1))[:, None] * (column < start[:, None]))
+    never = y[start == UNTREATED]
+    low, high = (float(never.min()), float(never.max())) if never.size else (np.nan, np.nan)
+    return Naive(with_, without, with_ - without, before, float(never.mean()) if never.size else np.nan, low, high)
+
+
+def _weighted(y: Any, weight: Any) -> float:
+    total = float(weight.sum())
+    return float((weight * y).sum() / total) if total > 0 else float("nan")
 
 
 def _mean(y: Any, inside: Any) -> float:

@@ -275,7 +275,8 @@ def _cohorts(
         )
     # Missing becomes a value of its own, so that "known in one row, missing in another" is caught as varying.
     blank = np.iinfo(np.int64).min
-    value, varies = layout.per_row(np.where(when.missing, blank, when.values))
+    some = bool(when.missing.any())
+    value, varies = layout.per_row(np.where(when.missing, blank, when.values) if some else when.values)
     if varies.any():
         raise rules.not_constant(
             column,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.times import Times
-from gmvcausal.rollout.intake.grid import make_grid
-from gmvcausal.rollout.intake.layout import Layout, distinct_times
+from gmvcausal.rollout.intake.grid import distinct_times, make_grid
+from gmvcausal.rollout.intake.layout import Layout
 
 _CELLS = 250_000_000  # rows x periods: 2 GB
 _LEAST = 2  # rows a period, on average
