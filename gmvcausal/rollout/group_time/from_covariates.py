@@ -230,7 +230,8 @@ class FromCovariates(FromUnits):
     @cached_property
     def _by_products(self) -> bool:
         numbers = sum((len(own) * self.y.shape[1] + 1) ** 2 for own in self._of_group) if self._whole else 0
-        return self._whole and int(self.cluster.max()) + 1 == len(self.cluster) and numbers <= _PRODUCTS
+        alone = self.kin is None and int(self.cluster.max()) + 1 == len(self.cluster)
+        return self._whole and alone and numbers <= _PRODUCTS
 
     @cached_property
     def _powers(self) -> FloatArray:

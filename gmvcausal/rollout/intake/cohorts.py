@@ -87,8 +87,8 @@ def from_first_treated(
     if off.any():
         example = grid.label(value[of_unit[np.flatnonzero(off[of_unit])[0]]])
         raise InputError(
-            f"{role} lies between two periods for {int(units[off].sum()):,} units, for example {example}, so it matches "
-            "none",
+            f"{role} lies between two periods for {int(units[off].sum()):,} units, for example {example}, so it "
+            "matches none",
             column=column,
             rows=rows(off[of_unit]),
             remedy="move it to the start of the period that holds it, on the same grid as the time column",
