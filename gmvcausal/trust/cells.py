@@ -24,10 +24,12 @@ ROLES: dict[str, tuple[str, ...]] = {
 GATES = (
     *("runs", "coverage", "se", "size", "power", "interval", "band"),
     *("seen_failing", "refused_valid", "refused_violation", "fires"),
-    *("misses", "tails", "flag", "at_most"),
+    *("misses", "tails", "flag", "at_most", "at_least"),
 )
 # Fields that came later: left out of the spec where they say nothing, so that what was kept before stays valid.
-_LATER: dict[str, Any] = {"term": "", "relative": False, "most": None}
+_LATER: dict[str, Any] = {"term": "", "relative": False, "most": None, "least": None}
+# Beginnings of ids of cells that have a section of their own, beside those drawn without logs.
+_APART = ("few/", "kit/")
 
 
 @dataclass(frozen=True, eq=True)
@@ -71,6 +73,8 @@ class Cell:
         Whether the row's relative effect is scored, at 95 %.
     most : float, optional
         The share of rejections at 5 % that the gate "at_most" allows.
+    least : float, optional
+        The coverage at 95 % that the gate "at_least" asks for.
 
     Examples
     --------
@@ -97,6 +101,7 @@ class Cell:
     term: str = ""
     relative: bool = False
     most: float | None = None
+    least: float | None = None
 
     def __post_init__(self) -> None:
         name: Any = self.id
@@ -124,6 +129,8 @@ class Cell:
             )
         if "at_most" in self.applying and self.most is None:
             raise InputError(f"cell {self.id!r} has the gate 'at_most' without a bound", remedy="write most=0.055")
+        if "at_least" in self.applying and self.least is None:
+            raise InputError(f"cell {self.id!r} has the gate 'at_least' without a bound", remedy="write least=0.94")
         self._as_json()
 
     def __hash__(self) -> int:
@@ -157,9 +164,11 @@ class Cell:
         return json.dumps(self._asked, sort_keys=True)
 
     @property
-    def trial(self) -> bool:
-        """Whether its world is drawn as what the verb sees, without logs."""
-        return self.world.startswith("gmvcausal.trust.trials:")
+    def apart(self) -> bool:
+        """Whether a section of its own shows it: worlds drawn without logs, few rooms, tests of the referee's kit."""
+        return self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:")) or self.id.startswith(
+            _APART
+        )
 
     @property
     def file(self) -> str:

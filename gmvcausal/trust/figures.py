@@ -39,7 +39,7 @@ def plot(report: Report, kind: str = "coverage") -> Figure:
 def _coverage(report: Report) -> Figure:
     """How often 95 % intervals hold the truth, with three Monte Carlo errors."""
     roles = ("valid", "fails on purpose", "power")
-    rows = [r for r in report.results if r.scores["intervals"] and r.cell.role in roles and not r.cell.trial]
+    rows = [r for r in report.results if r.scores["intervals"] and r.cell.role in roles and not r.cell.apart]
     figure, axes = style.drawing(7.0, 0.9 + 0.24 * max(len(rows), 1))
     for y, r in enumerate(reversed(rows)):
         s, fails = r.scores, r.cell.role == "fails on purpose"
@@ -67,7 +67,7 @@ def few_treated(report: Report) -> dict[str, list[CellResult]]:
     """Size cells of the worlds with few treated rooms, by series, in the order of treated rooms."""
     series: dict[str, list[CellResult]] = {}
     for r in report.results:
-        if r.cell.role == "size" and "treated" in r.cell.dials:
+        if r.cell.role == "size" and "treated" in r.cell.dials and not r.cell.apart:
             world, _, estimator = (*r.cell.id.split("/"), "", "")[1:4]
             series.setdefault(f"{world}, {estimator}", []).append(r)
     return {name: sorted(rows, key=lambda r: r.cell.dials["treated"]) for name, rows in series.items()}

@@ -201,6 +201,15 @@ def _interval(cell: Cell, s: Mapping[str, Any]) -> Found:
     return at_most(MOST_WITHOUT_INTERVAL, s, value, error, words)
 
 
+def _covered(cell: Cell, s: Mapping[str, Any]) -> Found:
+    """Coverage from below: intervals that allow for what may happen are wider than they need be where it does not."""
+    assert cell.least is not None
+    value, error = s["coverage95"], s["coverage95_mc"]
+    words = f"95 % intervals should hold the truth at least {percent(cell.least)} of the time; they did"
+    words += f" {percent(value)} (Monte Carlo error {percent(error)})"
+    return at_least(cell.least, s, value, error, words)
+
+
 def _power(cell: Cell, s: Mapping[str, Any]) -> Found:
     value, n = s["power_5"], int(s["intervals"])
     error = math.sqrt(POWER * (1 - POWER) / n) if n else math.nan
@@ -226,6 +235,7 @@ _GATES: dict[str, Callable[[Cell, Mapping[str, Any]], Found]] = {
     "tails": gates_ab.tails,
     "flag": gates_ab.flag,
     "at_most": gates_ab.rejections,
+    "at_least": _covered,
 }
 
 

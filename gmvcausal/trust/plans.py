@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab
+from gmvcausal.trust import plans_ab, plans_did
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
-TREATED = (1, 2, 5, 10, 30)
+TREATED = (1, 2, 3, 5, 10, 30)
 # On either side of where standard errors take over from the ratios of rooms without the tactic.
 TURN = (9, 12)
 SMALLEST = (2, 5, 9)
@@ -27,6 +27,8 @@ MDE = {
     "D5/user/callaway_santanna": 5.9,
     "D6/room/callaway_santanna": 105.0,
 }
+# The estimators that this plan asks; `plans_did` has the others.
+_FIRST = ("two_by_two", "callaway_santanna", "twfe", "stacked")
 # Where clusters are many, standard errors must be right too.
 _MANY = ("runs", "size", "se")
 # Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant.
@@ -224,7 +226,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
-    cells += plans_ab.tests()
+    cells += [*plans_did.roll_outs(), *plans_ab.tests()]
     if not quick:
         return tuple(cells)
     return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))
@@ -232,8 +234,8 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
 
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell."""
-    if cell.verb != "did":
-        return cell.id in plans_ab.QUICK
+    if cell.apart or cell.verb != "did" or cell.call.get("estimator") not in _FIRST:
+        return cell.id in plans_ab.QUICK or cell.id in plans_did.QUICK
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

@@ -29,7 +29,7 @@ _STATUSES = ("warned", "failed")
 
 def roles(report: Report, *wanted: str) -> list[CellResult]:
     """The cells of some roles; those drawn without logs have a section of their own."""
-    return [r for r in report.results if r.cell.role in wanted and not r.cell.trial]
+    return [r for r in report.results if r.cell.role in wanted and not r.cell.apart]
 
 
 def _worlds(report: Report, sentences: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ _PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb")
 # Numbers flow through these; pages, figures and the command line cannot change them.
 _ROOMS = (
     *("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "abtest", "simulate"),
-    *("trust/replicate.py", "trust/trials.py"),
+    *("trust/replicate.py", "trust/trials.py", "trust/roll_outs.py", "trust/asks.py"),
 )
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page, plans_ab
+from gmvcausal.trust import Cell, page, plans_ab, plans_did
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -92,7 +92,7 @@ def scored(plan: tuple[Cell, ...]) -> trust.Report:
 
 def test_the_plan_of_a_report_is_named() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 500 to 4,000 replicates each"
+    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 60 to 4,000 replicates each"
     assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 100 replicates each"
     assert page._source(scored(quick[1:])).startswith("a part of a plan")
 
@@ -115,7 +115,8 @@ def test_the_plan() -> None:
     names = [cell.id for cell in every]
     assert len(set(names)) == len(names)
     assert {cell.id for cell in quick} < set(names)
-    full = [cell for cell in every if cell.verb == "did"]
+    further = {cell.id for cell in plans_did.roll_outs()}
+    full = [cell for cell in every if cell.verb == "did" and cell.id not in further]
     assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
     assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
     assert {cell.dials["treated"] for cell in full if cell.world == "D8"} == {1, 2, 3, 5, 9, 10, 12, 30}
@@ -138,7 +139,8 @@ def test_the_plan() -> None:
 
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    tests = [cell for cell in full if cell.verb != "did"]
+    further = {cell.id for cell in plans_did.roll_outs()}
+    tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
     grid = {(c.n, c.dials["sigma"], c.dials["split"], c.dials["lift"]) for c in heavy}
@@ -157,7 +159,27 @@ def test_the_plan_of_randomised_tests() -> None:
     bounds = {(c.n, c.most) for c in tests if c.world.endswith(":rooms") and c.most is not None}
     assert bounds == {(10, 0.07), (20, 0.07)}
     assert {c.most for c in tests if c.world.endswith(":days") and c.role == "size"} == {0.055}
-    assert len([c for c in quick if c.verb != "did"]) == len(plans_ab.QUICK)
+    assert len([c for c in quick if c.verb != "did" and c.id not in further]) == len(plans_ab.QUICK)
+
+
+def test_the_plan_of_roll_outs() -> None:
+    cells = {cell.id: cell for cell in plans_did.roll_outs()}
+    quick = {cell.id for cell in trust.plan(quick=True)}
+    assert set(cells) & quick == set(plans_did.QUICK)
+    asked = {cell.call.get("estimator") for cell in cells.values()}
+    later = {"sun_abraham", "imputation", "two_stage", "etwfe", "poisson"}
+    synthetic = {"synthetic_control", "augmented_synthetic_control", "synthetic_did"}
+    assert later | synthetic < asked
+    ratios = [cell for cell in cells.values() if cell.id.startswith("ratio/") and "/capped/" not in cell.id]
+    designs = {(c.dials["periods"], c.dials["lasting"], c.dials["larger"]) for c in ratios}
+    assert len(designs) == 2 * 3 * 2 and len(ratios) == 4 * len(designs)
+    alike = [c for c in ratios if c.dials["larger"] == 0]
+    assert all(c.role == "valid" and c.reps >= 300 for c in alike)
+    bounds = [c for c in cells.values() if c.least is not None]
+    assert {c.least for c in bounds} == {0.94}
+    assert {1.0, 2.0} <= {c.call["bound"] for c in bounds} and all(c.dials["bound"] == c.call["bound"] for c in bounds)
+    assert all(c.null == (c.id.split("/")[0] in ("few", "kit", "far")) for c in cells.values())
+    assert all(c.apart != (c.id.split("/")[0] in ("D5", "D6", "D7", "D9", "D10")) for c in cells.values())
 
 
 def test_a_part_of_the_plan_renews_its_own_cells(whole: Path, tmp_path: Path) -> None:

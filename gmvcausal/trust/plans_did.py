@@ -1,0 +1,297 @@
+"""The plan of roll-outs beyond the first estimators.
+
+Every estimator in the worlds of roll-outs, zero-inflated GMV, trends that depend on covariates, few rooms, trends that
+differ, and the tests that a referee asks for. Cells get 180 replicates where coverage is judged and 450 where a size
+is, the fewest that decide, and 60 where a call takes a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gmvcausal.trust.cells import Cell
+
+SHOP, CHOSEN, CITY, UNLIKE, BENT, SIZED = (
+    f"gmvcausal.trust.roll_outs:{name}" for name in ("shop", "chosen", "city", "unlike", "bent", "sized")
+)
+SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK = (
+    f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check")
+)
+HONEST, SIZE, COVER, SLOW = 400, 450, 180, 60
+TREATED = (1, 3, 5, 10, 30)
+# Calendars of the worlds of GMV with zeros: those of D5 and of D6.
+CALENDARS: dict[str, dict[str, Any]] = {
+    "12-weeks": {"periods": 12, "starts": [6]},
+    "20-weeks": {"periods": 20, "starts": [6, 10, 14]},
+}
+RATIO = {"12-weeks": 1000, "20-weeks": 300}
+LASTING = ("no", "amounts", "both")
+LEAST_HONEST = 0.94
+
+
+def ratios() -> Iterator[Cell]:
+    """Zero-inflated lognormal GMV, parallel in ratios: who is least far from the truth."""
+    for calendar, dials in CALENDARS.items():
+        for larger in (0.0, 1.0):
+            for lasting in LASTING:
+                start = f"ratio/{calendar}/{'larger' if larger else 'alike'}/{lasting}"
+                asked: dict[str, dict[str, Any]] = {
+                    name: {"estimator": name} for name in ("callaway_santanna", "poisson", "imputation")
+                }
+                asked["adjusted"] = {"covariates": ["before", "last"], "adjustment": "regression"}
+                for name, call in asked.items():
+                    wrong = larger > 0 and name != "poisson"
+                    yield Cell(
+                        f"{start}/{name}",
+                        SHOP,
+                        "shown" if wrong else "valid",
+                        n=200,
+                        dials={**dials, "lasting": lasting, "larger": larger},
+                        call=call,
+                        reps=COVER if larger else RATIO[calendar],
+                    )
+
+
+def capped() -> Iterator[Cell]:
+    """Outcomes capped at a quantile, held against the effect on capped outcomes."""
+    for estimator in ("callaway_santanna", "imputation"):
+        yield Cell(
+            f"ratio/capped/{estimator}",
+            SHOP,
+            n=400,
+            dials={**CALENDARS["12-weeks"], "cap": 0.99},
+            call={"estimator": estimator, "winsorise": 0.99},
+            reps=SIZE,
+        )
+
+
+def honest() -> Iterator[Cell]:
+    """Sensitivity intervals where the trends differ by just what they allow."""
+    for bound in (1.0, 2.0):
+        for move in (0.3, 1.0, 3.0):
+            yield Cell(
+                f"trend/moves/{bound:g}/{move:g}",
+                BENT,
+                n=200,
+                dials={"bound": bound, "move": move},
+                call={"bound": bound},
+                verb=SENSITIVITY,
+                reps=HONEST if move == 1.0 else COVER,
+                gates=("runs", "at_least"),
+                least=LEAST_HONEST,
+            )
+    yield Cell(
+        "trend/slopes/0.25",
+        BENT,
+        n=200,
+        dials={"shape": "slopes", "bound": 0.25},
+        call={"bound": 0.25, "method": "smoothness"},
+        verb=SENSITIVITY,
+        reps=COVER,
+        gates=("runs", "at_least"),
+        least=LEAST_HONEST,
+    )
+    yield Cell(
+        "trend/moves/1/1/parallel",
+        BENT,
+        "fails on purpose",
+        n=200,
+        dials={"bound": 1.0, "move": 1.0},
+        reps=COVER,
+        gates=("runs", "seen_failing", "refused_violation"),
+    )
+
+
+def few() -> Iterator[Cell]:
+    """One to thirty of sixty rooms treated: other inference, other estimators, GMV with zeros."""
+    asked: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
+        ("imputation", {"estimator": "imputation"}, TREATED),
+        ("conley_taber", {"inference": "conley_taber"}, TREATED[:-1]),
+        ("poisson", {"estimator": "poisson"}, (10, 30)),
+        ("wild", {"inference": "wild"}, (10, 30)),
+        ("wild-twfe", {"estimator": "twfe", "inference": "wild"}, (5,)),
+        ("synthetic_did", {"estimator": "synthetic_did"}, (1, 30)),
+        ("synthetic_control", {"estimator": "synthetic_control"}, (1,)),
+    ]
+    for name, call, counts in asked:
+        for treated in counts:
+            dials = {"treated": treated, "sizes": "equal"}
+            yield Cell(
+                f"few/equal/{treated:02d}/{name}", "D8", "size", n=60, dials=dials, call=call, null=True, reps=SIZE
+            )
+    for treated in TREATED:
+        for estimator in ("callaway_santanna", "imputation", "poisson"):
+            if estimator == "poisson" and treated < 10:
+                continue
+            dials = {"treated": treated, "lasting": "amounts", "lift": 0.0, "periods": 20, "starts": [10]}
+            yield Cell(
+                f"few/zeros/{treated:02d}/{estimator}",
+                SHOP,
+                "size",
+                n=60,
+                dials=dials,
+                call={"estimator": estimator},
+                null=True,
+                reps=SIZE,
+            )
+    for among, inference in (("upper", None), ("upper", "ferman_pinto"), ("largest", None)):
+        yield Cell(
+            f"few/sized-{among}/05/{inference or 'default'}",
+            SIZED,
+            "size" if inference is None else "shown",
+            n=60,
+            dials={"among": among},
+            call={} if inference is None else {"inference": inference, "size": "viewers"},
+            null=True,
+            reps=SIZE,
+        )
+
+
+def covariates() -> Iterator[Cell]:
+    """Trends that depend on what decided who was treated."""
+    columns = ["x1", "x2"]
+    valid: dict[tuple[str, str], tuple[str, ...]] = {
+        ("line", "logit"): ("doubly_robust", "regression", "ipw", "matched"),
+        ("curve", "logit"): ("doubly_robust", "ipw"),
+        ("line", "curve"): ("doubly_robust", "regression"),
+        ("curve", "curve"): (),
+    }
+    for (trend, lot), right in valid.items():
+        start, dials = f"given/{trend}-{lot}", {"trend": trend, "lot": lot}
+        for how in ("doubly_robust", "regression", "ipw"):
+            call = {"covariates": columns, "adjustment": how}
+            role = "valid" if how in right else "fails on purpose"
+            yield Cell(f"{start}/{how}", CHOSEN, role, n=500, dials=dials, call=call, reps=COVER)
+        if "matched" in right:
+            yield Cell(f"{start}/matched", CHOSEN, n=500, dials=dials, call={"on": columns}, verb=MATCHED, reps=COVER)
+            yield Cell(f"{start}/none", CHOSEN, "fails on purpose", n=500, dials=dials, reps=COVER)
+
+
+def places() -> Iterator[Cell]:
+    """Rooms that are neighbours."""
+    yield Cell("far/conley", CITY, "size", n=250, null=True, reps=SIZE)
+    plain = {"coordinates": None, "cutoff": None, "inference": None}
+    yield Cell("far/rooms-on-their-own", CITY, "fails on purpose", n=250, call=plain, null=True, reps=SIZE)
+
+
+def synthetic() -> Iterator[Cell]:
+    """Treated rooms that move unlike the others."""
+    for estimator in ("synthetic_control", "augmented_synthetic_control", "synthetic_did", "callaway_santanna"):
+        slow = estimator == "augmented_synthetic_control"
+        yield Cell(
+            f"unlike/01/{estimator}",
+            UNLIKE,
+            "shown" if estimator == "callaway_santanna" else "valid",
+            n=30,
+            dials={"treated": 1},
+            call={"estimator": estimator},
+            reps=SLOW if slow else COVER,
+            gates=("runs", "coverage", "interval"),
+        )
+    yield Cell(
+        "unlike/03/synthetic_did",
+        UNLIKE,
+        n=30,
+        dials={"treated": 3},
+        call={"estimator": "synthetic_did"},
+        reps=SLOW,
+        gates=("runs", "coverage", "interval"),
+    )
+
+
+def kit() -> Iterator[Cell]:
+    """Placebo tests, tests of equal effects and of the leads, where there is nothing to find."""
+    none = {"unit": "room", "effect": 0.0}
+    asked: list[tuple[str, str, int, dict[str, Any], str, dict[str, Any]]] = [
+        ("placebo-unit/30", "D8", 60, {"treated": 30, "sizes": "equal"}, PLACEBO, {"reps": 99}),
+        ("by/2-levels", "D5", 200, none, SEGMENTS, {}),
+        ("by/3-levels", "D5", 200, none, SEGMENTS, {"levels": 3}),
+        ("leads/30-of-60", "D8", 60, {"treated": 30, "sizes": "equal"}, CHECK, {"name": "pre_trend"}),
+        ("leads/rooms", "D5", 200, none, CHECK, {"name": "pre_trend"}),
+        ("leads/staggered", "D6", 200, none, CHECK, {"name": "pre_trend"}),
+        ("slope/30-of-60", "D8", 60, {"treated": 30, "sizes": "equal"}, CHECK, {"name": "pre_trend_slope"}),
+        ("slope/rooms", "D5", 200, none, CHECK, {"name": "pre_trend_slope"}),
+        ("slope/staggered", "D6", 200, none, CHECK, {"name": "pre_trend_slope"}),
+    ]
+    for name, world, n, dials, verb, call in asked:
+        yield Cell(
+            f"kit/{name}",
+            world,
+            "size",
+            n=n,
+            dials=dials,
+            call={"estimator": "callaway_santanna", **call},
+            verb=verb,
+            null=True,
+            reps=SIZE,
+        )
+    yield Cell(
+        "kit/placebo-unit/05-largest",
+        "D8",
+        "fails on purpose",
+        n=60,
+        dials={"treated": 5, "sizes": "proportional", "visible": True},
+        call={"estimator": "callaway_santanna", "reps": 99},
+        verb=PLACEBO,
+        null=True,
+        reps=SLOW,
+    )
+
+
+def every() -> Iterator[Cell]:
+    """Further estimators in the worlds of roll-outs, through raw logs."""
+    rooms, users = {"unit": "room"}, {"unit": "user"}
+    asked: list[tuple[str, str, int, dict[str, Any], tuple[str, ...]]] = [
+        ("D5/room", "D5", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
+        ("D5/user", "D5", 4000, users, ("imputation", "poisson")),
+        ("D6/room", "D6", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson")),
+        ("D7/room", "D7", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
+        ("D7/user", "D7", 4000, users, ("sun_abraham", "imputation", "poisson")),
+        ("D9/declared", "D9", 200, {}, ("sun_abraham", "imputation", "etwfe", "poisson")),
+        ("D10/nobody-leaves", "D10", 4000, {"strength": 0.0}, ("imputation", "poisson")),
+    ]
+    for start, world, n, dials, estimators in asked:
+        for estimator in estimators:
+            yield Cell(f"{start}/{estimator}", world, n=n, dials=dials, call={"estimator": estimator}, reps=COVER)
+    yield Cell(
+        "D9/undeclared/imputation",
+        "D9",
+        "fails on purpose",
+        n=200,
+        call={"estimator": "imputation", "anticipation": None},
+        reps=COVER,
+    )
+    for estimator in ("imputation", "poisson"):
+        yield Cell(
+            f"D10/leaving/{estimator}",
+            "D10",
+            "fails on purpose",
+            n=4000,
+            call={"estimator": estimator},
+            reps=COVER,
+            gates=("runs", "seen_failing", "refused_violation"),
+        )
+
+
+# What the quick plan asks beyond the first estimators.
+QUICK = (
+    *("D7/room/imputation", "D7/room/etwfe", "D5/user/poisson"),
+    *("ratio/12-weeks/alike/no/callaway_santanna", "ratio/12-weeks/alike/no/poisson"),
+    *("given/line-logit/doubly_robust", "given/line-logit/none", "unlike/01/synthetic_did"),
+)
+
+
+def roll_outs() -> tuple[Cell, ...]:
+    """All cells of this plan."""
+    return (
+        *every(),
+        *ratios(),
+        *capped(),
+        *covariates(),
+        *few(),
+        *places(),
+        *synthetic(),
+        *honest(),
+        *kit(),
+    )

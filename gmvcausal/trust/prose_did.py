@@ -1,0 +1,87 @@
+"""What the page says around its tables of roll-outs."""
+
+ROLL_OUTS = """\
+## Roll-outs: zeros, covariates, few rooms, bounds, tests
+
+The tables above ask every estimator in the worlds D5 to D10, through raw logs. The worlds of this section are drawn as
+`did` sees them, as a panel, unless it says D5, D6 or D8. Verdicts are those of the [gates](#gates).
+"""
+RATIOS = """\
+### GMV with zeros: who is least far from the truth?
+
+200 units, half of them treated, from one start (12 weeks, the sixth) or from three (20 weeks). In every week half of
+the units sell nothing; what the others sell is lognormal (σ = 1) around size × season, sizes being lognormal (sd of the
+logarithm .5). The tactic adds 30 %; trends are parallel in ratios. *Lasting* says what is correlated by .7 from week to
+week: nothing, the logarithms of amounts, or these and the normal variable that decides whether anything is sold. The
+effect is asked for in money (level ATT). "Less" is by how much the root mean squared error falls short of the default's
+(`callaway_santanna`), with a Monte Carlo error that takes the two as independent, which is more than it is. *adjusted*
+is the default with `covariates=` GMV before the first start, its mean and its last value, by regression.
+
+**Cohorts of equal means** (lots), where trends are parallel in money too.
+"""
+LARGER = """\
+**The treated twice as large.** Trends are parallel in ratios only; of the four only `poisson` assumes that. The others
+are shown for their bias.
+"""
+LIMITS = """\
+What limits the gain: the default measures from the last week before the start, `poisson` and `imputation` from the mean
+of all. With one start, P weeks before and Q after it, and errors that do not last, the variance falls from 1 + 1/Q to
+1/P + 1/Q. Errors that last take from that: where GMV itself (not its logarithm) had a correlation of .7, 6 weeks before
+and after would leave 5 % of the root mean squared error to gain, and weights made for that correlation (GLS) 12 %.
+Zeros drawn anew each week bring the correlation of GMV down to .23, and zeros that last to .45; the best weights would
+then gain 1 to 5 points on equal ones. *adjusted* gains more where shocks last, because it need not take the past at its
+face value; for the same reason it is wrong where the treated are larger: their past is taken for luck. It is right only
+where lots or a calendar decided who came first, and is not recommended otherwise.
+"""
+CAPPED = """\
+Outcomes capped with `winsorise=0.99`, 400 units, the first of the worlds above; the truth is the effect on outcomes
+capped at the population's quantile:
+"""
+GIVEN = """\
+### Trends that depend on what decided who was treated
+
+500 units, two columns x1 and x2 that move trends and the odds of being treated. *line* or *curve*: whether the trend is
+linear in the columns or bends with x1²; *logit* or *curve*: the same of the log odds. Outcome regression needs the
+first to be linear, `ipw` the second, `doubly_robust` one of the two. *matched*: `gc.match` on the columns, then `did`
+with its weights (PSM-DID). *none*: no covariates.
+"""
+FEW = """\
+### Few treated rooms: other inference, other estimators, zeros
+
+Rejections at 5 % without an effect, by number of treated rooms of 60. *Equal*: the equal rooms of D8 (normal, AR .7).
+*Zeros*: rooms of the world of zeros above, amounts that last, 20 weeks. *default* is `callaway_santanna` as it comes. A
+dash: not asked, because it is refused there (`wild` below ten clusters on a side, `poisson` below ten treated).
+"""
+SIZED = """\
+Rooms whose shocks are in proportion to a size that a column holds, five of sixty treated; drawn from the upper half but
+the largest, or the largest:
+"""
+PLACES = """\
+### Neighbours
+
+250 rooms on a map of 150 × 150 km, no effect; shocks and treatment of rooms less than 20 km apart are alike.
+`inference="conley"` with that cutoff, and rooms taken on their own:
+"""
+UNLIKE = """\
+### Rooms unlike the others
+
+30 rooms, a common movement with drift that reaches rooms more or less, 20 weeks before the start and 10 after it; the
+treated are among those that it reaches most, so that trends are not parallel. The number is that of the treated rooms.
+"""
+HONEST = """\
+### Sensitivity to trends that differ
+
+200 units, 5 weeks before the start and 3 after it. *moves*: the difference in trends moves once before the start, by so
+much ("move", in units of the outcome; the standard error of a lead is about .3), and after it by M̄ times as much every
+week in the same direction: just what `sensitivity()` allows for, so that nothing is to spare. *slopes*: its slope grows
+by M every week. Intervals are to hold the mean effect after the start in at least 94 % of runs. The last line is the
+interval under parallel trends, for comparison.
+"""
+KIT = """\
+### The tests of the referee's kit
+
+Rejections at 5 % where there is nothing to find. *placebo-unit*: `placebo("unit")`, 99 false lots, for 30 of 60 rooms
+drawn by lot (D8), and for the five largest, which is no lot. *by*: the test that effects are equal, of segments that
+say nothing (D5). *leads* and *slope*: the p-values of the checks `pre_trend` and `pre_trend_slope` (D8, D5, D6), which
+warn below 5 % and fail below 1 % where what they see is large enough to matter.
+"""
