@@ -103,3 +103,8 @@ def check(data: Any, *, name: str, **call: Any) -> OnlyP:
     (found,) = [one for one in result.audit if one.name == name]
     value = math.nan if found.value is None else float(found.value)
     return OnlyP(result, value, "" if found.value is not None else found.message or "the check has no value")
+
+
+def among(data: Any, *, column: str, **call: Any) -> Any:
+    """`did` among the units of which a 0/1 column holds."""
+    return _did(data[data[column] == 1], call)

@@ -55,6 +55,7 @@ def section(report: Report) -> str:
         for start, make in (
             ("ratio/", _ratios),
             ("given/", _given),
+            ("design/", _designs),
             ("few/", _few),
             ("far/", _places),
             ("unlike/", _unlike),
@@ -117,6 +118,10 @@ def _errors(rows: Sequence[CellResult], known: dict[str, CellResult]) -> str:
 # --- covariates, neighbours, rooms unlike the others ------------------------------------------------------------------
 def _given(rows: Sequence[CellResult]) -> str:
     return _named(rows, _COVERAGE, prose.GIVEN)
+
+
+def _designs(rows: Sequence[CellResult]) -> str:
+    return _named(rows, _COVERAGE, prose.DESIGNS)
 
 
 def _places(rows: Sequence[CellResult]) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 from gmvcausal.trust.cells import Cell
 
-SHOP, CHOSEN, CITY, UNLIKE, BENT, SIZED = (
-    f"gmvcausal.trust.roll_outs:{name}" for name in ("shop", "chosen", "city", "unlike", "bent", "sized")
+SHOP, CHOSEN, CITY, UNLIKE, BENT, SIZED, KINDS = (
+    f"gmvcausal.trust.roll_outs:{name}" for name in ("shop", "chosen", "city", "unlike", "bent", "sized", "kinds")
 )
-SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK = (
-    f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check")
+SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK, AMONG = (
+    f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check", "among")
 )
 HONEST, SIZE, COVER, SLOW = 400, 450, 180, 60
 TREATED = (1, 3, 5, 10, 30)
@@ -239,6 +239,15 @@ def kit() -> Iterator[Cell]:
     )
 
 
+def designs() -> Iterator[Cell]:
+    """Triple differences."""
+    triple = {"estimator": "triple", "eligible": "eligible"}
+    yield Cell("design/triple", KINDS, n=40, call=triple, reps=SIZE)
+    wrong = "fails on purpose"
+    yield Cell("design/eligible-alone", KINDS, wrong, n=40, call={"column": "eligible"}, verb=AMONG, reps=COVER)
+    yield Cell("design/triple-by-unit", KINDS, wrong, n=40, call={**triple, "cluster": "unit"}, reps=COVER)
+
+
 def every() -> Iterator[Cell]:
     """Further estimators in the worlds of roll-outs, through raw logs."""
     rooms, users = {"unit": "room"}, {"unit": "user"}
@@ -289,6 +298,7 @@ def roll_outs() -> tuple[Cell, ...]:
         *ratios(),
         *capped(),
         *covariates(),
+        *designs(),
         *few(),
         *places(),
         *synthetic(),

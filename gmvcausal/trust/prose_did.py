@@ -29,7 +29,7 @@ of all. With one start, P weeks before and Q after it, and errors that do not la
 1/P + 1/Q. Errors that last take from that: where GMV itself (not its logarithm) had a correlation of .7, 6 weeks before
 and after would leave 5 % of the root mean squared error to gain, and weights made for that correlation (GLS) 12 %.
 Zeros drawn anew each week bring the correlation of GMV down to .23, and zeros that last to .45; the best weights would
-then gain 1 to 5 points on equal ones. *adjusted* gains more where shocks last, because it need not take the past at its
+then gain 1 to 4 points on equal ones. *adjusted* gains more where shocks last, because it need not take the past at its
 face value; for the same reason it is wrong where the treated are larger: their past is taken for luck. It is right only
 where lots or a calendar decided who came first, and is not recommended otherwise.
 """
@@ -44,6 +44,13 @@ GIVEN = """\
 linear in the columns or bends with x1²; *logit* or *curve*: the same of the log odds. Outcome regression needs the
 first to be linear, `ipw` the second, `doubly_robust` one of the two. *matched*: `gc.match` on the columns, then `did`
 with its weights (PSM-DID). *none*: no covariates.
+"""
+DESIGNS = """\
+### Triple difference
+
+40 cities, ten units in each, five of them eligible. Half of the cities are treated and grow by themselves; eligible
+units catch up everywhere; shocks are common to a city, to its units of one kind, and a unit's own. *triple* is
+clustered by city; *eligible-alone* is the default among the eligible; *triple-by-unit* takes units as independent.
 """
 FEW = """\
 ### Few treated rooms: other inference, other estimators, zeros

@@ -8,161 +8,15 @@ of columns are the defaults of `did`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmvcausal.simulate.market import Term, Truth
 from gmvcausal.simulate.worlds.rollout import autoregression
+from gmvcausal.trust.panels import LASTING, later, market, panel
+from gmvcausal.trust.shops import shop
 from gmvcausal.trust.trials import Trial
 
-FloatArray = NDArray[np.float64]
-LASTING = 0.7  # correlation from period to period of shocks that last
-GMV = 20.0  # mean GMV per unit and period
-
-
-def _panel(y: FloatArray, start: FloatArray, **constant: FloatArray) -> Any:
-    """The table: one row per unit and period; `constant` holds columns with one value per unit."""
-    import pandas as pd
-
-    n, periods = y.shape
-    columns = {"unit": np.repeat(np.arange(n), periods), "period": np.tile(np.arange(periods), n), "gmv": y.ravel()}
-    columns["first_treated"] = np.repeat(start, periods)
-    return pd.DataFrame(columns | {name: np.repeat(values, periods) for name, values in constant.items()})
-
-
-def _market(
-    table: Any, gain: FloatArray, starts: Sequence[int], shares: FloatArray, call: dict[str, Any] | None = None
-) -> Trial:
-    """The market whose cohorts gain so much in every period (cohorts by periods): mean over post cells, and path."""
-    import pandas as pd
-
-    event = np.arange(gain.shape[1]) - np.asarray(starts)[:, None]
-    weight = np.asarray(shares)[:, None] * np.ones(gain.shape)
-    post = event >= 0
-    att = float((weight * gain)[post].sum() / weight[post].sum())
-    rows = []
-    for e in range(int(event.min()), int(event.max()) + 1):
-        at = event == e
-        if at.any():
-            rows.append((e, float((weight * gain)[at].sum() / weight[at].sum())))
-    path = pd.DataFrame(rows, columns=["event_time", "att"])
-    return Trial(table, Truth((Term("att", "att", "", att),), "att", path), SimpleNamespace(call=call or {}))
-
-
-def _cohorts(rng: np.random.Generator, n: int, starts: Sequence[int], treated: int) -> FloatArray:
-    """Start of each unit: `treated` of them by lot, dealt evenly to the starts; infinity for the others."""
-    start = np.full(n, math.inf)
-    place = rng.permutation(n)
-    start[place[:treated]] = np.asarray(starts, dtype=float)[np.arange(treated) % len(starts)]
-    return start
-
-
-def _later(effect: float, start: int, periods: int) -> FloatArray:
-    """One cohort whose effect is the same in every period from the start on."""
-    return np.where(np.arange(periods) >= start, float(effect), 0.0)[None]
-
-
-def shop(
-    *,
-    n: int | None,
-    seed: int,
-    periods: int = 12,
-    starts: Sequence[int] = (6,),
-    treated: int | None = None,
-    lasting: str = "no",
-    lift: float = 0.3,
-    larger: float = 0.0,
-    spread: float = 0.5,
-    sigma: float = 1.0,
-    buys: float = 0.5,
-    cap: float | None = None,
-) -> Trial:
-    """Zero-inflated lognormal GMV whose trends are parallel in ratios, and an effect in proportion.
-
-    Mean GMV of a unit and period is 20 · its own size · season, times 1 + `lift` once started. With probability `buys`
-    the unit sells at all, and then a lognormal amount around that mean.
-
-    Parameters
-    ----------
-    n : int
-        Units; 200 if None.
-    seed : int
-    periods : int
-    starts : sequence of int
-        Period of the start of each cohort, of equal size.
-    treated : int, optional
-        Units treated, by lot; half of them if None.
-    lasting : {"no", "amounts", "both"}
-        What is correlated by .7 from period to period: nothing; the logarithm of the amount; that, and the normal
-        variable that decides whether anything is sold.
-    lift : float
-    larger : float
-        By how much, as a share, the treated are larger than the others.
-    spread : float
-        Standard deviation of the logarithm of the size of units.
-    sigma : float
-        Standard deviation of the logarithm of the amount.
-    buys : float
-    cap : float, optional
-        Quantile of the untreated outcomes above zero: the truth is then the effect on outcomes capped there.
-    """
-    from scipy.special import ndtri
-
-    count = n or 200
-    rng = np.random.default_rng(seed)
-    start = _cohorts(rng, count, starts, count // 2 if treated is None else treated)
-    on = np.isfinite(start)
-    size = np.exp(spread * rng.standard_normal(count) - spread**2 / 2) * np.where(on, 1.0 + larger, 1.0)
-    season = 1.0 + 0.2 * np.sin(np.pi * np.arange(periods) / 2) + 0.02 * np.arange(periods)
-    sold = autoregression(rng, count, periods, LASTING if lasting == "both" else 0.0) < ndtri(buys)
-    shock = autoregression(rng, count, periods, 0.0 if lasting == "no" else LASTING)
-    amount = np.exp(sigma * shock - sigma**2 / 2) / buys
-    post = np.arange(periods) >= start[:, None]
-    y = GMV * size[:, None] * season * np.where(post, 1.0 + lift, 1.0) * sold * amount
-    after = (np.arange(periods) >= np.asarray(starts)[:, None]).astype(np.float64)
-    gain = GMV * (1.0 + larger) * lift * season * after
-    if cap is not None:
-        gain = _capped_gain(season, start, (spread, sigma, buys), lift, larger, cap, after)
-    first = min(starts)
-    own = np.array([np.bincount(np.searchsorted(starts, start[on]), minlength=len(starts))]).ravel() / count
-    return _market(_panel(y, start, before=y[:, :first].mean(axis=1), last=y[:, first - 1]), gain, starts, own)
-
-
-def _capped_gain(
-    season: FloatArray,
-    start: FloatArray,
-    law: tuple[float, float, float],
-    lift: float,
-    larger: float,
-    cap: float,
-    after: FloatArray,
-) -> FloatArray:
-    """What the tactic adds to min(GMV, c), c the population's quantile of untreated amounts above zero."""
-    from scipy import optimize, stats
-
-    spread, sigma, buys = law
-    wide = math.hypot(spread, sigma)
-    on = np.isfinite(start)
-    # The logarithm of an amount is normal with this mean (by group and period) and the standard deviation `wide`.
-    centre = np.log(GMV / buys * season * np.array([[1.0 + larger], [1.0]])) - wide**2 / 2
-    untreated = np.stack([(np.arange(len(season)) < start[on][:, None]).sum(axis=0), np.full(len(season), (~on).sum())])
-
-    def too_many(log_cap: float) -> float:
-        above = stats.norm.sf((log_cap - centre) / wide)
-        return float((untreated * above).sum() / untreated.sum() - (1 - cap))
-
-    log_cap = float(optimize.brentq(too_many, centre.min() - 8 * wide, centre.max() + 8 * wide))
-
-    def mean(of: FloatArray) -> FloatArray:
-        at = (log_cap - of) / wide
-        kept = np.exp(of + wide**2 / 2) * stats.norm.cdf(at - wide) + math.exp(log_cap) * stats.norm.sf(at)
-        return np.asarray(buys * kept)
-
-    return np.asarray((mean(centre[0] + math.log1p(lift)) - mean(centre[0])) * after)
+__all__ = ["bent", "chosen", "city", "kinds", "shop", "sized", "unlike"]
 
 
 def chosen(
@@ -191,11 +45,11 @@ def chosen(
     slope = (0.4 * x[:, 0] + 0.2 * x[:, 1]) if trend == "line" else 0.3 * bent + 0.2 * x[:, 1]
     start = periods // 2
     t = np.arange(periods)
-    gain = _later(effect, start, periods)
+    gain = later(effect, start, periods)
     noise = autoregression(rng, count, periods, 0.5)
     y = 50.0 + 3.0 * rng.standard_normal((count, 1)) + 0.5 * t + slope[:, None] * t + 2.0 * noise + on[:, None] * gain
-    return _market(
-        _panel(y, np.where(on, start, math.inf), x1=x[:, 0], x2=x[:, 1]), gain, (start,), np.array([on.mean()])
+    return market(
+        panel(y, np.where(on, start, math.inf), x1=x[:, 0], x2=x[:, 1]), gain, (start,), np.array([on.mean()])
     )
 
 
@@ -222,13 +76,13 @@ def city(*, n: int | None, seed: int, reach: float = 20.0, periods: int = 8, eff
     on = place > np.median(place)
     shock = 0.8 * root @ rng.standard_normal((count, periods)) + 0.6 * rng.standard_normal((count, periods))
     start = periods // 2
-    gain = _later(effect, start, periods)
+    gain = later(effect, start, periods)
     y = 100.0 + 10.0 * rng.standard_normal((count, 1)) + 10.0 * shock + on[:, None] * gain
     # One degree of latitude is 111.2 km; near the equator one of longitude is as long.
     lat, lon = at[:, 0] / 111.2 - 0.7, at[:, 1] / 111.2
     call = {"coordinates": ["lat", "lon"], "cutoff": reach, "inference": "conley"}
-    return _market(
-        _panel(y, np.where(on, start, math.inf), lat=lat, lon=lon), gain, (start,), np.array([on.mean()]), call
+    return market(
+        panel(y, np.where(on, start, math.inf), lat=lat, lon=lon), gain, (start,), np.array([on.mean()]), call
     )
 
 
@@ -255,10 +109,10 @@ def unlike(
     walk = np.cumsum(0.5 + rng.standard_normal(periods))
     y = 100.0 + 5.0 * rng.standard_normal((count, 1)) + 2.0 * reach[:, None] * walk
     y += autoregression(rng, count, periods, 0.3)
-    gain = _later(effect, start, periods)
+    gain = later(effect, start, periods)
     y[:treated] += gain
     began = np.where(np.arange(count) < treated, float(start), math.inf)
-    return _market(_panel(y, began), gain, (start,), np.array([treated / count]))
+    return market(panel(y, began), gain, (start,), np.array([treated / count]))
 
 
 def bent(
@@ -288,10 +142,10 @@ def bent(
         steps[before:] = bound * move
     else:
         steps[before:] = bound * np.arange(1, after + 1)
-    gain = _later(effect, before, before + after)
+    gain = later(effect, before, before + after)
     y = 20.0 + 5.0 * rng.standard_normal((count, 1)) + 2.0 * autoregression(rng, count, before + after, 0.5)
     y += on[:, None] * (np.cumsum(steps) + gain)
-    return _market(_panel(y, np.where(on, float(before), math.inf)), gain, (before,), np.array([0.5]))
+    return market(panel(y, np.where(on, float(before), math.inf)), gain, (before,), np.array([0.5]))
 
 
 def sized(
@@ -316,4 +170,39 @@ def sized(
     began[place] = start
     y = 100.0 * (1 + size[:, None]) + size[:, None] * autoregression(rng, count, periods, LASTING)
     gain = np.zeros((1, periods))
-    return _market(_panel(y, began, viewers=size), gain, (start,), np.array([treated / count]))
+    return market(panel(y, began, viewers=size), gain, (start,), np.array([treated / count]))
+
+
+def kinds(*, n: int | None, seed: int, periods: int = 8, effect: float = 2.0, per_city: int = 10) -> Trial:
+    """Cities of which half are treated and grow by themselves; half of their units are eligible and catch up in all.
+
+    Shocks are common to the city, to its units of one kind, and a unit's own.
+
+    Parameters
+    ----------
+    n : int
+        Cities; 40 if None.
+    seed : int
+    periods : int
+    effect : float
+        On eligible units of treated cities, from half time on.
+    per_city : int
+    """
+    cities = n or 40
+    rng = np.random.default_rng(seed)
+    on = rng.permutation(cities) < cities // 2
+    kind = np.arange(per_city) % 2
+    t, start = np.arange(periods), periods // 2
+    own = autoregression(rng, cities, periods, 0.5) + 0.3 * on[:, None] * t
+    by_kind = (
+        autoregression(rng, 2 * cities, periods, 0.5).reshape(cities, 2, periods) + 0.2 * np.array([0, 1])[:, None] * t
+    )
+    unit = autoregression(rng, cities * per_city, periods, 0.5).reshape(cities, per_city, periods)
+    gain = later(effect, start, periods)
+    y = 20.0 + own[:, None] + by_kind[:, kind] + unit + (on[:, None] * kind)[:, :, None] * gain
+    y += 3.0 * rng.standard_normal((cities, per_city, 1))
+    began = np.repeat(np.where(on, float(start), math.inf), per_city)
+    table = panel(
+        y.reshape(-1, periods), began, place=np.repeat(np.arange(cities), per_city), eligible=np.tile(kind, cities)
+    )
+    return market(table, gain, (start,), np.array([0.5]), {"cluster": "place"})

@@ -24,6 +24,7 @@ _PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb")
 _ROOMS = (
     *("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "abtest", "simulate"),
     *("trust/replicate.py", "trust/trials.py", "trust/roll_outs.py", "trust/asks.py"),
+    *("trust/panels.py", "trust/shops.py"),
 )
 
 

@@ -18,15 +18,6 @@ from gmvcausal.trust.replicate import replicate
 ROOM = "gmvcausal.trust.roll_outs"
 
 
-def means(trial: Any, **of: Any) -> Any:
-    """Difference in differences of means, post cells against all periods before the first start."""
-    table = trial.table()
-    on = table["first_treated"].notna() & np.isfinite(table["first_treated"])
-    post = table["period"] >= table.loc[on, "first_treated"].min()
-    by = table["gmv"].groupby([on, post]).mean()
-    return by[True, True] - by[True, False] - by[False, True] + by[False, False]
-
-
 # --- zeros ------------------------------------------------------------------------------------------------------------
 def test_a_shop_is_what_it_says() -> None:
     trial = roll_outs.shop(n=20_000, seed=1, larger=1.0)
@@ -133,6 +124,16 @@ def test_rooms_unlike_the_others_and_rooms_of_a_size() -> None:
         assert np.corrcoef(spread, size["viewers"])[0, 1] > 0.8
 
 
+def test_kinds_of_units_in_cities() -> None:
+    trial = roll_outs.kinds(n=400, seed=1)
+    table, call = trial.table(), {"estimator": "triple", "eligible": "eligible", **trial.design.call}
+    right = gc.did(table, **call)
+    assert abs(right.estimate - 2.0) < 4 * right.std_error < 1.0
+    alone = asks.among(table, column="eligible", **trial.design.call)
+    assert alone.estimate - 2.0 > 3.5 * alone.std_error, "treated cities grow by themselves"
+    assert gc.did(table, **{**call, "cluster": "unit"}).std_error < 0.9 * right.std_error
+
+
 # --- verbs ------------------------------------------------------------------------------------------------------------
 def test_sensitivity_is_asked_under_one_bound() -> None:
     table = roll_outs.bent(n=100, seed=1).table()
@@ -157,11 +158,11 @@ def test_verbs_of_the_kit_are_those_of_the_result() -> None:
     assert asks.placebo(table, reps=99).p_value == result.placebo("unit", reps=99).placebo_p
     told = {check.name: check.value for check in result.audit}
     assert asks.check(table, name="pre_trend").p_value == told["pre_trend"]
-    assert asks.check(table, name="late_entry").estimates.withheld
+    assert asks.check(table, name="spillover").estimates.withheld
     again = gc.did(table.assign(segment=table["unit"] % 3)).by("segment").interaction()["p_value"].iloc[0]
     assert asks.segments(table, levels=3).p_value == again
     matched = asks.matched(roll_outs.chosen(n=200, seed=1).table(), on=["x1", "x2"])
-    assert matched.std_error > 0 and any("weights" in str(v) for v in matched.manifest.options)
+    assert matched.std_error > 0 and matched.manifest.options["weights"] == "weight"
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
