@@ -28,8 +28,6 @@ GATES = (
 )
 # Fields that came later: left out of the spec where they say nothing, so that what was kept before stays valid.
 _LATER: dict[str, Any] = {"term": "", "relative": False, "most": None, "least": None}
-# Beginnings of ids of cells that have a section of their own, beside those drawn without logs.
-_APART = ("few/", "kit/")
 
 
 @dataclass(frozen=True, eq=True)
@@ -165,10 +163,8 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it: worlds drawn without logs, few rooms, tests of the referee's kit."""
-        return self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:")) or self.id.startswith(
-            _APART
-        )
+        """Whether a section of its own shows it, because its world is drawn as what the verb sees, without logs."""
+        return self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
 
     @property
     def file(self) -> str:

@@ -135,7 +135,7 @@ def _unlike(rows: Sequence[CellResult]) -> str:
 
 # --- few rooms --------------------------------------------------------------------------------------------------------
 def _few(rows: Sequence[CellResult]) -> str:
-    lots = [r for r in rows if r.cell.id.split("/")[1] in ("equal", "zeros")]
+    lots = [r for r in rows if r.cell.id.split("/")[1] in ("equal", "largest", "zeros")]
     if not rows:
         return ""
     text = prose.FEW + "\n" + _by_treated(lots)

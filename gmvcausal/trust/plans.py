@@ -15,7 +15,7 @@ from gmvcausal.trust import plans_ab, plans_did
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
-TREATED = (1, 2, 3, 5, 10, 30)
+TREATED = (1, 2, 5, 10, 30)
 # On either side of where standard errors take over from the ratios of rooms without the tactic.
 TURN = (9, 12)
 SMALLEST = (2, 5, 9)

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from gmvcausal.trust.cells import Cell
+from gmvcausal.trust.plans_designs import COVER, SIZE, designs, every
 
-SHOP, CHOSEN, CITY, UNLIKE, BENT, SIZED, KINDS = (
-    f"gmvcausal.trust.roll_outs:{name}" for name in ("shop", "chosen", "city", "unlike", "bent", "sized", "kinds")
+SHOP, CHOSEN, CITY, UNLIKE, BENT, ROOMS = (
+    f"gmvcausal.trust.roll_outs:{name}" for name in ("shop", "chosen", "city", "unlike", "bent", "rooms")
 )
-SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK, AMONG = (
-    f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check", "among")
+SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK = (
+    f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check")
 )
-HONEST, SIZE, COVER, SLOW = 400, 450, 180, 60
+HONEST, SLOW = 300, 60
 TREATED = (1, 3, 5, 10, 30)
 # Calendars of the worlds of GMV with zeros: those of D5 and of D6.
 CALENDARS: dict[str, dict[str, Any]] = {
@@ -104,48 +105,39 @@ def honest() -> Iterator[Cell]:
 
 
 def few() -> Iterator[Cell]:
-    """One to thirty of sixty rooms treated: other inference, other estimators, GMV with zeros."""
-    asked: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
-        ("imputation", {"estimator": "imputation"}, TREATED),
-        ("conley_taber", {"inference": "conley_taber"}, TREATED[:-1]),
-        ("poisson", {"estimator": "poisson"}, (10, 30)),
-        ("wild", {"inference": "wild"}, (10, 30)),
-        ("wild-twfe", {"estimator": "twfe", "inference": "wild"}, (5,)),
-        ("synthetic_did", {"estimator": "synthetic_did"}, (1, 30)),
-        ("synthetic_control", {"estimator": "synthetic_control"}, (1,)),
+    """One to thirty of sixty rooms treated: the default, other inference, other estimators, GMV with zeros."""
+    largest = {"spread": 0.6, "among": "largest"}
+    zeros = {"lasting": "amounts", "lift": 0.0, "periods": 20, "starts": [10]}
+    asked: list[tuple[str, str, str, dict[str, Any], dict[str, Any], tuple[int, ...]]] = [
+        ("equal", "callaway_santanna", ROOMS, {}, {}, TREATED),
+        ("equal", "imputation", ROOMS, {}, {"estimator": "imputation"}, TREATED),
+        ("equal", "poisson", ROOMS, {}, {"estimator": "poisson"}, (10, 30)),
+        ("equal", "conley_taber", ROOMS, {}, {"inference": "conley_taber"}, TREATED[:-1]),
+        ("equal", "wild", ROOMS, {}, {"inference": "wild"}, (10, 30)),
+        ("equal", "synthetic_did", ROOMS, {}, {"estimator": "synthetic_did"}, (30,)),
+        ("largest", "callaway_santanna", ROOMS, largest, {}, TREATED),
+        ("largest", "imputation", ROOMS, largest, {"estimator": "imputation"}, TREATED),
+        ("zeros", "callaway_santanna", SHOP, zeros, {}, TREATED),
+        ("zeros", "imputation", SHOP, zeros, {"estimator": "imputation"}, TREATED),
+        ("zeros", "poisson", SHOP, zeros, {"estimator": "poisson"}, (10, 30)),
     ]
-    for name, call, counts in asked:
+    for name, how, world, dials, call, counts in asked:
         for treated in counts:
-            dials = {"treated": treated, "sizes": "equal"}
             yield Cell(
-                f"few/equal/{treated:02d}/{name}", "D8", "size", n=60, dials=dials, call=call, null=True, reps=SIZE
-            )
-    for treated in TREATED:
-        for estimator in ("callaway_santanna", "imputation", "poisson"):
-            if estimator == "poisson" and treated < 10:
-                continue
-            dials = {"treated": treated, "lasting": "amounts", "lift": 0.0, "periods": 20, "starts": [10]}
-            yield Cell(
-                f"few/zeros/{treated:02d}/{estimator}",
-                SHOP,
+                f"few/{name}/{treated:02d}/{how}",
+                world,
                 "size",
                 n=60,
-                dials=dials,
-                call={"estimator": estimator},
+                dials={"treated": treated, **dials},
+                call=call,
                 null=True,
                 reps=SIZE,
             )
-    for among, inference in (("upper", None), ("upper", "ferman_pinto"), ("largest", None)):
-        yield Cell(
-            f"few/sized-{among}/05/{inference or 'default'}",
-            SIZED,
-            "size" if inference is None else "shown",
-            n=60,
-            dials={"among": among},
-            call={} if inference is None else {"inference": inference, "size": "viewers"},
-            null=True,
-            reps=SIZE,
-        )
+    sizes = {"inference": "ferman_pinto", "size": "viewers"}
+    for how, call in (("callaway_santanna", {}), ("ferman_pinto", sizes)):
+        dials = {"treated": 5, "spread": 1.0, "among": "upper"}
+        role = "shown" if call else "size"
+        yield Cell(f"few/upper/05/{how}", ROOMS, role, n=60, dials=dials, call=call, null=True, reps=SIZE)
 
 
 def covariates() -> Iterator[Cell]:
@@ -202,85 +194,34 @@ def synthetic() -> Iterator[Cell]:
 
 def kit() -> Iterator[Cell]:
     """Placebo tests, tests of equal effects and of the leads, where there is nothing to find."""
-    none = {"unit": "room", "effect": 0.0}
+    still = {"bound": 0.0, "move": 0.0, "effect": 0.0}
+    half = {"treated": 30}
+    shop = {"lift": 0.0, "lasting": "amounts", **CALENDARS["20-weeks"]}
     asked: list[tuple[str, str, int, dict[str, Any], str, dict[str, Any]]] = [
-        ("placebo-unit/30", "D8", 60, {"treated": 30, "sizes": "equal"}, PLACEBO, {"reps": 99}),
-        ("by/2-levels", "D5", 200, none, SEGMENTS, {}),
-        ("by/3-levels", "D5", 200, none, SEGMENTS, {"levels": 3}),
-        ("leads/30-of-60", "D8", 60, {"treated": 30, "sizes": "equal"}, CHECK, {"name": "pre_trend"}),
-        ("leads/rooms", "D5", 200, none, CHECK, {"name": "pre_trend"}),
-        ("leads/staggered", "D6", 200, none, CHECK, {"name": "pre_trend"}),
-        ("slope/30-of-60", "D8", 60, {"treated": 30, "sizes": "equal"}, CHECK, {"name": "pre_trend_slope"}),
-        ("slope/rooms", "D5", 200, none, CHECK, {"name": "pre_trend_slope"}),
-        ("slope/staggered", "D6", 200, none, CHECK, {"name": "pre_trend_slope"}),
+        ("by/2-levels", BENT, 200, still, SEGMENTS, {}),
+        ("by/5-levels", BENT, 200, still, SEGMENTS, {"levels": 5}),
+        ("by/zeros", SHOP, 200, shop, SEGMENTS, {}),
+        ("leads/200", BENT, 200, still, CHECK, {"name": "pre_trend"}),
+        ("leads/30-of-60", ROOMS, 60, half, CHECK, {"name": "pre_trend"}),
+        ("leads/zeros", SHOP, 200, shop, CHECK, {"name": "pre_trend"}),
+        ("slope/200", BENT, 200, still, CHECK, {"name": "pre_trend_slope"}),
+        ("slope/30-of-60", ROOMS, 60, half, CHECK, {"name": "pre_trend_slope"}),
+        ("slope/zeros", SHOP, 200, shop, CHECK, {"name": "pre_trend_slope"}),
+        ("placebo-unit/30-of-60", ROOMS, 60, half, PLACEBO, {"reps": 99}),
     ]
     for name, world, n, dials, verb, call in asked:
-        yield Cell(
-            f"kit/{name}",
-            world,
-            "size",
-            n=n,
-            dials=dials,
-            call={"estimator": "callaway_santanna", **call},
-            verb=verb,
-            null=True,
-            reps=SIZE,
-        )
+        yield Cell(f"kit/{name}", world, "size", n=n, dials=dials, call=call, verb=verb, null=True, reps=SIZE)
     yield Cell(
         "kit/placebo-unit/05-largest",
-        "D8",
+        ROOMS,
         "fails on purpose",
         n=60,
-        dials={"treated": 5, "sizes": "proportional", "visible": True},
-        call={"estimator": "callaway_santanna", "reps": 99},
+        dials={"treated": 5, "spread": 0.6, "among": "largest"},
+        call={"reps": 99},
         verb=PLACEBO,
         null=True,
         reps=SLOW,
     )
-
-
-def designs() -> Iterator[Cell]:
-    """Triple differences."""
-    triple = {"estimator": "triple", "eligible": "eligible"}
-    yield Cell("design/triple", KINDS, n=40, call=triple, reps=SIZE)
-    wrong = "fails on purpose"
-    yield Cell("design/eligible-alone", KINDS, wrong, n=40, call={"column": "eligible"}, verb=AMONG, reps=COVER)
-    yield Cell("design/triple-by-unit", KINDS, wrong, n=40, call={**triple, "cluster": "unit"}, reps=COVER)
-
-
-def every() -> Iterator[Cell]:
-    """Further estimators in the worlds of roll-outs, through raw logs."""
-    rooms, users = {"unit": "room"}, {"unit": "user"}
-    asked: list[tuple[str, str, int, dict[str, Any], tuple[str, ...]]] = [
-        ("D5/room", "D5", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
-        ("D5/user", "D5", 4000, users, ("imputation", "poisson")),
-        ("D6/room", "D6", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson")),
-        ("D7/room", "D7", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
-        ("D7/user", "D7", 4000, users, ("sun_abraham", "imputation", "poisson")),
-        ("D9/declared", "D9", 200, {}, ("sun_abraham", "imputation", "etwfe", "poisson")),
-        ("D10/nobody-leaves", "D10", 4000, {"strength": 0.0}, ("imputation", "poisson")),
-    ]
-    for start, world, n, dials, estimators in asked:
-        for estimator in estimators:
-            yield Cell(f"{start}/{estimator}", world, n=n, dials=dials, call={"estimator": estimator}, reps=COVER)
-    yield Cell(
-        "D9/undeclared/imputation",
-        "D9",
-        "fails on purpose",
-        n=200,
-        call={"estimator": "imputation", "anticipation": None},
-        reps=COVER,
-    )
-    for estimator in ("imputation", "poisson"):
-        yield Cell(
-            f"D10/leaving/{estimator}",
-            "D10",
-            "fails on purpose",
-            n=4000,
-            call={"estimator": estimator},
-            reps=COVER,
-            gates=("runs", "seen_failing", "refused_violation"),
-        )
 
 
 # What the quick plan asks beyond the first estimators.

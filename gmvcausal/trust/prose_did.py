@@ -46,22 +46,28 @@ first to be linear, `ipw` the second, `doubly_robust` one of the two. *matched*:
 with its weights (PSM-DID). *none*: no covariates.
 """
 DESIGNS = """\
-### Triple difference
+### Triple difference; tactics that switch on and off
 
 40 cities, ten units in each, five of them eligible. Half of the cities are treated and grow by themselves; eligible
 units catch up everywhere; shocks are common to a city, to its units of one kind, and a unit's own. *triple* is
 clustered by city; *eligible-alone* is the default among the eligible; *triple-by-unit* takes units as independent.
+
+*paused* and *carried*: 300 units, half of them under a tactic that switches on and off, worth 2 in every period under
+it; *carried*: and 1 in the period after one. *switching* is what follows from the tactic per period under it,
+*at-the-switch* the row DID_M of the same answers, which takes units that have left as if they had never joined.
 """
 FEW = """\
 ### Few treated rooms: other inference, other estimators, zeros
 
-Rejections at 5 % without an effect, by number of treated rooms of 60. *Equal*: the equal rooms of D8 (normal, AR .7).
-*Zeros*: rooms of the world of zeros above, amounts that last, 20 weeks. *default* is `callaway_santanna` as it comes. A
-dash: not asked, because it is refused there (`wild` below ten clusters on a side, `poisson` below ten treated).
+Rejections at 5 % without an effect, by number of treated rooms of 60, 20 weeks, the tenth the first. *Equal*: rooms
+like those of D8, normal shocks that last (.7), treated by lot. *Largest*: the standard deviation of a room is in
+proportion to its size (lognormal, .6), and the largest are treated. *Zeros*: rooms of the world of zeros above, amounts
+that last, treated by lot. *default* is `callaway_santanna` as it comes. A dash: not asked, mostly because it is refused
+there (`wild` and `poisson` below ten treated).
 """
 SIZED = """\
-Rooms whose shocks are in proportion to a size that a column holds, five of sixty treated; drawn from the upper half but
-the largest, or the largest:
+Five of sixty rooms treated whose shocks are in proportion to a size (lognormal, 1) that a column holds, drawn from the
+upper half but the largest:
 """
 PLACES = """\
 ### Neighbours
@@ -87,8 +93,9 @@ interval under parallel trends, for comparison.
 KIT = """\
 ### The tests of the referee's kit
 
-Rejections at 5 % where there is nothing to find. *placebo-unit*: `placebo("unit")`, 99 false lots, for 30 of 60 rooms
-drawn by lot (D8), and for the five largest, which is no lot. *by*: the test that effects are equal, of segments that
-say nothing (D5). *leads* and *slope*: the p-values of the checks `pre_trend` and `pre_trend_slope` (D8, D5, D6), which
-warn below 5 % and fail below 1 % where what they see is large enough to matter.
+Rejections at 5 % where there is nothing to find. *by*: the test that effects are equal, of segments that say nothing.
+*leads* and *slope*: the p-values of the checks `pre_trend` and `pre_trend_slope`, which warn below 5 % and fail below 1
+% where what they see is large enough to matter. *placebo-unit*: `placebo("unit")`, 99 false lots, for 30 of 60 rooms
+drawn by lot, and for the five largest, which is no lot. *200*: the units of the last section, with parallel trends;
+*zeros*: the shop above with three starts and no effect.
 """

@@ -8,15 +8,17 @@ of columns are the defaults of `did`.
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
+from gmvcausal.simulate.market import Term, Truth
 from gmvcausal.simulate.worlds.rollout import autoregression
 from gmvcausal.trust.panels import LASTING, later, market, panel
 from gmvcausal.trust.shops import shop
 from gmvcausal.trust.trials import Trial
 
-__all__ = ["bent", "chosen", "city", "kinds", "shop", "sized", "unlike"]
+__all__ = ["bent", "chosen", "city", "kinds", "pauses", "rooms", "shop", "unlike"]
 
 
 def chosen(
@@ -148,10 +150,11 @@ def bent(
     return market(panel(y, np.where(on, float(before), math.inf)), gain, (before,), np.array([0.5]))
 
 
-def sized(
-    *, n: int | None, seed: int, treated: int = 5, periods: int = 10, start: int = 6, among: str = "upper"
-) -> Trial:
-    """Rooms whose shocks are in proportion to their size, which a column holds; no effect.
+def rooms(
+    *, n: int | None, seed: int, treated: int = 5, periods: int = 20, start: int = 10, spread: float = 0.0,
+    among: str = "lot",
+) -> Trial:  # fmt: skip
+    """Rooms whose normal shocks last (.7 from period to period) and are in proportion to their size; no effect.
 
     Parameters
     ----------
@@ -159,15 +162,17 @@ def sized(
         Rooms; 60 if None.
     seed : int
     treated, periods, start : int
-    among : {"upper", "largest"}
-        The treated are drawn from the upper half but the largest, or are the largest.
+    spread : float
+        Standard deviation of the logarithm of the size, which the column ``viewers`` holds; 0: all alike.
+    among : {"lot", "upper", "largest"}
+        The treated are drawn from all, from the upper half but the largest, or are the largest.
     """
     count = n or 60
     rng = np.random.default_rng(seed)
-    size = np.sort(np.exp(rng.standard_normal(count)))[::-1]
-    place = np.arange(treated) if among == "largest" else 1 + rng.permutation(count // 2 - 1)[:treated]
+    size = np.sort(np.exp(spread * rng.standard_normal(count)))[::-1]
+    drawn = {"lot": rng.permutation(count), "upper": 1 + rng.permutation(count // 2 - 1), "largest": np.arange(count)}
     began = np.full(count, math.inf)
-    began[place] = start
+    began[drawn[among][:treated]] = start
     y = 100.0 * (1 + size[:, None]) + size[:, None] * autoregression(rng, count, periods, LASTING)
     gain = np.zeros((1, periods))
     return market(panel(y, began, viewers=size), gain, (start,), np.array([treated / count]))
@@ -206,3 +211,39 @@ def kinds(*, n: int | None, seed: int, periods: int = 8, effect: float = 2.0, pe
         y.reshape(-1, periods), began, place=np.repeat(np.arange(cities), per_city), eligible=np.tile(kind, cities)
     )
     return market(table, gain, (start,), np.array([0.5]), {"cluster": "place"})
+
+
+def pauses(
+    *, n: int | None, seed: int, periods: int = 10, effect: float = 2.0, left: float = 0.0, stays: float = 0.6
+) -> Trial:
+    """Units under a tactic that switches on and off; half of them never have it, the others from the third period on.
+
+    Parameters
+    ----------
+    n : int
+        Units; 300 if None.
+    seed : int
+    periods : int
+    effect : float
+        In every period under the tactic.
+    left : float
+        What is left of it in the period after one under the tactic.
+    stays : float
+        Probability that a unit which has started has the tactic on in a period.
+
+    The truth of the headline, what follows from the tactic per period under it, is that of the units as they came out.
+    """
+    count = n or 300
+    rng = np.random.default_rng(seed)
+    on = (rng.random((count, periods)) < stays) & (np.arange(periods) >= 3)
+    on[:, 3] |= rng.random(count) < 0.3
+    on[rng.permutation(count) < count // 2] = False
+    after = np.zeros((count, periods), dtype=bool)
+    after[:, 1:] = on[:, :-1]
+    added = effect * on + left * after
+    y = 20.0 + 3.0 * rng.standard_normal((count, 1)) + np.sin(np.arange(periods)) + added
+    y += 2.0 * autoregression(rng, count, periods, 0.5)
+    table = panel(y, np.full(count, math.inf)).drop(columns="first_treated").assign(on=on.ravel().astype(int))
+    truth = {"per period on": float(added.sum() / on.sum()), "at the switch": effect}
+    terms = tuple(Term(name, name, "", value) for name, value in truth.items())
+    return Trial(table, Truth(terms, terms[0].term), SimpleNamespace(call={"first_treated": None, "treated": "on"}))

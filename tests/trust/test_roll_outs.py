@@ -116,7 +116,7 @@ def test_rooms_unlike_the_others_and_rooms_of_a_size() -> None:
     on = np.isfinite(trial.table()["first_treated"])
     assert trial.table().loc[on, "unit"].nunique() == 3
     for among in ("upper", "largest"):
-        table = roll_outs.sized(n=60, seed=1, among=among).table()
+        table = roll_outs.rooms(n=60, seed=1, spread=1.0, among=among).table()
         size = table.groupby("unit")[["viewers", "first_treated"]].first()
         mine = size.loc[np.isfinite(size["first_treated"]), "viewers"]
         assert len(mine) == 5 and (mine.max() == size["viewers"].max()) == (among == "largest")
@@ -153,7 +153,7 @@ def test_a_p_value_rejects_at_its_own_level() -> None:
 
 
 def test_verbs_of_the_kit_are_those_of_the_result() -> None:
-    table = roll_outs.shop(n=60, seed=1, lift=0.0).table()
+    table = roll_outs.shop(n=120, seed=1, lift=0.0).table()
     result = gc.did(table)
     assert asks.placebo(table, reps=99).p_value == result.placebo("unit", reps=99).placebo_p
     told = {check.name: check.value for check in result.audit}

@@ -1,0 +1,77 @@
+"""The plan of estimators beyond the first: each in the worlds of roll-outs that it is for, and other designs.
+
+Cells get 180 replicates where coverage is judged and 450 where a size is, the fewest that decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gmvcausal.trust.cells import Cell
+
+KINDS, PAUSES = (f"gmvcausal.trust.roll_outs:{name}" for name in ("kinds", "pauses"))
+AMONG = "gmvcausal.trust.asks:among"
+SIZE, COVER = 450, 180
+
+
+def designs() -> Iterator[Cell]:
+    """Triple differences, and tactics that switch on and off."""
+    triple = {"estimator": "triple", "eligible": "eligible"}
+    yield Cell("design/triple", KINDS, n=40, call=triple, reps=SIZE)
+    wrong = "fails on purpose"
+    yield Cell("design/eligible-alone", KINDS, wrong, n=40, call={"column": "eligible"}, verb=AMONG, reps=COVER)
+    yield Cell("design/triple-by-unit", KINDS, wrong, n=40, call={**triple, "cluster": "unit"}, reps=COVER)
+    switching = {"estimator": "switching"}
+    for left in (0.0, 1.0):
+        name, dials = ("carried" if left else "paused"), {"left": left}
+        yield Cell(f"design/{name}/switching", PAUSES, n=300, dials=dials, call=switching, reps=SIZE)
+        yield Cell(
+            f"design/{name}/at-the-switch",
+            PAUSES,
+            wrong if left else "valid",
+            n=300,
+            dials=dials,
+            call=switching,
+            reps=SIZE,
+            term="at the switch",
+            check="carry_over" if left else "",
+            clean="design/paused/at-the-switch" if left else "",
+            gates=("runs", "seen_failing", "fires") if left else None,
+        )
+        yield Cell(f"design/{name}/twfe", PAUSES, "shown", n=300, dials=dials, call={"estimator": "twfe"}, reps=SIZE)
+
+
+def every() -> Iterator[Cell]:
+    """Further estimators in the worlds of roll-outs, through raw logs."""
+    rooms, users = {"unit": "room"}, {"unit": "user"}
+    asked: list[tuple[str, str, int, dict[str, Any], tuple[str, ...]]] = [
+        ("D5/room", "D5", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
+        ("D5/user", "D5", 4000, users, ("imputation", "poisson")),
+        ("D6/room", "D6", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson")),
+        ("D7/room", "D7", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
+        ("D7/user", "D7", 4000, users, ("sun_abraham", "imputation", "poisson")),
+        ("D9/declared", "D9", 200, {}, ("sun_abraham", "imputation", "etwfe", "poisson")),
+        ("D10/nobody-leaves", "D10", 4000, {"strength": 0.0}, ("imputation", "poisson")),
+    ]
+    for start, world, n, dials, estimators in asked:
+        for estimator in estimators:
+            yield Cell(f"{start}/{estimator}", world, n=n, dials=dials, call={"estimator": estimator}, reps=COVER)
+    yield Cell(
+        "D9/undeclared/imputation",
+        "D9",
+        "fails on purpose",
+        n=200,
+        call={"estimator": "imputation", "anticipation": None},
+        reps=COVER,
+    )
+    for estimator in ("imputation", "poisson"):
+        yield Cell(
+            f"D10/leaving/{estimator}",
+            "D10",
+            "fails on purpose",
+            n=4000,
+            call={"estimator": estimator},
+            reps=COVER,
+            gates=("runs", "seen_failing", "refused_violation"),
+        )
