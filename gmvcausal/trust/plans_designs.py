@@ -16,7 +16,7 @@ SIZE, COVER = 450, 180
 
 
 def designs() -> Iterator[Cell]:
-    """Triple differences, and tactics that switch on and off."""
+    """Triple differences, tactics that switch on and off, spillover."""
     triple = {"estimator": "triple", "eligible": "eligible"}
     yield Cell("design/triple", KINDS, n=40, call=triple, reps=SIZE)
     wrong = "fails on purpose"
@@ -40,6 +40,10 @@ def designs() -> Iterator[Cell]:
             gates=("runs", "seen_failing", "fires") if left else None,
         )
         yield Cell(f"design/{name}/twfe", PAUSES, "shown", n=300, dials=dials, call={"estimator": "twfe"}, reps=SIZE)
+    dials = {"unit": "room", "spill": -200.0}
+    for name, term in (("exposed", ""), ("spillover", "spillover")):
+        yield Cell(f"D6/spill/{name}", "D6", n=300, dials=dials, reps=COVER, term=term)
+    yield Cell("D6/spill/as-controls", "D6", wrong, n=300, dials=dials, call={"edges": None}, reps=COVER)
 
 
 def every() -> Iterator[Cell]:
