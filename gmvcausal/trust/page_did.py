@@ -164,7 +164,9 @@ def _by_treated(rows: Sequence[CellResult]) -> str:
 def _rejected(r: CellResult) -> str:
     s = r.scores
     text = with_error(s.get("type1_5", math.nan), s.get("type1_5_mc", math.nan))
-    text += f", {percent(s['no_interval'])} none" if s["no_interval"] >= 0.01 else ""
+    # Refused, or answered without an interval.
+    none = s["failed"] + (1 - s["failed"]) * (0.0 if math.isnan(s["no_interval"]) else s["no_interval"])
+    text += f", {percent(none)} none" if none >= 0.005 else ""
     return f"{text} (fails)" if verdict(r) == "fails" else text
 
 

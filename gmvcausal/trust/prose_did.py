@@ -4,7 +4,7 @@ ROLL_OUTS = """\
 ## Roll-outs: zeros, covariates, few rooms, bounds, tests
 
 The tables above ask every estimator in the worlds D5 to D10, through raw logs. The worlds of this section are drawn as
-`did` sees them, as a panel, unless it says D5, D6 or D8. Verdicts are those of the [gates](#gates).
+`did` sees them, as a panel. Verdicts are those of the [gates](#gates).
 """
 RATIOS = """\
 ### GMV with zeros: who is least far from the truth?
@@ -62,8 +62,8 @@ FEW = """\
 Rejections at 5 % without an effect, by number of treated rooms of 60, 20 weeks, the tenth the first. *Equal*: rooms
 like those of D8, normal shocks that last (.7), treated by lot. *Largest*: the standard deviation of a room is in
 proportion to its size (lognormal, .6), and the largest are treated. *Zeros*: rooms of the world of zeros above, amounts
-that last, treated by lot. *default* is `callaway_santanna` as it comes. A dash: not asked, mostly because it is refused
-there (`wild` and `poisson` below ten treated).
+that last, treated by lot. *default* is `callaway_santanna` as it comes. "None": refused, or no interval, with the
+reason said. A dash: not asked, mostly because it is refused there (`wild` and `poisson` below ten treated).
 """
 SIZED = """\
 Five of sixty rooms treated whose shocks are in proportion to a size (lognormal, 1) that a column holds, drawn from the
