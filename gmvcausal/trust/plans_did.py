@@ -30,8 +30,8 @@ RATIO = {"12-weeks": 1000, "20-weeks": 200}
 LASTING = ("no", "amounts", "both")
 LEAST_HONEST = 0.94
 _SYMMETRIC = (
-    "the difference of two groups of heavy-tailed GMV of one size has heavy tails on both sides alike; a t interval then "
-    "holds the truth a little more often than it says, as in tests of users (plain rows, 50/50, below)"
+    "the difference of two groups of heavy-tailed GMV of one size has heavy tails on both sides alike; a t interval "
+    "then holds the truth a little more often than it says, as in tests of users (plain rows, 50/50, below)"
 )
 
 
