@@ -40,10 +40,10 @@ def designs() -> Iterator[Cell]:
             gates=("runs", "seen_failing", "fires") if left else None,
         )
         yield Cell(f"design/{name}/twfe", PAUSES, "shown", n=300, dials=dials, call={"estimator": "twfe"}, reps=SIZE)
-    dials = {"unit": "room", "spill": -200.0}
+    spill: dict[str, Any] = {"unit": "room", "spill": -200.0}
     for name, term in (("exposed", ""), ("spillover", "spillover")):
-        yield Cell(f"D6/spill/{name}", "D6", n=300, dials=dials, reps=COVER, term=term)
-    yield Cell("D6/spill/as-controls", "D6", wrong, n=300, dials=dials, call={"edges": None}, reps=COVER)
+        yield Cell(f"D6/spill/{name}", "D6", n=300, dials=spill, reps=COVER, term=term)
+    yield Cell("D6/spill/as-controls", "D6", wrong, n=300, dials=spill, call={"edges": None}, reps=COVER)
 
 
 def every() -> Iterator[Cell]:
