@@ -58,6 +58,41 @@ def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weigh
     return pd.DataFrame(rows)
 
 
+def balance_by_cohort(
+    names: Sequence[str], x: FloatArray, cohort: NDArray[np.str_], treated: BoolArray, weight: FloatArray
+) -> pd.DataFrame:
+    """Standardised difference of every cohort's matched units to the weighted controls, covariate by covariate.
+
+    Parameters
+    ----------
+    names, x, treated, weight
+        See `balance_table`.
+    cohort : ndarray of str, shape (n,)
+
+    Returns
+    -------
+    DataFrame
+        cohort, covariate, n (matched units), treated and control (means after), smd (over the same spread as in
+        `balance_table`), p (Welch's).
+    """
+    import pandas as pd
+
+    rows = []
+    for j, name in enumerate(names):
+        spread = math.sqrt(sum(_moments(x[s, j], np.ones(int(s.sum())))[1] for s in (treated, ~treated)) / 2)
+        other = _moments(x[~treated, j], weight[~treated])
+        for label in dict.fromkeys(cohort[treated & (weight > 0)].tolist()):
+            inside = treated & (weight > 0) & (cohort == label)
+            one = _moments(x[inside, j], weight[inside])
+            rows.append(
+                {
+                    "cohort": label, "covariate": name, "n": int(inside.sum()), "treated": one[0], "control": other[0],
+                    "smd": _over(one[0] - other[0], spread), "p": _welch(one, other),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=["cohort", "covariate", "n", "treated", "control", "smd", "p"])
+
+
 def effective(weight: FloatArray) -> float:
     """Units that unequal weights amount to (Kish 1965).
 

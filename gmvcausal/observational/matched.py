@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.observational.balance import balance_table, effective
+from gmvcausal.observational.balance import balance_by_cohort, balance_table, effective
 from gmvcausal.observational.rules import RULES
 from gmvcausal.results import Audit, Check, Manifest
 from gmvcausal.results.curves import Curves, Line, wrapped
@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _GRID = 256
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -34,6 +35,7 @@ class Matched:
     frame : DataFrame
         The rows of the matched units, in the order of the data, with the columns ``weight`` (1 for the treated; for a
         control the number of treated units it stands for) and ``propensity``. The same weight in all rows of a unit.
+        With ``replace=False`` also ``pair``, the number of the pair.
     manifest : Manifest
     counts : dict of str to int
         treated, control, off_support, beyond_caliper, matched_treated, matched_control.
@@ -47,6 +49,8 @@ class Matched:
         Zero where a unit was left out.
     moving : ndarray of bool, shape (p + 1,)
         Which covariates change over time.
+    cohort : ndarray of str, shape (n,), or None
+        When each treated unit started, "" for controls; None where that is not known.
     """
 
     frame: pd.DataFrame
@@ -58,6 +62,7 @@ class Matched:
     treated: BoolArray
     weight: FloatArray
     moving: BoolArray
+    cohort: NDArray[np.str_] | None = None
 
     @cached_property
     def _balance(self) -> pd.DataFrame:
@@ -74,6 +79,19 @@ class Matched:
             functions), p (Welch's; it falls with the number of units, so do not judge balance by it).
         """
         return self._balance.copy()
+
+    def balance_by_cohort(self) -> pd.DataFrame:
+        """How alike the matched units of every cohort and the weighted controls are.
+
+        Returns
+        -------
+        DataFrame
+            cohort, covariate, n, treated and control (means after matching), smd, p; no rows where starts are not
+            known or there is a single one.
+        """
+        start = np.zeros(len(self.treated), dtype=np.str_) if self.cohort is None else self.cohort
+        table = balance_by_cohort(self.names, self.x, start, self.treated, self.weight)
+        return table if table["cohort"].nunique() > 1 else table.iloc[:0]
 
     def to_frame(self) -> pd.DataFrame:
         """The balance table."""
@@ -147,8 +165,9 @@ class Matched:
         notes = [f"{n:,} units left out: {why}" for why, n in self.manifest.dropped.items()]
         if notes or self.manifest.notes:
             lines += ["", wrapped([f"Notes      {note}." for note in (*notes, *self.manifest.notes)])]
-        lines += ["", wrapped(["Next       gc.did(m.frame, weights='weight') compares the matched treated with the "
-                               "weighted controls"])]  # fmt: skip
+        after = ", cluster='pair'" if "pair" in self.frame else ""
+        lines += ["", wrapped([f"Next       gc.did(m.frame, weights='weight'{after}) compares the matched treated with "
+                               "the weighted controls"])]  # fmt: skip
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -189,6 +208,21 @@ def _checks(m: Matched) -> list[Check]:
         f"{table['smd_before'].iloc[k]:+.3f} before)",
         "match on other terms (squares, products, logs), a narrower caliper, or use gc.did(covariates=...)",
     )  # fmt: skip
+    cohorts = m.balance_by_cohort()
+    if len(cohorts):
+        # A small cohort differs by chance: counted are differences beyond it, for their number.
+        real = (cohorts["p"] < _CHANCE / len(cohorts)).to_numpy()
+        apart = np.where(real, cohorts["smd"].abs().to_numpy(float), 0.0)
+        k = int(np.argmax(apart)) if real.any() else int(np.argmax(cohorts["smd"].abs()))
+        row = cohorts.iloc[k]
+        add(
+            "balance_by_cohort", apart[k],
+            f"the matched units that start in {row['cohort']} are {row['smd']:+.3f} standard deviations from the "
+            f"weighted controls in {row['covariate']!r}, the most of {cohorts['cohort'].nunique()} cohorts"
+            + ("" if real.any() else ", which chance explains"),
+            "did compares every cohort with the same weighted controls: use gc.did(covariates=...), which weighs them "
+            "for each cohort, or match and estimate cohort by cohort",
+        )  # fmt: skip
     ratio = table["variance_ratio_after"].to_numpy(float)
     with np.errstate(divide="ignore"):
         apart = np.where(np.isfinite(ratio), np.maximum(ratio, 1.0 / ratio), np.inf)

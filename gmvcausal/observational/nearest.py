@@ -48,10 +48,7 @@ def with_replacement(treated: FloatArray, control: FloatArray, width: float) -> 
 
 
 def without_replacement(treated: FloatArray, control: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
-    """One control for each treated unit, the hardest first: greedy, by descending log odds.
-
-    Of two controls equally near, the one of lower odds is taken; of equal odds, the first. Parameters and returns are
-    those of `with_replacement`; weights are 0 and 1.
+    """One control for each treated unit, as `pairs` has it; weights are 0 and 1.
 
     Examples
     --------
@@ -59,12 +56,31 @@ def without_replacement(treated: FloatArray, control: FloatArray, width: float) 
     >>> distance.round(6).tolist(), weight.tolist()
     ([2.0, 0.1], [1.0, 1.0])
     """
+    distance, partner = pairs(treated, control, width)
+    weight = np.zeros(len(control))
+    weight[partner[partner >= 0]] = 1.0
+    return distance, weight
+
+
+def pairs(treated: FloatArray, control: FloatArray, width: float) -> tuple[FloatArray, IntArray]:
+    """One control for each treated unit, the hardest first: greedy, by descending log odds.
+
+    Of two controls equally near, the one of lower odds is taken; of equal odds, the first. Parameters are those of
+    `with_replacement`.
+
+    Returns
+    -------
+    distance : ndarray, shape (m,)
+        NaN where nobody is left within the caliper.
+    partner : ndarray of int, shape (m,)
+        Place of the control; -1 where there is none.
+    """
     order = np.argsort(control, kind="stable")
     values = control[order]
     n = len(values)
     # The next free control at or below (above) each place; a look-up shortens the way for the next one.
     lower, upper = list(range(n + 1)), list(range(n + 1))
-    distance, weight = np.full(len(treated), np.nan), np.zeros(n)
+    distance, partner = np.full(len(treated), np.nan), np.full(len(treated), -1, dtype=np.int64)
     for i in np.argsort(-treated, kind="stable"):
         place = int(np.searchsorted(values, treated[i]))
         down, up = _free(lower, place) - 1, _free(upper, place)
@@ -72,9 +88,9 @@ def without_replacement(treated: FloatArray, control: FloatArray, width: float) 
         gap_up = values[up] - treated[i] if up < n else np.inf
         gap, at = (gap_down, down) if gap_down <= gap_up else (gap_up, up)
         if gap <= width and np.isfinite(gap):
-            distance[i], weight[order[at]] = gap, 1.0
+            distance[i], partner[i] = gap, order[at]
             lower[at + 1], upper[at] = at, at + 1
-    return distance, weight
+    return distance, partner
 
 
 def _free(parent: list[int], i: int) -> int:

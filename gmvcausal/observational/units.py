@@ -45,6 +45,8 @@ class Units:
         What puts units into an order that does not depend on that of the rows.
     notes : list of str
     dropped : dict
+    cohort : ndarray of str, shape (n,), or None
+        When each treated unit started, "" for controls; None where that is not known.
     """
 
     code: IntArray
@@ -55,6 +57,7 @@ class Units:
     key: NDArray[np.uint64]
     notes: list[str]
     dropped: dict[str, int]
+    cohort: NDArray[np.str_] | None = None
 
 
 def from_rows(table: Table, treatment: str, control: Any, covariates: Sequence[str], unit: str | None) -> Units:
@@ -142,7 +145,18 @@ def from_panel(
     place = np.full(n, -1, dtype=np.int64)
     place[keep] = np.arange(int(keep.sum()))
     key = _hashed(codes.labels)[keep]
-    return Units(place[at], treated[keep], x[keep], encoded.names, varies, key, notes, dropped)
+    cohort = None if start is None else _when(np.where(treated, start, never), clock, never)[keep]
+    return Units(place[at], treated[keep], x[keep], encoded.names, varies, key, notes, dropped, cohort)
+
+
+def _when(start: IntArray, clock: Times, never: int) -> NDArray[np.str_]:
+    """Starts in words, "" for never."""
+    found, at = np.unique(start, return_inverse=True)
+    words = [
+        "" if v == never else str(np.datetime64(v, "us").astype("datetime64[D]")) if clock.is_date else str(v)
+        for v in found.tolist()
+    ]
+    return np.array(words, dtype=np.str_)[at]
 
 
 def _arms(table: Table, column: str, control: Any) -> BoolArray:

@@ -15,7 +15,7 @@ from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, said
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.observational.matched import Matched
-from gmvcausal.observational.nearest import with_replacement, without_replacement
+from gmvcausal.observational.nearest import pairs, with_replacement
 from gmvcausal.observational.units import Units, from_panel, from_rows
 from gmvcausal.results import Manifest
 from gmvcausal.stats.logit import fit_logit
@@ -24,6 +24,7 @@ from gmvcausal.stats.standardise import standardised
 FloatArray = NDArray[np.float64]
 ODDS = "log odds of treatment"
 _ADDED = ("weight", "propensity")
+PAIR = "pair"
 
 
 def match(
@@ -64,7 +65,8 @@ def match(
     replace : bool
         Whether a control may serve several treated units (default): closer matches, and an order of matching that does
         not matter; controls equally near share the match. False: each serves once; the treated choose in
-        descending order of their propensity, so that those hardest to match come first.
+        descending order of their propensity, so that those hardest to match come first; a column ``pair`` numbers the
+        pairs, for ``gc.did(..., cluster="pair")``.
     support : bool
         Whether treated units beyond the range of the controls' propensity are left out (default) and counted.
     seed : int
@@ -74,8 +76,8 @@ def match(
     Returns
     -------
     Matched
-        `frame` (matched rows with ``weight`` and ``propensity``), `balance()`, `plot("love" | "density")`, `audit`,
-        `summary()`. For a panel, ``gc.did(m.frame, weights="weight")`` is PSM-DID.
+        `frame` (matched rows with ``weight`` and ``propensity``), `balance()`, `balance_by_cohort()`, `audit`,
+        `plot("love" | "density")`, `summary()`. For a panel, ``gc.did(m.frame, weights="weight")`` is PSM-DID.
 
     Raises
     ------
@@ -89,12 +91,19 @@ def match(
     -----
     The estimand is the effect on the treated who were matched. Standard errors of a later estimate take the weights as
     given; they do not know that the propensity was estimated, which for the effect on the treated may leave them too
-    wide or too narrow (Abadie and Imai 2016).
+    wide or too narrow (Abadie and Imai 2016). Clustered by unit they also take treated and controls as drawn apart from
+    each other, and are too wide by what the matched covariates explain; with ``replace=False``,
+    ``gc.did(m.frame, weights="weight", cluster="pair")`` counts the pairs instead (Abadie and Spiess 2022).
+
+    All who are ever treated are matched together, and `did` compares each cohort with the same weighted controls.
+    With several starts the check `balance_by_cohort` says whether each cohort is like them; where one is not, use
+    ``gc.did(data, covariates=...)``, which weighs the controls anew for every cohort, or match cohort by cohort.
 
     References
     ----------
     Rosenbaum and Rubin (1983), Biometrika 70; Austin (2011), Pharmaceutical Statistics 10 (the caliper); Stuart (2010),
-    Statistical Science 25 (balance); Abadie and Imai (2016), Econometrica 84; Daw and Hatfield (2018), Health Services
+    Statistical Science 25 (balance); Abadie and Imai (2016), Econometrica 84; Abadie and Spiess (2022), Journal of the
+    American Statistical Association 117 (pairs); Daw and Hatfield (2018), Health Services
     Research 53 (matching on outcomes).
 
     Examples
@@ -107,7 +116,7 @@ def match(
     """
     options = _checked(treatment, covariates, control, unit, time, before, caliper, replace, support, seed)
     table = open_table(data)
-    clash = [c for c in _ADDED if c in table.columns]
+    clash = [c for c in (*_ADDED, *([] if replace else [PAIR])) if c in table.columns]
     if clash:
         raise InputError(
             f"data has a column {clash[0]!r} already, which the matched frame would add",
@@ -139,8 +148,16 @@ def match(
     if support:
         low, high = odds[~treated].min(), odds[~treated].max()
         inside = (odds[treated] >= low) & (odds[treated] <= high)
-    pair = with_replacement if replace else without_replacement
-    distance, share = pair(odds[treated][inside], odds[~treated], width)
+    pair = np.zeros(len(x), dtype=np.int64)
+    if replace:
+        distance, share = with_replacement(odds[treated][inside], odds[~treated], width)
+    else:
+        distance, partner = pairs(odds[treated][inside], odds[~treated], width)
+        chosen = partner[partner >= 0]
+        share = np.bincount(chosen, minlength=int((~treated).sum())).astype(float)
+        pair[np.flatnonzero(treated)[inside][partner >= 0]] = pair[np.flatnonzero(~treated)[chosen]] = np.arange(
+            1, len(chosen) + 1
+        )
     found = np.isfinite(distance)
     if not found.any():
         raise DesignError(
@@ -160,9 +177,9 @@ def match(
         (*units.notes, *notes), partial(_arrays, treated, x, weight),
     )  # fmt: skip
     made = Matched(
-        _frame(table, data, units, order, weight, fit.chance), manifest, counts, width,
+        _frame(table, data, units, order, weight, fit.chance, None if replace else pair), manifest, counts, width,
         (*np.array(units.names)[keep].tolist(), ODDS), np.column_stack([x[:, keep], odds]), treated, weight,
-        np.append(units.moving[keep], False),
+        np.append(units.moving[keep], False), None if units.cohort is None else units.cohort[order],
     )  # fmt: skip
     _tell(made, data)
     return made
@@ -223,9 +240,10 @@ def _arrays(treated: NDArray[np.bool_], x: FloatArray, weight: FloatArray) -> li
 
 
 def _frame(
-    table: Table, data: Any, units: Units, order: NDArray[np.int64], weight: FloatArray, chance: FloatArray
-) -> Any:
-    """Rows of the matched units in the order of the data, with weight and propensity."""
+    table: Table, data: Any, units: Units, order: NDArray[np.int64], weight: FloatArray, chance: FloatArray,
+    pair: NDArray[np.int64] | None,
+) -> Any:  # fmt: skip
+    """Rows of the matched units in the order of the data, with weight and propensity, and the pair where there are."""
     by_unit = np.zeros((len(order) + 1, 2))  # the last line is for rows of units that are not used
     by_unit[order] = np.column_stack([weight, chance])
     of_row = by_unit[units.code]
@@ -233,6 +251,10 @@ def _frame(
     frame = table.frame.to_pandas().iloc[rows].reset_index(drop=True).copy()
     for j, name in enumerate(_ADDED):
         frame[name] = of_row[rows, j]
+    if pair is not None:
+        of_unit = np.zeros(len(order) + 1, dtype=np.int64)
+        of_unit[order] = pair
+        frame[PAIR] = of_unit[units.code[rows]]
     return frame
 
 

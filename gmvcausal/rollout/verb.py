@@ -301,7 +301,7 @@ def did(
     panel = with_exposure(data, panel, options, options["edges"])
     measured = _outcome_unit(panel.meta, outcome, unit, time)
     if winsorise is not None:
-        panel = winsor.capped(panel, options["winsorise"])
+        panel = winsor.capped(panel, options["winsorise"], options["anticipation"])
         measured = f"{measured}, capped at {panel.cut.at:.6g}" if panel.cut else measured
     checked = Options(
         estimator,

@@ -153,6 +153,8 @@ def _runs(c: Contrasts, left: FloatArray, sd: FloatArray, seed: int, widened: bo
         wider = math.sqrt((1 + (beside @ beside) / (load @ load)) * len(left) / (len(left) - 1))
     # In the order of what clusters did, not of their names.
     left = left[np.lexsort((c.size[c.control], *left.T))]
+    order = np.lexsort((load, role))
+    load, role = load[order], role[order]
     if k * math.log(len(left)) <= math.log(draws):
         picks = np.array(list(itertools.product(range(len(left)), repeat=k)), dtype=np.int64)
     else:

@@ -121,7 +121,7 @@ def sidak(level: float, terms: int, df: float = math.inf) -> float:
 
 
 def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float, float, int]:
-    """Joint test that all terms are zero, with the F reference that `clusters` independent clusters support.
+    """Joint test that all terms are zero, with the F reference that so many equal, independent clusters support.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float,
     cov : ndarray, shape (k, k)
         May be singular; the rank is found and used.
     clusters : float
-        Number of independent clusters behind the covariance; the statistic is scaled as Hotelling's.
+        Independent clusters behind the covariance, or its degrees of freedom and one more where clusters are unequal
+        (`small_sample.joint_df`). The statistic is scaled as Hotelling's.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def wald(estimate: FloatArray, cov: FloatArray, clusters: float) -> tuple[float,
     rank = int(keep.sum())
     w = float((((vectors[:, keep].T @ z) ** 2) / values[keep]).sum())
     df2 = clusters - rank
-    if df2 <= 0:
+    if not df2 > 0:
         return w, math.nan, rank
     return w, float(stats.f.sf(w * df2 / (rank * max(clusters - 1, 1)), rank, df2)), rank
 

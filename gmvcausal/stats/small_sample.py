@@ -158,6 +158,30 @@ def welch(variance: FloatArray, trust: Trust, given: FloatArray | None = None) -
     return Spread(df, np.sqrt(np.maximum(factor, 1.0)))
 
 
+def joint_df(df: FloatArray) -> float:
+    """Degrees of freedom of the covariance of several terms together, from those of each (Pustejovsky and Tipton 2018).
+
+    Their approximate Hotelling statistic takes the covariance as Wishart with the degrees of freedom that give its
+    entries the right variance. For variances V_g that come with d_g degrees of freedom from groups g of clusters this
+    is q (q + 1) / sum_g (tr V_g^2 + (tr V_g)^2) / d_g, each V_g standardised by their sum. By the inequality of Cauchy
+    and Schwarz it is at least the number given here, which the terms' own degrees of freedom suffice for; where all
+    have the same, it is theirs.
+
+    Parameters
+    ----------
+    df : ndarray, shape (q,)
+        Of each term, above 0; ``inf`` for the normal.
+
+    Examples
+    --------
+    >>> joint_df(np.array([9.0, 9.0])), round(joint_df(np.array([49.0, 9.0])), 2)
+    (9.0, 17.18)
+    """
+    q, inverse = len(df), 1.0 / df
+    below = float(inverse.sum() + np.sqrt(inverse).sum() ** 2)
+    return q * (q + 1) / below if below > 0 else float("inf")
+
+
 def groups_of_clusters(group: IntArray, cluster: IntArray, n_groups: int) -> IntArray:
     """The group of every cluster; clusters that hold several groups form one more, `n_groups`.
 

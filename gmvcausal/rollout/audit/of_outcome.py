@@ -12,13 +12,17 @@ from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, retry
 from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.ratios.poisson import poisson
 from gmvcausal.stats.humps import two_humps
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 _ROWS = 16_384
 _SAMPLE = 20_000
+_RARE = 0.025
+_COHORT = 10  # units, from which on a cohort has a largest share of its own
 MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 
 
@@ -33,10 +37,15 @@ def leverage(case: Case) -> Check | None:
     total = float(by_unit @ by_unit)
     if total <= 0:
         return Check("leverage", "not_run", "the estimate has no variance")
-    value = float((by_unit**2).max() / total)
-    message = f"the largest unit carries {value:.1%} of the variance of the estimate"
-    threshold = bound("leverage")
-    if judge("leverage", value) == "passed":
+    share = by_unit**2 / total
+    allowed = np.maximum(_usual(panel, case.fitted.treated, share), bound("leverage") or 0.0)
+    largest = int(np.argmax(share / allowed))
+    value, threshold = float(share[largest]), float(allowed[largest])
+    message = (
+        f"one unit carries {value:.1%} of the variance of the estimate; of as many alike, the largest would carry "
+        f"up to {threshold:.1%}"
+    )
+    if value <= threshold:
         return Check("leverage", "passed", message, value, threshold)
     size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
     cap = float(np.quantile(size, 0.99))
@@ -52,6 +61,25 @@ def leverage(case: Case) -> Check | None:
         threshold,
         "look at this unit; report the capped estimate beside the plain one",
     )
+
+
+def _usual(panel: Panel, treated: BoolArray, share: FloatArray) -> FloatArray:
+    """What the largest of as many alike, normal units would carry at most, in 39 of 40 samples; for every unit.
+
+    One's share in the squares of k units is a beta variable with 1/2 and (k - 1)/2; the bound is Bonferroni's. Alike
+    are the units of one side. Where cohorts differ in what they carry, those of `_COHORT` units and more are taken by
+    themselves; a unit may reach the larger of the two bounds.
+    """
+    from scipy import special
+
+    side, start = np.zeros(len(share), dtype=np.int64), np.zeros(len(share), dtype=np.int64)
+    side[panel.unit_code], start[panel.unit_code] = treated, panel.start
+    out = np.zeros(len(share))
+    for of, fewest in ((side, 1), (start - start.min(), _COHORT)):
+        k = np.bincount(of, share > 0)
+        usual = np.where(k > 1, special.betaincinv(0.5, np.maximum(k - 1, 1) / 2, 1 - _RARE / np.maximum(k, 1)), 1.0)
+        out = np.maximum(out, np.where(k >= fewest, usual * np.bincount(of, share), 0.0)[of])
+    return out
 
 
 def scale_mix(case: Case) -> Check | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, p_text
-from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF, bound, judge
 from gmvcausal.rollout.chance.placebo import placebo_slope
-from gmvcausal.rollout.fitted import Series
+from gmvcausal.rollout.fitted import FloatArray, Series
 from gmvcausal.rollout.group_time.triple import differences
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.stats.inference import p_value, wald
+from gmvcausal.stats.small_sample import joint_df
+
+_MANY = 1e6  # clusters, from which on Hotelling's statistic is the chi-square
 
 
 def leads_of(event: Series | None) -> Series | None:
@@ -49,28 +53,67 @@ def _too_few() -> str:
     return f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead, so their test is not to be relied on"
 
 
-def tested(leads: Series, clusters: tuple[int, int]) -> Series:
+class Tested(NamedTuple):
     """The leads that are tested jointly.
 
-    A test of as many leads as there are clusters finds nothing: the nearest quarter of that number is tested.
+    Attributes
+    ----------
+    leads : Series
+        The nearest ones.
+    cov : ndarray, shape (q, q)
+        Unbiased, as their intervals have it.
+    clusters : float
+        Equal clusters that stand behind it: its degrees of freedom and one more.
     """
-    return leads.take(np.argsort(np.argsort(-leads.at)) < max(1, min(clusters) // 4))
+
+    leads: Series
+    cov: FloatArray
+    clusters: float
+
+
+def tested(leads: Series) -> Tested | None:
+    """As many of the nearest leads as the clusters behind them can tell from chance together; None where none.
+
+    A test of as many leads as there are clusters finds nothing, and far leads may stand on one late, small cohort:
+    at most a quarter as many are tested as equal clusters stand behind these leads themselves.
+    """
+    df = leads.spread.df
+    near = np.argsort(-leads.at)
+    use = 0
+    for q in range(1, len(near) + 1):
+        if not (df[near[:q]] >= MIN_DF).all():
+            break
+        if q == 1 or q <= (joint_df(df[near[:q]]) + 1) / 4:
+            use = q
+    if not use:
+        return None
+    keep = np.zeros(len(near), dtype=bool)
+    keep[near[:use]] = True
+    some = leads.take(keep)
+    wider = np.outer(some.spread.factor, some.spread.factor)
+    return Tested(some, some.cov * wider, min(joint_df(some.spread.df) + 1, _MANY))
 
 
 def pre_trend(case: Case) -> Check:
     """Joint test of the leads."""
     bad = _no_leads(case, "pre_trend")
-    leads = leads_of(case.event)
-    if bad is not None or leads is None:
+    every = leads_of(case.event)
+    if bad is not None or every is None:
         return bad or Check("pre_trend", "not_run", "there are no leads")
-    all_leads = len(leads.at)
-    leads = tested(leads, case.fitted.clusters)
-    _, p, rank = wald(leads.estimate, leads.cov, float(min(case.fitted.clusters)))
+    made = tested(every)
+    if made is None:
+        return Check("pre_trend", "not_run", _too_unequal())
+    leads = made.leads
+    _, p, rank = wald(leads.estimate, made.cov, made.clusters)
     if math.isnan(p):
         return Check("pre_trend", "not_run", "there are more leads than clusters, so they cannot be tested together")
     status = judge("pre_trend", p)
     largest = int(np.argmax(np.abs(leads.estimate)))
-    nearest = f" (the nearest of {all_leads}, as the clusters allow)" if len(leads.at) < all_leads else ""
+    nearest = ""
+    if len(leads.at) < len(every.at):
+        nearest = (
+            f" (the nearest of {len(every.at)}, as the {made.clusters:.0f} equal clusters that they amount to allow)"
+        )
     message = (
         f"joint test of {rank} leads{nearest}: p = {p_text(p)}; the largest is {leads.estimate[largest]:+.4g} at "
         f"event time {leads.at[largest]}"
@@ -81,6 +124,13 @@ def pre_trend(case: Case) -> Check:
         "or randomise the next campaign; if the tactic was announced earlier, say so with anticipation="
     )
     return Check("pre_trend", status, message, p, bound("pre_trend"), "" if status == "passed" else remedy)
+
+
+def _too_unequal() -> str:
+    return (
+        f"the clusters behind the nearest lead are so unequal that fewer than {MIN_DF} degrees of freedom are left, so "
+        "its test is not to be relied on"
+    )
 
 
 def _main_leads(leads: Series) -> Series:

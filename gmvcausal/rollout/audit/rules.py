@@ -108,7 +108,10 @@ RULES: dict[str, Rule] = {
         more_warn=" (rerun on units seen early)",
     ),
     "leverage": Rule(
-        "share of the variance that comes from the largest unit", 0.10, more_warn=" (rerun with capped outcomes)"
+        "share of the variance that comes from the largest unit",
+        0.10,
+        more_warn=", and more than the largest of as many normal units of its side or cohort in 39 of 40 samples "
+        "(rerun with capped outcomes)",
     ),
     "scale_mix": Rule(
         "share of units on the smaller hump, where the units' levels form two humps a factor of 30 or more apart",
@@ -179,8 +182,8 @@ RULES: dict[str, Rule] = {
         0,
     ),
     "robustness": Rule(
-        "share of specifications whose estimate has the other sign, or whose interval does not hold the main estimate "
-        "(robustness only)",
+        "share of specifications whose interval does not hold the main estimate, or whose estimate has the other sign "
+        "where one of the two intervals leaves zero out (robustness only)",
         0,
     ),
     "spillover": Rule(

@@ -104,12 +104,18 @@ def _wild(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
     draws = wild.multipliers(panel.n_clusters, options.seed)
     how = f"{draws.name} weights, {'all ' if draws.exact else ''}{len(draws.weight):,} draws"
     if imposed:
-        found = wild.restricted(regression(panel, fitted), draws)
+        r = regression(panel, fitted)
+        # Draws are dealt in the order of what clusters did, not of their names.
+        order = np.lexsort((r.square, r.product))
+        found = wild.restricted(
+            wild.Regression(r.product[order], r.square[order], r.x[order], r.y[order], r.inverse), draws
+        )
         method = f"wild cluster bootstrap with the null imposed ({how}), inverted"
         return _told(fitted, {0: found.limits}, {0: found.p_value()}, method)
     group, size = _groups(panel, fitted)
     psi = cluster_scores(panel, fitted)
-    made = wild.scores(e.estimate[: psi.shape[1]], psi, group, size, draws)
+    order = np.lexsort((size, psi[:, 0], group))
+    made = wild.scores(e.estimate[: psi.shape[1]], psi[order], group[order], size[order], draws)
     terms = range(psi.shape[1])
     method = f"wild bootstrap of cluster scores ({how})"
     return _told(fitted, {k: made.limits(k) for k in terms}, {k: made.p_value(k) for k in terms}, method)

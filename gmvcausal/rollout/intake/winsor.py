@@ -57,7 +57,7 @@ def share_of(value: Any) -> float:
     return float(value)
 
 
-def capped(panel: Panel, share: float) -> Panel:
+def capped(panel: Panel, share: float, anticipation: int = 0) -> Panel:
     """The panel with outcomes capped at a quantile of the non-zero ones without the tactic.
 
     Parameters
@@ -65,6 +65,8 @@ def capped(panel: Panel, share: float) -> Panel:
     panel : Panel
     share : float
         Between .5 and 1.
+    anticipation : int
+        Grid steps before the start in which the tactic may show already: they are not among those without it.
 
     Raises
     ------
@@ -73,6 +75,8 @@ def capped(panel: Panel, share: float) -> Panel:
     """
     size, on = np.abs(panel.y), treatment(panel)
     pool = (on == 0) & (size > 0) & (panel.start != ALWAYS)[:, None]
+    if anticipation and panel.stack is None:
+        pool &= ~_expected(panel, anticipation)
     needed = math.ceil(1 / (1 - share))
     if int(pool.sum()) < needed:
         raise DesignError(
@@ -97,9 +101,17 @@ def capped(panel: Panel, share: float) -> Panel:
     above = size > at
     note = (
         f"{int(above.sum()):,} outcomes beyond {at:.6g} were capped there, {int((above & (on == 1)).sum()):,} of them "
-        f"under the tactic; {share:.4g} of the non-zero ones without the tactic lie below"
+        f"under the tactic; {share:.4g} of the non-zero ones without the tactic"
+        f"{' and its anticipation' if anticipation else ''} lie below"
     )
     return replace(panel, y=np.clip(panel.y, -at, at), cut=cut, notes=[*panel.notes, note])
+
+
+def _expected(panel: Panel, anticipation: int) -> np.ndarray:
+    """Cells from `anticipation` steps before each unit's start on, shape (R, T)."""
+    position, begun = panel.grid.position, panel.start >= 0
+    first = np.where(begun, position[np.maximum(panel.start, 0)] - anticipation, position[-1] + 1)
+    return np.asarray(position >= first[:, None])
 
 
 def cap(case: Case) -> Check | None:

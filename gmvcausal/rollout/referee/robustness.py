@@ -246,15 +246,19 @@ def _result(
     value = np.array([e.estimate[0] for e in every])
     df, factor = (np.array([x[0] for x in part]) for part in zip(*(e.t for e in every), strict=True))
     limits = {k: partial(_limits, e) for k, e in enumerate(every)}
-    away, main = 0, float(value[0])
+    main, sure = float(value[0]), [_leaves_zero(*ends(1 - result.alpha)) for ends in limits.values()]
+    away = 0
     for k in range(1, len(every)):
         low, high = limits[k](1 - result.alpha)
-        away += bool(np.sign(value[k]) != np.sign(main) or low > main or high < main)
+        # Around zero every other estimate has the other sign: it counts where one of the two is told from zero.
+        turned = np.sign(value[k]) != np.sign(main) and (sure[0] or sure[k])
+        away += bool(turned or low > main or high < main)
     share = away / max(len(every) - 1, 1)
     agree = Check(
         "robustness",
         judge("robustness", share),
-        f"{away} of {len(every) - 1} other specifications have the other sign or an interval without the main estimate",
+        f"{away} of {len(every) - 1} other specifications contradict: an interval without the main "
+        "estimate, or the other sign where one of the two intervals leaves zero out",
         share,
         bound("robustness"),
         "say which choice moves the estimate, and why the one made is right" if away else "",
@@ -277,6 +281,11 @@ def _result(
         replace(result.manifest, verb="did.robustness"), result.alpha, tuple(changes),
         tuple(_status(r.audit) for r in found), tuple(refused), Audit((agree, *result.audit)),
     )  # fmt: skip
+
+
+def _leaves_zero(low: float, high: float) -> bool:
+    """Whether a sign can be told; it counts as told where there is no interval to say otherwise."""
+    return not low <= 0 <= high
 
 
 def _limits(e: Estimates, level: float) -> tuple[float, float]:

@@ -117,14 +117,16 @@ def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
 
     event = result.event_series
     leads = leads_of(event)
-    clusters = float(min(result.fitted.clusters))
     if event is None or leads is None or event.reference is None or not len(leads.at):
         raise DesignError(
             "there are no leads, so there is no test of them whose power could be asked for",
             remedy="supply earlier periods, or use an estimator with an event study",
         )
     _refuse_two_bases(result, event)
-    leads = tested(leads, result.fitted.clusters)
+    made = tested(leads)
+    if made is None:
+        raise DesignError("the leads have no interval here, so their test has no power to speak of")
+    leads, cov, clusters = made.leads, made.cov, made.clusters
     after = np.flatnonzero((event.at >= 0) & np.isfinite(np.diag(event.withheld())))
     if not np.isfinite(np.diag(leads.withheld())).all() or not len(after):
         raise DesignError("the leads have no interval here, so their test has no power to speak of")
@@ -135,9 +137,9 @@ def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
     carry = np.linalg.solve(leads.cov, event.cov[np.ix_(before, after)] @ weight)
     rows = []
     for power in powers:
-        slope = detectable_slope(apart, leads.cov, clusters, _LEVEL, check("level", power))
+        slope = detectable_slope(apart, cov, clusters, _LEVEL, check("level", power))
         drift = slope * apart
-        passed = mean_if_passed(drift, leads.cov, clusters, _LEVEL, result.options.seed)
+        passed = mean_if_passed(drift, cov, clusters, _LEVEL, result.options.seed)
         rows.append((power, slope, slope * ahead, slope * ahead + float(carry @ (passed - drift))))
     frame = pd.DataFrame(rows, columns=["power", "slope", "bias", "bias_if_passed"])
     return frame.assign(effect=float(weight @ event.estimate[after]))
