@@ -8,7 +8,7 @@ import numpy as np
 
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, p_text
-from gmvcausal.rollout.audit.of_trend import tested
+from gmvcausal.rollout.audit.of_trend import tested, too_unequal
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.stats.inference import wald
 
@@ -40,8 +40,11 @@ def dose_trend(case: Case) -> Check | None:
     slopes = slopes.take(slopes.clusters >= MIN_CLUSTERS)
     if not len(slopes.at):
         return Check("dose_trend", "not_run", f"fewer than {MIN_CLUSTERS} treated clusters stand behind every lead")
-    slopes = tested(slopes, (int(slopes.clusters.max()), case.fitted.clusters[1]))
-    _, p, rank = wald(slopes.estimate, slopes.cov, float(slopes.clusters.max()))
+    made = tested(slopes)
+    if made is None:
+        return Check("dose_trend", "not_run", too_unequal())
+    slopes = made.leads
+    _, p, rank = wald(slopes.estimate, made.cov, made.clusters)
     if math.isnan(p):
         return Check("dose_trend", "not_run", "the leads do not vary with the dose")
     largest = int(np.argmax(np.abs(slopes.estimate)))

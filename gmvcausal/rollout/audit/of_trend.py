@@ -102,7 +102,7 @@ def pre_trend(case: Case) -> Check:
         return bad or Check("pre_trend", "not_run", "there are no leads")
     made = tested(every)
     if made is None:
-        return Check("pre_trend", "not_run", _too_unequal())
+        return Check("pre_trend", "not_run", too_unequal())
     leads = made.leads
     _, p, rank = wald(leads.estimate, made.cov, made.clusters)
     if math.isnan(p):
@@ -126,7 +126,8 @@ def pre_trend(case: Case) -> Check:
     return Check("pre_trend", status, message, p, bound("pre_trend"), "" if status == "passed" else remedy)
 
 
-def _too_unequal() -> str:
+def too_unequal() -> str:
+    """Why the leads are not tested."""
     return (
         f"the clusters behind the nearest lead are so unequal that fewer than {MIN_DF} degrees of freedom are left, so "
         "its test is not to be relied on"
