@@ -24,6 +24,10 @@ ROUNDING = {"rtol": 1e-9, "atol": 1e-10}
 
 PANEL = rollout(n=90, periods=5, cohorts=(3, 4), seed=2)
 ONE, TWO = (rollout(n=24, periods=12, cohorts=(9,), never=0.96, seed=s) for s in (12, 31))  # units treated
+TREATED = PANEL["first_treated"].notna()
+DOSES = {"few": 5.0 * (1 + PANEL["unit"] % 3), "many": 1.0 + PANEL["unit"]}
+DOSED = {name: PANEL.assign(value=value.where(TREATED, 0.0)) for name, value in DOSES.items()}
+KINDS = PANEL.assign(kind=PANEL["unit"] % 2)
 ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "callaway_santanna": (PANEL, {}),
     "not_yet_treated": (PANEL, {"control": "not_yet_treated", "base_period": "universal", "cluster": "place"}),
@@ -41,6 +45,10 @@ ESTIMATORS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "imputation": (PANEL, {"estimator": "imputation", "cluster": "place"}),
     "two_stage": (thinned(PANEL), {"estimator": "two_stage"}),
     "etwfe": (thinned(PANEL), {"estimator": "etwfe", "weights": "w"}),
+    "dose": (thinned(DOSED["few"]), {"estimator": "dose", "dose": "value", "weights": "w"}),
+    "dose, a curve": (DOSED["many"], {"estimator": "dose", "dose": "value", "cluster": "place"}),
+    "triple": (KINDS, {"estimator": "triple", "eligible": "kind"}),
+    "triple, unbalanced": (thinned(KINDS), {"estimator": "triple", "eligible": "kind", "cluster": "place"}),
     "switching": (switching(n=90, seed=1), {"estimator": "switching", "treated": "treated", "cluster": "unit"}),
     "switching, unbalanced": (
         thinned(switching(n=120, seed=2)),
@@ -56,6 +64,8 @@ def numbers(result: Any, tables: bool = True) -> pd.DataFrame:
     if tables and result.options.estimator != "naive":
         event = result.event_study()
         parts.append(event[["event_time", "estimate", "std_error", "band_low", "band_high", "n"]])
+        if result.fitted.doses is not None:
+            parts.append(result.by_dose())
         if result.fitted.effects is not None:
             parts.append(result.att_gt()[["event_time", "estimate", "std_error", "n"]])
     return pd.concat(parts, ignore_index=True).astype(float)
@@ -168,7 +178,8 @@ def test_index_and_other_columns_do_not_matter(case: tuple[pd.DataFrame, dict[st
 # --- the outcome ---------------------------------------------------------------------------------------------------
 def scaled(result: Any, factor: float) -> pd.DataFrame:
     table = numbers(result)
-    for column in ("estimate", "std_error", "conf_low", "conf_high", "band_low", "band_high"):
+    slopes = ("slope", "slope_std_error", "slope_conf_low", "slope_conf_high")
+    for column in ("estimate", "std_error", "conf_low", "conf_high", "band_low", "band_high", *slopes):
         if column in table:
             table[column] *= factor
     return table
