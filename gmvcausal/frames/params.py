@@ -129,7 +129,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def check(name: str, value: Any) -> Any:
+def check(name: str, value: Any, *, called: str | None = None) -> Any:
     """Check the parameter called `name`; the same name means the same thing in every verb.
 
     Parameters
@@ -138,6 +138,8 @@ def check(name: str, value: Any) -> Any:
         The parameter's public name, for example ``"alpha"``.
     value : object
         What the user passed.
+    called : str, optional
+        What the verb calls it, where that is another name: messages use it.
 
     Returns
     -------
@@ -158,7 +160,7 @@ def check(name: str, value: Any) -> Any:
     ...
     gmvcausal.errors.InputError: alpha must be a number in (0, 0.5], but is 5. Pass 0.05 for a 95 % interval.
     """
-    return _CHECKS[name](name, value)
+    return _CHECKS[name](called or name, value)
 
 
 def column_name(name: str, value: Any, *, optional: bool = False) -> str | None:

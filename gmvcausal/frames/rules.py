@@ -32,10 +32,14 @@ def nearest(name: object, known: Sequence[object], otherwise: str = "name one of
     return f"{otherwise} {', '.join(repr(t) for t in texts[:_LISTED])}{rest}"
 
 
-def no_such_column(column: object, available: Sequence[str], role: str, table: str) -> InputError:
-    """The named column is not in the table."""
+def no_such_column(
+    column: object, available: Sequence[str], role: str, table: str, *, in_index: bool = False
+) -> InputError:
+    """The named column is not in the table; perhaps it is its index."""
+    inside = f"it is a level of the index: pass {table}.reset_index()"
     return InputError(
-        f"{table} has no column {str(column)!r}, which was named for {role}", remedy=nearest(column, available)
+        f"{table} has no column {str(column)!r}, which was named for {role}",
+        remedy=inside if in_index else nearest(column, available),
     )
 
 
@@ -70,11 +74,11 @@ def text_number(
         column=column,
         count=count,
         rows=rows,
-        remedy=_from_text([str(t) for t in texts] or [example]),
+        remedy=_from_text([str(t) for t in texts] or [example], role),
     )
 
 
-def _from_text(texts: Sequence[str]) -> str:
+def _from_text(texts: Sequence[str], role: str) -> str:
     """How text becomes numbers; a conversion is named only where it changes no value of those that were seen."""
     if all(_PLAIN.fullmatch(t) for t in texts):
         return "these are numbers written as text: convert them, pd.to_numeric(df[col])"
@@ -84,6 +88,8 @@ def _from_text(texts: Sequence[str]) -> str:
             "pd.to_numeric(df[col].str.replace(r'[$€£¥￥,\\s]', '', regex=True))"
         )
     found = sorted(set(texts))
+    if role == "weights":
+        return "give every unit a positive number"
     if len(found) <= 2 and not any(c.isdigit() for t in found for c in t):
         yes = next((t for t in found if t.strip().lower() in _YES), found[-1])
         return f"make 0 and 1 of it by a comparison, for example df[col] == {yes!r}"
@@ -101,12 +107,23 @@ def not_flags(column: str, role: str, example: float, count: int, rows: Iterable
         column=column,
         count=count,
         rows=rows,
-        remedy="recode it: 1 where the tactic is on, 0 where it is off",
+        remedy="recode it: 1 in periods of the promotion, 0 in all others"
+        if role == "promotion"
+        else "recode it: 1 where the tactic is on, 0 where it is off",
     )
 
 
 def not_whole(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
     """Fractions, or numbers beyond those that a float holds exactly, where ids are needed."""
+    if float(example) == int(example):
+        return InputError(
+            f"{role} holds numbers beyond 2^53, for example {float(example):.0f}, where a float cannot tell neighbours "
+            "apart",
+            column=column,
+            count=count,
+            rows=rows,
+            remedy="read the ids as text or as whole numbers from the source on",
+        )
     return InputError(
         f"{role} holds numbers that are not whole, for example {float(example)!r}",
         column=column,
@@ -125,14 +142,17 @@ def not_a_kind(column: str, role: str, dtype: str, wanted: str) -> InputError:
     )
 
 
-def bad_time(column: str, role: str, example: str, count: int, rows: Iterable[int]) -> InputError:
-    """Text that is not an ISO date or time."""
+def bad_time(
+    column: str, role: str, example: str, count: int, rows: Iterable[int], *, code: bool = False
+) -> InputError:
+    """Text that is not an ISO date or time; where `code` holds it may be one that means never."""
     return InputError(
         f"{role} holds text that is not an ISO date, for example {example!r}",
         column=column,
         count=count,
         rows=rows,
-        remedy="write dates as 2025-11-01 or 2025-11-01 20:30:00",
+        remedy="write dates as 2025-11-01 or 2025-11-01 20:30:00"
+        + (f", and pass never={example!r} if that means never treated" if code else ""),
     )
 
 

@@ -42,7 +42,8 @@ class Table:
     def series(self, column: str, role: str) -> nw.Series[Any]:
         """Return the column, or raise `InputError` with the nearest name."""
         if column not in self.frame.columns:
-            raise rules.no_such_column(column, self.columns, role, self.name)
+            index = getattr(getattr(self.frame.to_native(), "index", None), "names", ())
+            raise rules.no_such_column(column, self.columns, role, self.name, in_index=column in index)
         return self.frame[column]
 
 

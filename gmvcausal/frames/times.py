@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import numbers
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MICRO = "datetime64[us]"
+_WHOLE_TEXT = re.compile(r"\s*-?\d+\s*")
 _LARGEST = 1e100
 
 
@@ -42,7 +44,15 @@ class Times:
     zone: str | None = None
 
 
-def times(table: Table, column: str, role: str, *, timezone: str | None = None, allow_missing: bool = False) -> Times:
+def times(
+    table: Table,
+    column: str,
+    role: str,
+    *,
+    timezone: str | None = None,
+    allow_missing: bool = False,
+    word: str | None = None,
+) -> Times:
     """Read a time column: whole numbers or dates.
 
     Parameters
@@ -51,6 +61,8 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
         Convert zoned values to this zone's wall clock. Without it a single zone keeps its own wall clock.
     allow_missing : bool
         Whether missing values are allowed (a date of first treatment, where missing means never).
+    word : str, optional
+        Text that counts as missing.
 
     Raises
     ------
@@ -59,7 +71,7 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
     """
     import pandas as pd
 
-    series = table.series(column, role)
+    series = _plain(table.series(column, role), word)
     dtype = series.dtype
     native = getattr(series.to_native(), "dtype", None)
     if isinstance(native, pd.DatetimeTZDtype):
@@ -86,8 +98,43 @@ def times(table: Table, column: str, role: str, *, timezone: str | None = None, 
     return out
 
 
+def _plain(series: nw.Series[Any], word: str | None) -> nw.Series[Any]:
+    """Categories as what they are categories of, and without `word`, where there are any."""
+    import pandas as pd
+
+    native = series.to_native()
+    if isinstance(getattr(native, "dtype", None), pd.CategoricalDtype):
+        kept = native.dtype.categories.dtype
+        if kept.kind in "iufM" if hasattr(kept, "kind") else False:
+            whole = kept.kind in "iu" and not native.isna().any()
+            series = nw.from_native(native.astype(kept if whole or kept.kind == "M" else "float64"), series_only=True)
+    if word is not None and series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+        items = [None if isinstance(v, str) and v == word else v for v in series.to_list()]
+        series = nw.from_native(_of_one_kind(items), series_only=True)
+    return series
+
+
+def _of_one_kind(items: list[Any]) -> pd.Series[Any]:
+    """Objects, and whole numbers written as text beside a word as the numbers they are."""
+    import pandas as pd
+
+    whole = all(v is None or (isinstance(v, str) and _WHOLE_TEXT.fullmatch(v)) for v in items)
+    short = whole and all(v is None or len(v) < 8 for v in items)  # 20250505 as text is a date
+    return pd.Series([None if v is None else int(v) for v in items] if short else items, dtype=object)
+
+
 def _whole_times(values: FloatArray, column: str, role: str) -> Times:
-    # Infinity is a common code for "never"; it is missing here and refused where missing is.
+    # Infinity is a common code for "never"; it is missing here and refused where missing is. Minus infinity is a date
+    # before all others, if anything: read as missing it would make treated units controls.
+    before = np.isneginf(values)
+    if before.any():
+        raise InputError(
+            f"{role} holds minus infinity",
+            column=column,
+            count=int(before.sum()),
+            rows=first_rows(before),
+            remedy="give the period itself; where there is none (never treated), leave the cell empty or write inf",
+        )
     missing = ~np.isfinite(values)
     fraction = ~missing & (values != np.floor(values))
     if fraction.any():
@@ -170,7 +217,9 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     if bad:
         wrong = np.zeros(len(items), dtype=bool)
         wrong[~missing] = np.isin(codes, bad)
-        raise rules.bad_time(column, role, str(distinct[bad[0]]), int(wrong.sum()), first_rows(wrong))
+        raise rules.bad_time(
+            column, role, str(distinct[bad[0]]), int(wrong.sum()), first_rows(wrong), code=role == "first_treated"
+        )
     if len(zones) > 1:
         detail = ", ".join(sorted("none" if z is None else f"offset {z}" for z in zones))
         raise rules.mixed_zones(column, role, detail)

@@ -163,7 +163,7 @@ def incremental_gmv(
         parts_of_return = (profit, spent, var_profit * square, var_cost * square, cov_profit * square)
         special[4] = partial(_return_interval, parts_of_return, df)
     special_p: dict[int, float] = {}
-    withheld = result.estimates.withheld
+    withheld = "" if math.isfinite(row.low) else result.estimates.withheld
     limits = result.estimates.special.get(row.place)
     if limits is not None and effect.cost is not None:
         special, withheld = {}, "few clusters are treated, and placebo runs do not cover gain and cost together"

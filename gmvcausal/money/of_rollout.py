@@ -41,7 +41,7 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
     if spillover is not None:
         over += f" and {spillover.unit_periods:,} exposed ones"
     return Effect(
-        result.row(0 if spillover is None else result.estimates.term.index("total")),
+        result.row(result.fitted.per_cell),
         cells * parts,
         str(result.manifest.options.get("outcome")),
         over + (f", {parts:g} parts in each" if parts != 1 else ""),
@@ -102,10 +102,10 @@ def _cost(result: Any, cost: Any) -> Cost:
             "cost= is a result from other units, clusters or treated periods, so gain and cost have no common total",
             remedy="run gc.did on the same panel with outcome= set to the cost column and the same options",
         )
+    gain, spent = result.row(result.fitted.per_cell), cost.row(cost.fitted.per_cell)
     mine, other = result.cluster_influence(total=True), cost.cluster_influence(total=True)
-    cov = float(mine @ other) if math.isfinite(result.std_error) else math.nan
-    row = cost.row(0 if cost.fitted.spillover is None else cost.estimates.term.index("total"))
-    return Cost(str(cost.manifest.options.get("outcome")), row.estimate, row.std_error**2, cov)
+    cov = float(mine @ other) if math.isfinite(gain.std_error) else math.nan
+    return Cost(str(cost.manifest.options.get("outcome")), spent.estimate, spent.std_error**2, cov)
 
 
 def _same_exposure(one: Any, other: Any) -> bool:

@@ -62,7 +62,11 @@ class Units:
 
 def from_rows(table: Table, treatment: str, control: Any, covariates: Sequence[str], unit: str | None) -> Units:
     """Every row is a unit."""
-    treated = _arms(table, treatment, control)
+    treated = _arms(
+        table, treatment, control,
+        "if it is the date of first treatment (missing means never), pass time= and unit= and leave control= out; "
+        "else say what these rows got",
+    )  # fmt: skip
     encoded = encode(table, covariates, _MISSING)
     if unit is None:
         try:
@@ -100,7 +104,11 @@ def from_panel(
     start = _starts(table, treatment, control, at, n, clock)
     never, first, last = np.iinfo(np.int64).max, int(clock.values.min()), int(clock.values.max())
     if start is None:
-        flag = _arms(table, treatment, control)
+        flag = _arms(
+            table, treatment, control,
+            "if it is the date of first treatment (missing means never), leave control= out; else say what these rows "
+            "got",
+        )  # fmt: skip
         treated = np.zeros(n, dtype=bool)
         treated[at] = flag
         if (treated[at] != flag).any():
@@ -114,7 +122,9 @@ def from_panel(
     gone = np.zeros(n, dtype=bool) if start is None else treated & (start <= first)
     if late.any():
         notes.append(f"{int(late.sum()):,} units are first treated after the last period and count as untreated")
-    cut = _cut(before, clock) if before is not None else _first_start(start, treated & ~gone, never)
+    cut = _first_start(start, treated & ~gone, never)
+    if before is not None:
+        cut = _before(before, clock, cut if cut != never else None)
     if gone.any():
         dropped["treated from the first period on"] = int(gone.sum())
     rows = np.ones(len(at), dtype=bool) if cut is None else clock.values < cut
@@ -159,8 +169,16 @@ def _when(start: IntArray, clock: Times, never: int) -> NDArray[np.str_]:
     return np.array(words, dtype=np.str_)[at]
 
 
-def _arms(table: Table, column: str, control: Any) -> BoolArray:
-    """Treated or not: 0/1 or booleans as they are; of two other values, all but `control`."""
+def _arms(table: Table, column: str, control: Any, missing: str) -> BoolArray:
+    """Treated or not: 0/1 or booleans as they are; of two other values, all but `control`.
+
+    `missing` is the remedy where values are missing.
+    """
+    gone = table.series(column, "treatment").is_null().to_numpy().astype(bool)
+    if table.frame[column].dtype.is_float():
+        gone |= np.isnan(table.frame[column].to_numpy())
+    if gone.any():
+        raise rules.missing(column, "treatment", int(gone.sum()), first_rows(gone), missing)
     values = id_values(table, column, "treatment")
     found = pd.unique(values)
     if len(found) == 1:
@@ -237,6 +255,23 @@ def _first_start(start: IntArray | None, treated: BoolArray, never: int) -> int 
     if start is None:
         return None
     return int(start[treated].min()) if treated.any() else never
+
+
+def _before(before: Any, clock: Times, start: int | None) -> int:
+    """The first period of the tactic as the caller says, which must not lie behind the first start in the data."""
+    cut = _cut(before, clock)
+    if start is not None and cut > start:
+        raise InputError(
+            f"before={said(before)} lies behind the first start of the tactic in the data, so that values after it "
+            "would count as known before",
+            remedy="leave before= out: the first start in the data is taken then",
+        )
+    if clock.values.min() <= cut <= clock.values.max() and not (clock.values == cut).any():
+        raise InputError(
+            f"before={said(before)} lies between two periods",
+            remedy="name the first period of the tactic, as time has it",
+        )
+    return cut
 
 
 def _cut(before: Any, clock: Times) -> int:

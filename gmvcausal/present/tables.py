@@ -39,6 +39,8 @@ def estimates_table(result: Result) -> Table:
         head = (*head[:-1], "relative", head[-1])
         rows = tuple((*row[:-1], _relative(*span), row[-1]) for row, span in zip(rows, spans, strict=True))
     note = [f"Estimand: {result.told.estimand}; in {result.told.unit}."]
+    if result.manifest.choices:
+        note.append(f"Options: {'; '.join(result.manifest.choices)}.")
     if not result.audit.credible:
         note.append(words.answer(result))
     elif result.estimates.withheld:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmvcausal.present import digits, phrases, tables, words
@@ -35,9 +36,14 @@ def summary(result: Result) -> str:
     lines += ["", *_block("Estimand", estimands)]
     lines += _block("Unit", [digits.inline(result.told.unit)])
     lines += _block("n", [digits.inline(getattr(result, "everybody", "")) or phrases.units_words(result.told.n)])
+    told = digits.inline("; ".join(result.manifest.choices))
+    lines += _block("Options", [phrases.sentence(told)]) if told else []
     lines += ["", *estimates_lines(result), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
-        lines += _block("No interval", [phrases.sentence(digits.inline(result.estimates.withheld))])
+        some = math.isfinite(result.told.low)  # the headline has one, and other rows have none
+        lines += _block(
+            "Other terms" if some else "No interval", [phrases.sentence(digits.inline(result.estimates.withheld))]
+        )
     lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))])
     lines += ["", *audit_lines(result)]
     lines += ["", *_rows(result)]

@@ -36,6 +36,8 @@ class Manifest:
         Reason -> how many rows or units were left out.
     notes : tuple of str
         What was repaired or decided, one sentence each; the summary prints them.
+    choices : tuple of str
+        The options that made the number, in words, where the estimate does not show them.
     arrays : callable
         Gives the analysed arrays in canonical order (sorted by unit and time), for the hash.
     """
@@ -48,6 +50,7 @@ class Manifest:
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     arrays: Callable[[], Iterable[NDArray[Any]]] = field(default=tuple, repr=False, compare=False)
+    choices: tuple[str, ...] = ()
 
     @cached_property
     def versions(self) -> dict[str, str]:

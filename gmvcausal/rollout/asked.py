@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.rollout.chance.inference import BY_CONTROLS
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
 from gmvcausal.rollout.methods import METHODS
 
 EVERY_INFERENCE = tuple(dict.fromkeys(how for method in METHODS.values() for how in method.inference))
 # Options that only some estimators take -> what they are when not given.
-_PARTICULAR: dict[str, Any] = {
+PARTICULAR: dict[str, Any] = {
     "control": "never_treated",
     "base_period": "varying",
     "assignment": None,
@@ -25,7 +26,6 @@ _NEEDED = {
     "dose": ("dose", "the column of the dose of each treated unit"),
     "eligible": ("triple", "the 0/1 column of whom the tactic is meant for"),
 }
-_BY_CONTROLS = ("conley_taber", "ferman_pinto")
 
 
 def refuse_unused(options: dict[str, Any]) -> None:
@@ -41,12 +41,19 @@ def refuse_unused(options: dict[str, Any]) -> None:
         raise InputError(
             "adjustment= has no meaning without covariates=", remedy="name the covariates, or leave it out"
         )
-    if options["covariates"] and options["inference"] in _BY_CONTROLS:
+    if options["covariates"] and options["inference"] in BY_CONTROLS:
         raise InputError(
             f"inference={options['inference']!r} is not made with covariates=: it would compare without them",
             remedy="leave one of them out",
         )
-    for name, default in _PARTICULAR.items():
+    if options["covariates"] and options["assignment"] is not None:
+        raise InputError(
+            "assignment= is not used with covariates=: the lot is drawn anew without them",
+            remedy="leave one of them out",
+        )
+    for name, default in PARTICULAR.items():
+        if name == "ssc" and options[name] == "none" and name not in method.takes:
+            continue  # that is what an estimator without a small-sample factor does
         if name not in method.takes and options[name] != default:
             raise InputError(
                 f"{name}= has no meaning for estimator={estimator!r}",
@@ -62,6 +69,11 @@ def refuse_unused(options: dict[str, Any]) -> None:
         own = f", or choose one of {', '.join(method.inference)}" if method.inference else ""
         raise InputError(
             f"inference= has no meaning as {how!r} for estimator={estimator!r}", remedy=f"leave inference= out{own}"
+        )
+    if options["treated"] is not None and options["first_treated"] not in ("first_treated", options["treated"]):
+        raise InputError(
+            f"treated={options['treated']!r} is used in place of first_treated=, and both are given",
+            remedy="leave one of them out: they may disagree",
         )
     if options["never"] is not None and options["treated"] is not None:
         raise InputError(

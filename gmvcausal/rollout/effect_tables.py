@@ -55,7 +55,7 @@ class EffectTables(Refereed):
         -------
         DataFrame
             event_time, estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous unless
-            ``bands="pointwise"``), n (treated units that contribute). The base has estimate 0 and no interval.
+            ``bands="pointwise"``), n (treated units seen behind it). The base has estimate 0 and no interval.
 
         Raises
         ------

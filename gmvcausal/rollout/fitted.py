@@ -16,7 +16,7 @@ from gmvcausal.rollout.group_time.adjusted import TRIM
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
-from gmvcausal.rollout.intake.cohorts import ALWAYS
+from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.covariates import Given
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
@@ -105,9 +105,14 @@ class Series:
             spread=self.spread.take(use),
         )
 
+    @property
+    def behind(self) -> IntArray:
+        """Clusters on the smaller side; where few of a cohort's units are seen, no more than these."""
+        return np.minimum(self.clusters, self.n)
+
     def withheld(self) -> FloatArray:
         """`cov` with NaN where too few clusters stand behind a term."""
-        few = self.clusters < MIN_CLUSTERS
+        few = self.behind < MIN_CLUSTERS
         out = self.cov.copy()
         out[few] = np.nan
         if out.ndim == 2:
@@ -170,6 +175,8 @@ class Fitted:
         Where exposed units were set apart; the last two terms are then "spillover" and "total".
     doses : Doses or None
         Effects by dose.
+    per_cell : int
+        The term that, times `treated_cells`, is the total: the mean over treated unit-periods as they were seen.
     """
 
     estimates: Estimates
@@ -192,6 +199,7 @@ class Fitted:
     switching: Switching | None = None
     spillover: Spillover | None = None
     doses: Doses | None = None
+    per_cell: int = 0
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
@@ -294,6 +302,25 @@ def trimmed_note(effects: Effects) -> list[str]:
     return [f"up to {count:,} control units have a propensity of {TRIM} or more and got no weight"]
 
 
+def idle_note(panel: Panel, effects: Effects) -> list[str]:
+    """Say which covariates change over time but never between the units of a base period: they adjust nothing."""
+    found = panel.covariates
+    if found is None or not found.moving:
+        return []
+    cells, flat = effects.cells, np.ones(len(found.names), dtype=bool)
+    _, first = np.unique(np.column_stack([cells.cohort, cells.base]), axis=0, return_index=True)
+    for k in first:
+        sides = np.append(cells.controls[k], False)  # the last for units left out
+        sides[cells.cohort[k]] = True
+        x = found.at(int(cells.base[k]))[sides[effects.group]]
+        x = x[np.isfinite(x).all(axis=1)]
+        flat &= (x == x[:1]).all(axis=0)
+    return [
+        f"covariate {name!r} is the same for all units in every base period, so it adjusts nothing"
+        for name, idle in zip(found.names, flat, strict=True) if idle
+    ]  # fmt: skip
+
+
 NO_RUNS = "placebo runs are not made with covariates: leave them out, or treat more clusters"
 
 
@@ -304,6 +331,11 @@ def no_anticipation(options: Options) -> None:
             f"anticipation= has no meaning for estimator={options.estimator!r}",
             remedy="use estimator='callaway_santanna', or leave out the rows of the anticipation periods",
         )
+
+
+def control_rule(asked: str, panel: Panel) -> str:
+    """Who serves as control: without never-treated units the not-yet-treated."""
+    return asked if (panel.start == UNTREATED).any() else "not_yet_treated"
 
 
 def no_stack(panel: Panel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gmvcausal.rollout.chance.inference import INFERENCE, with_inference
 from gmvcausal.rollout.dose.estimator import dose
@@ -20,7 +20,7 @@ from gmvcausal.rollout.synthetic.fit import INFERENCE as BY_PLACEBOS
 from gmvcausal.rollout.synthetic.fit import synthetic
 
 # Options that only some estimators use; whoever gives one to another is told so.
-_LINEAR = frozenset({"assignment", "ssc"})
+_LINEAR = frozenset({"assignment", "ssc"})  # ssc= also where it bears on the leads alone
 _CONDITIONAL = frozenset({"covariates", "adjustment"})
 _EXPOSED = frozenset({"exposed", "edges"})
 
@@ -67,7 +67,7 @@ METHODS: dict[str, Method] = {
         "without the tactic, each treated cohort would have moved in parallel with its control units; no "
         "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others "
         "alone",
-        takes=_LINEAR | _CONDITIONAL | _EXPOSED | {"control", "base_period"},
+        takes=_CONDITIONAL | _EXPOSED | {"assignment", "control", "base_period"},
         crossed=True,
     ),
     "two_by_two": Method(
@@ -89,6 +89,7 @@ METHODS: dict[str, Method] = {
         "Stacked difference-in-differences over campaigns",
         "without the campaign, the units sent it would have moved in parallel with those not sent it, "
         "campaign by campaign",
+        takes=frozenset({"ssc"}),
         absorbing=False,
     ),
     "synthetic_control": Method(
@@ -177,6 +178,7 @@ METHODS: dict[str, Method] = {
         naive,
         "Naive comparison of means",
         "units and periods with the tactic would have been like all others without it",
+        takes=frozenset(),
         absorbing=False,
         crossed=True,
     ),
@@ -185,4 +187,10 @@ METHODS: dict[str, Method] = {
 
 def estimate(panel: Panel, options: Options) -> Fitted:
     """The estimator that the options name, with the intervals that they ask for."""
-    return with_inference(panel, options, METHODS[options.estimator].run(panel, options))
+    fitted = METHODS[options.estimator].run(panel, options)
+    if panel.weight is not None:
+        e = fitted.estimates
+        fitted = replace(
+            fitted, estimates=replace(e, estimand=tuple(f"{t}, units by their weights" for t in e.estimand))
+        )
+    return with_inference(panel, options, fitted)

@@ -151,12 +151,12 @@ class DidResult(EffectTables):
 
         return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha)
 
-    def pre_trend_power(self, powers: Sequence[float] = (0.5, 0.8)) -> pd.DataFrame:
+    def pre_trend_power(self, powers: Sequence[float] | float = (0.5, 0.8)) -> pd.DataFrame:
         """Straight drifts that the test of the leads finds with stated power, and what they do if they stay unseen.
 
         Parameters
         ----------
-        powers : sequence of float
+        powers : sequence of float, or float
             Default .5 and .8: a drift that the test finds in half of all samples is one that a passed test says little
             about.
 
@@ -226,10 +226,17 @@ class DidResult(EffectTables):
     def cluster_influence(self, total: bool = False) -> Any:
         """Influence of every cluster, shape (clusters,): sums of squares give the variance.
 
-        Of the headline, or with `total` of the effect that money adds up, which holds the spillover where there is one.
+        Of the headline, or with `total` of the effect that money adds up: the mean over treated unit-periods as they
+        were seen, which holds the spillover where there is one.
         """
-        spillover = self.fitted.spillover if total else None
-        by_row = self.fitted.influence() if spillover is None else spillover.influence()
+        found = self.fitted
+        if not total or not found.per_cell:
+            by_row = found.influence()
+        elif found.spillover is not None:
+            by_row = found.spillover.influence()
+        else:
+            assert found.effects is not None and found.rows is not None  # further terms are made of these
+            by_row = found.effects.influence(found.rows[found.per_cell])
         return np.bincount(self.panel.cluster, by_row, minlength=self.panel.n_clusters)
 
 

@@ -22,6 +22,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.methods import METHODS, estimate
 from gmvcausal.rollout.result import DidResult, Origin
+from gmvcausal.rollout.stated import choices
 from gmvcausal.rollout.synthetic.result import SyntheticResult
 from gmvcausal.stats.inference import SSC_CHOICES
 from gmvcausal.stats.spatial import KERNELS
@@ -83,14 +84,15 @@ def did(
         Column of the period (whole numbers, dates, or ISO text).
     first_treated : str
         Column of the period in which the unit was first treated, constant within the unit. Never treated is NaN, NaT,
-        None or infinity, or 0 where 0 is no period and no other date lies before the first period.
+        None or infinity, or 0 where 0 is no period and no other date lies before the first period; how many units were
+        read so is said. Whole numbers may be months (YYYYMM) or days (YYYYMMDD).
     treated : str, optional
         0/1 column of whether the tactic is on, used in place of `first_treated`. It may switch off again only for
         ``switching``, ``twfe``, ``stacked`` and ``naive``.
     stack : str, optional
         Column of the campaign, for ``estimator="stacked"``.
     never : scalar, optional
-        A further code in `first_treated` that means never, for example -1 or 9999.
+        A further code in `first_treated` that means never, for example -1, 9999 or "none".
     estimator : {"callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "two_by_two", "twfe", \
 "stacked", "poisson", "dose", "triple", "switching", "synthetic_control", "augmented_synthetic_control", \
 "synthetic_did", "naive"}
@@ -299,10 +301,13 @@ def did(
     if unit is not None:
         panel = places.with_columns(data, panel, unit, options)
     panel = with_exposure(data, panel, options, options["edges"])
+    for name in options["covariates"]:
+        if not isinstance(covariates, str) and list(covariates).count(name) > 1:
+            panel.notes.append(f"covariate {name!r} was named more than once and counts once")
     measured = _outcome_unit(panel.meta, outcome, unit, time)
     if winsorise is not None:
         panel = winsor.capped(panel, options["winsorise"], options["anticipation"])
-        measured = f"{measured}, capped at {panel.cut.at:.6g}" if panel.cut else measured
+        measured = winsor.measured(measured, panel)
     checked = Options(
         estimator,
         control,
@@ -331,6 +336,7 @@ def did(
         dict(panel.dropped),
         (*panel.notes, *fitted.notes),
         partial(_analysed, panel),
+        choices(options, panel, fitted),
     )
     assumption = method.assumption
     if options["covariates"]:

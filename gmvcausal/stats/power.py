@@ -168,7 +168,7 @@ def size_normal(
 
 def read_power(power: float, alpha: float) -> float:
     """The power asked for; refused unless it lies between alpha and 1."""
-    target = float(check("level", power))
+    target = float(check("level", power, called="power"))
     if target <= check("alpha", alpha):
         raise InputError(
             f"power must exceed alpha, but is {target:g} with alpha {alpha:g}", remedy="ask for 0.8 or more"

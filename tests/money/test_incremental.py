@@ -106,7 +106,9 @@ def test_absent_unit_periods_have_no_money() -> None:
     based = set(frame.loc[frame["period"] == frame["first_treated"] - 1, "unit"])
     seen = ((frame["period"] >= frame["first_treated"]) & frame["unit"].isin(based)).sum()
     assert result.fitted.treated_cells == seen
-    assert result.incremental_gmv().estimate == pytest.approx(result.estimate * seen, **EXACT)
+    cells = result.att_gt().query("event_time >= 0")
+    total = float(cells["estimate"] @ cells["n"])
+    assert result.incremental_gmv().estimate == pytest.approx(total, **EXACT)
 
 
 def test_few_clusters_have_money_without_an_interval() -> None:

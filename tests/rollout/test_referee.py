@@ -146,7 +146,7 @@ def test_rooms_are_dealt_out_as_a_whole() -> None:
         (lambda r: r.by("gmv"), gc.InputError, "column of the design"),
         (lambda r: r.by("promo"), gc.InputError, "varies|constant"),
         (lambda r: r.by("tier", adjust="none"), gc.InputError, "adjust must be one of"),
-        (lambda r: r.robustness(winsorise=2), gc.InputError, "level"),
+        (lambda r: r.robustness(winsorise=2), gc.InputError, "winsorise"),
         (lambda r: r.robustness(drop=0), gc.InputError, "drop must count"),
         (lambda r: r.robustness(promotion="tier"), gc.InputError, "tier"),
         (lambda r: r.robustness(promotion="odd"), gc.InputError, "marks no days"),
@@ -233,9 +233,9 @@ def test_every_specification_is_what_did_gives() -> None:
     result = did(frame)
     found = result.robustness(promotion="promo", clusters=["group"])
     table = found.to_frame().set_index("term")
-    cap = frame.loc[frame["gmv"] > 0, "gmv"].quantile(0.99)
+    capped = did(frame, winsorise=0.99)
     by_hand = {
-        f"outcome winsorised at {cap:.4g} (q 0.99)": did(frame.assign(gmv=frame["gmv"].clip(upper=cap))),
+        f"outcome winsorised at {capped.panel.cut.at:.4g} (q 0.99)": capped,
         "without the first period": did(frame[frame["period"] > 1]),
         "without the last period": did(frame[frame["period"] < 8]),
         "without the period of promo": did(frame[frame["promo"] == 0]),
@@ -261,8 +261,8 @@ def test_refused_specifications_are_listed() -> None:
     found = did(rollout(100, seed=3)).robustness()
     assert "estimator two by two" in set(found.not_estimated()["spec"])
     assert found.not_estimated()["reason"].str.len().min() > 10 and "Not estimated" in found.summary()
-    negative = did(common().assign(gmv=lambda f: -f["gmv"].abs())).robustness()
-    assert ("outcome winsorised", "no outcome is above 0") in negative.refused
+    nothing = did(common().assign(gmv=lambda f: f["gmv"] * (f["unit"] < 3) * (f["period"] > 6))).robustness()
+    assert any(n == "outcome winsorised (q 0.99)" and "non-zero outcomes" in why for n, why in nothing.refused)
 
 
 # --- power ------------------------------------------------------------------------------------------------------

@@ -30,11 +30,12 @@ def few_clusters(case: Case) -> Check:
         status = status if known else "warned"
         why = "" if known else "no standard error can be had from so few, so "
         message += f"; {why}the interval is by {estimates.method}"
-    elif estimates.withheld:
+    elif not math.isfinite(float(estimates.std_error[0])):
         status = "failed"
-        message += "; " + estimates.withheld.partition(": ")[2]
+        message += "; " + (estimates.withheld.partition(": ")[2] or estimates.withheld)
+    lacks = "mend what placebo runs lack, " if "placebo runs need" in estimates.withheld else ""
     remedy = (
-        "collect more treated units, mend what placebo runs lack, or read the estimate without an interval"
+        f"collect more treated units, {lacks}or read the estimate without an interval"
         if status == "failed"
         else ("read intervals near the margin with care" if status == "warned" else "")
     )
@@ -63,13 +64,15 @@ def cohort_size(case: Case) -> Check | None:
 def always_treated(case: Case) -> Check | None:
     """Units without an untreated period cannot be compared and were left out."""
     cohorts = case.panel.cohorts
-    if cohorts is None or case.options.estimator == "twfe":
+    if cohorts is None or case.options.estimator in ("twfe", "naive"):  # these keep them
         return None
     share = cohorts.always / len(cohorts.start)
     status = judge("always_treated", share)
     message = f"{cohorts.always:,} of {len(cohorts.start):,} units were treated from the start"
     message += " and are left out" if cohorts.always else ""
     remedy = "supply earlier periods if the effect on these units matters" if share else ""
+    if share and cohorts.zeros:
+        remedy += f"; {cohorts.zeros:,} of them hold 0, which is a period here: pass never=0 if it means never treated"
     return Check("always_treated", status, message, share, bound("always_treated"), remedy)
 
 

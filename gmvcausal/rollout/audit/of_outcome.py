@@ -12,6 +12,7 @@ from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, retry
 from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.intake import winsor
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.ratios.poisson import poisson
 from gmvcausal.stats.humps import two_humps
@@ -23,6 +24,7 @@ _ROWS = 16_384
 _SAMPLE = 20_000
 _RARE = 0.025
 _COHORT = 10  # units, from which on a cohort has a largest share of its own
+_CAP = 0.99
 MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 
 
@@ -47,20 +49,21 @@ def leverage(case: Case) -> Check | None:
     )
     if value <= threshold:
         return Check("leverage", "passed", message, value, threshold)
-    size = np.abs(panel.y[np.isfinite(panel.y) & (panel.y != 0)])
-    cap = float(np.quantile(size, 0.99))
+    remedy = "look at this unit; report the capped estimate beside the plain one"
+    if panel.cut is not None:
+        plain = replace(winsor.uncapped(panel), notes=[], dropped={})
+        message += f"; the outcomes are capped already, and without the cap the estimate is {retry(case, plain)}"
+        return Check("leverage", "warned", message, value, threshold, remedy)
+    try:
+        other = winsor.capped(panel, _CAP, case.options.anticipation)
+    except GmvCausalError as error:
+        return Check("leverage", "warned", f"{message} (no cap is tried: {error.rule})", value, threshold, remedy)
+    assert other.cut is not None  # it was just capped
     message += (
-        f"; with outcomes capped at {cap:.4g} (99 % of the non-zero ones) the estimate is "
-        f"{retry(case, replace(panel, y=np.clip(panel.y, -cap, cap), notes=[], dropped={}))}"
+        f"; with outcomes capped at {other.cut.at:.4g} ({100 * _CAP:g} % of the non-zero ones without the tactic) the "
+        f"estimate is {retry(case, replace(other, cut=None, notes=[], dropped={}))}"
     )
-    return Check(
-        "leverage",
-        "warned",
-        message,
-        value,
-        threshold,
-        "look at this unit; report the capped estimate beside the plain one",
-    )
+    return Check("leverage", "warned", message, value, threshold, remedy)
 
 
 def _usual(panel: Panel, treated: BoolArray, share: FloatArray) -> FloatArray:

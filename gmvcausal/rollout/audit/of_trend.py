@@ -24,7 +24,7 @@ def leads_of(event: Series | None) -> Series | None:
     """The leads that enough treated clusters stand behind."""
     if event is None or event.reference is None:
         return None
-    use = (event.at < event.reference) & (event.clusters >= MIN_CLUSTERS)
+    use = (event.at < event.reference) & (event.behind >= MIN_CLUSTERS)
     if not use.any():
         use = event.at < event.reference
     return event.take(use)
@@ -44,7 +44,7 @@ def _no_leads(case: Case, name: str) -> Check | None:
             "only one period lies before the treatment, so parallel trends cannot be tested",
             remedy="supply earlier periods, or argue for parallel trends from outside the data",
         )
-    if int(leads.clusters.max()) < MIN_CLUSTERS:
+    if int(leads.behind.max()) < MIN_CLUSTERS:
         return Check(name, "not_run", _too_few())
     return None
 
@@ -100,6 +100,8 @@ def pre_trend(case: Case) -> Check:
     every = leads_of(case.event)
     if bad is not None or every is None:
         return bad or Check("pre_trend", "not_run", "there are no leads")
+    if not np.diag(every.cov).any():
+        return Check("pre_trend", "not_run", "the outcome leaves the leads no variation, so they cannot be tested")
     made = tested(every)
     if made is None:
         return Check("pre_trend", "not_run", too_unequal())
@@ -163,7 +165,7 @@ def pre_trend_slope(case: Case) -> Check:
     """Does the effect merely continue the line that was there before?"""
     bad = _no_leads(case, "pre_trend_slope")
     leads = leads_of(case.event)
-    few = leads is not None and len(leads.at) > 0 and int(leads.clusters.max()) < MIN_CLUSTERS
+    few = leads is not None and len(leads.at) > 0 and int(leads.behind.max()) < MIN_CLUSTERS
     if few:
         bad = None
     if bad is not None or leads is None or case.event is None or leads.reference is None:

@@ -19,7 +19,8 @@ from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED, Contrasts
 from gmvcausal.stats.small_sample import groups_of_clusters
 from gmvcausal.stats.spatial import conley
 
-INFERENCE = ("wild", "conley_taber", "ferman_pinto", "conley")
+BY_CONTROLS = ("conley_taber", "ferman_pinto")  # those that read chance off the controls
+INFERENCE = ("wild", *BY_CONTROLS, "conley")
 WILDER = 2.0  # times as variable as the controls, from which on clusters are not taken as alike
 MIN_WILD = 5  # clusters on the smaller side: with three, 0.2 % were rejected at a nominal 5 %
 
@@ -34,7 +35,33 @@ def with_inference(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
     """
     made = {"wild": _wild, "conley": _spatial, "conley_taber": _controls, "ferman_pinto": _controls}
     how = made.get(str(options.inference))
-    return fitted if how is None else how(panel, options, fitted)
+    if how is None:
+        return fitted
+    try:
+        return how(panel, options, fitted)
+    except DesignError as error:
+        if error.remedy:
+            raise
+        raise DesignError(error.rule, column=error.column, remedy=_instead(panel, options, fitted)) from None
+
+
+def _instead(panel: Panel, options: Options, fitted: Fitted) -> str:
+    """What does hold in this design, tried out: advice that is refused in its turn is none."""
+    found = []
+    if np.isfinite(fitted.estimates.interval(1 - options.alpha)[0][0]):
+        found.append("leave inference= out")
+    for name in ("wild", *BY_CONTROLS):
+        if name != options.inference:
+            try:
+                (_wild if name == "wild" else _controls)(panel, replace(options, inference=name), fitted)
+            except DesignError:
+                continue
+            found.append(f"use inference={name!r}")
+    if found:
+        return ", or ".join(found)
+    return (
+        "no other interval holds here either: collect more treated or control clusters, or show the point without one"
+    )
 
 
 # --- scores of clusters -----------------------------------------------------------------------------------------
@@ -98,7 +125,6 @@ def _wild(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
             f"the wild bootstrap needs {needed} clusters on each side, and there are {fitted.clusters[0]} treated "
             f"and {fitted.clusters[1]} control: with fewer it rejects almost never, or far too often",
             column=panel.cluster_name,
-            remedy="leave inference= out, which then makes placebo runs, or use 'conley_taber' or 'ferman_pinto'",
         )
     e = fitted.estimates
     draws = wild.multipliers(panel.n_clusters, options.seed)
@@ -139,9 +165,7 @@ def _controls(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
     name = str(options.inference)
     made = followed(panel, options, float(fitted.estimates.estimate[0]), base)
     if isinstance(made, str):
-        raise DesignError(
-            f"inference={name!r} does not hold here: {made}", remedy="leave inference= out, or use inference='wild'"
-        )
+        raise DesignError(f"inference={name!r} does not hold here: {made}")
     contrasts, cluster = made[0], made[2]
     treated, control = len(contrasts.treated), len(contrasts.control)
     if control < MIN_PLACEBOS or treated > MOST_TREATED * control:
@@ -149,7 +173,6 @@ def _controls(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
             f"inference={name!r} reads chance off the controls: it needs {MIN_PLACEBOS} control clusters and twice as "
             f"many as are treated, and there are {control} and {treated}",
             column=panel.cluster_name,
-            remedy="leave inference= out",
         )
     runs: ControlRuns
     if name == "conley_taber":
@@ -188,8 +211,7 @@ def _alike(contrasts: Contrasts) -> None:
     if own > WILDER**2 * rest:
         raise DesignError(
             f"Conley and Taber take all clusters as alike, but before the start the treated varied "
-            f"{np.sqrt(own / rest) if rest > 0 else np.inf:.2g} times as much as the controls",
-            remedy="leave inference= out: placebo runs measure each cluster by its own past",
+            f"{np.sqrt(own / rest) if rest > 0 else np.inf:.2g} times as much as the controls"
         )
 
 
@@ -200,8 +222,7 @@ def _within_sizes(contrasts: Contrasts, members: FloatArray) -> None:
     if outside:
         raise DesignError(
             f"{outside} treated clusters are larger or smaller than every control, and a variance fitted on the "
-            "controls says nothing there",
-            remedy="leave inference= out: placebo runs measure each cluster by its own past",
+            "controls says nothing there"
         )
 
 
@@ -213,7 +234,6 @@ def _spatial(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
             f"Conley's standard errors need {MIN_CLUSTERS} clusters on each side, and there are {fitted.clusters[0]} "
             f"treated and {fitted.clusters[1]} control",
             column=panel.cluster_name,
-            remedy="leave inference= out",
         )
     assert panel.place is not None and options.cutoff is not None  # the verb asks for both
     where = np.empty((panel.n_clusters, 2))
@@ -238,4 +258,8 @@ def _spatial(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
     )
     note = "tables by event time, cohort and period have standard errors by cluster, without distance"
     withheld = "only the headline has a standard error by distance" if k < len(e.term) else ""
-    return replace(fitted, estimates=replace(e, cov=cov, method=method, withheld=withheld), notes=(*fitted.notes, note))
+    # Intervals of their own that other terms had (per cent) know no distance either.
+    special = {t: limits for t, limits in e.special.items() if t < k}
+    p = {t: value for t, value in e.special_p.items() if t < k}
+    made = replace(e, cov=cov, method=method, withheld=withheld, special=special, special_p=p)
+    return replace(fitted, estimates=made, notes=(*fitted.notes, note))

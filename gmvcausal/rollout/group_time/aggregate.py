@@ -7,7 +7,7 @@ by the delta method, the derivative with respect to each share p_g.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ class Effects(Grouped, Protocol):
     def shares(self) -> FloatArray:
         """Share of every cohort, shape (G,)."""
 
+    @property
+    def cell_units(self) -> FloatArray:
+        """Treated units behind every cell, shape (K,)."""
+
 
 @dataclass(frozen=True)
 class Aggregates:
@@ -75,16 +79,20 @@ class Aggregates:
 Part = tuple[float, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def size_weighted(effects: Effects, inside: NDArray[np.bool_]) -> Part:
-    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls."""
+def size_weighted(effects: Effects, inside: NDArray[np.bool_], seen: FloatArray | None = None) -> Part:
+    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls.
+
+    With `seen`, shape (K,), the share of its cohort that each cell holds counts too, as known.
+    """
     k, shares, at = len(effects.att), effects.shares, np.flatnonzero(inside)
     att, cohort = effects.att[at], effects.cells.cohort[at]
-    weight = shares[cohort]
+    part = np.ones(len(at)) if seen is None else seen[at]
+    weight = part * shares[cohort]
     total = weight.sum()
     estimate = float(weight @ att / total)
     row = np.zeros(k + len(shares))
     row[at] = weight / total
-    row[k:] = np.bincount(cohort, (att - estimate) / total, minlength=len(shares))
+    row[k:] = np.bincount(cohort, part * (att - estimate) / total, minlength=len(shares))
     cohorts = np.bincount(cohort, minlength=len(shares)) > 0
     return estimate, row, cohorts, np.asarray(effects.cells.controls[at].any(axis=0))
 
@@ -112,6 +120,14 @@ def post(effects: Effects) -> NDArray[np.bool_]:
 def simple(effects: Effects) -> Aggregates:
     """All post cells, weighted by cohort size."""
     return _collect(np.array([0]), [size_weighted(effects, post(effects))], effects)
+
+
+def by_units_seen(effects: Effects, inside: NDArray[np.bool_]) -> Aggregates | None:
+    """The cells `inside`, weighted by the units seen in each; None where none is absent: cohort sizes say as much."""
+    seen = effects.cell_units / effects.n[effects.cells.cohort]
+    if (seen[inside] == 1.0).all():
+        return None
+    return _collect(np.array([0]), [size_weighted(effects, inside, seen)], effects)
 
 
 def by_event(effects: Effects) -> Aggregates:
@@ -163,6 +179,14 @@ def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
     """The one cohort behind each cell, shape (K, G)."""
     out = np.zeros((len(effects.att), len(effects.shares)), dtype=bool)
     out[np.arange(len(out)), effects.cells.cohort] = True
+    return out
+
+
+def most_units(live: NDArray[Any], cohort: IntArray, count: FloatArray, n_cohorts: int) -> FloatArray:
+    """Most units that any cell of a cohort brings to each row of `live` (a x K), shape (a, G)."""
+    out = np.zeros((len(live), n_cohorts))
+    row, cell = np.nonzero(live)
+    np.maximum.at(out, (row, cohort[cell]), count[cell])
     return out
 
 

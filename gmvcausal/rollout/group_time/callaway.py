@@ -17,28 +17,30 @@ from gmvcausal.rollout.fitted import (
     Options,
     Runs,
     Series,
+    control_rule,
     given,
     headline,
+    idle_note,
     no_stack,
     trimmed_note,
 )
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.effects import group_time, rebase
+from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.group_time.spillover import beside_spillover, reach
 from gmvcausal.rollout.group_time.tables import Compared, cell_series, effect_series, sides_of
-from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
+from gmvcausal.rollout.intake.cohorts import check_variation
 from gmvcausal.rollout.intake.panel import Panel
 
 
 def callaway_santanna(panel: Panel, options: Options) -> Fitted:
     """Group-time effects aggregated with the uncertainty of the cohort shares (Callaway and Sant'Anna 2021)."""
     no_stack(panel)
-    control, position, notes = options.control, panel.grid.position, list[str]()
-    reached = None if panel.exposed is None else reach(panel, control)
-    check_variation(panel.start, "first_treated")
-    if control == "never_treated" and not (panel.start == UNTREATED).any():
-        control = "not_yet_treated"
+    control, position, notes = control_rule(options.control, panel), panel.grid.position, list[str]()
+    reached = None if panel.exposed is None else reach(panel, options.control)
+    check_variation(panel.start, "first_treated", panel.cohorts)
+    if control != options.control:
         notes.append("no unit is never treated, so the not-yet-treated serve as controls")
     effects = group_time(
         panel.y, panel.start, panel.cluster, panel.weight, position, control, options.base_period,
@@ -54,7 +56,7 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
             remedy="supply earlier periods, later periods or untreated units",
         )
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
-    notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects)
+    notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects) + idle_note(panel, effects)
     untreated = effects.group == len(effects.n) - 1
     treated = (effects.group >= 0) & ~untreated & (panel.start >= 0)
     universal = partial(rebase, effects, position, control, "universal", options.anticipation, reached)
@@ -119,12 +121,20 @@ def summarised(
         aggregate.mean_of_cohorts(by_cohort, effects),
         aggregate.mean_of(by_period),
     ]
+    by_unit = aggregate.by_units_seen(effects, aggregate.post(effects)) if panel.weight is None else None
+    if by_unit is not None:
+        # Where units leave or enter, cohort sizes are not what a total may be made with.
+        parts.append(by_unit)
+        what = terms[0][1].partition(" weighted by ")[0]
+        terms = [*terms, ("per unit-period", f"{what} weighted by the treated units seen in each")]
     rows = np.vstack([p.rows for p in parts])
     cov, spread = effects.uncertainty(rows)
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
     sides = sides_of(effects, parts[0].cohorts, parts[0].controls, cluster)
     clusters = (int(sides[0][0]), int(sides[1][0]))
     estimate = np.concatenate([p.estimate for p in parts])
+
+    lost = 0 if isinstance(effects, FromMoments) else int((effects.lost & treated).sum())
 
     def event() -> Series:
         found = universal()
@@ -140,7 +150,7 @@ def summarised(
         options.outcome_unit,
         estimate,
         cov,
-        int((effects.group >= 0).sum()),
+        int((effects.group >= 0).sum()) - lost,
         spread,
         clusters,
         lambda: runs(float(estimate[0])),
@@ -156,6 +166,7 @@ def summarised(
         effects,
         tables,
         rows=rows,
+        per_cell=0 if by_unit is None else len(terms) - 1,
     )
 
 

@@ -69,7 +69,7 @@ class FromUnits:
         """Whether no cell is absent."""
         return bool(np.isfinite(self.y.sum()))
 
-    @property
+    @cached_property
     def cell_units(self) -> FloatArray:
         """Treated units seen in both periods of every cell, shape (K,): those that it compares."""
         if self.complete:

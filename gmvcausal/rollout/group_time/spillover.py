@@ -36,7 +36,7 @@ class Spillover:
     event, cells : callable
         By periods since the first exposure; and every cohort and period.
     influence : callable
-        Of every row on the term "total".
+        Of every row on the term "total", the one that money adds up.
     naive : float
         The headline had exposed units been taken as controls.
     units, early, clean : int
@@ -115,12 +115,13 @@ def beside_spillover(
     overall = aggregate.spilled(effects)[0]
     periods = round(float(effects.cell_units[spill].sum()))
     ratio = periods / treated_cells
-    total = direct[:1] + ratio * overall.rows
+    seen = (aggregate.by_units_seen(effects, spill) if panel.weight is None else None) or overall
+    total = direct[found.per_cell : found.per_cell + 1] + ratio * seen.rows
     cov, spread = effects.uncertainty(np.vstack([direct, overall.rows, total]))
     exposed, clean_side = (
         int(aggregate.cluster_counts(g, effects, panel.cluster)[0]) for g in (overall.cohorts, overall.controls)
     )
-    point = np.array([overall.estimate[0], estimates.estimate[0] + ratio * overall.estimate[0]])
+    point = np.array([overall.estimate[0], estimates.estimate[found.per_cell] + ratio * seen.estimate[0]])
     made = _beside(estimates, point, cov, spread, (exposed, clean_side), (treated_cells, periods))
     naive = _naive(panel, options)
     units = (panel.start == ALWAYS) & (panel.exposed >= 0)
@@ -155,7 +156,8 @@ def beside_spillover(
         clean,
         periods,
     )
-    return replace(found, estimates=made, event=own_event, spillover=spillover), notes
+    per_cell = made.term.index("total")
+    return replace(found, estimates=made, event=own_event, spillover=spillover, per_cell=per_cell), notes
 
 
 def _beside(

@@ -19,15 +19,10 @@ def effect_series(
 ) -> Series:
     """Aggregates with their covariance and the clusters behind each."""
     cov, spread = effects.uncertainty(parts.rows)
-    return Series(
-        parts.at,
-        parts.estimate,
-        cov,
-        (parts.cohorts @ effects.n[:-1]).astype(np.int64),
-        smaller_side(effects, parts.cohorts, parts.controls, cluster),
-        spread,
-        reference,
-    )
+    live = parts.rows[:, : len(effects.att)]
+    units = aggregate.most_units(live, effects.cells.cohort, effects.cell_units, len(effects.n) - 1).sum(axis=1)
+    side = smaller_side(effects, parts.cohorts, parts.controls, cluster)
+    return Series(parts.at, parts.estimate, cov, units.astype(np.int64), side, spread, reference)
 
 
 def cell_series(effects: Compared, cluster: IntArray, which: NDArray[np.bool_] | None = None) -> Series:
@@ -45,7 +40,7 @@ def cell_series(effects: Compared, cluster: IntArray, which: NDArray[np.bool_] |
         effects.cells.event[at],
         effects.att[at],
         cov,
-        effects.n[effects.cells.cohort[at]].astype(np.int64),
+        effects.cell_units[at].astype(np.int64),
         side,
         spread,
     )

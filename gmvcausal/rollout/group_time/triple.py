@@ -31,7 +31,7 @@ TERMS = [
 def triple(panel: Panel, options: Options) -> Fitted:
     """Change of the eligible less that of the ineligible in treated places, less the same in untreated places."""
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
+    check_variation(panel.start, "first_treated", panel.cohorts)
     eligible = panel.eligible
     assert eligible is not None  # the verb asks for the column
     start, y, notes = _whole_cohorts(panel, eligible, options.anticipation)

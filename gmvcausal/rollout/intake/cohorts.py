@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +37,14 @@ class Cohorts:
         Units left out because they are treated after the data but within the anticipation window.
     zero_is_never : bool
         Whether 0 was read as "never".
+    undated : int
+        Units whose date of first treatment is missing or infinite: never treated.
+    coded : int
+        Units whose date is the code given as `never=`.
+    zeros : int
+        Units whose date is 0 where 0 is the first period.
+    hurried : int
+        Units among `always` that anticipation alone leaves without an earlier period.
     """
 
     start: IntArray
@@ -43,6 +52,10 @@ class Cohorts:
     always: int
     excluded: int
     zero_is_never: bool
+    undated: int = 0
+    coded: int = 0
+    zeros: int = 0
+    hurried: int = 0
 
 
 def from_first_treated(
@@ -73,8 +86,16 @@ def from_first_treated(
     units = np.bincount(of_unit, minlength=len(value))
     gone = missing.copy()
     zero_is_never = False
-    if never is not None:
-        gone |= ~missing & (value == never)
+    coded = ~missing & (value == never) if never is not None else np.zeros(len(value), dtype=bool)
+    gone |= coded
+    if coded.any() and gone.all():
+        raise DesignError(
+            f"never={grid.label(int(value[coded][0]))!r} reads the {int(units[coded].sum()):,} units that hold it as "
+            "never treated, and then no unit is treated",
+            column=column,
+            rows=rows(coded[of_unit]),
+            remedy="leave never= out if it is a period of treatment",
+        )
     before = ~gone & (value < first)
     zero = before & (value == 0)
     if not grid.is_date and zero.any() and 0 not in grid.values and not (before & ~zero).any():
@@ -106,8 +127,11 @@ def from_first_treated(
     excluded = np.zeros(len(value), dtype=bool)
     excluded[late] = grid.steps_after(value[late]) <= anticipation
     start[excluded] = ALWAYS
-    later, before_all, shadowed = (int(units[marked].sum()) for marked in (late & ~excluded, always, excluded))
-    return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never)
+    zeros = always & (value == 0) & (first == 0)
+    hurried = always & (value > first)
+    marked = (late & ~excluded, always, excluded, missing, coded, zeros, hurried)
+    later, before_all, shadowed, *rest = (int(units[where].sum()) for where in marked)
+    return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never, *rest)
 
 
 def _dates(value: IntArray, missing: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.bool_], IntArray]:
@@ -129,8 +153,10 @@ def _refuse_codes(
     before = np.unique(value[~gone & (value < first)])
     # A lone value before the periods, negative or farther off than the periods are long, is a code (-1, 1900-01-01).
     negative = not grid.is_date and first >= 0
-    lone = len(before) == 1 and ((negative and before[0] < 0) or first - before[0] > last - first)
-    far = ~gone & (value > last + (last - first))
+    ends = grid.scale(grid.values[[0, -1]])
+    span = int(ends[1] - ends[0])
+    lone = len(before) == 1 and ((negative and before[0] < 0) or int(ends[0] - grid.scale(before)[0]) > span)
+    far = ~gone & (grid.scale(value) > int(ends[1]) + span)
     suspect = far | (~gone & (value == before[0]) if lone else False)
     if suspect.any():
         code = value[of_unit[np.flatnonzero(suspect[of_unit])[0]]]
@@ -166,13 +192,20 @@ def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, colu
             "first_treated as the first start",
         )
     missing = ~ever
-    return from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows)
+    return replace(from_first_treated(grid.values[first], missing, grid, anticipation, None, column, rows), undated=0)
 
 
-def check_variation(start: IntArray, column: str) -> None:
-    """Refuse data in which nothing can be compared."""
+def check_variation(start: IntArray, column: str, found: Cohorts | None = None) -> None:
+    """Refuse data in which nothing can be compared; `found` knows how the dates were read, for the reason."""
     treated, always = start >= 0, int((start == ALWAYS).sum())
     if not treated.any():
+        if found is not None and found.hurried:
+            raise DesignError(
+                f"anticipation= reaches back beyond the first period for {found.hurried:,} of the {always:,} treated "
+                "units, and none is left with a period before",
+                column=column,
+                remedy="lower anticipation=, or supply earlier periods",
+            )
         if always:
             raise DesignError(
                 f"all {always:,} treated units are treated from the first period on, so no period before is observed",
@@ -183,6 +216,13 @@ def check_variation(start: IntArray, column: str) -> None:
             "no unit is treated within the periods observed", column=column, remedy="check the treatment column"
         )
     if not (start == UNTREATED).any() and len(np.unique(start[treated])) == 1:
+        if found is not None and found.zeros:
+            raise DesignError(
+                f"there is no control unit: {found.zeros:,} units hold 0, which is a period here, so that they count "
+                "as treated from it on, and all others start in one period",
+                column=column,
+                remedy="pass never=0 if 0 means never treated, else supply untreated units",
+            )
         raise DesignError(
             "every unit is treated in the same period, so there is no control unit",
             column=column,
@@ -190,11 +230,23 @@ def check_variation(start: IntArray, column: str) -> None:
         )
 
 
+def word_of_never(never: Any, column: nw.Series[Any]) -> str | None:
+    """The user's code for "never" where it is a word that the column holds, beside dates or numbers."""
+    if not isinstance(never, str) or column.dtype not in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+        return None
+    return never if never in set(column.unique().to_list()) else None
+
+
 def parse_never(never: Any, when: Times) -> int | None:
     """The user's code for "never" on the scale of the time column."""
     import pandas as pd
 
-    if never is None or never is pd.NaT or never is pd.NA or (isinstance(never, float) and not math.isfinite(never)):
+    if (
+        never is None
+        or never is pd.NaT
+        or never is pd.NA
+        or (isinstance(never, float) and (math.isnan(never) or never == math.inf))
+    ):
         return None  # missing and infinite mean never anyway
     try:
         if when.is_date:

@@ -28,8 +28,10 @@ class Grid:
         Whole steps since the first period; consecutive where no period is missing. Event time is a difference of these.
     is_date : bool
     step : int
-        Length of one step: months where `monthly`, else microseconds or whole numbers.
+        Length of one step on `scale`.
     monthly : bool
+    daily : bool
+        Whether whole numbers are days written YYYYMMDD.
     """
 
     values: IntArray
@@ -38,6 +40,7 @@ class Grid:
     step: int = 1
     monthly: bool = False
     note: str = ""
+    daily: bool = False
 
     @property
     def gaps(self) -> int:
@@ -46,11 +49,12 @@ class Grid:
 
     def steps_after(self, value: IntArray) -> IntArray:
         """Whole steps (rounded up) from the last period to later time values."""
-        ahead = value - self.values[-1]
-        if self.monthly:
-            month, last = (_month_number(v, self.is_date) for v in (value, self.values[-1:]))
-            return np.asarray(-(-(month - last) // self.step))
-        return np.asarray(-(-ahead // self.step))
+        return np.asarray(-(-(self.scale(value) - self.scale(self.values[-1:])) // self.step))
+
+    def scale(self, value: IntArray) -> IntArray:
+        """Time values as months where `monthly`, else as microseconds or whole numbers: differences are true there."""
+        clock = _days_of_numbers(value) if self.daily else value
+        return _month_number(clock, self.is_date or self.daily) if self.monthly else clock
 
     def labels(self) -> NDArray[Any]:
         """Periods as the user knows them: whole numbers or timestamps."""
@@ -69,8 +73,8 @@ def make_grid(values: IntArray, is_date: bool, column: str) -> Grid:
     """Build the grid from the sorted distinct time values.
 
     Steps are months where every date falls on the same day of the month (or on its last day, where the month is
-    shorter) at the same time, and where whole numbers read as YYYYMM; else the greatest common divisor of the
-    distances (weeks for weekly dates, 4 weeks for 4-weekly ones, 1 for 1, 2, 3).
+    shorter) at the same time, and where whole numbers read as YYYYMM; days where they read as YYYYMMDD; else the
+    greatest common divisor of the distances (weeks for weekly dates, 4 weeks for 4-weekly ones, 1 for 1, 2, 3).
 
     Raises
     ------
@@ -83,11 +87,14 @@ def make_grid(values: IntArray, is_date: bool, column: str) -> Grid:
             column=column,
             remedy="supply at least two periods",
         )
-    monthly = _dates_are_months(values) if is_date else _numbers_are_months(values)
-    at = _month_number(values, is_date) if monthly else values
+    daily = not is_date and _numbers_are_days(values)
+    clock = _days_of_numbers(values) if daily else values
+    monthly = _dates_are_months(clock) if is_date or daily else _numbers_are_months(values)
+    at = _month_number(clock, is_date or daily) if monthly else clock
     steps = at - at[0]
     step = int(np.gcd.reduce(np.diff(steps)))
-    return Grid(values, steps // step, is_date, step, monthly, _note(values, is_date, column) if monthly else "")
+    note = _note(values, is_date, daily, column) if monthly or daily else ""
+    return Grid(values, steps // step, is_date, step, monthly, note, daily)
 
 
 def _month_number(values: IntArray, is_date: bool) -> IntArray:
@@ -122,8 +129,28 @@ def _numbers_are_months(values: IntArray) -> bool:
     return inside and int(values[0] // 100) != int(values[-1] // 100)
 
 
-def _note(values: IntArray, is_date: bool, column: str) -> str:
-    """Say it where months are not what the values plainly are."""
+def _numbers_are_days(values: IntArray) -> bool:
+    """Whether whole numbers are days written YYYYMMDD; within one month the two readings agree."""
+    if values[0] < 19_000_101 or values[-1] > 21_001_231 or values[0] // 100 == values[-1] // 100:
+        return False
+    days = _days_of_numbers(values).view("datetime64[us]").astype("datetime64[D]")
+    year, month = days.astype("datetime64[Y]").astype(np.int64) + 1970, days.astype("datetime64[M]").astype(np.int64)
+    day = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    # A number that is no day of the calendar (20250231) comes back as another.
+    return bool((year * 10_000 + (month % 12 + 1) * 100 + day == values).all())
+
+
+def _days_of_numbers(values: IntArray) -> IntArray:
+    """Numbers written YYYYMMDD as microseconds since 1970."""
+    month = (values // 10_000 - 1970) * 12 + values // 100 % 100 - 1
+    days = month.astype("datetime64[M]").astype("datetime64[D]") + (values % 100 - 1)
+    return np.asarray(days.astype("datetime64[us]").astype(np.int64))
+
+
+def _note(values: IntArray, is_date: bool, daily: bool, column: str) -> str:
+    """Say it where months and days are not what the values plainly are."""
+    if daily:
+        return f"{column!r} was read as days (YYYYMMDD), so that a step over the end of a month is no gap"
     if not is_date:
         return f"{column!r} was read as months (YYYYMM), so that {values[0]} to {values[-1]} has no gap at a new year"
     days = values.view("datetime64[us]").astype("datetime64[D]")

@@ -33,7 +33,7 @@ def clusters(
     moving: dict[str, int],
 ) -> tuple[str, IntArray]:
     """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
-    if cluster is None and layout.stack is None:
+    if cluster is None:
         for column in [*meta.get("keep", []), *COARSER]:
             if column == unit or column not in table.columns:
                 continue
@@ -50,16 +50,13 @@ def clusters(
         return unit or ROW, layout.unit_code.astype(np.int64)
     ids = identifiers(table, cluster, "cluster")
     codes, varies = layout.per_row(ids.codes)
-    if layout.stack is not None:
-        by_unit = np.full(int(layout.unit_code.max()) + 1, -1, dtype=np.int64)
-        by_unit[layout.unit_code] = codes
-        varies = varies | (by_unit[layout.unit_code] != codes).any()
-    if varies.any():
+    several = _between_campaigns(layout, codes)
+    if varies.any() or several:
         raise rules.not_constant(
             cluster,
             "cluster",
             "units",
-            units_touched(layout, varies),
+            max(units_touched(layout, varies), several),
             first_rows(varies),
             "clusters must hold whole units: is a unit id used in several clusters?",
         )
@@ -73,17 +70,33 @@ def _coarser(table: Table, layout: Layout, column: str, start: IntArray, moving:
     except InputError:
         return None  # nobody asked for this column: one that holds no ids is simply no cluster
     codes, varies = layout.per_row(ids.codes)
-    if varies.any():
-        moving[column] = units_touched(layout, varies)
+    several = _between_campaigns(layout, codes)
+    if varies.any() or several:
+        moving[column] = max(units_touched(layout, varies), several)
         return None
     codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
     levels = int(codes.max()) + 1
-    first = np.empty(levels, dtype=np.int64)
-    first[codes] = start
-    n_cohorts = len(np.unique(start[start != ALWAYS]))
-    if levels >= len(codes) or levels <= n_cohorts or not (first[codes] == start).all():
+    # Of a stack, treatment is assigned campaign by campaign.
+    campaigns = 1 if layout.stack is None else int(layout.stack.max()) + 1
+    place = codes if layout.stack is None else codes * campaigns + layout.stack
+    first = np.empty(levels * campaigns, dtype=np.int64)
+    first[place] = start
+    used = start != ALWAYS
+    stack = np.zeros(len(start), dtype=np.int64) if layout.stack is None else layout.stack
+    n_cohorts = max(len(np.unique(start[used & (stack == c)])) for c in range(campaigns))
+    units = int(layout.unit_code.max()) + 1
+    if levels >= units or levels <= n_cohorts or not (first[place] == start).all():
         return None
     return codes
+
+
+def _between_campaigns(layout: Layout, codes: IntArray) -> int:
+    """How many units of a stack have several codes, from one campaign to another."""
+    if layout.stack is None:
+        return 0
+    by_unit = np.full(int(layout.unit_code.max()) + 1, -1, dtype=np.int64)
+    by_unit[layout.unit_code] = codes
+    return len(np.unique(layout.unit_code[by_unit[layout.unit_code] != codes]))
 
 
 def unused_coarser(table: Table, layout: Layout, used: set[str | None], start: IntArray) -> tuple[str, ...]:
@@ -93,10 +106,11 @@ def unused_coarser(table: Table, layout: Layout, used: set[str | None], start: I
     assigned. Looked for on a sample of units first, which settles nearly every column.
     """
     rows = np.arange(min(table.n, _SAMPLE * layout.shape[1]))
-    if layout.cell is not None and layout.keep is None:
-        rows = np.flatnonzero(layout.cell < _SAMPLE * layout.shape[1])
-    elif layout.cell is not None:
-        return ()
+    of_row = rows // layout.shape[1]
+    if layout.cell is not None:
+        inside = np.flatnonzero(layout.cell < _SAMPLE * layout.shape[1])
+        rows = inside if layout.keep is None else layout.keep[inside]
+        of_row = layout.cell[inside] // layout.shape[1]
     own = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
     columns = [c for c in table.columns if c not in used and c not in own and c not in COARSER]
     if not columns:
@@ -111,9 +125,8 @@ def unused_coarser(table: Table, layout: Layout, used: set[str | None], start: I
             codes = identifiers(sample, column, "cluster").codes
         except InputError:
             continue
-        unit = (rows if layout.cell is None else layout.cell[rows]) // layout.shape[1]
-        order = np.argsort(unit, kind="stable")
-        same_unit = unit[order][1:] == unit[order][:-1]
+        order = np.argsort(of_row, kind="stable")
+        same_unit = of_row[order][1:] == of_row[order][:-1]
         if (codes[order][1:] != codes[order][:-1])[same_unit].any() or codes.max() == 0:
             continue
         if _coarser(table, layout, column, start, {}) is not None:
@@ -128,4 +141,5 @@ def units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
         return len(np.unique(rows // layout.shape[1]))
     if layout.keep is not None:
         rows = np.searchsorted(layout.keep, rows)
-    return len(np.unique(layout.cell[rows] // layout.shape[1]))
+    # In a stack a unit has a matrix row for every campaign.
+    return len(np.unique(layout.unit_code[layout.cell[rows] // layout.shape[1]]))

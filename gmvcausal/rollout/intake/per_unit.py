@@ -32,9 +32,15 @@ def numbers_of(data: Any, panel: Panel, unit: str | None, column: str, role: str
     return np.asarray(_constant(table, panel, unit, column, role, values), dtype=float)
 
 
-def labels_of(data: Any, panel: Panel, unit: str | None, column: str, role: str) -> tuple[IntArray, NDArray[Any]]:
-    """A dense code for every row of the panel, shape (R,), and the labels in sorted order; raises as `numbers_of`."""
-    table = _again(data, panel, unit, column)
+def labels_of(
+    data: Any, panel: Panel, unit: str | None, column: str, role: str, outcome: str
+) -> tuple[IntArray, NDArray[Any]]:
+    """A dense code for every row of the panel, shape (R,), and the labels in sorted order; raises as `numbers_of`.
+
+    `outcome` is a column by which changed data are recognised.
+    """
+    table = _again(data, panel, unit, column, outcome)
+    _refuse_changed(table, panel, unit, outcome)
     codes = identifiers(table, column, role)
     inside, dense = np.unique(_constant(table, panel, unit, column, role, codes.codes), return_inverse=True)
     return dense.astype(np.int64), np.asarray(codes.labels)[inside]
@@ -52,8 +58,29 @@ def dates_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tupl
     return Times(one, missing, found.is_date, found.zone), place
 
 
-def _again(data: Any, panel: Panel, unit: str | None, column: str) -> Table:
-    table = open_table(data, needed=[c for c in dict.fromkeys([unit, column]) if c is not None])
+def _refuse_changed(table: Table, panel: Panel, unit: str | None, outcome: str) -> None:
+    """Units whose outcomes add up to something else than when the effect was estimated: ids or rows have moved."""
+    if unit is None or panel.dropped.get("exact duplicates"):
+        return  # rows have no ids; what was dropped counts again here
+    units = identifiers(table, unit, "unit")
+    values = np.nan_to_num(numeric(table, outcome, "outcome").values)
+    y = np.nan_to_num(panel.y if panel.cut is None else panel.cut.whole)
+    place = pd.Index(np.asarray(units.labels)).get_indexer(pd.Index(panel.unit))
+    if (place < 0).any():
+        return  # told by name later
+    then = np.bincount(place, y.sum(axis=1), minlength=len(units.labels))
+    now = np.bincount(units.codes, values, minlength=len(units.labels))
+    moved = np.abs(then - now) > 1e-9 * max(float(np.abs(values).max(initial=0.0)) * y.shape[1], 1e-300)
+    if moved.any():
+        raise InputError(
+            f"{int(moved.sum()):,} units have other outcomes in the data now than when the effect was estimated",
+            column=unit,
+            remedy="call did on the data as they are now",
+        )
+
+
+def _again(data: Any, panel: Panel, unit: str | None, column: str, *others: str) -> Table:
+    table = open_table(data, needed=[c for c in dict.fromkeys([unit, column, *others]) if c is not None])
     if table.n != panel.rows:
         raise InputError(
             f"the data had {panel.rows:,} rows when the effect was estimated, and have {table.n:,} now",

@@ -85,8 +85,11 @@ def read_panel(
         )
     flag_rows = flags(table, treated, "treated").astype(float) if treated is not None else None
     when: Times | None = None
+    word: str | None = None
     if flag_rows is None:
-        when = times(table, first_treated, "first_treated", allow_missing=True)
+        word = cohort_rules.word_of_never(never, table.series(first_treated, "first_treated"))
+        when = times(table, first_treated, "first_treated", allow_missing=True, word=word)
+        never = None if word is not None else never
     weight_rows = _weights(table, weights)
     others = [v for v in (y_rows, flag_rows, when.values if when else None, weight_rows) if v is not None]
     if dedupe not in (None, "exact"):
@@ -108,7 +111,10 @@ def read_panel(
         layout = lay_out(table, unit, time, calendar, stack, dedupe, others)
     if layout.keep is not None:
         gone = table.n - len(layout.keep)
-        notes.append(f"{gone:,} rows that repeated another row exactly were dropped, as dedupe='exact' asked")
+        others_said = " (compared were the columns used here)" if len(table.columns) > len(needed) else ""
+        notes.append(
+            f"{gone:,} rows that repeated another row exactly were dropped, as dedupe='exact' asked{others_said}"
+        )
         dropped["exact duplicates"] = gone
     y = layout.matrix(y_rows)
     on = layout.matrix(flag_rows) if flag_rows is not None else None
@@ -131,7 +137,9 @@ def read_panel(
                 "may have begun earlier than it is read here"
             )
     if found is not None:
-        _tell(found, notes, dropped, first_treated if treated is None else treated)
+        _tell(
+            found, notes, dropped, first_treated if treated is None else treated, never, kept=not absorbing, word=word
+        )
     moving: dict[str, int] = {}
     name, cluster_code = clusters(table, layout, cluster, unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
@@ -139,7 +147,7 @@ def read_panel(
             "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
         )
     finest = name == (unit or ROW)
-    coarser = unused_coarser(table, layout, {*needed, name}, start) if finest and stack is None else ()
+    coarser = unused_coarser(table, layout, {*needed, name}, start) if finest else ()
     if unit is None:
         notes.append(CROSSED + (ALONE if finest else ""))
     weight = None
@@ -147,7 +155,12 @@ def read_panel(
         weight, varies = layout.per_row(weight_rows)
         if varies.any():
             raise rules.not_constant(
-                str(weights), "weights", "units", int(varies.sum()), first_rows(varies), "give each unit one weight"
+                str(weights),
+                "weights",
+                "units",
+                units_touched(layout, varies),
+                first_rows(varies),
+                "give each unit one weight",
             )
     taken = {
         "outcome": outcome, "unit": unit, "time": time, "treatment": treated or first_treated, "weights": weights,
@@ -309,7 +322,19 @@ def _start_of_flags(on: FloatArray, layout: Layout) -> IntArray:
     return np.where(treated, earliest[layout.stack], UNTREATED)
 
 
-def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str) -> None:
+def _tell(
+    found: Cohorts, notes: list[str], dropped: dict[str, int], column: str, never: Any, *, kept: bool, word: str | None
+) -> None:
+    """Notes and counts of what was read; `kept` where the estimator takes units treated from the first period on, and
+    `word` the text that was read as missing.
+    """
+    if found.undated:
+        where = "missing or infinite" if word is None else f"missing, infinite or {word!r}"
+        notes.append(f"{found.undated:,} units count as never treated: {column!r} is {where} there")
+    if never is not None:
+        # A code that no unit holds is likely a slip.
+        held = f"{found.coded:,} units count as never treated: they hold" if found.coded else "no unit holds"
+        notes.append(f"{held} the code never={never!r} in {column!r}")
     if found.zero_is_never:
         notes.append(
             f"0 in {column!r} was read as never treated: no period is 0 and no other date lies before the first period"
@@ -318,7 +343,9 @@ def _tell(found: Cohorts, notes: list[str], dropped: dict[str, int], column: str
         notes.append(
             f"{found.late:,} units are first treated after the last period and count as untreated in these data"
         )
-    if found.always:
+    if found.always and kept:
+        notes.append(f"{found.always:,} units are under the tactic from the first period on and are kept as such")
+    elif found.always:
         dropped["already treated at the start"] = found.always
     if found.excluded:
         dropped["treated after the data but within the anticipation window"] = found.excluded

@@ -23,6 +23,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.inference import critical_value
 
 _LEVEL = 0.95
+_CAPPED = ", capped at "
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ def share_of(value: Any) -> float:
             remedy="pass 0.99 to cap outcomes at 99 % of the non-zero ones without the tactic",
         )
     return float(value)
+
+
+def measured(unit: str, panel: Panel) -> str:
+    """The unit of an outcome, with the cap where there is one."""
+    plain = unit.partition(_CAPPED)[0]
+    return f"{plain}{_CAPPED}{panel.cut.at:.6g}" if panel.cut else plain
+
+
+def uncapped(panel: Panel) -> Panel:
+    """The panel with its outcomes as they came."""
+    return panel if panel.cut is None else replace(panel, y=panel.cut.whole, cut=None)
 
 
 def capped(panel: Panel, share: float, anticipation: int = 0) -> Panel:

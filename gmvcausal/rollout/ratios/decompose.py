@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.params import column_name
+from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Estimates, Result
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
 from gmvcausal.rollout.intake.read import read_panel
@@ -101,6 +103,9 @@ def _read(result: DidResult, column: str) -> FloatArray:
     """A further column of the data on the panel's own cells."""
     assert result.origin is not None
     o, panel = result.manifest.options, result.panel
+    if o["missing"] == "raise":
+        remedy = "write 0 where nothing was bought, or call did with missing='zero' if that is what missing means here"
+        numeric(open_table(result.origin.data, needed=[column]), column, column, missing=remedy)
     again = read_panel(
         result.origin.data,
         outcome=column,

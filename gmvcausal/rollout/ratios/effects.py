@@ -20,7 +20,7 @@ import numpy as np
 from gmvcausal.moments import Moments
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
 from gmvcausal.rollout.chance.moment_scores import MomentScores
-from gmvcausal.rollout.group_time.aggregate import cluster_counts
+from gmvcausal.rollout.group_time.aggregate import cluster_counts, most_units
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.ratios.model import BoolArray, FloatArray, IntArray, RatioModel
 from gmvcausal.stats.small_sample import Spread
@@ -313,10 +313,7 @@ class RatioEffects:
 
     def behind(self, marks: FloatArray) -> FloatArray:
         """Most units that any cell of a cohort brings to each row, shape (a, G)."""
-        out = np.zeros((len(marks), len(self.n) - 1))
-        row, cell = np.nonzero(marks)
-        np.maximum.at(out, (row, self.cells.cohort[cell]), self.count[cell])
-        return out
+        return most_units(marks, self.cells.cohort, self.count, len(self.n) - 1)
 
     def clusters(self, marks: FloatArray) -> tuple[IntArray, IntArray]:
         """Treated and control clusters behind each row."""

@@ -37,7 +37,7 @@ _PERCENT = (
 def poisson(panel: Panel, options: Options) -> Fitted:
     """Untreated paths by Poisson quasi-likelihood, imputed for the treated; ratios and levels of what they add."""
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
+    check_variation(panel.start, "first_treated", panel.cohorts)
     starts, group = groups_of(panel.start)
     position, width = panel.grid.position, panel.y.shape[1]
     n = np.bincount(group[group >= 0], minlength=len(starts) + 1).astype(float)

@@ -113,7 +113,7 @@ def leave_one_out(result: DidResult, progress: bool) -> LeaveOneOut:
     """See `DidResult.leave_one_out`."""
     from tqdm import tqdm
 
-    lots = lots_of(result.panel, result.options, result.estimate)
+    lots = lots_of(result.panel, result.options, result.estimate, "single clusters are not left out")
     influence = np.abs(np.bincount(lots.of_row, result.fitted.influence(), minlength=len(lots.start)))
     took_part = np.flatnonzero(lots.start > -2)
     which, notes = took_part, list(result.manifest.notes)

@@ -130,7 +130,8 @@ class Refereed(Result):
         Parameters
         ----------
         winsorise : float
-            Quantile of the outcomes above zero at which larger ones are capped; default .99.
+            Share between .5 and 1, as in `gmvcausal.did`: the quantile of the non-zero outcomes without the tactic at
+            which outcomes are capped; default .99. A result that is capped already has a row without the cap too.
         drop : int
             How many of the first, and of the last, periods are left out in turn.
         promotion : str, optional

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvcausal.errors import DesignError, GmvCausalError
+from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import check, one_of
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.curves import Curves, Line
@@ -124,7 +124,12 @@ def placebo_test(result: DidResult, kind: str, reps: int, seed: int, pool: str, 
     """See `DidResult.placebo`."""
     one_of("kind", kind, KINDS)
     one_of("pool", pool, POOLS)
-    reps, seed = check("draws", reps), check("seed", seed)
+    if kind == "time" and pool != "all":
+        raise InputError(
+            "pool= has no meaning for false dates: the treated keep their places",
+            remedy="leave pool= out, or use placebo('unit') or placebo('mixed')",
+        )
+    reps, seed = check("draws", reps, called="reps"), check("seed", seed)
     panel = result.panel
     if panel.exposed is not None and ((panel.start >= 0) & (panel.exposed >= 0)).any():
         raise DesignError(

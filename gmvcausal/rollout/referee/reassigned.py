@@ -16,7 +16,6 @@ from gmvcausal.errors import DesignError, GmvCausalError
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.fitted import FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
-from gmvcausal.rollout.intake.grid import Grid
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.methods import METHODS
 
@@ -86,13 +85,15 @@ class Lots:
         return np.asarray(self.total.sum(axis=0))
 
 
-def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
+def lots_of(panel: Panel, options: Options, estimate: float, asked: str = "treatment cannot be assigned anew") -> Lots:
     """Sums of the lots of a panel.
 
     Parameters
     ----------
     estimate : float
         The headline as it was estimated, which the means of cohorts have to give too.
+    asked : str
+        What a refusal says cannot be done.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
         Stacked campaigns, a treatment that switches off, an estimator without a control group, or one that compares
         single units.
     """
-    refuse(panel, options)
+    refuse(panel, options, asked)
     options = replace(options, inference=None, assignment=None)
     if panel.dose is not None:
         # The headline is that of the default; units that are treated in name only have no dose.
@@ -133,8 +134,8 @@ def lots_of(panel: Panel, options: Options, estimate: float) -> Lots:
     return made if same else replace(made, by_means=False)
 
 
-def refuse(panel: Panel, options: Options) -> None:
-    """Refuse designs without dates of treatment that could be other dates."""
+def refuse(panel: Panel, options: Options, asked: str) -> None:
+    """Refuse designs without dates of treatment that could be other dates; `asked` is what they cannot have."""
     why = ""
     if panel.stack is not None:
         why = "campaigns are stacked"
@@ -145,9 +146,7 @@ def refuse(panel: Panel, options: Options) -> None:
     elif panel.on is not None and not absorbing(panel):
         why = "the treatment switches off again"
     if why:
-        raise DesignError(
-            f"treatment cannot be assigned anew, because {why}", remedy="use estimator='callaway_santanna' or 'twfe'"
-        )
+        raise DesignError(f"{asked}, because {why}", remedy="use estimator='callaway_santanna' or 'twfe'")
 
 
 def absorbing(panel: Panel) -> bool:
@@ -199,7 +198,8 @@ def cut(panel: Panel, columns: IntArray) -> Panel:
         start=start,
         exposed=exposed,
         covariates=replace(x, x=x.x[:, columns]) if x is not None and x.moving else x,
-        grid=Grid(g.values[columns], place, g.is_date, g.step, g.monthly, g.note),
+        grid=replace(g, values=g.values[columns], position=place),
+        cut=None if panel.cut is None else replace(panel.cut, whole=panel.cut.whole[:, columns]),
     )
 
 

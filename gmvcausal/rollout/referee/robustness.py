@@ -15,13 +15,14 @@ import numpy as np
 
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.frames.columns import first_rows, flags
-from gmvcausal.frames.params import check, said
+from gmvcausal.frames.params import said
 from gmvcausal.frames.table import open_table
 from gmvcausal.frames.times import times
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.fitted import IntArray, Options
+from gmvcausal.rollout.intake import winsor
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.per_unit import labels_of
 from gmvcausal.rollout.referee.placebo_test import first_of
@@ -123,8 +124,8 @@ def robustness(
 
     from gmvcausal.rollout.result import DidResult as Kind
 
-    refuse(result.panel, result.options)
-    level = check("level", winsorise)
+    refuse(result.panel, result.options, "other specifications are not estimated")
+    level = winsor.share_of(winsorise)
     if isinstance(drop, bool) or not isinstance(drop, int) or drop < 1:
         raise InputError(f"drop must count periods, at least 1, but is {said(drop)}")
     if isinstance(clusters, str):
@@ -138,7 +139,7 @@ def robustness(
         except GmvCausalError as error:
             refused.append((spec.name, error.rule))
             continue
-        if other.unit != result.unit:
+        if winsor.measured(other.unit, other.panel) != winsor.measured(result.unit, other.panel):
             refused.append((spec.name, f"its estimate is in {other.unit}, that of the result in {result.unit}"))
             continue
         found.append(other)
@@ -152,14 +153,19 @@ def _specs(
     refused: list[tuple[str, str]],
 ) -> Iterator[Spec]:  # fmt: skip
     panel, options = result.panel, result.options
-    y = panel.y[np.isfinite(panel.y)]
-    positive = y[y > 0]
-    if len(positive):
-        cap = float(np.quantile(positive, level))
-        name = f"outcome winsorised at {cap:.4g} (q {level:g})"
-        yield Spec("outcome", name, replace(panel, y=np.minimum(panel.y, cap)), options)
-    else:
-        refused.append(("outcome winsorised", "no outcome is above 0"))
+    whole = winsor.uncapped(panel)
+    if panel.cut is not None:
+        yield Spec("outcome", "outcome not capped", whole, _measured(options, whole))
+    if panel.cut is None or panel.cut.share != level:
+        # From the outcomes as they came: the quantile of capped ones is the cap again.
+        try:
+            capped = winsor.capped(whole, level, options.anticipation)
+        except GmvCausalError as error:
+            refused.append((f"outcome winsorised (q {level:g})", error.rule))
+        else:
+            assert capped.cut is not None  # it was just capped
+            name = f"outcome winsorised at {capped.cut.at:.4g} (q {level:g})"
+            yield Spec("outcome", name, capped, _measured(options, capped))
     width = panel.y.shape[1]
     for name, keep in (
         (f"without the first {_periods(drop)}", np.arange(drop, width)),
@@ -183,7 +189,7 @@ def _specs(
         if column == panel.cluster_name:
             continue
         origin = result.known_origin()
-        code, labels = labels_of(origin.data, panel, origin.unit, column, "cluster")
+        code, labels = labels_of(origin.data, panel, origin.unit, column, "cluster", options.outcome)
         name = f"clusters by {column}"
         if len(labels) < 2:
             refused.append((name, "there is a single cluster"))
@@ -202,6 +208,10 @@ def _specs(
             else:
                 asked = replace(options, estimator=other, control="never_treated", base_period="varying")
                 yield Spec("estimator", name, panel, asked)
+
+
+def _measured(options: Options, panel: Panel) -> Options:
+    return replace(options, outcome_unit=winsor.measured(options.outcome_unit, panel))
 
 
 def _periods(count: int) -> str:

@@ -109,7 +109,7 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
             "campaigns are stacked, and levels need their own", remedy="call did on the rows of each level"
         )
     origin = result.known_origin()
-    code, labels = labels_of(origin.data, panel, origin.unit, column, "segment")
+    code, labels = labels_of(origin.data, panel, origin.unit, column, "segment", options.outcome)
     if not 2 <= len(labels) <= MOST_LEVELS:
         raise InputError(
             f"segment {column!r} has {len(labels):,} level{'' if len(labels) == 1 else 's'}; 2 to {MOST_LEVELS} can be "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvcausal.errors import DesignError
+from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, one_of
 from gmvcausal.rollout.audit.of_trend import leads_of, tested
 from gmvcausal.rollout.referee.honest import METHODS, TARGETS, SensitivityResult, answer
@@ -111,10 +111,14 @@ def _run(event: Series) -> tuple[np.ndarray, np.ndarray, str]:
     return sides[0], sides[1], ", ".join(left)
 
 
-def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
+def pre_trend_power(result: DidResult, powers: Sequence[float] | float) -> pd.DataFrame:
     """What the joint test of the leads could have seen; see `DidResult.pre_trend_power`."""
     import pandas as pd
 
+    asked = [powers] if isinstance(powers, int | float) else list(powers)
+    if not asked:
+        raise InputError("powers holds no power to ask for", remedy="pass powers=[0.5, 0.8]")
+    asked = [check("level", power, called="powers") for power in asked]
     event = result.event_series
     leads = leads_of(event)
     if event is None or leads is None or event.reference is None or not len(leads.at):
@@ -136,8 +140,8 @@ def pre_trend_power(result: DidResult, powers: Sequence[float]) -> pd.DataFrame:
     ahead = float(weight @ (event.at[after] - event.reference))
     carry = np.linalg.solve(leads.cov, event.cov[np.ix_(before, after)] @ weight)
     rows = []
-    for power in powers:
-        slope = detectable_slope(apart, cov, clusters, _LEVEL, check("level", power))
+    for power in asked:
+        slope = detectable_slope(apart, cov, clusters, _LEVEL, power)
         drift = slope * apart
         passed = mean_if_passed(drift, cov, clusters, _LEVEL, result.options.seed)
         rows.append((power, slope, slope * ahead, slope * ahead + float(carry @ (passed - drift))))

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gmvcausal.rollout.fitted import MAX_JOINT, Series
-from gmvcausal.rollout.group_time.aggregate import cluster_counts
+from gmvcausal.rollout.group_time.aggregate import cluster_counts, most_units
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.regression.cell_regression import Fitting
 from gmvcausal.rollout.regression.imputation import cautious_means, centre_on
@@ -113,10 +113,7 @@ class CellEffects:
 
     def _cohorts(self, means: Means) -> FloatArray:
         """Most units that any cell of a cohort brings to each mean, shape (a, G)."""
-        out = np.zeros((len(means.at), len(self.units.starts)))
-        row, cell = np.nonzero(means.rows)
-        np.maximum.at(out, (row, self.cells.cohort[cell]), self.fitting.count[cell])
-        return out
+        return most_units(means.rows, self.cells.cohort, self.fitting.count, len(self.units.starts))
 
     def clusters(self, means: Means) -> tuple[IntArray, IntArray]:
         """Treated and control clusters behind each mean."""

@@ -82,7 +82,7 @@ def _imputed(panel: Panel, options: Options, variance: str) -> Fitted:
 
 def _checked(panel: Panel) -> IntArray:
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
+    check_variation(panel.start, "first_treated", panel.cohorts)
     return panel.start
 
 

@@ -72,7 +72,7 @@ def naive(panel: Panel, options: Options) -> Fitted:
 def two_by_two_did(panel: Panel, options: Options) -> Fitted:
     """Four means: treated and control, before and after one common start."""
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
+    check_variation(panel.start, "first_treated", panel.cohorts)
     used = panel.start >= UNTREATED
     starts = np.unique(panel.start[panel.start >= 0])
     if len(starts) > 1:

@@ -42,7 +42,7 @@ def twoway(panel: Panel, options: Options) -> Fitted:
         raise InputError("stack= is for estimator='stacked'", remedy="pass estimator='stacked', or leave stack= out")
     no_anticipation(options)
     if not stacked and panel.cohorts is not None:
-        check_variation(panel.start, "first_treated")
+        check_variation(panel.start, "first_treated", panel.cohorts)
     if panel.crossed:
         return crossed(panel, options)
     what = "campaign" if stacked else "period"
@@ -81,7 +81,9 @@ def twoway(panel: Panel, options: Options) -> Fitted:
     # Rows under treatment throughout say nothing about its effect, so they do not count as treated clusters; controls
     # are the rows seen untreated once the treatment has begun somewhere (in their campaign).
     switching = treated & (on == 0).any(axis=1)
-    begun = np.array([(on[block == b] == 1).any(axis=0).argmax() for b in range(int(block.max()) + 1)])[block]
+    # Units under treatment from the first period on begin nothing: else each unit's own past made it a control.
+    starts = [(on[switching & (block == b)] == 1).any(axis=0).argmax() for b in range(int(block.max()) + 1)]
+    begun = np.array(starts)[block]
     beside = ((on == 0) & (np.arange(on.shape[1]) >= begun[:, None])).any(axis=1)
     clusters = (count(panel.cluster, switching), count(panel.cluster, beside))
     n_units = len(np.unique(panel.unit_code[np.isfinite(panel.y).any(axis=1)]))

@@ -38,8 +38,10 @@ def from_moments(panel: Panel, options: Options, told: Headline) -> Fitted:
     headline = loaded(part, np.ones((1, 1)))
     cov, spread = uncertainty(units, [headline])
     live = units.n > 0
-    # Cohorts treated throughout say nothing about the effect; controls are seen untreated once treatment has begun.
-    switching, beside = live & (first > 0) & (first < len(column)), live & (first > first[live].min())
+    # Cohorts treated throughout say nothing about the effect and begin nothing; controls are seen untreated once
+    # treatment has begun.
+    switching = live & (first > 0) & (first < len(column))
+    beside = live & (first > first[switching].min(initial=len(column)))
     sides = cluster_counts(np.vstack([switching, beside]), units, panel.cluster)
     clusters = (int(sides[0]), int(sides[1]))
     treated = units.group < len(units.starts)

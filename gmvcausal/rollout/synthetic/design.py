@@ -104,7 +104,7 @@ def design_of(panel: Panel, anticipation: int) -> Design:
         No control unit.
     """
     no_stack(panel)
-    check_variation(panel.start, "first_treated")
+    check_variation(panel.start, "first_treated", panel.cohorts)
     if panel.weight is not None:
         raise InputError(
             "weights= has no meaning for synthetic comparisons, which find their own weights", remedy="leave it out"
