@@ -300,8 +300,9 @@ def test_the_referees_kit_takes_rows() -> None:
     late = frame[frame["period"] > 1]
     assert specs["without the first period"] == pytest.approx(did(late, cluster="place").estimate, rel=1e-10)
     assert specs["estimator twfe"] == pytest.approx(did(frame, cluster="place", estimator="twfe").estimate, rel=1e-10)
-    treated = int((frame["period"] >= frame["first_treated"]).sum())
-    assert result.incremental_gmv().estimate == pytest.approx(treated * result.estimate, rel=1e-12)
+    cells = result.att_gt().query("event_time >= 0")
+    assert cells["n"].sum() == (frame["period"] >= frame["first_treated"]).sum()
+    assert result.incremental_gmv().estimate == pytest.approx(float(cells["estimate"] @ cells["n"]), rel=1e-12)
     assert result.placebo("unit", reps=99, progress=False).placebo_p <= 0.05
 
 

@@ -123,9 +123,9 @@ def simple(effects: Effects) -> Aggregates:
 
 
 def by_units_seen(effects: Effects, inside: NDArray[np.bool_]) -> Aggregates | None:
-    """The cells `inside`, weighted by the units seen in each; None where none is absent: cohort sizes say as much."""
+    """The cells `inside`, weighted by the units seen in each; None where cohort sizes say as much: none is absent."""
     seen = effects.cell_units / effects.n[effects.cells.cohort]
-    if (seen[inside] == 1.0).all():
+    if (seen[inside] == seen[inside][:1]).all():
         return None
     return _collect(np.array([0]), [size_weighted(effects, inside, seen)], effects)
 

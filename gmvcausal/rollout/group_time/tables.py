@@ -9,6 +9,7 @@ from gmvcausal.rollout.fitted import MAX_JOINT, IntArray, Series
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.contrast import Contrast
 from gmvcausal.rollout.group_time.effects import Effects
+from gmvcausal.rollout.group_time.from_rows import FromRows
 from gmvcausal.stats.small_sample import Spread
 
 Compared = Effects | Contrast
@@ -20,7 +21,10 @@ def effect_series(
     """Aggregates with their covariance and the clusters behind each."""
     cov, spread = effects.uncertainty(parts.rows)
     live = parts.rows[:, : len(effects.att)]
-    units = aggregate.most_units(live, effects.cells.cohort, effects.cell_units, len(effects.n) - 1).sum(axis=1)
+    if isinstance(effects, FromRows):  # everybody is seen once
+        units = (live != 0) @ effects.cell_units
+    else:
+        units = aggregate.most_units(live, effects.cells.cohort, effects.cell_units, len(effects.n) - 1).sum(axis=1)
     side = smaller_side(effects, parts.cohorts, parts.controls, cluster)
     return Series(parts.at, parts.estimate, cov, units.astype(np.int64), side, spread, reference)
 
