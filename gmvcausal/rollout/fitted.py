@@ -16,6 +16,7 @@ from gmvcausal.rollout.group_time.adjusted import TRIM
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
+from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.covariates import Given
 from gmvcausal.rollout.intake.panel import Panel
@@ -296,7 +297,7 @@ def given(panel: Panel, options: Options) -> Given | None:
 
 def trimmed_note(effects: Effects) -> list[str]:
     """Say how many controls got no weight."""
-    count = effects.trimmed if isinstance(effects, FromCovariates) else 0
+    count = effects.trimmed if isinstance(effects, FromCovariates | FromRowsGiven) else 0
     if not count:
         return []
     return [f"up to {count:,} control units have a propensity of {TRIM} or more and got no weight"]

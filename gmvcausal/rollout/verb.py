@@ -111,8 +111,8 @@ def did(
     covariates : sequence of str
         Columns given which trends are parallel (``callaway_santanna``, ``two_by_two``): numbers, or text and
         categories, which become 0/1 columns. A column that changes within units counts with its value in the base
-        period of each comparison, never with one after the start. Constant and collinear columns are dropped and
-        listed. Their unit does not matter.
+        period of each comparison, never with one after the start; with ``unit=None`` each row has its own. Constant and
+        collinear columns are dropped and listed. Their unit does not matter.
     adjustment : {"doubly_robust", "regression", "ipw"}
         What is done with the covariates. The default is right if either the model of the outcome or that of the
         propensity is; "regression" is the most precise and extrapolates where there is no overlap; "ipw" leans on the

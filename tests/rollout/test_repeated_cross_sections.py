@@ -126,6 +126,90 @@ def test_csdid(control: str) -> None:
         assert terms.loc[name, ["estimate", "std_error"]].tolist() == pytest.approx(known, rel=1e-12)
 
 
+# csdid 0.4.3, panel=False, control_group="notyettreated", xformla="~x": est_method "dr", "reg", "ipw".
+GIVEN = {
+    "doubly_robust": (
+        {(3, 2): (0.4298575985, 10.0232881217), (3, 3): (4.3302325155, 9.7128634761),
+         (3, 4): (11.7931617879, 10.6219341747), (4, 2): (12.0770071361, 10.297209077),
+         (4, 3): (2.2274241538, 11.3707397826), (4, 4): (15.0159567016, 10.822069855)},
+        (10.379783668313953, 7.097883681705757),
+    ),
+    "regression": (
+        {(3, 2): (0.4454538364, 10.0149211551), (3, 3): (4.6007040425, 9.8140182406),
+         (3, 4): (11.5106705814, 10.6971816132), (4, 2): (12.0998665745, 10.3005136111),
+         (4, 3): (1.2468599048, 11.5696123962), (4, 4): (15.2630117529, 10.9417208516)},
+        (10.458128792266487, 7.164882589356503),
+    ),
+    "ipw": (
+        {(3, 2): (0.5179774597, 10.0637383675), (3, 3): (4.5513043764, 9.8291316547),
+         (3, 4): (11.569988291, 10.6811960441), (4, 2): (12.1779605524, 10.3082997301),
+         (4, 3): (1.1698567241, 11.5750563111), (4, 4): (15.2625941666, 10.9678594699)},
+        (10.461295611327133, 7.179097261107769),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("adjustment", list(GIVEN))
+def test_csdid_given_covariates(adjustment: str) -> None:
+    cells, simple = GIVEN[adjustment]
+    result = did(made(), control="not_yet_treated", covariates=["x"], adjustment=adjustment)
+    for row in result.att_gt().itertuples():
+        assert (row.estimate, row.std_error) == pytest.approx(cells[row.cohort, row.period], abs=1e-8)
+    assert (result.estimate, result.std_error) == pytest.approx(simple, rel=1e-9)
+
+
+@pytest.mark.parametrize("adjustment", list(GIVEN))
+def test_standard_errors_given_covariates_are_derivatives(adjustment: str) -> None:
+    """Each row's weight a little up and a little down, clusters above the row."""
+    frame = people(n=90, places=26, periods=3, seed=11)[["period", "gmv", "first_treated", "place", "w"]]
+    frame["first_treated"] = frame["first_treated"].where(frame["first_treated"].isna(), 3.0)
+    frame["x"] = np.random.default_rng(1).normal(0, 1, len(frame)) + 0.4 * frame["first_treated"].notna()
+    options: dict[str, Any] = {"covariates": ["x"], "adjustment": adjustment, "weights": "w", "cluster": "place"}
+    step, slope = 1e-4, np.zeros(len(frame))
+    for i in range(len(frame)):
+        up, down = frame.copy(), frame.copy()
+        up.loc[i, "w"] *= 1 + step
+        down.loc[i, "w"] *= 1 - step
+        slope[i] = (did(up, **options).estimate - did(down, **options).estimate) / (2 * step)
+    result = did(frame, **options)
+    by_place = np.bincount(frame["place"], slope)
+    assert result.std_error == pytest.approx(np.linalg.norm(by_place), rel=1e-5)
+
+
+def test_covariates_that_do_not_matter_and_that_do() -> None:
+    """Trends that differ by tier bias the plain comparison where tiers differ, not the one given the tier."""
+    frame = people(n=6_000, seed=3, effect=4.0)
+    rng = np.random.default_rng(0)
+    treated = frame["first_treated"].notna()
+    frame["tier"] = rng.binomial(1, np.where(treated, 0.7, 0.3))
+    frame["gmv"] += 5.0 * frame["tier"] * frame["period"]
+    plain = did(frame, cluster="place")
+    assert abs(plain.estimate - 4.0) > 3 * plain.std_error
+    for adjustment in GIVEN:
+        given = did(frame, cluster="place", covariates=["tier"], adjustment=adjustment)
+        assert abs(given.estimate - 4.0) < 3 * given.std_error
+        assert given.std_error < plain.std_error * 1.2
+    two = did(frame[frame["first_treated"] != 3], estimator="two_by_two", covariates=["tier"], cluster="place")
+    # Before and after are pooled, and the tier's trend with them: given the tier they are compared all the same.
+    assert abs(two.estimate - 4.0) < 3 * two.std_error
+    checks = {c.name: c.status for c in did(frame, cluster="place", covariates=["tier"]).audit.checks}
+    assert checks["overlap"] == checks["covariates_moved"] == "passed"
+    assert checks["effective_sample_size"] == "warned"  # 19 places are never treated
+    grown = pd.concat([frame, frame[(frame["period"] >= frame["first_treated"]) & (frame["tier"] == 0)]])
+    checks = {c.name: c.status for c in did(grown, cluster="place", covariates=["tier"]).audit.checks}
+    assert checks["covariates_moved"] == checks["composition"] == "warned"
+
+
+def test_refusals_given_covariates() -> None:
+    frame = people(n=400, seed=2)
+    frame["own"] = (frame["first_treated"].notna() * 1.0) + 0.0 * frame["gmv"]
+    with pytest.raises(gc.DesignError, match="separate the cohort first treated in 3"):
+        did(frame, covariates=["own"])
+    few = frame[(frame["first_treated"] != 3) | (frame.groupby(["first_treated", "period"]).cumcount() < 2)]
+    with pytest.raises(gc.DesignError, match="2 rows of one period in the comparison of the cohort"):
+        did(few, covariates=["w", "tier"])
+
+
 # --- formulas written out --------------------------------------------------------------------------------------------
 def overall(frame: pd.DataFrame, w: np.ndarray) -> Any:
     """Callaway and Sant'Anna's simple aggregate from means of rows; weights may be complex."""

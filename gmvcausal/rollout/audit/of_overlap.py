@@ -12,12 +12,20 @@ from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.fitted import IntArray
 from gmvcausal.rollout.group_time.adjusted import Blend
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
+from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
 from gmvcausal.stats.logit import fit_logit
 
 
 def _post_blends(case: Case) -> list[tuple[str, Blend]]:
     """What each cohort is compared with after its start: every different comparison once."""
     effects = case.fitted.weights
+    if isinstance(effects, FromRowsGiven):
+        cells = effects.cells
+        return [
+            (effects.label[cells.cohort[k]], one.blend)
+            for k, one in enumerate(effects.compared)
+            if one is not None and cells.event[k] >= 0
+        ]
     if not isinstance(effects, FromCovariates):
         return []
     out = []
@@ -109,13 +117,13 @@ def covariates_moved(case: Case) -> Check | None:
     """Does the tactic seem to move a covariate that changes within units?"""
     panel = case.panel
     given = panel.covariates
-    if given is None or not given.moving:
+    if given is None or not (given.moving or panel.crossed):
         return None
     worst, name, tried = np.inf, "", 0
     for j, label in enumerate(given.names):
-        y = given.x[:, :, j]
-        # A column that never changes has nothing to be moved.
-        if np.nanmax(np.nanmax(y, axis=1) - np.nanmin(y, axis=1)) <= 1e-12:
+        # In repeated cross-sections the tactic may bring other people; else only a column that changes can be moved.
+        y = np.where(np.isfinite(panel.y), given.x[:, j, None], np.nan) if panel.crossed else given.x[:, :, j]
+        if not panel.crossed and np.nanmax(np.nanmax(y, axis=1) - np.nanmin(y, axis=1)) <= 1e-12:
             continue
         p = float(case.rerun(replace(panel, y=y, covariates=None, notes=[], dropped={})).p_value[0])
         tried += np.isfinite(p)
@@ -123,13 +131,14 @@ def covariates_moved(case: Case) -> Check | None:
             worst, name = p, label
     if not name:
         return None
-    worst = min(1.0, worst * tried)  # Bonferroni: the smallest of several
+    worst = min(1.0, float(worst * tried))  # Bonferroni: the smallest of several
     status = judge("covariates_moved", worst)
     return Check(
         "covariates_moved",
         status,
         f"{name!r} changes after the start by {'more or less' if status != 'passed' else 'about as much'} than among "
-        f"the controls (p = {worst:.3g}); only its values before the start are used",
+        f"the controls (p = {worst:.3g}); "
+        + ("each row counts with its own" if panel.crossed else "only its values before the start are used"),
         worst,
         bound("covariates_moved"),
         "" if status == "passed" else "do not read the effect as holding this covariate fixed: part may run through it",

@@ -12,6 +12,7 @@ from gmvcausal.rollout.group_time.cells import Cells, Reached, make_cells
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_rows import FromRows
+from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.covariates import Given
@@ -96,6 +97,11 @@ def group_time(
     if crossed:
         weight = np.ones(len(y)) if weight is None else weight / weight.mean()
         group = np.where(np.isfinite(y).any(axis=1), group, -1)  # absent where their period was left out
+        if given is not None:
+            who = tuple(f"the cohort first treated in {given.label[s]}" for s in starts)
+            return drop_empty(
+                FromRowsGiven(cells, cells, group, y, weight, cluster, given.covariates, given.adjustment, who)
+            )
         return drop_empty(FromRows(cells, cells, group, y, weight, cluster))
     if reached is None and given is None and weight is None and (moments is not None or np.isfinite(y.sum())):
         moments = cohort_moments(y, start, cluster, None) if moments is None else moments

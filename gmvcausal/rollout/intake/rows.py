@@ -44,10 +44,6 @@ def refuse(options: Mapping[str, Any], estimators: Sequence[str]) -> None:
             "dedupe= has no meaning with unit=None: two people may have the same values",
             remedy="leave it out; where an order may occur twice, drop its repeats by its own id first",
         )
-    if options["covariates"]:
-        raise InputError(
-            "covariates= are not taken with unit=None", remedy="leave them out, or name the unit of a panel"
-        )
     for name in _NEEDS_UNITS:
         if options.get(name) is not None:
             raise InputError(f"{name}= has no meaning with unit=None", remedy=f"leave {name}= out, or name the unit")

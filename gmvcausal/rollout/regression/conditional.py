@@ -40,20 +40,22 @@ def given_covariates(panel: Panel, options: Options, start: int) -> Fitted:
     two = np.where(panel.start >= 0, 1, panel.start)
     label = (asked.label[start - 1], asked.label[start])
     pair = replace(asked, covariates=replace(asked.covariates, x=x), label=label)
-    effects = group_time(y, two, panel.cluster, panel.weight, np.arange(2), "never_treated", "varying", 0, pair)
+    effects = group_time(
+        y, two, panel.cluster, panel.weight, np.arange(2), "never_treated", "varying", 0, pair, crossed=panel.crossed
+    )
     if not len(effects.att):
         raise DesignError(
             "no treated unit, or no control unit, is seen both before and after the start",
             remedy="supply rows of both groups before and after the start",
         )
     used = panel.start >= UNTREATED
-    lost = int((used & ~np.isfinite(y).all(axis=1)).sum())
+    seen = np.isfinite(y).any(axis=1) if panel.crossed else np.isfinite(y).all(axis=1)
+    lost = int((used & ~seen).sum())
     notes = trimmed_note(effects)
     if lost:
         notes.append(f"{lost:,} units are not seen both before and after the start and were left out")
     row = np.eye(1, 1 + len(effects.shares))
     cov, spread = effects.uncertainty(row)
-    seen = np.isfinite(y).all(axis=1)
     treated, control = panel.start >= 0, panel.start == UNTREATED
     clusters = (count(panel.cluster, treated & seen), count(panel.cluster, control & seen))
     estimates = headline(
@@ -73,7 +75,7 @@ def given_covariates(panel: Panel, options: Options, start: int) -> Fitted:
     def event() -> Series:
         every = group_time(
             panel.y, panel.start, panel.cluster, panel.weight, panel.grid.position, "never_treated", "universal", 0,
-            asked,
+            asked, crossed=panel.crossed,
         )  # fmt: skip
         reference = every.cells.reference(panel.grid.position)
         return effect_series(every, aggregate.by_event(every), panel.cluster, reference)
