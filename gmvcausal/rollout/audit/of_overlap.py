@@ -12,23 +12,23 @@ from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.fitted import IntArray
 from gmvcausal.rollout.group_time.adjusted import Blend
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
-from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
+from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven, Sides
 from gmvcausal.stats.logit import fit_logit
 
 
-def _post_blends(case: Case) -> list[tuple[str, Blend]]:
+def _post_blends(case: Case) -> list[tuple[str, Blend | Sides]]:
     """What each cohort is compared with after its start: every different comparison once."""
     effects = case.fitted.weights
     if isinstance(effects, FromRowsGiven):
         cells = effects.cells
         return [
-            (effects.label[cells.cohort[k]], one.blend)
+            (effects.label[cells.cohort[k]], one.sides)
             for k, one in enumerate(effects.compared)
             if one is not None and cells.event[k] >= 0
         ]
     if not isinstance(effects, FromCovariates):
         return []
-    out = []
+    out = list[tuple[str, Blend | Sides]]()
     for block in effects.blocks:
         post = block.at[effects.cells.event[block.at] >= 0]
         if len(post):
@@ -63,7 +63,7 @@ def overlap(case: Case) -> Check | None:
     return Check("overlap", status, message, worst, bound("overlap"), "" if status == "passed" else remedy)
 
 
-def _outside(chance: np.ndarray, found: Blend) -> float:
+def _outside(chance: np.ndarray, found: Blend | Sides) -> float:
     highest = float(chance[~found.treated].max())
     return float((chance[found.treated] > highest * (1 + 1e-12)).mean())
 
@@ -88,7 +88,7 @@ def effective_sample_size(case: Case) -> Check | None:
     )
 
 
-def _effective(found: Blend, cluster: IntArray) -> float:
+def _effective(found: Blend | Sides, cluster: IntArray) -> float:
     """Squared sum of the controls' weights over their sum of squares, by cluster (Kish 1965)."""
     control = ~found.treated
     sums = np.bincount(cluster[found.units[control]], found.beside[control])

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
-from gmvcausal.rollout.group_time.adjusted import TRIM, Blend
+from gmvcausal.rollout.group_time.adjusted import TRIM
 from gmvcausal.rollout.group_time.from_rows import FromRows
 from gmvcausal.rollout.intake.covariates import Covariates
 from gmvcausal.stats.logit import fit_logit, independent
@@ -38,12 +38,39 @@ _SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
+class Sides:
+    """Who is compared with whom, as the audit of a `Blend` asks it.
+
+    Attributes
+    ----------
+    units : ndarray, shape (m,)
+        Positions in the panel, ascending.
+    treated : ndarray of bool, shape (m,)
+    x : ndarray, shape (m, p)
+        A constant first.
+    beside : ndarray, shape (m,)
+        Weight of the controls, 0 elsewhere.
+    chance : ndarray, shape (m,), or None
+        The propensity, where one was fitted.
+    trimmed : int
+        Controls whose propensity is too near 1 to count.
+    """
+
+    units: IntArray
+    treated: BoolArray
+    x: FloatArray
+    beside: FloatArray
+    chance: FloatArray | None
+    trimmed: int
+
+
+@dataclass(frozen=True)
 class Compared:
     """One comparison: its effect, the influence of its rows, and who is compared with whom."""
 
     effect: float
     influence: FloatArray
-    blend: Blend
+    sides: Sides
 
 
 def compare(
@@ -112,7 +139,7 @@ def compare(
         m1 = regress(~treated & now, -average["d"])
         m0 = regress(~treated & ~now, average["d"])
         effect = mean(t1, y, 1) + mean(t0, y, -1) + mean(d, m1 - m0, -1)
-        return Compared(effect, influence, _blend(rows, treated, x, d, w * ~treated, chance, trimmed))
+        return Compared(effect, influence, Sides(rows, treated, x, w * ~treated, chance, trimmed))
     z1 = z0 = y
     effect = 0.0
     if adjustment == "doubly_robust":
@@ -127,7 +154,7 @@ def compare(
     assert bread is not None and chance is not None  # a propensity was fitted
     slope = (c0 * (z0 - e0)) @ x / c0.sum() - (c1 * (z1 - e1)) @ x / c1.sum()
     influence += w * (treated - chance) * (x @ (bread @ slope))
-    return Compared(effect, influence, _blend(rows, treated, x, d, c1 + c0, chance, trimmed))
+    return Compared(effect, influence, Sides(rows, treated, x, c1 + c0, chance, trimmed))
 
 
 def _inverse(gram: FloatArray, count: int, who: str) -> FloatArray:
@@ -141,15 +168,6 @@ def _inverse(gram: FloatArray, count: int, who: str) -> FloatArray:
             remedy="use fewer covariates or coarser categories, longer periods, or adjustment='ipw'",
         )
     return np.asarray(np.linalg.inv(gram / np.outer(scale, scale)) / np.outer(scale, scale))
-
-
-def _blend(
-    rows: IntArray, treated: BoolArray, x: FloatArray, own: FloatArray, beside: FloatArray, chance: FloatArray | None,
-    trimmed: int,
-) -> Blend:  # fmt: skip
-    """What the audit asks of a comparison."""
-    odds, none = beside / beside.sum(), np.zeros_like(x)
-    return Blend(rows, treated, x, own / own.sum(), odds, odds, none, none, chance, trimmed)
 
 
 @dataclass(frozen=True)
@@ -194,7 +212,7 @@ class FromRowsGiven(FromRows):
     @property
     def trimmed(self) -> int:
         """Control rows whose propensity lies beyond the trimming bound, the most of any comparison."""
-        return max((one.blend.trimmed for one in self.compared if one is not None), default=0)
+        return max((one.sides.trimmed for one in self.compared if one is not None), default=0)
 
     @cached_property
     def _influences(self) -> Any:
@@ -202,8 +220,8 @@ class FromRowsGiven(FromRows):
         from scipy.sparse import csc_array
 
         made = [one for one in self.compared if one is not None]
-        at = np.concatenate([one.blend.units for one in made])
-        cell = np.repeat(np.arange(len(made)), [len(one.blend.units) for one in made])
+        at = np.concatenate([one.sides.units for one in made])
+        cell = np.repeat(np.arange(len(made)), [len(one.sides.units) for one in made])
         values = np.concatenate([one.influence for one in made])
         return csc_array((values, (cell, at)), shape=(len(made), len(self.group)))
 
