@@ -234,9 +234,25 @@ class FromCovariates(FromUnits):
         return self._whole and alone and numbers <= _PRODUCTS
 
     @cached_property
+    def _size(self) -> FloatArray:
+        """What every unit weighs: in its cohort its weight, as a control what the comparisons make of it.
+
+        A few controls that look like the treated may carry a comparison with hundreds; its degrees of freedom are those
+        of the weights (Bell and McCaffrey 2002).
+        """
+        out = np.zeros(len(self.group))
+        of_cohort = np.unique([self.cells.cohort[block.at[0]] for block in self.blocks])
+        own = np.isin(self.group, of_cohort)
+        out[own] = self.weight[own]
+        for block in self.blocks:
+            units, treated = block.blend.units, block.blend.treated
+            out[units] += self.weight[units[treated]].sum() * np.abs(block.blend.beside)
+        return out
+
+    @cached_property
     def _powers(self) -> FloatArray:
-        """Sums over every group of its units' weights to the power of 0 to 5, shape (6, H)."""
-        return np.array([[float((self.weight[units] ** k).sum()) for units in self._members] for k in range(6)])
+        """Sums over every group of its units' sizes to the power of 0 to 5, shape (6, H)."""
+        return np.array([[float((self._size[units] ** k).sum()) for units in self._members] for k in range(6)])
 
     def _products(self, h: int) -> FloatArray:
         """Sum over a group of v v', v a unit's influences by block and period and, last, its weight."""

@@ -69,6 +69,11 @@ class FromUnits:
         """Whether no cell is absent."""
         return bool(np.isfinite(self.y.sum()))
 
+    @property
+    def _size(self) -> FloatArray:
+        """What every unit weighs in the mean of its group, up to a factor of the group, shape (N,)."""
+        return self.weight
+
     @cached_property
     def cell_units(self) -> FloatArray:
         """Treated units seen in both periods of every cell, shape (K,): those that it compares."""
@@ -213,7 +218,7 @@ class FromUnits:
         sort = np.arange(len(self.n)) if self.kin is None else self.kin
         group = np.where(used, sort[self.group], -1)
         n_sorts = int(sort.max()) + 1
-        return clustered_uncertainty(self._by_cluster(rows), len(rows), group, self.cluster, self.weight, n_sorts)
+        return clustered_uncertainty(self._by_cluster(rows), len(rows), group, self.cluster, self._size, n_sorts)
 
     def variances(self) -> FloatArray:
         """Variance of every cell without their joint covariance, shape (K,)."""
