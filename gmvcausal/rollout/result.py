@@ -128,12 +128,14 @@ class DidResult(EffectTables):
         target: str = "average",
         grid: Sequence[float] | None = None,
         alpha: float | None = None,
+        sign: str | None = None,
+        monotone: bool = False,
     ) -> SensitivityResult:
         """Intervals of the effect that hold if trends were not parallel, by so much at most (Rambachan and Roth 2023).
 
         Parameters
         ----------
-        method, target, grid
+        method, target, grid, sign, monotone
             See `gmvcausal.honest_did`.
         alpha : float, optional
             Default: that of the call.
@@ -149,7 +151,7 @@ class DidResult(EffectTables):
         """
         from gmvcausal.rollout.referee.sensitivity import sensitivity
 
-        return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha)
+        return sensitivity(self, method=method, target=target, grid=grid, alpha=alpha, sign=sign, monotone=monotone)
 
     def pre_trend_power(self, powers: Sequence[float] | float = (0.5, 0.8)) -> pd.DataFrame:
         """Straight drifts that the test of the leads finds with stated power, and what they do if they stay unseen.

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 _DRAWS = 10_000
 _GRID = 801
-_SMALLEST_STEP = 1e-6  # of the standard error: the ends of an interval are searched no further
+SMALLEST_STEP = 1e-6  # of the standard error: the ends of an interval are searched no further
 
 
 # --- relative magnitudes ----------------------------------------------------------------------------------------------
@@ -84,10 +84,15 @@ def relative_pieces(study: Study, bound: float) -> list[Pieces]:
     each lies between two bounds, so the smallest slack is the maximum of n_post + 2 linear functions. No solver is
     needed, however many periods there are.
     """
+    draws = draws_of(study)
+    return [_pieces(study, bound, s, sign, draws) for s in range(study.n_pre) for sign in (1.0, -1.0)]
+
+
+def draws_of(study: Study) -> FloatArray:
+    """Draws of the noise of the coefficients, shape (draws, n_pre + n_post)."""
     values, vectors = np.linalg.eigh((study.sigma + study.sigma.T) / 2)
     draws = np.random.default_rng(study.seed).standard_normal((_DRAWS, len(study.beta)))
-    draws = draws @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
-    return [_pieces(study, bound, s, sign, draws) for s in range(study.n_pre) for sign in (1.0, -1.0)]
+    return np.asarray(draws @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T)
 
 
 def _pieces(study: Study, bound: float, s: int, sign: float, draws: FloatArray) -> Pieces:
@@ -167,7 +172,26 @@ def relative_magnitude(study: Study, bound: float, alpha: float) -> tuple[float,
     low, high : float
         The smallest and largest effect that some polyhedron accepts; infinite where none in reach is rejected.
     """
-    found = relative_pieces(study, bound)
+    # The set reaches as far as the bound lets trends run, and a few standard errors more.
+    steps = np.abs(np.diff(np.append(study.beta[: study.n_pre], 0.0)))
+    run = np.abs(np.cumsum(study.weight[::-1])).sum()
+    noise = math.sqrt(float(np.diag(study.sigma).max()))
+    reach = 8 * study.std_error + bound * run * (float(steps.max()) + 4 * noise)
+    return interval_of(relative_pieces(study, bound), study.point, reach, SMALLEST_STEP * study.std_error, alpha)
+
+
+def interval_of(found: list[Pieces], centre: float, reach: float, step: float, alpha: float) -> tuple[float, float]:
+    """Smallest and largest effect that the test of some polyhedron accepts; NaN where there is none.
+
+    Parameters
+    ----------
+    found : list of Pieces
+    centre, reach : float
+        Where effects are looked for first, and how far from there.
+    step : float
+        How exactly the ends are found.
+    alpha : float
+    """
 
     def accepted(theta: FloatArray) -> NDArray[np.bool_]:
         keep = np.zeros(len(theta), dtype=bool)
@@ -176,19 +200,19 @@ def relative_magnitude(study: Study, bound: float, alpha: float) -> tuple[float,
             keep[rest] = accepts(pieces, theta[rest], alpha)
         return keep
 
-    # The set reaches as far as the bound lets trends run, and a few standard errors more.
-    steps = np.abs(np.diff(np.append(study.beta[: study.n_pre], 0.0)))
-    run = np.abs(np.cumsum(study.weight[::-1])).sum()
-    noise = math.sqrt(float(np.diag(study.sigma).max()))
-    reach = 8 * study.std_error + bound * run * (float(steps.max()) + 4 * noise)
-    return _hull(accepted, study.point, reach, _SMALLEST_STEP * study.std_error)
+    return _hull(accepted, centre, reach, step)
 
 
 def relative_p(study: Study, bound: float) -> float:
     """The smallest level at which an effect of zero is rejected under `bound`."""
+    return p_of(relative_pieces(study, bound))
+
+
+def p_of(found: list[Pieces]) -> float:
+    """The smallest level at which an effect of zero is rejected in every polyhedron."""
     zero = np.zeros(1)
     p = 0.0
-    for pieces in relative_pieces(study, bound):
+    for pieces in found:
         if not accepts(pieces, zero, max(p, 1e-9))[0]:
             continue  # rejected at the largest level so far, and so no larger one
         low, high = max(p, 1e-9), 1.0

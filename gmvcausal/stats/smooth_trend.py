@@ -57,6 +57,12 @@ class Line(NamedTuple):
 
 def best_line(study: Study, bound: float, alpha: float) -> Line:
     """The estimator behind `smoothness`."""
+    v, bias = best_weights(study, bound, alpha)
+    return Line(float(v @ study.beta), math.sqrt(float(v @ study.sigma @ v)), bias)
+
+
+def best_weights(study: Study, bound: float, alpha: float) -> tuple[FloatArray, float]:
+    """Its weights on the coefficients, and its largest bias."""
     sigma, weight, n_pre = study.sigma, study.weight, study.n_pre
     n_post = len(weight)
     time = np.arange(1, n_post + 1)
@@ -70,19 +76,18 @@ def best_line(study: Study, bound: float, alpha: float) -> Line:
     quadratic = turn.T @ sigma @ turn
     linear = turn.T @ sigma @ offset
 
-    def line(x: FloatArray) -> Line:
-        v = offset + turn @ x
-        bias = bound * (constant + float(np.abs(x).sum()))
-        return Line(float(v @ study.beta), math.sqrt(float(v @ sigma @ v)), bias)
+    def made(x: FloatArray) -> tuple[FloatArray, float]:
+        return offset + turn @ x, bound * (constant + float(np.abs(x).sum()))
 
     def half(x: FloatArray) -> float:
-        at = line(x)
-        return at.std_error * folded_quantile(at.bias / at.std_error, alpha)
+        v, bias = made(x)
+        se = math.sqrt(float(v @ sigma @ v))
+        return se * folded_quantile(bias / se, alpha)
 
     best = np.linalg.solve(quadratic, -linear) if n_pre > 1 else np.zeros(0)
     if bound > 0 and n_pre > 1:
         best = _along(quadratic, linear, best, half)
-    return line(best)
+    return made(best)
 
 
 def _along(

@@ -17,11 +17,14 @@ from gmvcausal.results import Audit, Check, Estimates, Manifest, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.stats.honest import FloatArray, Study, relative_magnitude, relative_p
+from gmvcausal.stats.signed import signed_interval, signed_p
 from gmvcausal.stats.smooth_trend import best_line, smoothness
 
 METHODS = ("relative_magnitude", "smoothness")
 TARGETS = ("average", "first")
+SIGNS = ("positive", "negative")
 _GRID = (0.5, 1.0, 1.5, 2.0)
+Direction = tuple[str, bool] | None  # sign of the difference in trends, and whether it only moves that way
 _MOST = 20.0  # bounds are searched no further for the breakdown
 _ASSUMES = {
     "relative_magnitude": "from one period to the next, the difference in trends moves after the start by at most the "
@@ -43,6 +46,8 @@ class SensitivityResult(Result):
     bounds : tuple of float
         Of the rows after the first, in the order of the rows.
     method : {"relative_magnitude", "smoothness"}
+    sign : {None, "positive", "negative"}
+        Of the difference in trends after the start, where it is held to be known.
     breakdown : float
         The largest bound under which the interval leaves zero out; NaN where it holds zero already under parallel
         trends, infinite beyond twenty times the largest move seen.
@@ -53,6 +58,7 @@ class SensitivityResult(Result):
     breakdown: float
     chosen: int
     checks: Audit
+    sign: str | None = None
 
     @property
     def audit(self) -> Audit:
@@ -102,6 +108,8 @@ def honest_did(
     target: str = "average",
     method: str = "relative_magnitude",
     grid: Sequence[float] | None = None,
+    sign: str | None = None,
+    monotone: bool = False,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> SensitivityResult:
@@ -124,6 +132,12 @@ def honest_did(
     grid : list of float, optional
         The bounds. Default .5, 1, 1.5 and 2; for smoothness these multiples of the largest change of slope that was
         seen before the start.
+    sign : {None, "positive", "negative"}
+        What is known of the direction: "positive" says that without the tactic the treated would have done better than
+        the controls, if anything, so that the effect is overstated. Default: nothing is known.
+    monotone : bool
+        With a sign: the difference in trends moves in that direction from period to period throughout, before the start
+        too. Default: only after it, and it may go back.
     alpha : float
         One minus the confidence level; default .05.
     seed : int
@@ -137,15 +151,17 @@ def honest_did(
     Raises
     ------
     InputError
-        Shapes that do not fit, a covariance that is none, a negative bound.
+        Shapes that do not fit, a covariance that is none, a negative bound, `monotone` without a sign.
     DesignError
-        No coefficient before the start; for smoothness without `grid`, fewer than two.
+        No coefficient before the start; for smoothness without `grid`, fewer than two; coefficients before the start
+        that contradict the sign.
 
     Notes
     -----
     Relative magnitudes: a union of polyhedra, each tested by moment inequalities with the conditional test behind a
     least favourable first stage (Andrews, Roth and Pakes 2023), which holds its level also where several moments bind.
-    Smoothness: the shortest interval around an affine estimator (Armstrong and Kolesár 2018). Only the row under
+    Smoothness: the shortest interval around an affine estimator (Armstrong and Kolesár 2018). With a sign, either is
+    the same test of all that the restriction implies for the effect and the path before the start. Only the row under
     parallel trends has a standard error: the other intervals allow for bias, and rest on none.
 
     References
@@ -162,6 +178,7 @@ def honest_did(
     """
     one_of("target", target, TARGETS)
     one_of("method", method, METHODS)
+    direction = direction_of(sign, monotone)
     alpha, seed = check("alpha", alpha), check("seed", seed)
     b, s = _arrays(beta, sigma, n_pre, n_post)
     weight = np.full(n_post, 1.0 / n_post) if target == "average" else np.eye(n_post)[0]
@@ -170,8 +187,9 @@ def honest_did(
         f"mean of the {n_post} coefficients after the start" if target == "average" and n_post > 1 else "first effect"
     )
     options = {"n_pre": n_pre, "n_post": n_post, "target": target, "method": method, "alpha": alpha, "seed": seed}
+    options |= {"sign": sign, "monotone": monotone}
     manifest = Manifest("honest_did", options, seed, len(b), 1, arrays=partial(_listed, b, s))
-    return answer(study, what, "units of the outcome", None, method, grid, alpha, manifest)
+    return answer(study, what, "units of the outcome", None, method, grid, alpha, manifest, direction)
 
 
 def answer(
@@ -183,6 +201,7 @@ def answer(
     grid: Sequence[float] | None,
     alpha: float,
     manifest: Manifest,
+    direction: Direction = None,
 ) -> SensitivityResult:
     """The result for an event study of `n` units that has been read."""
     seen = _seen(study, method)
@@ -190,8 +209,10 @@ def answer(
     rows = [_parallel(study)]
     limits = {}
     for k, m in enumerate(bounds, 1):
-        limits[k] = partial(_limits, study, method, m)
-        rows.append(_p(study, method, m, alpha))
+        limits[k] = partial(_limits, study, method, m, direction)
+        if direction is not None:
+            _refuse_empty(limits[k](1 - alpha), m, direction)
+        rows.append(_p(study, method, m, alpha, direction))
     names = [_name(method, m, seen) for m in bounds]
     short = [f"{'Mbar' if method == METHODS[0] else 'M'} = {m:.4g}" for m in bounds]
     cov = np.full((len(rows),) * 2, np.nan)  # an interval that allows for bias rests on no standard error
@@ -206,19 +227,19 @@ def answer(
         special=limits,
         special_p=dict(enumerate(rows)),
         method="conditional test behind a least favourable first stage"
-        if method == METHODS[0]
+        if method == METHODS[0] or direction is not None
         else "shortest interval of fixed length",
     )
     one = 1.0 if method == METHODS[0] else seen
     chosen = 1 + int(np.argmin([abs(m - one) for m in bounds]))
-    found = _breakdown(study, method, alpha, seen)
+    found = _breakdown(study, method, alpha, seen, direction)
     manifest = Manifest(
         manifest.verb, {**manifest.options, "grid": list(bounds)}, manifest.seed, manifest.rows, manifest.columns,
         manifest.dropped, manifest.notes, manifest.arrays,
     )  # fmt: skip
     return SensitivityResult(
         "Sensitivity to trends that differ (Rambachan and Roth 2023)",
-        _ASSUMES[method],
+        _ASSUMES[method] + _said(direction),
         estimates,
         manifest,
         alpha,
@@ -227,6 +248,7 @@ def answer(
         found,
         chosen,
         Audit(tuple(_checks(study, method, found, seen))),
+        None if direction is None else direction[0],
     )
 
 
@@ -240,20 +262,55 @@ def _parallel(study: Study) -> float:
     return float(2 * special.ndtr(-abs(study.point) / study.std_error))
 
 
-def _limits(study: Study, method: str, m: float, level: float) -> tuple[float, float]:
+def direction_of(sign: Any, monotone: Any) -> Direction:
+    """Check what is said of the direction of the difference in trends."""
+    if sign is not None:
+        one_of("sign", sign, SIGNS)
+    if not isinstance(monotone, bool | np.bool_):
+        raise InputError(f"monotone must be True or False, but is {said(monotone)}")
+    if monotone and sign is None:
+        raise InputError("monotone= needs sign=, the direction", remedy="pass sign='positive' or sign='negative'")
+    return None if sign is None else (str(sign), bool(monotone))
+
+
+def _said(direction: Direction) -> str:
+    if direction is None:
+        return ""
+    side = "above" if direction[0] == "positive" else "below"
+    throughout = "up" if direction[0] == "positive" else "down"
+    if direction[1]:
+        return f"; without the tactic the treated move {throughout} against the controls, if at all, in all periods"
+    return f"; without the tactic the treated lie {side} the controls after the start, if they differ"
+
+
+def _refuse_empty(limits: tuple[float, float], m: float, direction: tuple[str, bool]) -> None:
+    if math.isnan(limits[0]):
+        raise DesignError(
+            f"the coefficients before the start contradict what is assumed: no effect fits sign={direction[0]!r}"
+            + (", monotone=True" if direction[1] else "")
+            + f" and the bound {m:.4g}",
+            remedy="raise the bound, or leave out sign= and monotone=",
+        )
+
+
+def _limits(study: Study, method: str, m: float, direction: Direction, level: float) -> tuple[float, float]:
+    if direction is not None:
+        return signed_interval(study, method, m, *direction, 1 - level)
     made = relative_magnitude if method == METHODS[0] else smoothness
     return made(study, m, 1 - level)
 
 
-def _p(study: Study, method: str, m: float, alpha: float) -> float:
+def _p(study: Study, method: str, m: float, alpha: float, direction: Direction) -> float:
+    if direction is not None:
+        return signed_p(study, method, m, *direction, alpha)
     return relative_p(study, m) if method == METHODS[0] else best_line(study, m, alpha).p_value()
 
 
-def _breakdown(study: Study, method: str, alpha: float, seen: float) -> float:
+def _breakdown(study: Study, method: str, alpha: float, seen: float, direction: Direction) -> float:
     """The largest bound under which zero is rejected."""
 
     def rejected(m: float) -> bool:
-        return _p(study, method, m, alpha) <= alpha
+        return _p(study, method, m, alpha, direction) <= alpha
 
     unit = 1.0 if method == METHODS[0] else seen if seen > 0 else study.std_error
     if _parallel(study) > alpha or not rejected(0.0):

@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, one_of
 from gmvcausal.rollout.audit.of_trend import leads_of, tested
-from gmvcausal.rollout.referee.honest import METHODS, TARGETS, SensitivityResult, answer
+from gmvcausal.rollout.referee.honest import METHODS, TARGETS, SensitivityResult, answer, direction_of
 from gmvcausal.stats.honest import Study
 from gmvcausal.stats.inference import critical_value, critical_values
 from gmvcausal.stats.pre_trend import detectable_slope, mean_if_passed
@@ -26,11 +26,19 @@ _LEVEL = 0.05  # at which the audit warns of the leads
 
 
 def sensitivity(
-    result: DidResult, *, method: str, target: str, grid: Sequence[float] | None, alpha: float | None
+    result: DidResult,
+    *,
+    method: str,
+    target: str,
+    grid: Sequence[float] | None,
+    alpha: float | None,
+    sign: str | None = None,
+    monotone: bool = False,
 ) -> SensitivityResult:
     """`honest_did` for the event study of `result`, on the universal base; see `DidResult.sensitivity`."""
     one_of("method", method, METHODS)
     one_of("target", target, TARGETS)
+    direction = direction_of(sign, monotone)
     level = result.alpha if alpha is None else check("alpha", alpha)
     event = result.event_series
     if event is None or event.reference is None:
@@ -71,10 +79,10 @@ def sensitivity(
     manifest = replace(
         result.manifest,
         verb="sensitivity",
-        options={**result.manifest.options, "method": method, "target": target},
+        options={**result.manifest.options, "method": method, "target": target, "sign": sign, "monotone": monotone},
         notes=tuple(notes),
     )
-    return answer(study, what, result.unit, result.n, method, grid, level, manifest)
+    return answer(study, what, result.unit, result.n, method, grid, level, manifest, direction)
 
 
 def _refuse_two_bases(result: DidResult, event: Series) -> None:

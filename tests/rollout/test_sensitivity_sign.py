@@ -1,0 +1,159 @@
+"""`honest_did(sign=, monotone=)`: trends that differ in one direction, against linear programmes and on the boundary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+import gmvcausal as gc
+from gmvcausal.stats import signed
+from gmvcausal.stats.honest import Pieces, Study, accepts
+
+METHODS = ("relative_magnitude", "smoothness")
+
+
+def _programme(pre: Any, post: Any, weight: Any, method: str, bound: float, monotone: bool) -> tuple[float, float]:
+    """Identified set of the effect by linear programme: the coefficients are the truth, the bias after is free."""
+    n, path = len(weight), np.append(pre, 0.0)
+    move = np.eye(n) - np.eye(n, k=-1)
+    if method == "relative_magnitude":
+        rows, limits = [move, -move], np.full(2 * n, bound * np.abs(np.diff(path)).max())
+    else:
+        bend = move - np.vstack([np.zeros(n), move[:-1]])
+        first = np.zeros(n)
+        first[0] = path[-1] - path[-2]
+        rows, limits = [bend, -bend], np.r_[bound + first, bound - first]
+    if monotone:
+        rows, limits = [*rows, -move], np.r_[limits, np.zeros(n)]
+    ends = [
+        linprog(side * weight, A_ub=np.vstack(rows), b_ub=limits, bounds=(0, None), method="highs") for side in (1, -1)
+    ]
+    assert all(e.status == 0 for e in ends)
+    return float(weight @ post + ends[1].fun), float(weight @ post - ends[0].fun)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("monotone", [False, True])
+def test_without_noise_it_is_the_set_that_a_programme_gives(method: str, monotone: bool) -> None:
+    rng = np.random.default_rng(5)
+    for draw in range(12):
+        n_pre, n = rng.integers(1, 5), rng.integers(1, 7)
+        weight = np.full(n, 1 / n) if draw % 2 else np.eye(n)[0]
+        pre = -np.cumsum(rng.uniform(0 if monotone else -1, 1, n_pre))[::-1]
+        post = rng.normal(size=n)
+        seen = np.abs(np.diff(np.append(pre, 0), 2)).max(initial=0)
+        # A slope that falls by more than the bound at the base contradicts the sign: that is another test.
+        bound = rng.uniform(0, 2) if method == METHODS[0] else max(seen, pre[-1]) * 1.1 + 0.01
+        wanted = _programme(pre, post, weight, method, bound, monotone)
+        study = Study(np.r_[pre, post], 1e-14 * np.eye(n_pre + n), int(n_pre), weight)
+        found = signed.signed_interval(study, method, bound, "positive", monotone, 0.05)
+        assert found == pytest.approx(wanted, abs=1e-5)
+        turned = Study(-study.beta, study.sigma, int(n_pre), weight)
+        other = signed.signed_interval(turned, method, bound, "negative", monotone, 0.05)
+        assert other == pytest.approx((-wanted[1], -wanted[0]), abs=1e-5)
+
+
+def test_by_hand() -> None:
+    # One lead at -1, so the trend rose by 1 into the base; the effect is seen as 5, and the noise is next to nothing.
+    known = {"beta": [-1.0, 5.0], "sigma": 1e-14 * np.eye(2), "n_pre": 1, "n_post": 1}
+
+    def ends(**call: Any) -> list[float]:
+        frame = gc.honest_did(**known, **call).to_frame()
+        return frame.loc[1, ["conf_low", "conf_high"]].tolist()
+
+    assert ends(grid=[2.0]) == pytest.approx([3.0, 7.0], abs=1e-4)
+    assert ends(grid=[2.0], sign="positive") == pytest.approx([3.0, 5.0], abs=1e-4)
+    assert ends(grid=[2.0], sign="negative") == pytest.approx([5.0, 7.0], abs=1e-4)
+    # The slope of 1 may change by .4: the bias is .6 to 1.4, and positive anyway; by 1.5, and it is 0 to 2.5.
+    assert ends(grid=[0.4], method="smoothness") == pytest.approx([3.6, 4.4], abs=1e-4)
+    assert ends(grid=[0.4], method="smoothness", sign="positive") == pytest.approx([3.6, 4.4], abs=1e-4)
+    assert ends(grid=[1.5], method="smoothness", sign="positive") == pytest.approx([2.5, 5.0], abs=1e-4)
+    with pytest.raises(gc.DesignError, match="contradict"):
+        ends(grid=[0.4], method="smoothness", sign="negative")
+    with pytest.raises(gc.DesignError, match="monotone=True"):
+        ends(grid=[1.0], sign="negative", monotone=True)
+
+
+def _covered(pre: Any, n: int, method: str, bound: float, monotone: bool, side: str, reps: int) -> float:
+    """Share of samples in which an effect of zero is accepted, the bias at one end of what is allowed."""
+    n_pre, weight, t = len(pre), np.full(n, 1 / n), np.arange(1, n + 1)
+    moves = np.diff(np.append(pre, 0.0))
+    if method == METHODS[0]:
+        bias = (bound * np.abs(moves).max() if side == "most" else 0.0) * t
+    elif side == "most":
+        bias = moves[-1] * t + bound * t * (t + 1) / 2
+    else:
+        low, high = _programme(pre, np.zeros(n), weight, method, bound, monotone)
+        bias = np.full(n, -high)  # only its mean matters: the test sees the effect and the path before
+    sigma = 0.04 * (np.eye(n_pre + n) + 1)
+    base = Study(np.r_[pre, bias], sigma, n_pre, weight)
+    pieces = signed._pieces(base, method, bound, monotone, 0.05)
+    rows = [signed._bent(base, bound, monotone, 0.05)[0]]
+    if method == METHODS[0]:
+        sides = (1.0,) if monotone else (1.0, -1.0)
+        rows = [signed._moved(base, bound, monotone, s, x)[0] for s in range(n_pre) for x in sides]
+    noise = np.random.default_rng(7).standard_normal((reps, n_pre + n)) @ np.linalg.cholesky(sigma).T
+    hit = np.zeros(reps, dtype=bool)
+    for made, of_beta in zip(pieces, rows, strict=True):
+        linear = np.array(of_beta)
+        linear /= np.sqrt(np.einsum("ij,jk,ik->i", linear, sigma, linear))[:, None]
+        for r in np.flatnonzero(~hit):
+            moved = Pieces(made.at_zero + linear @ noise[r], made.per_effect, made.cov, made.maxima)
+            hit[r] = accepts(moved, np.zeros(1), 0.05)[0]
+    return float(hit.mean())
+
+
+@pytest.mark.parametrize("monotone", [False, True])
+@pytest.mark.parametrize("side", ["most", "least"])
+@pytest.mark.parametrize(("method", "bound"), [(METHODS[0], 1.0), (METHODS[0], 2.0), (METHODS[1], 0.3)])
+def test_coverage_on_the_boundary(method: str, bound: float, monotone: bool, side: str) -> None:
+    # One move of 2.5 standard errors of a difference before the start; the others are nothing.
+    pre = np.array([-0.7, 0.0, 0.0]) if method == METHODS[0] else np.array([-0.9, -0.6, -0.3])
+    assert _covered(pre, 4, method, bound, monotone, side, 1_000) >= 0.935  # 95 % less two of its standard errors
+
+
+def test_a_sign_cuts_one_end_off_and_the_words_say_which() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(size=(40, 9))
+    sigma = noise.T @ noise / 40 * 0.02
+    beta = [0.1, -0.2, 0.05, 0.0, 1.0, 1.2, 1.1, 1.4, 1.3]
+    plain = gc.honest_did(beta, sigma, 4, 5)
+    for method in METHODS:
+        two = gc.honest_did(beta, sigma, 4, 5, method=method)
+        over = gc.honest_did(beta, sigma, 4, 5, method=method, sign="positive")
+        under = gc.honest_did(beta, sigma, 4, 5, method=method, sign="negative")
+        assert over.told.high < two.told.high and under.told.low > two.told.low
+        assert under.breakdown > two.breakdown
+        frame = over.to_frame()
+        # More is allowed with a larger bound, and p falls under 5 % just where zero is left out.
+        assert (np.diff(frame["conf_low"][1:]) <= 1e-9).all()
+        assert ((frame["p_value"] < 0.05) == (frame["conf_low"] > 0) | (frame["conf_high"] < 0)).all()
+    near = gc.honest_did(beta, sigma, 4, 5, sign="positive", grid=[f * plain.breakdown for f in (0.9, 1.1)])
+    assert 0.9 * plain.breakdown < near.breakdown < 1.1 * plain.breakdown
+    ends = near.to_frame()["conf_low"][1:].tolist()
+    assert ends[0] > 0 > ends[1]
+    assert over.sign == "positive" and plain.sign is None
+    assert "lie above the controls" in " ".join(over.summary().split())
+    steady = gc.honest_did(beta, sigma, 4, 5, sign="positive", monotone=True)
+    assert "move up against the controls" in " ".join(steady.summary().split())
+    assert steady.manifest.options["monotone"] is True
+    scaled = gc.honest_did(100 * np.array(beta), 1e4 * sigma, 4, 5, sign="positive")
+    first = gc.honest_did(beta, sigma, 4, 5, sign="positive")
+    assert scaled.told.low == pytest.approx(100 * first.told.low, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"sign": "up"}, "sign"),
+        ({"sign": 1}, "sign"),
+        ({"monotone": True}, "needs sign="),
+        ({"sign": "positive", "monotone": "yes"}, "monotone must be True or False"),
+    ],
+)
+def test_refused(call: dict[str, Any], words: str) -> None:
+    with pytest.raises(gc.InputError, match=words):
+        gc.honest_did([0.1, 1.0], np.eye(2), 1, 1, **call)
