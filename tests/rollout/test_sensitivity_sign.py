@@ -1,4 +1,4 @@
-"""`honest_did(sign=, monotone=)`: trends that differ in one direction, against linear programmes and on the boundary."""
+"""`honest_did(sign=, monotone=)`: trends that differ in one direction, against programmes and on the boundary."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _covered(pre: Any, n: int, method: str, bound: float, monotone: bool, side: 
     elif side == "most":
         bias = moves[-1] * t + bound * t * (t + 1) / 2
     else:
-        low, high = _programme(pre, np.zeros(n), weight, method, bound, monotone)
+        _, high = _programme(pre, np.zeros(n), weight, method, bound, monotone)
         bias = np.full(n, -high)  # only its mean matters: the test sees the effect and the path before
     sigma = 0.04 * (np.eye(n_pre + n) + 1)
     base = Study(np.r_[pre, bias], sigma, n_pre, weight)

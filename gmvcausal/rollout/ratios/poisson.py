@@ -43,9 +43,9 @@ def poisson(panel: Panel, options: Options) -> Fitted:
     n = np.bincount(group[group >= 0], minlength=len(starts) + 1).astype(float)
     treated = position >= position[starts][:, None] - options.anticipation
     untreated = np.vstack([~treated, np.full((1, width), n[-1] > 0)])
-    sample, patterns = _sample(panel, group, n)
+    sample, patterns = sample_of(panel, group, n)
     notes = [] if n[-1] else ["no unit is never treated, so the not-yet-treated serve as controls"]
-    fitted_on = untreated & (_sums(patterns, patterns.total * untreated[patterns.group]).sum(axis=0) > 0)
+    fitted_on = untreated & (group_sums(patterns, patterns.total * untreated[patterns.group]).sum(axis=0) > 0)
     periods = np.broadcast_to(np.eye(width), (len(n), width, width))
     sums = Imputed(fit_ratios(patterns, fitted_on, periods))
     cells = _cells(starts, position, treated, untreated, sums, notes)
@@ -112,7 +112,7 @@ def poisson(panel: Panel, options: Options) -> Fitted:
     )
 
 
-def _sample(panel: Panel, group: IntArray, n: FloatArray) -> tuple[Sample, Patterns]:
+def sample_of(panel: Panel, group: IntArray, n: FloatArray) -> tuple[Sample, Patterns]:
     """The panel by groups; complete, unweighted panels by their moments."""
     y, cluster = panel.y, panel.cluster
     if panel.weight is None and np.isfinite(y.sum()):
@@ -125,7 +125,8 @@ def _sample(panel: Panel, group: IntArray, n: FloatArray) -> tuple[Sample, Patte
     return Sample(y, group, cluster, weight, n, None), patterns_of(y, group, weight, len(n))
 
 
-def _sums(patterns: Patterns, values: FloatArray) -> FloatArray:
+def group_sums(patterns: Patterns, values: FloatArray) -> FloatArray:
+    """Sums over the patterns of every group, shape (H, T)."""
     out = np.zeros((int(patterns.group.max()) + 1, values.shape[1]))
     np.add.at(out, patterns.group, values)
     return out
@@ -243,7 +244,7 @@ def _event_study(
     dummies = np.zeros((len(untreated), width, len(times)))
     dummies[:-1] = (event[:, :, None] == times) & ~treated[:, :, None]
     design = np.concatenate([np.broadcast_to(np.eye(width), (len(untreated), width, width)), dummies], axis=2)
-    fitted_on = untreated & (_sums(model.patterns, model.patterns.total * model.used).sum(axis=0) > 0)
+    fitted_on = untreated & (group_sums(model.patterns, model.patterns.total * model.used).sum(axis=0) > 0)
     leads = Imputed(fit_ratios(model.patterns, fitted_on, design))
     # Where two leads are collinear with the effects, those that the data leave open have no lead.
     projection = leads.model.identified[width:, width:]
