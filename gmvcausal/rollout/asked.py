@@ -67,6 +67,12 @@ def refuse_unused(options: dict[str, Any]) -> None:
     how = options["inference"]
     if how is not None and how not in method.inference:
         own = f", or choose one of {', '.join(method.inference)}" if method.inference else ""
+        if how in BY_CONTROLS:
+            raise InputError(
+                f"inference={how!r} puts the changes of controls in the place of those of the treated, and "
+                f"estimator={estimator!r} is no difference of mean changes",
+                remedy=f"leave inference= out{own}",
+            )
         raise InputError(
             f"inference= has no meaning as {how!r} for estimator={estimator!r}", remedy=f"leave inference= out{own}"
         )

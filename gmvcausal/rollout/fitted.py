@@ -254,7 +254,7 @@ def headline(
     out = replace(out, cov=np.full_like(cov, np.nan))
     if found is None or found.limits is None:
         return replace(out, withheld=few + "no interval is given" + (f" ({why})" if why else ""), method="")
-    terms_told = range(k if found.whole else 1)
+    terms_told = same_number(estimate) if found.whole else [0]
     return replace(
         out,
         special=dict.fromkeys(terms_told, found.limits),
@@ -262,6 +262,11 @@ def headline(
         method=found.method,
         withheld="" if len(terms_told) == k else few + "only the headline, from placebo runs, has an interval",
     )
+
+
+def same_number(estimate: FloatArray) -> list[int]:
+    """Terms that are the headline's own number: with one start all means of effects are, a slope by dose is not."""
+    return [int(i) for i in np.flatnonzero(np.abs(estimate - estimate[0]) <= 1e-9 * np.abs(estimate[0]))]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gmvcausal.rollout.chance.inference import INFERENCE, with_inference
+from gmvcausal.rollout.chance.inference import BY_SCORES, INFERENCE, with_inference
 from gmvcausal.rollout.dose.estimator import dose
 from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.group_time.callaway import callaway_santanna
@@ -146,6 +146,7 @@ METHODS: dict[str, Method] = {
         "untreated, in all periods; no effect before the start (beyond the stated anticipation); one unit's "
         "treatment leaves the others alone",
         takes=frozenset(),
+        inference=BY_SCORES,
     ),
     "dose": Method(
         dose,
@@ -179,6 +180,7 @@ METHODS: dict[str, Method] = {
         "Naive comparison of means",
         "units and periods with the tactic would have been like all others without it",
         takes=frozenset(),
+        inference=BY_SCORES,
         absorbing=False,
         crossed=True,
     ),

@@ -9,7 +9,7 @@ import numpy as np
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS
 from gmvcausal.rollout.chance.placebo import followed
-from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, same_number
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.regression.within import take_out
@@ -19,7 +19,8 @@ from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED, Contrasts
 from gmvcausal.stats.small_sample import groups_of_clusters
 from gmvcausal.stats.spatial import conley
 
-BY_CONTROLS = ("conley_taber", "ferman_pinto")  # those that read chance off the controls
+BY_SCORES = ("wild", "conley")  # from what each cluster adds to the estimate
+BY_CONTROLS = ("conley_taber", "ferman_pinto")  # from the changes of controls in the place of the treated
 INFERENCE = ("wild", *BY_CONTROLS, "conley")
 WILDER = 2.0  # times as variable as the controls, from which on clusters are not taken as alike
 MIN_WILD = 5  # clusters on the smaller side: with three, 0.2 % were rejected at a nominal 5 %
@@ -149,11 +150,10 @@ def _wild(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
 
 def _told(fitted: Fitted, limits: dict[int, wild.Limits], p: dict[int, float], method: str) -> Fitted:
     e = fitted.estimates
-    rest = len(limits) < len(e.term)
+    rest = [k for k in range(len(e.term)) if k not in limits]
     cov = e.cov.copy()
-    if rest:
-        # The other aggregates would show t intervals beside another method's: none rather than two kinds in a table.
-        cov[len(limits) :], cov[:, len(limits) :] = np.nan, np.nan
+    # The other aggregates would show t intervals beside another method's: none rather than two kinds in a table.
+    cov[rest], cov[:, rest] = np.nan, np.nan
     withheld = "only the headline has an interval by the method that was asked for" if rest else ""
     estimates = replace(e, cov=cov, special=limits, special_p=p, method=method, withheld=withheld)
     return replace(fitted, estimates=estimates)
@@ -196,11 +196,9 @@ def _controls(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
         raise DesignError(
             f"{len(runs.runs):,} residuals of controls cannot reject at {options.alpha:g}", remedy="raise alpha="
         )
-    # With one role every aggregate of the treated is the same number; what is of others has another interval.
-    whole = len(fitted.estimates.term) if fitted.spillover is None else len(fitted.estimates.term) - 2
-    terms = whole if len(contrasts.weight) == 1 else 1
+    terms = same_number(fitted.estimates.estimate) if len(contrasts.weight) == 1 else [0]
     method = f"residuals of {control} control clusters in the place of the treated: {how}"
-    return _told(fitted, dict.fromkeys(range(terms), runs.limits), dict.fromkeys(range(terms), runs.p_value), method)
+    return _told(fitted, dict.fromkeys(terms, runs.limits), dict.fromkeys(terms, runs.p_value), method)
 
 
 def _alike(contrasts: Contrasts) -> None:
