@@ -124,6 +124,14 @@ def _of_one_kind(items: list[Any]) -> pd.Series[Any]:
 
 
 def _whole_times(values: FloatArray, column: str, role: str) -> Times:
+    missing = ~np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        whole = values.astype(np.int64)
+    whole[missing] = 0
+    # What goes to a whole number and back unchanged is fit to be a period; the rest is for saying what is not.
+    largest = max(-int(whole.min(initial=0)), int(whole.max(initial=0)))
+    if largest <= 2**53 and ((whole == values) | missing).all() and np.fmin.reduce(values, initial=0.0) != -np.inf:
+        return Times(whole, missing, False)
     # Infinity is a common code for "never"; it is missing here and refused where missing is. Minus infinity is a date
     # before all others, if anything: read as missing it would make treated units controls.
     before = np.isneginf(values)
@@ -135,7 +143,6 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
             rows=first_rows(before),
             remedy="give the period itself; where there is none (never treated), leave the cell empty or write inf",
         )
-    missing = ~np.isfinite(values)
     fraction = ~missing & (values != np.floor(values))
     if fraction.any():
         raise InputError(
@@ -148,7 +155,7 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
     far = ~missing & (np.abs(values) > 2.0**53)
     if far.any():
         raise _too_far(column, role, far)
-    return Times(np.where(missing, 0, values).astype(np.int64), missing, False)
+    return Times(whole, missing, False)
 
 
 def _too_far(column: str, role: str, far: NDArray[np.bool_]) -> InputError:

@@ -174,7 +174,7 @@ def read_panel(
             f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time "
             "counts them"
         )
-    later = _later(layout, when, never, calendar)
+    later = None if dose is None and eligible is None else _later(layout, when, never, calendar)
     other = None
     if stack is not None and "other_tactic" in table.columns:
         other = layout.matrix(flags(table, "other_tactic", "other_tactic").astype(float))
@@ -205,7 +205,7 @@ def read_panel(
         dropped=dropped,
         meta=meta,
         covariates=given,
-        dose=None if dose is None else read_dose(table, layout, dose, start, later > NOT_LATER),
+        dose=None if dose is None or later is None else read_dose(table, layout, dose, start, later > NOT_LATER),
         eligible=None if eligible is None else read_eligible(table, layout, eligible),
         later=None if eligible is None else later,
         crossed=unit is None,
