@@ -255,6 +255,20 @@ def test_coverage_with_and_without_carry_over() -> None:
         assert (share[0] >= 0.95 - slack) if after else (abs(share - 0.95).max() <= slack)
 
 
+def test_switches_at_many_dates_widen_the_intervals() -> None:
+    """The rows of DID_M: C switches fall on S dates, each with a mean of its own."""
+    frame = switching(n=100, seed=12)
+    on, _ = matrices(frame)
+    result = did(frame, cluster="unit")
+    found = result.fitted.switching
+    for k, part, (came, went) in ((2, found.joiners, (0, 1)), (3, found.leavers, (1, 0))):
+        own = (on[:, :-1] == came) & (on[:, 1:] == went)
+        assert (part.changes, part.pairs) == (own.sum(), own.any(axis=0).sum())
+        changes, dates = int(own.sum()), int(own.any(axis=0).sum())
+        assert result.fitted.estimates.spread.factor[k] ** 2 > changes / (changes - dates)
+        assert result.fitted.estimates.spread.df[k] < own.any(axis=1).sum() + (~own.any(axis=1)).sum()
+
+
 def test_few_clusters_have_no_standard_error() -> None:
     frame = switching(n=60, seed=2)
     rare = frame.assign(treated=np.where(frame["unit"] < 8, frame["treated"], 0))

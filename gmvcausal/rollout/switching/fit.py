@@ -14,7 +14,7 @@ import numpy as np
 
 from gmvcausal.errors import DesignError
 from gmvcausal.results import Estimates
-from gmvcausal.rollout.audit.rules import MIN_CLUSTERS
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.chance.clustered import clustered_uncertainty
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import (
@@ -167,6 +167,13 @@ def _terms(
     used = np.bincount(cluster[group >= 0], minlength=panel.n_clusters) > 0
     sums = np.array([np.bincount(cluster, s, minlength=panel.n_clusters)[used] for s in scores])
     cov, spread = clustered_uncertainty([sums], len(sums), group, cluster, panel.weight, len(state.found.came_from))
+    for k, (_, part) in enumerate(steps, 1):
+        # Changes at a switch are taken from one mean for each period and direction, not from that of a cohort.
+        two = np.where(group < 0, -1, np.where(part.own, 0, 1))
+        own = clustered_uncertainty([sums[k : k + 1]], 1, two, cluster, panel.weight, 2)[1]
+        left = part.changes - part.pairs
+        spread.df[k] = own.df[0] if left > 0 else 0.0
+        spread.factor[k] = own.factor[0] * np.sqrt(part.changes / max(left, 1))
     made = headline(
         [TERMS[0], *(term for term, _ in steps)],
         options.outcome_unit,
@@ -177,13 +184,17 @@ def _terms(
         sides,
         lambda: placebo(panel, options, ratio, "last"),
     )
-    few = [k for k, (_, part) in enumerate(steps, 1) if min(clusters_of(cluster, part)) < MIN_CLUSTERS]
+    few = [
+        k
+        for k, (_, part) in enumerate(steps, 1)
+        if min(clusters_of(cluster, part)) < MIN_CLUSTERS or spread.df[k] < MIN_DF
+    ]
     if not few or not np.isfinite(made.cov[0, 0]):
         return made
     cov = made.cov.copy()
     cov[few], cov[:, few] = np.nan, np.nan
     told = ", ".join(made.term[k] for k in few)
-    return replace(made, cov=cov, withheld=f"fewer than {MIN_CLUSTERS} clusters on one side behind: {told}")
+    return replace(made, cov=cov, withheld=f"fewer than {MIN_CLUSTERS} clusters, or too few at a time, behind: {told}")
 
 
 def clusters_of(cluster: IntArray, part: Compared) -> tuple[int, int]:

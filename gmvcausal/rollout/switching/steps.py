@@ -46,8 +46,8 @@ class Compared:
         With the uncertainty of the weights.
     own, beside : ndarray of bool, shape (R,)
         Units that take part.
-    changes, lost : int
-        Changes of own units in the mean, and those without anybody to compare with.
+    changes, pairs, lost : int
+        Changes of own units in the mean, the pairs they fall into, and changes without anybody to compare with.
     """
 
     estimate: float
@@ -55,6 +55,7 @@ class Compared:
     own: BoolArray
     beside: BoolArray
     changes: int
+    pairs: int
     lost: int
 
 
@@ -70,7 +71,7 @@ def compare(y: FloatArray, weight: FloatArray, pairs: Iterable[Pair]) -> Compare
     """
     own, beside = np.zeros((2, len(y)), dtype=bool)
     influence, share = np.zeros((2, len(y)))
-    total, mean, lost, changes = 0.0, 0.0, 0, 0
+    total, mean, lost, changes, used = 0.0, 0.0, 0, 0, 0
     for pair in pairs:
         if not pair.own.any():
             continue
@@ -86,12 +87,13 @@ def compare(y: FloatArray, weight: FloatArray, pairs: Iterable[Pair]) -> Compare
         total += size
         mean += float(weight[pair.own] @ change[pair.own]) - size * without
         changes += int(pair.own.sum())
+        used += 1
         own |= pair.own
         beside |= pair.beside
     if not total:
-        return Compared(float("nan"), influence, own, beside, 0, lost)
+        return Compared(float("nan"), influence, own, beside, 0, 0, lost)
     estimate = mean / total
-    return Compared(estimate, (influence - estimate * share) / total, own, beside, changes, lost)
+    return Compared(estimate, (influence - estimate * share) / total, own, beside, changes, used, lost)
 
 
 def at_the_switch(on: FloatArray, joining: bool) -> Iterator[Pair]:
