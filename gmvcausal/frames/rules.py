@@ -115,7 +115,7 @@ def not_flags(column: str, role: str, example: float, count: int, rows: Iterable
 
 def not_whole(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
     """Fractions, or numbers beyond those that a float holds exactly, where ids are needed."""
-    if float(example) == int(example):
+    if float(example).is_integer():  # infinity is not
         return InputError(
             f"{role} holds numbers beyond 2^53, for example {float(example):.0f}, where a float cannot tell neighbours "
             "apart",
