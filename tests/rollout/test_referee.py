@@ -286,3 +286,30 @@ def test_the_protocol_holds(tmp_path) -> None:
     ):
         (tmp_path / str(k)).mkdir()
         assert_protocol(found, tmp_path / str(k))
+
+
+def test_placebo_contradicts_only_a_finding() -> None:
+    """An effect that is not told from zero is no doubt; one that a mere trend gives as well is."""
+    rng = np.random.default_rng(5)
+    week = np.arange(1, 17)
+    start = np.repeat(np.where(np.arange(60) < 20, 14.0, np.nan), 16)
+
+    def panel(drift: float) -> pd.DataFrame:
+        y = rng.normal(size=(60, 16)) + drift * np.where(np.arange(60) < 20, 1, 0)[:, None] * week
+        return pd.DataFrame(
+            {
+                "unit": np.repeat(np.arange(60), 16),
+                "period": np.tile(week, 60),
+                "gmv": y.ravel(),
+                "first_treated": start,
+            }
+        )
+
+    quiet = gc.did(panel(0.0), estimator="twfe")
+    assert quiet.p_value > 0.05
+    assert quiet.placebo("unit", reps=99).audit["placebo"].status == "passed"
+    drifting = gc.did(panel(0.1), estimator="twfe")
+    assert drifting.p_value < 0.05
+    found = drifting.placebo("time", reps=99)
+    assert found.placebo_p > 0.1
+    assert found.audit["placebo"].status == "warned"

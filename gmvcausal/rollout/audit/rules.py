@@ -177,7 +177,7 @@ RULES: dict[str, Rule] = {
     "placebo": Rule(
         "share of placebo estimates, the true one among them, at least as far from zero (placebo only)",
         0.1,
-        more_warn=", unless no placebo estimate is",
+        more_warn=", where the estimate's own p-value is below alpha, unless no placebo estimate is as far",
     ),
     "segment_levels": Rule("levels of the segment that are not estimated (by only)", 0),
     "leave_one_out": Rule(
