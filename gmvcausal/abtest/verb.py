@@ -26,7 +26,8 @@ from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.params import check, column_name, one_of
-from gmvcausal.frames.table import is_path, is_relation
+from gmvcausal.frames.parquet import is_path
+from gmvcausal.frames.table import is_relation
 
 
 def ab_test(
@@ -65,7 +66,7 @@ def ab_test(
 
     Parameters
     ----------
-    data : frame, parquet path or DuckDB relation
+    data : frame, path to parquet files (also a folder, a pattern, or a list of these) or DuckDB relation
         One row per unit (user), all arms; zeros where nothing was bought. Not changed.
     metrics : metric, column name, or list of these
         `Mean`, `Proportion`, `Ratio`, `Quantile`, `Gmv`; a name is a `Mean`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gmvcausal.frames.table import is_path
+from gmvcausal.frames.parquet import is_path
 
 # Columns that are clusters by their very name, where treatment does not vary within them.
 COARSER = (
@@ -43,6 +43,6 @@ def _facts_in_file(path: Any) -> dict[str, Any]:
     try:
         stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
         found = json.loads(stored).get("attributes", {}).get("gmvcausal")
-    except (OSError, pa.ArrowException, ValueError, AttributeError):
-        return {}  # a glob, or no file at all: the reader of the columns says what is wrong with it
+    except (OSError, pa.ArrowException, ValueError, AttributeError, TypeError):
+        return {}  # several files, or none at all: the reader of the columns says what is wrong with it
     return dict(found) if isinstance(found, dict) else {}

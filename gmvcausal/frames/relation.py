@@ -11,8 +11,6 @@ so that the two can never be confused.
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,8 +21,9 @@ import pyarrow as pa
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import columns, rules, sql, times
-from gmvcausal.frames.table import Table, check_path, duck_errors, is_path, is_relation, open_table, quote, quote_text
-from gmvcausal.frames.texts import printable, safe
+from gmvcausal.frames.parquet import is_path, parquet_source
+from gmvcausal.frames.table import Table, duck_errors, is_relation, open_table, quote
+from gmvcausal.frames.texts import printable, quote_text, safe
 from gmvcausal.frames.workspace import Workspace
 
 Spec = dict[str, tuple[str, str]]
@@ -89,7 +88,7 @@ def open_relation(
     ----------
     space : Workspace
     data : frame, path or relation
-        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path or glob, or a DuckDB relation.
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a path to parquet files, or a DuckDB relation.
     name : str
         What messages call it.
     spec : dict
@@ -110,10 +109,11 @@ def open_relation(
         As `frames.columns`, and where the file cannot be read.
     """
     if is_path(data):
-        return _open_file(space, _file_source(check_path(data, name)), name, spec, timezone, extra)
+        source = parquet_source(data, name, [*(column for column, _ in spec.values()), *extra])
+        return _open_file(space, source, name, spec, timezone, extra)
     if is_relation(data):
         needed = list(dict.fromkeys([c for c, _ in spec.values()] + list(extra)))
-        return _open_file(space, _stream(space, data, name, needed), name, spec, timezone, extra, data)
+        return _open_file(space, write_relation(space, data, name, needed), name, spec, timezone, extra, data)
     table = open_table(data, name)
     return _open_table(space, table, spec, timezone, extra)
 
@@ -121,7 +121,7 @@ def open_relation(
 def column_names(space: Workspace, data: Any, name: str) -> list[str]:
     """Names of the columns of any input, without reading its rows."""
     if is_path(data):
-        return list(space.query(f"SELECT * FROM {_file_source(check_path(data, name))} LIMIT 0", name).columns)
+        return list(space.query(f"SELECT * FROM {parquet_source(data, name)} LIMIT 0", name).columns)
     if is_relation(data):
         return _relation_columns(data, name)
     return open_table(data, name).columns
@@ -142,7 +142,7 @@ def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation
         return _register(replace(relation, arrow=arrow), {f"={c}": quote(f"={c}") for c in new})
     if relation.origin is not None:
         held = [*relation.roles.values(), *(s[1:] for s in relation.select if s.startswith("=")), *new]
-        source = _stream(relation.space, relation.origin, relation.name, list(dict.fromkeys(held)))
+        source = write_relation(relation.space, relation.origin, relation.name, list(dict.fromkeys(held)))
         relation = replace(relation, source=source)
     return _create(replace(relation, select={**relation.select, **{f"={c}": quote(c) for c in new}}))
 
@@ -253,14 +253,6 @@ def _create(relation: Relation) -> Relation:
 
 
 # --- files and relations ------------------------------------------------------------------------------------------
-def _file_source(path: str) -> str:
-    if os.path.isdir(path):
-        path = os.path.join(glob.escape(path), "**", "*.parquet")
-    elif os.path.exists(path):
-        path = glob.escape(path)
-    return f"read_parquet({quote_text(path)})"
-
-
 def _relation_columns(data: Any, name: str) -> list[str]:
     try:
         return list(data.columns)
@@ -268,7 +260,7 @@ def _relation_columns(data: Any, name: str) -> list[str]:
         raise duck_errors(error, name) from None
 
 
-def _stream(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> str:
+def write_relation(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> str:
     """Write the needed columns of a user's relation to a temporary parquet file, on that relation's own connection."""
     available = _relation_columns(data, name)
     for column in needed:

@@ -13,7 +13,8 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.table import quote, quote_text
+from gmvcausal.frames.table import quote
+from gmvcausal.frames.texts import quote_text
 
 if TYPE_CHECKING:
     from gmvcausal.frames.relation import Spec

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,9 @@ import narwhals as nw
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
-_KINDS = "a pandas, polars or pyarrow frame, a path to a parquet file, or a DuckDB relation"
+_KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, or a DuckDB relation"
 
 
 @dataclass(frozen=True)
@@ -52,41 +52,16 @@ def quote(name: str) -> str:
     return '"' + str(name).replace('"', '""') + '"'
 
 
-def quote_text(text: str) -> str:
-    """Quote text as an SQL string literal."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def literal(x: Any) -> str:
     """A number as a DOUBLE of SQL, with all its digits."""
     text = repr(float(x))
     return f"({text})" if "e" in text else f"({text}e0)"
 
 
-def is_path(data: Any) -> bool:
-    """Whether `data` names a file (str or path-like)."""
-    return isinstance(data, str | os.PathLike)
-
-
 def is_relation(data: Any) -> bool:
     """Whether `data` is a DuckDB relation (checked without importing DuckDB)."""
     kind = type(data)
     return kind.__name__ == "DuckDBPyRelation" and kind.__module__.partition(".")[0].strip("_") == "duckdb"
-
-
-def check_path(path: Any, name: str) -> str:
-    """Return the path of an existing parquet file (or a glob of them) as text."""
-    import glob
-
-    text = str(os.fspath(path))
-    if not text.lower().endswith((".parquet", ".parq", ".pq")):
-        raise InputError(
-            f"{name} is the path {text!r}, which does not end in .parquet",
-            remedy="read other formats into a frame first, or convert the file to parquet",
-        )
-    if not (os.path.exists(text) or glob.glob(text)):
-        raise InputError(f"{name} names the file {text!r}, which does not exist", remedy="check the path")
-    return text
 
 
 def duck_errors(error: Exception, name: str) -> InputError:
@@ -96,7 +71,10 @@ def duck_errors(error: Exception, name: str) -> InputError:
 
 
 def open_table(
-    data: Any, name: str = "data", needed: Sequence[str] | None = None, optional: Sequence[str] = ()
+    data: Any,
+    name: str = "data",
+    needed: Sequence[str] | Mapping[str, str] | None = None,
+    optional: Sequence[str] = (),
 ) -> Table:
     """Open a frame, a parquet path or a DuckDB relation as a `Table`.
 
@@ -106,8 +84,8 @@ def open_table(
         pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, or a DuckDB relation.
     name : str
         What messages call it.
-    needed : sequence of str, optional
-        Columns to fetch from a path or relation; a frame already in memory is taken as it is.
+    needed : sequence of str, or mapping of str to str, optional
+        Columns to fetch from a path or relation (and what for); a frame already in memory is taken as it is.
     optional : sequence of str
         Further columns to fetch where they exist.
 
@@ -159,8 +137,8 @@ def _check_pandas_columns(data: Any, name: str) -> None:
         raise _duplicate_names(columns[columns.duplicated()][0], name)
 
 
-def open_relation(data: Any, name: str, needed: Sequence[str]) -> Any:
-    """The DuckDB relation behind a parquet path, or the one given, which must hold the `needed` columns.
+def open_relation(data: Any, name: str, needed: Sequence[str] | Mapping[str, str]) -> Any:
+    """The DuckDB relation behind a parquet path, or the one given, which must hold the `needed` columns (-> roles).
 
     Raises
     ------
@@ -170,9 +148,11 @@ def open_relation(data: Any, name: str, needed: Sequence[str]) -> Any:
     """
     import duckdb
 
-    relation = duckdb.connect().read_parquet(check_path(data, name)) if is_path(data) else data
+    relation = data
+    if is_path(data):
+        relation = duckdb.connect().sql(f"FROM {parquet_source(data, name, list(needed))}")
     available = list(relation.columns)
-    stored = _stored_names(data) if is_path(data) else available
+    stored = stored_names(data) if is_path(data) else available
     for column in needed:
         alike = sorted({c for c in stored if c.lower() == column.lower()})
         if column in alike and len(alike) > 1:
@@ -183,25 +163,12 @@ def open_relation(data: Any, name: str, needed: Sequence[str]) -> Any:
                 remedy="rename one of them, or read the table into a frame first",
             )
         if column not in available:
-            raise rules.no_such_column(column, available, "this verb", name)
+            role = needed[column] if isinstance(needed, Mapping) else "this verb"
+            raise rules.no_such_column(column, available, role, name)
     return relation
 
 
-def _stored_names(path: Any) -> list[str]:
-    """Column names as a parquet file (the first of a glob) has them; DuckDB renames those that differ only in case."""
-    import glob
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = str(os.fspath(path))
-    try:
-        return list(pq.read_schema(text if os.path.exists(text) else sorted(glob.glob(text))[0]).names)
-    except (OSError, pa.ArrowException):
-        return []  # what is wrong with the file is told by its reader
-
-
-def _fetch(data: Any, name: str, needed: Sequence[str] | None, optional: Sequence[str]) -> Any:
+def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | None, optional: Sequence[str]) -> Any:
     """Fetch only the needed columns of a path or relation as an Arrow table."""
     import duckdb
 

@@ -77,3 +77,8 @@ def data_frame(columns: dict[str, Any]) -> pd.DataFrame:
             for name, v in columns.items()
         }
         return pd.DataFrame(kept, copy=False)
+
+
+def quote_text(text: str) -> str:
+    """Quote text as an SQL string literal."""
+    return "'" + str(text).replace("'", "''") + "'"

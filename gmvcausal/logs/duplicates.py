@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.relation import Relation
-from gmvcausal.frames.table import quote, quote_text
+from gmvcausal.frames.table import quote
+from gmvcausal.frames.texts import quote_text
 
 
 @dataclass(frozen=True)

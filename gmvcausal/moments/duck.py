@@ -9,7 +9,8 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.table import check_path, duck_errors, is_path, quote
+from gmvcausal.frames.parquet import is_path, parquet_source
+from gmvcausal.frames.table import duck_errors, quote
 from gmvcausal.moments.core import ClusterCells, Moments, add
 
 
@@ -40,11 +41,11 @@ def from_relation(data: Any, group: str, values: Sequence[str], cluster: str | N
     import duckdb
 
     try:
-        relation = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data
-        available = list(relation.columns)
-        for role, column in (("group", group), *(("values", v) for v in values), ("cluster", cluster)):
-            if column is not None and column not in available:
-                raise rules.no_such_column(column, available, role, "data")
+        named = {group: "group", **dict.fromkeys(values, "values"), **({} if cluster is None else {cluster: "cluster"})}
+        relation = duckdb.connect().sql(f"FROM {parquet_source(data, 'data', list(named))}") if is_path(data) else data
+        for column, role in named.items():
+            if column not in relation.columns:
+                raise rules.no_such_column(column, list(relation.columns), role, "data")
         return _scan(relation, group, list(values), cluster)
     except duckdb.Error as error:
         raise duck_errors(error, "data") from None

@@ -72,7 +72,8 @@ class Manifest:
             digest.update(f"{flat.dtype.str}{flat.shape}".encode())
             # surrogatepass: an id may hold a lone half of a surrogate pair, and is hashed as it is.
             text = flat.dtype == object
-            digest.update("\0".join(map(str, flat)).encode("utf-8", "surrogatepass") if text else flat.tobytes())
+            joined = "\0".join(map(str, flat)).encode("utf-8", "surrogatepass") if text else b""
+            digest.update(joined if text else flat.reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gmvcausal.frames.params import one_of
 from gmvcausal.rollout.fitted import Fitted, IntArray, Options, Series
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
+from gmvcausal.rollout.intake.outcome import mean_path
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.referee.methods import Refereed
 from gmvcausal.stats.inference import band as joint_values
@@ -161,8 +162,8 @@ class EffectTables(Refereed):
             dose; estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous): ATT of those
             who got the dose; slope, slope_std_error, slope_conf_low, slope_conf_high: what one more unit of dose adds
             there, with few doses from the next lower dose of the same cohort (or none) to this one; n (treated units
-            behind the effect). Doses with fewer than ten clusters, or of four degrees of freedom, have no interval.
-            With more than ten doses the rows are points of a spline, from the 5th to the 95th percentile of the doses.
+            behind the effect). Doses with fewer than ten clusters have no interval. With more than ten doses the rows
+            are points of a spline, from the 5th to the 95th percentile of the doses.
 
         Raises
         ------
@@ -332,11 +333,11 @@ class EffectTables(Refereed):
         if panel.stack is not None:
             # Windows may begin at different distances from their campaigns, so periods are counted from its start.
             begun = np.array([panel.start[panel.stack == b].max() for b in range(int(panel.stack.max()) + 1)])
-            period = np.arange(panel.y.shape[1]) - begun[panel.stack][:, None]
+            origin = begun[panel.stack]
             groups = {"sent": self.fitted.treated, "not sent": self.fitted.control}
         else:
-            period = np.broadcast_to(np.arange(panel.y.shape[1]), panel.y.shape)
-            starts = np.unique(panel.start[panel.start >= 0])
+            origin = np.zeros(len(panel.y), dtype=np.int64)
+            starts = np.flatnonzero(np.bincount(panel.start[panel.start >= 0]))
             groups = {str(labels[s]).removesuffix("T00:00:00.000000"): panel.start == s for s in starts}
             groups["never"] = panel.start == UNTREATED
             if panel.eligible is not None:
@@ -347,12 +348,7 @@ class EffectTables(Refereed):
         rows = []
         for name, inside in groups.items():
             if inside.any():
-                y, at = panel.y[inside], period[inside]
-                seen = np.isfinite(y)
-                first = int(at.min())
-                count = np.bincount((at - first)[seen])
-                mean = np.bincount((at - first)[seen], y[seen]) / np.maximum(count, 1)
-                when = first + np.arange(len(count))
+                when, count, mean = mean_path(panel.y, inside, origin)
                 rows.append(
                     pd.DataFrame(
                         {

@@ -18,6 +18,7 @@ from gmvcausal.rollout.fitted import Options
 from gmvcausal.rollout.intake import places, rows, winsor
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
 from gmvcausal.rollout.intake.exposure import read_links, threshold, with_exposure
+from gmvcausal.rollout.intake.gathered import Ask
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.methods import METHODS, estimate
@@ -278,8 +279,7 @@ def did(
             "estimator='stacked' needs treated=, the 0/1 column of who is under the campaign when",
             remedy="pass treated='treated'",
         )
-    panel = read_panel(
-        data,
+    ask = Ask(
         outcome=outcome,
         unit=unit,
         time=time,
@@ -298,6 +298,7 @@ def did(
         dose=dose,
         eligible=eligible,
     )
+    panel = read_panel(data, ask)
     if unit is not None:
         panel = places.with_columns(data, panel, unit, options)
     panel = with_exposure(data, panel, options, options["edges"])

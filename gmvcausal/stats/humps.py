@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+_PIECE = 1_000_000
+
 
 def two_humps(level: FloatArray) -> tuple[float, float]:
     """Share of the smaller of two humps and their distance in powers of ten; 0, 0 where there is one hump.
@@ -30,13 +32,18 @@ def two_humps(level: FloatArray) -> tuple[float, float]:
     (0.0, 0.0)
     """
     n = len(level)
-    size = np.arange(1, n)
-    left = np.cumsum(level)[:-1]
-    square = np.cumsum(level**2)
-    mean = np.array([left / size, (level.sum() - left) / (n - size)])
-    cut = int(np.argmax(size * (n - size) * (mean[1] - mean[0]) ** 2))
-    low, high = size[cut], n - size[cut]
-    within = square[-1] - low * mean[0, cut] ** 2 - high * mean[1, cut] ** 2
+    left, total = np.cumsum(level)[:-1], float(level.sum())
+    most, low = -1.0, 1
+    for first in range(0, n - 1, _PIECE):
+        own = left[first : first + _PIECE]
+        size = np.arange(first + 1, first + 1 + len(own))
+        between = size * (n - size) * ((total - own) / (n - size) - own / size) ** 2
+        best = int(np.argmax(between))
+        if between[best] > most:
+            most, low = float(between[best]), first + 1 + best
+    high = n - low
+    mean = left[low - 1] / low, (total - left[low - 1]) / high
+    within = float(level @ level) - low * mean[0] ** 2 - high * mean[1] ** 2
     spread = float(np.sqrt(max(within, 0.0) / n))
-    apart = float(mean[1, cut] - mean[0, cut])
+    apart = float(mean[1] - mean[0])
     return (min(low, high) / n, apart) if apart > 1.5 and apart > 4 * spread else (0.0, 0.0)

@@ -21,7 +21,8 @@ from gmvcausal.abtest.metrics import Proportion
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.facts import frame_facts
-from gmvcausal.frames.table import duck_errors, is_path, is_relation, open_table
+from gmvcausal.frames.parquet import is_path, parquet_source
+from gmvcausal.frames.table import duck_errors, is_relation, open_table
 
 
 @dataclass(eq=False)
@@ -212,10 +213,8 @@ def _unit(data: Any, ask: Columns) -> str:
 def _names(data: Any) -> list[str]:
     import duckdb
 
-    from gmvcausal.frames.table import check_path
-
     if is_path(data):
-        return list(duckdb.connect().read_parquet(check_path(data, "data")).columns)
+        return list(duckdb.connect().sql(f"FROM {parquet_source(data, 'data')}").columns)
     return list(data.columns) if is_relation(data) else open_table(data).columns
 
 

@@ -21,9 +21,8 @@ from gmvcausal.abtest.intake.read import find_control
 from gmvcausal.abtest.intake.rows import IntArray
 from gmvcausal.abtest.intake.stream import FRACTIONS, WHOLE, label_text, native
 from gmvcausal.abtest.metrics import Ratio, parts
-from gmvcausal.frames import rules
 from gmvcausal.frames.facts import COARSER
-from gmvcausal.frames.table import check_path, is_path, quote
+from gmvcausal.frames.table import open_relation, quote
 
 _BITS = 60  # of a BIGINT; a further one is for trouble
 _TROUBLE = 1 << 61
@@ -43,14 +42,8 @@ class There(NamedTuple):
 
 def project(data: Any, ask: Columns, unit: str, time: str) -> There | None:
     """The rows where they lie; None where the columns need `days_read`."""
-    import duckdb
-
-    base = duckdb.connect().read_parquet(check_path(data, "data")) if is_path(data) else data
-    available = list(base.columns)
-    types = dict(zip(available, [str(t) for t in base.types], strict=True))
-    for column in (*ask.needed, unit, time):
-        if column not in available:
-            raise rules.no_such_column(column, available, "this verb", "data")
+    base = open_relation(data, "data", (*ask.needed, unit, time))
+    types = dict(zip(base.columns, [str(t) for t in base.types], strict=True))
     outcomes = outcome_columns(ask)
     if not all(is_number(types[c]) and types[c] != "FLOAT" for c in outcomes):
         return None
@@ -86,7 +79,7 @@ def project(data: Any, ask: Columns, unit: str, time: str) -> There | None:
     held = constant_columns(ask, unit)
     held += [c for c in COARSER if c in types and c not in ask.needed and c not in (unit, time) and is_id(types[c])]
     listed += [f"{quote(c)} AS {quote('=' + c)}" for c in held]
-    return There(base.project(", ".join(listed)), labels, calendar, notes, len(available))
+    return There(base.project(", ".join(listed)), labels, calendar, notes, len(types))
 
 
 def collapse_there(data: Any, ask: Columns, unit: str, time: str) -> Collapsed | None:

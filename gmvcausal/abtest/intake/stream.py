@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.abtest.intake.blocks import Block, Col
 from gmvcausal.abtest.intake.single import Stats
-from gmvcausal.frames.table import quote, quote_text
+from gmvcausal.frames.table import quote
+from gmvcausal.frames.texts import quote_text
 
 IntArray = NDArray[np.int64]
 

@@ -82,10 +82,7 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
     "dose_size": Rule(
-        "clusters on the smaller side at the dose that has fewest (dose only)",
-        MIN_CLUSTERS,
-        small_is_bad=True,
-        more_warn=", or a dose has no interval",
+        "clusters on the smaller side at the dose that has fewest (dose only)", MIN_CLUSTERS, small_is_bad=True
     ),
     "dose_trend": Rule(
         "p-value of the joint test that the leads do not change with the dose (dose only)",

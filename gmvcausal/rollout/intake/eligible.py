@@ -10,8 +10,7 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, flags, numeric
 from gmvcausal.frames.table import Table
 from gmvcausal.rollout.intake.cohorts import UNTREATED
-from gmvcausal.rollout.intake.layout import Layout
-from gmvcausal.rollout.intake.levels import units_touched
+from gmvcausal.rollout.intake.layout import Layout, units_touched
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

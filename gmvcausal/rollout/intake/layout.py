@@ -143,7 +143,7 @@ def lay_out(
         row, unit_code, stack_of, labels = _stacked_rows(units, stacks)
         offset, stack_labels = first[stack_of], stacks.labels
     n_rows = len(labels)
-    if n_rows * width > _EMPTY_CELLS and table.n < _EMPTY_SHARE * n_rows * width:
+    if sparse(table.n, n_rows * width):
         raise InputError(
             f"time has {len(distinct):,} distinct values for {table.n:,} rows, so it looks like moments, not periods",
             column=time,
@@ -155,6 +155,22 @@ def lay_out(
         hint = "the frame holds several campaigns: pass estimator='stacked', stack='stack', treated='treated'"
     cell, keep = _unique_cells(cell, (n_rows, width), dedupe, compare, stack is not None, hint)
     return Layout(cell, (n_rows, width), labels, unit_code, stack_of, stack_labels, grid, offset, keep)
+
+
+def units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
+    """How many units the marked table rows belong to."""
+    rows = np.flatnonzero(row_mask)
+    if layout.cell is None:
+        return len(np.unique(rows // layout.shape[1]))
+    if layout.keep is not None:
+        rows = np.searchsorted(layout.keep, rows)
+    # In a stack a unit has a matrix row for every campaign.
+    return len(np.unique(layout.unit_code[layout.cell[rows] // layout.shape[1]]))
+
+
+def sparse(rows: int, cells: int) -> bool:
+    """Whether so few of many cells would be filled that periods must be moments."""
+    return cells > _EMPTY_CELLS and rows < _EMPTY_SHARE * cells
 
 
 def _stacked_rows(units: Codes, stacks: Codes) -> tuple[IntArray, IntArray, IntArray, NDArray[Any]]:

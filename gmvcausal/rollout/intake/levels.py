@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.columns import identifiers
 from gmvcausal.frames.facts import COARSER
-from gmvcausal.frames.table import Table
 from gmvcausal.rollout.intake.cohorts import ALWAYS
+from gmvcausal.rollout.intake.gathered import Further
 from gmvcausal.rollout.intake.layout import Layout
 
 IntArray = NDArray[np.int64]
 
-_SAMPLE = 2_000
+_OWN = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
 ROW = "row"  # what a cluster is called where rows are people
 
 
 def clusters(
-    table: Table,
+    further: Further,
     layout: Layout,
     cluster: str | None,
     unit: str | None,
@@ -35,46 +35,44 @@ def clusters(
     """Dense cluster code of every matrix row; a coarser level is found where treatment is assigned there."""
     if cluster is None:
         for column in [*meta.get("keep", []), *COARSER]:
-            if column == unit or column not in table.columns:
+            if column == unit or column not in further.columns:
                 continue
-            codes = _coarser(table, layout, column, start, moving)
+            codes = _coarser(further, layout, column, start, moving)
             if codes is not None:
                 fine = f"; pass cluster={unit!r} to cluster by unit" if unit is not None else ""
                 warnings.warn(
                     f"treatment does not vary within {column!r}, so standard errors are clustered there{fine}",
                     GmvCausalWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
                 return column, codes
     if cluster is None or cluster == unit:
-        return unit or ROW, layout.unit_code.astype(np.int64)
-    ids = identifiers(table, cluster, "cluster")
-    codes, varies = layout.per_row(ids.codes)
-    several = _between_campaigns(layout, codes)
-    if varies.any() or several:
+        return unit or ROW, layout.unit_code.astype(np.int64, copy=False)
+    found = further.codes(cluster, "cluster")
+    several = max(found.several, _between_campaigns(layout, found.codes))
+    if several:
         raise rules.not_constant(
             cluster,
             "cluster",
             "units",
-            max(units_touched(layout, varies), several),
-            first_rows(varies),
+            several,
+            found.rows,
             "clusters must hold whole units: is a unit id used in several clusters?",
         )
-    return cluster, np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    return cluster, np.unique(found.codes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def _coarser(table: Table, layout: Layout, column: str, start: IntArray, moving: dict[str, int]) -> IntArray | None:
+def _coarser(further: Further, layout: Layout, column: str, start: IntArray, moving: dict[str, int]) -> IntArray | None:
     """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
     try:
-        ids = identifiers(table, column, "cluster")
+        found = further.codes(column, "cluster")
     except InputError:
         return None  # nobody asked for this column: one that holds no ids is simply no cluster
-    codes, varies = layout.per_row(ids.codes)
-    several = _between_campaigns(layout, codes)
-    if varies.any() or several:
-        moving[column] = max(units_touched(layout, varies), several)
+    several = max(found.several, _between_campaigns(layout, found.codes))
+    if several:
+        moving[column] = several
         return None
-    codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    codes = np.unique(found.codes, return_inverse=True)[1].astype(np.int64, copy=False)
     levels = int(codes.max()) + 1
     # Of a stack, treatment is assigned campaign by campaign.
     campaigns = 1 if layout.stack is None else int(layout.stack.max()) + 1
@@ -99,47 +97,30 @@ def _between_campaigns(layout: Layout, codes: IntArray) -> int:
     return len(np.unique(layout.unit_code[by_unit[layout.unit_code] != codes]))
 
 
-def unused_coarser(table: Table, layout: Layout, used: set[str | None], start: IntArray) -> tuple[str, ...]:
+def unused_coarser(further: Further, layout: Layout, used: set[str], start: IntArray) -> tuple[str, ...]:
     """Columns that nobody named, coarser than the unit, within which treatment does not vary.
 
     Units treated one by one almost never agree within every level of a column, so such a column is where the tactic was
     assigned. Looked for on a sample of units first, which settles nearly every column.
     """
-    rows = np.arange(min(table.n, _SAMPLE * layout.shape[1]))
-    of_row = rows // layout.shape[1]
-    if layout.cell is not None:
-        inside = np.flatnonzero(layout.cell < _SAMPLE * layout.shape[1])
-        rows = inside if layout.keep is None else layout.keep[inside]
-        of_row = layout.cell[inside] // layout.shape[1]
-    own = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
-    columns = [c for c in table.columns if c not in used and c not in own and c not in COARSER]
-    if not columns:
+    columns = [c for c in further.columns if c not in used and c not in _OWN and c not in COARSER]
+    made = further.sample(columns) if columns else None
+    if made is None:
         return ()
-    sample = Table(table.frame[rows.tolist()], table.name, len(rows))
+    sample, of_row = made
+    order = np.argsort(of_row, kind="stable")
+    same_unit = of_row[order][1:] == of_row[order][:-1]
     found = []
     for column in columns:
-        dtype = table.frame[column].dtype
-        if not (dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum)):
+        dtype = sample.frame[column].dtype if column in sample.columns else None
+        if dtype is None or not (dtype.is_integer() or dtype in (nw.String, nw.Categorical, nw.Enum)):
             continue
         try:
             codes = identifiers(sample, column, "cluster").codes
         except InputError:
             continue
-        order = np.argsort(of_row, kind="stable")
-        same_unit = of_row[order][1:] == of_row[order][:-1]
         if (codes[order][1:] != codes[order][:-1])[same_unit].any() or codes.max() == 0:
             continue
-        if _coarser(table, layout, column, start, {}) is not None:
+        if _coarser(further, layout, column, start, {}) is not None:
             found.append(column)
     return tuple(found)
-
-
-def units_touched(layout: Layout, row_mask: NDArray[np.bool_]) -> int:
-    """How many units the marked table rows belong to."""
-    rows = np.flatnonzero(row_mask)
-    if layout.cell is None:
-        return len(np.unique(rows // layout.shape[1]))
-    if layout.keep is not None:
-        rows = np.searchsorted(layout.keep, rows)
-    # In a stack a unit has a matrix row for every campaign.
-    return len(np.unique(layout.unit_code[layout.cell[rows] // layout.shape[1]]))

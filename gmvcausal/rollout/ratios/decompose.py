@@ -19,6 +19,7 @@ from gmvcausal.frames.params import column_name
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Estimates, Result
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
+from gmvcausal.rollout.intake.gathered import Ask
 from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.ratios.effects import Loads, Part, RatioEffects, scores_of
 from gmvcausal.rollout.ratios.model import FloatArray, IntArray
@@ -106,8 +107,7 @@ def _read(result: DidResult, column: str) -> FloatArray:
     if o["missing"] == "raise":
         remedy = "write 0 where nothing was bought, or call did with missing='zero' if that is what missing means here"
         numeric(open_table(result.origin.data, needed=[column]), column, column, missing=remedy)
-    again = read_panel(
-        result.origin.data,
+    ask = Ask(
         outcome=column,
         unit=o["unit"],
         time=o["time"],
@@ -123,6 +123,7 @@ def _read(result: DidResult, column: str) -> FloatArray:
         absorbing=True,
         ratios=True,
     )
+    again = read_panel(result.origin.data, ask)
     if again.rows != panel.rows or not np.array_equal(again.unit, panel.unit):
         raise InputError(
             f"the data had {panel.rows:,} rows when the effect was estimated, and are others now",
