@@ -266,10 +266,15 @@ def _tell(made: Matched, data: Any) -> None:
         f"the units were matched by propensity: {c['matched_treated']:,} of {c['treated']:,} treated with "
         f"{c['matched_control']:,} of {c['control']:,} controls"
     )
+    alike = (
+        "standard errors by unit do not know that the matched are alike, and are too wide where what was matched on "
+        "drives the trends: "
+        + ("cluster='pair' counts pairs" if PAIR in made.frame else "gc.match(replace=False) makes pairs to cluster by")
+    )
     names = ("name", "status", "message", "value", "threshold", "remedy")
     checks = [{k: getattr(one, k) for k in names} for one in made.audit]
     facts |= {
-        "notes": [*facts.get("notes", []), note, *made.manifest.notes],
+        "notes": [*facts.get("notes", []), note, alike, *made.manifest.notes],
         "checks": [*facts.get("checks", []), *checks],
         "dropped": {**facts.get("dropped", {}), **made.manifest.dropped},
         "weights": "weight",

@@ -162,8 +162,8 @@ class EffectTables(Refereed):
             dose; estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous): ATT of those
             who got the dose; slope, slope_std_error, slope_conf_low, slope_conf_high: what one more unit of dose adds
             there, with few doses from the next lower dose of the same cohort (or none) to this one; n (treated units
-            behind the effect). Doses with fewer than ten clusters have no interval. With more than ten doses the rows
-            are points of a spline, from the 5th to the 95th percentile of the doses.
+            behind the effect). Doses with fewer than ten clusters, or of four degrees of freedom, have no interval.
+            With more than ten doses the rows are points of a spline, from the 5th to the 95th percentile of the doses.
 
         Raises
         ------

@@ -164,6 +164,7 @@ METHODS: dict[str, Method] = {
         "places as it did in the untreated places; neither group need have moved in parallel itself; the tactic "
         "leaves the ineligible of treated places alone; no effect before the start (beyond the stated anticipation)",
         takes=frozenset({"assignment", "base_period", "eligible"}),
+        inference=("wild", "conley"),
     ),
     "switching": Method(
         switching,

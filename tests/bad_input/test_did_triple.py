@@ -58,12 +58,14 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None,
     "nobody starts": (lambda: BASE.assign(first_treated=np.nan), {}, gc.DesignError, "no unit is treated", "first_treated", None, ()),
     "covariates": (lambda: BASE, {"covariates": ["town"]}, gc.InputError, "covariates= has no meaning for estimator='triple'", None, None, ()),
     "a stack": (lambda: BASE.assign(on=0), {"stack": "town", "treated": "on"}, gc.InputError, "stack", None, None, ()),
-    "small-sample factor": (lambda: BASE, {"ssc": "none"}, gc.InputError, "ssc= has no meaning", None, None, ()),
+    "small-sample factor": (lambda: BASE, {"ssc": "full"}, gc.InputError, "ssc= has no meaning", None, None, ()),
     "repeated rows": (lambda: pd.concat([BASE, BASE.iloc[[5]]]), {}, gc.InputError, "1 unit-period .*dedupe='exact'", None, None, (320,)),
     "missing outcome": (lambda: put("gmv", [5, 9], np.nan), {}, gc.InputError, "outcome is missing.*missing='zero'", "gmv", 2, (5, 9)),
     "infinite outcome": (lambda: put("gmv", [5, 9], np.inf), {}, gc.InputError, "infinite", "gmv", 2, (5, 9)),
     "always treated": (lambda: BASE.assign(first_treated=np.where(TREATED, 1.0, np.nan)), {}, gc.DesignError, "treated from the first period", "first_treated", None, ()),
-    "residuals of controls": (lambda: BASE, {"inference": "conley_taber"}, gc.DesignError, "does not hold here|needs 20", None, None, ()),
+    "residuals of controls": (lambda: BASE, {"inference": "conley_taber"}, gc.InputError,
+        "inference='conley_taber'.*estimator='triple'.*wild, conley", None, None, ()),
+    "exposure": (lambda: BASE, {"exposed": "town"}, gc.InputError, "exposed= has no meaning for estimator='triple'", None, None, ()),
 }  # fmt: skip
 
 

@@ -92,6 +92,9 @@ def test_pairs_are_columns_of_the_matched_frame() -> None:
     assert (units.groupby("pair")["first_treated"].agg(lambda s: s.notna().sum()) == 1).all()
     assert (units.groupby("pair").size() == 2).all() and units["pair"].max() == m.counts["matched_treated"]
     assert "cluster='pair'" in m.summary()
+    assert any(
+        "too wide" in note and "cluster='pair'" in note for note in gc.did(m.frame, weights="weight").manifest.notes
+    )
     assert "pair" not in gc.match(frame, "first_treated", ["size"], unit="unit", time="period").frame
     with pytest.raises(gc.InputError, match="'pair' already"):
         gc.match(frame.assign(pair=1), "first_treated", ["size"], unit="unit", time="period", replace=False)

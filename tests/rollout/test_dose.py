@@ -188,6 +188,7 @@ VARIANTS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
     "town": (FEW, {"cluster": "town"}), "not yet": (FEW, {"control": "not_yet_treated", "anticipation": 1}),
     "many, town": (MANY, {"cluster": "town", "weights": "w", "control": "not_yet_treated"}),
     "no never": (FEW[FEW["first_treated"].notna()], {}),
+    "many, no never": (MANY[MANY["first_treated"].notna()], {}),
 }  # fmt: skip
 
 
@@ -323,9 +324,27 @@ def test_doses_with_few_units_have_no_interval() -> None:
     assert np.isfinite(result.std_error)
     assert np.isnan(result.to_frame()["std_error"][1])
     assert "some dose stands on 6 clusters" in result.estimates.withheld
+    assert result.audit["few_clusters"].status == "passed"
     assert result.audit["dose_size"].status == "warned"
     assert result.audit["dose_size"].value == 6
     assert result.audit["strong_parallel_trends"].status == "not_run"
+
+
+def test_units_alone_with_their_dose_have_no_interval() -> None:
+    """Twelve cohorts of three units, one for each dose: the mean has an interval, the doses show no chance at all."""
+    units = [(c, d) for c in range(3, 15) for d in (5.0, 10.0, 20.0)] + [(np.nan, 0.0)] * 40
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame([
+        {"unit": u, "period": t, "gmv": rng.normal() + 0.2 * d * (t >= c), "first_treated": c, "value": d}
+        for u, (c, d) in enumerate(units) for t in range(1, 17)
+    ])  # fmt: skip
+    result = gc.did(frame, **CALL)
+    assert np.isnan(result.by_dose()[["std_error", "slope_std_error", "band_low"]]).all(axis=None)
+    assert np.isfinite(result.conf_int()).all()
+    assert "its clusters count as 1.0" in result.estimates.withheld
+    assert "3 of 3 doses have no interval (too many units are alone" in result.audit["dose_size"].message
+    assert result.audit["dose_size"].status == "warned"
+    assert result.audit["few_clusters"].status == "passed"
 
 
 def test_few_treated_units_have_placebo_runs_for_the_mean_alone() -> None:

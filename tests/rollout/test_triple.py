@@ -140,6 +140,15 @@ def test_it_is_the_difference_of_two_double_differences() -> None:
     assert check.status == "warned"
 
 
+def test_places_that_hold_both_kinds_are_counted_by_their_start() -> None:
+    """Degrees of freedom are those of treated beside untreated places: between the fewer of them and all."""
+    frame = towns(n=50, cohorts=(4,), seed=12)
+    treated = frame.groupby("town")["first_treated"].first().notna()
+    for weights in (None, "w"):
+        df = float(gc.did(frame, **CALL, weights=weights).estimates.t.df[0])
+        assert min(treated.sum(), (~treated).sum()) / 2 < df <= 48
+
+
 def test_units_and_moments_give_the_same() -> None:
     for cluster in ("unit", "town"):
         call = {**CALL, "cluster": cluster}

@@ -19,12 +19,14 @@ def dose_size(case: Case) -> Check | None:
     if found is None:
         return None
     counts = np.array([row.clusters for row in found.level])
-    least, few = int(counts.min()), int((counts < MIN_CLUSTERS).sum())
+    least = int(counts.min())
+    few = int((found.series(found.level).clusters < MIN_CLUSTERS).sum())
     where = "at the dose that has fewest" if found.saturated else "behind the curve"
     message = f"{least:,} clusters (by {case.panel.cluster_name}) {where}"
     if few:
         message += f"; {few} of {len(counts)} doses have no interval"
-    status = judge("dose_size", least)
+        message += " (too many units are alone with their dose in their cohort)" if least >= MIN_CLUSTERS else ""
+    status = "warned" if few else judge("dose_size", least)
     remedy = "merge neighbouring doses, or give fewer doses to more units" if status != "passed" else ""
     return Check("dose_size", status, message, float(least), bound("dose_size"), remedy)
 

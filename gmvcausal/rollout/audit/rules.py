@@ -82,7 +82,10 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
     "dose_size": Rule(
-        "clusters on the smaller side at the dose that has fewest (dose only)", MIN_CLUSTERS, small_is_bad=True
+        "clusters on the smaller side at the dose that has fewest (dose only)",
+        MIN_CLUSTERS,
+        small_is_bad=True,
+        more_warn=", or a dose has no interval",
     ),
     "dose_trend": Rule(
         "p-value of the joint test that the leads do not change with the dose (dose only)",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.rollout.audit.rules import MIN_DF
 from gmvcausal.rollout.fitted import Series
 from gmvcausal.stats.small_sample import Spread
 
@@ -92,12 +93,15 @@ class Doses:
 def series(effects: Linear, at: IntArray, rows: tuple[Row, ...]) -> Series:
     """Rows with their covariance, as a table of effects."""
     cov, spread = effects.uncertainty(np.array([r.load for r in rows]))
+    clusters = np.array([r.clusters for r in rows], dtype=np.int64)
+    # Units that are alone with their dose in their cohort show no chance of their own: that is none, not a small one.
+    clusters = np.where(spread.df < MIN_DF, 0, clusters)
     return Series(
         at,
         np.array([r.estimate for r in rows]),
         cov,
         np.array([r.n for r in rows], dtype=np.int64),
-        np.array([r.clusters for r in rows], dtype=np.int64),
+        clusters,
         spread,
     )
 
