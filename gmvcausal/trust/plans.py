@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab
+from gmvcausal.trust import plans_ab, plans_did
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -226,7 +226,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
-    cells += plans_ab.tests()
+    cells += [*plans_did.roll_outs(), *plans_ab.tests()]
     if not quick:
         return tuple(cells)
     return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))
@@ -235,7 +235,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell."""
     if cell.apart or cell.verb != "did" or cell.call.get("estimator") not in _FIRST:
-        return cell.id in plans_ab.QUICK
+        return cell.id in plans_ab.QUICK or cell.id in plans_did.QUICK
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

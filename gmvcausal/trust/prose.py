@@ -5,8 +5,9 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. Randomised tests of millions of users are drawn without logs, in [a section of their
-own](#ab-tests-heavy-tails-clusters-many-looks). This page shows what came out, failures included. It was made from
+held against the truth. Two kinds of questions are drawn without logs and have sections of their own: [further
+roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests), and [randomised tests of millions of
+users](#ab-tests-heavy-tails-clusters-many-looks). This page shows what came out, failures included. It was made from
 {source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}
