@@ -121,9 +121,7 @@ def few() -> Iterator[Cell]:
         ("equal", "wild", ROOMS, {}, {"inference": "wild"}, (10, 30)),
         ("equal", "synthetic_did", ROOMS, {}, {"estimator": "synthetic_did"}, (30,)),
         ("largest", "callaway_santanna", ROOMS, largest, {}, TREATED),
-        ("largest", "imputation", ROOMS, largest, {"estimator": "imputation"}, TREATED),
         ("zeros", "callaway_santanna", SHOP, zeros, {}, TREATED),
-        ("zeros", "imputation", SHOP, zeros, {"estimator": "imputation"}, TREATED),
         ("zeros", "poisson", SHOP, zeros, {"estimator": "poisson"}, (10, 30)),
     ]
     for name, how, world, dials, call, counts in asked:
