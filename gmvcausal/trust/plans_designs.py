@@ -10,13 +10,13 @@ from typing import Any
 
 from gmvcausal.trust.cells import Cell
 
-KINDS, PAUSES = (f"gmvcausal.trust.roll_outs:{name}" for name in ("kinds", "pauses"))
+KINDS, PAUSES, VALUES = (f"gmvcausal.trust.roll_outs:{name}" for name in ("kinds", "pauses", "values"))
 AMONG = "gmvcausal.trust.asks:among"
 SIZE, COVER = 450, 180
 
 
 def designs() -> Iterator[Cell]:
-    """Triple differences, tactics that switch on and off, spillover."""
+    """Triple differences, tactics that switch on and off, doses, spillover."""
     triple = {"estimator": "triple", "eligible": "eligible"}
     yield Cell("design/triple", KINDS, n=40, call=triple, reps=SIZE)
     wrong = "fails on purpose"
@@ -40,6 +40,11 @@ def designs() -> Iterator[Cell]:
             gates=("runs", "seen_failing", "fires") if left else None,
         )
         yield Cell(f"design/{name}/twfe", PAUSES, "shown", n=300, dials=dials, call={"estimator": "twfe"}, reps=SIZE)
+    for dealt in ("lot", "answers"):
+        for what, term in (("effect", ""), ("slope", "per unit of dose")):
+            role = wrong if dealt == "answers" and term else "valid"
+            name = f"design/values-{dealt}/{what}"
+            yield Cell(name, VALUES, role, n=500, dials={"dealt": dealt}, reps=COVER, term=term)
     spill: dict[str, Any] = {"unit": "room", "spill": -200.0}
     for name, term in (("exposed", ""), ("spillover", "spillover")):
         yield Cell(f"D6/spill/{name}", "D6", n=300, dials=spill, reps=COVER, term=term)

@@ -46,7 +46,7 @@ first to be linear, `ipw` the second, `doubly_robust` one of the two. *matched*:
 with its weights (PSM-DID). *none*: no covariates.
 """
 DESIGNS = """\
-### Triple difference; tactics that switch on and off
+### Triple difference, switching, dose
 
 40 cities, ten units in each, five of them eligible. Half of the cities are treated and grow by themselves; eligible
 units catch up everywhere; shocks are common to a city, to its units of one kind, and a unit's own. *triple* is
@@ -55,6 +55,10 @@ clustered by city; *eligible-alone* is the default among the eligible; *triple-b
 *paused* and *carried*: 300 units, half of them under a tactic that switches on and off, worth 2 in every period under
 it; *carried*: and 1 in the period after one. *switching* is what follows from the tactic per period under it,
 *at-the-switch* the row DID_M of the same answers, which takes units that have left as if they had never joined.
+
+*values-lot* and *values-answers*: 500 units, three in five with a coupon of 5, 10 or 20. *effect* is the headline of
+`estimator="dose"`, *slope* its effect per unit of dose. With *answers* those who answer more are sent more: parallel
+trends hold, strong ones do not.
 """
 FEW = """\
 ### Few treated rooms: other inference, other estimators, zeros

@@ -18,7 +18,8 @@ from gmvcausal.trust.panels import LASTING, later, market, panel
 from gmvcausal.trust.shops import shop
 from gmvcausal.trust.trials import Trial
 
-__all__ = ["bent", "chosen", "city", "kinds", "pauses", "rooms", "shop", "unlike"]
+SLOPE = "per unit of dose"
+__all__ = ["bent", "chosen", "city", "kinds", "pauses", "rooms", "shop", "unlike", "values"]
 
 
 def chosen(
@@ -247,3 +248,39 @@ def pauses(
     truth = {"per period on": float(added.sum() / on.sum()), "at the switch": effect}
     terms = tuple(Term(name, name, "", value) for name, value in truth.items())
     return Trial(table, Truth(terms, terms[0].term), SimpleNamespace(call={"first_treated": None, "treated": "on"}))
+
+
+def values(*, n: int | None, seed: int, dealt: str = "lot", periods: int = 8) -> Trial:
+    """Coupons of 5, 10 and 20 for three units in five from half time on; the others get none.
+
+    Parameters
+    ----------
+    n : int
+        Units; 500 if None.
+    seed : int
+    dealt : {"lot", "answers"}
+        "lot": values by lot, and an effect that is concave in them. "answers": the effect is a fifth of the value,
+        times .5 for half of the units and 1.5 for the others, who are sent more; slopes then mix the two.
+    periods : int
+    """
+    count = n or 500
+    rng = np.random.default_rng(seed)
+    doses = np.array([5.0, 10.0, 20.0])
+    treated = rng.random(count) < 0.6
+    answers = rng.random(count) < 0.5
+    shares = np.array([[0.6, 0.3, 0.1], [0.1, 0.3, 0.6]]) if dealt == "answers" else np.full((2, 3), 1 / 3)
+    which = (rng.random(count)[:, None] > np.cumsum(shares, axis=1)[answers.astype(int)][:, :2]).sum(axis=1)
+    dose = np.where(treated, doses[which], 0.0)
+    curve = 4.0 * np.log1p(doses / 10.0)
+    if dealt == "lot":
+        gain, mean = np.where(treated, curve[which], 0.0), float(curve.mean())
+        slope = float((np.diff(curve, prepend=0.0) / np.diff(doses, prepend=0.0)).mean())
+    else:
+        gain = np.where(answers, 1.5, 0.5) * 0.2 * dose
+        mean, slope = float((np.array([[0.25], [0.75]]) * 0.2 * shares * doses).sum()), 0.2
+    t, start = np.arange(periods), periods // 2
+    y = 30.0 + 5.0 * rng.standard_normal((count, 1)) + t + 3.0 * autoregression(rng, count, periods, 0.3)
+    y += gain[:, None] * (t >= start)
+    table = panel(y, np.where(treated, float(start), math.inf), value=dose)
+    terms = (Term("overall", "overall", "", mean), Term(SLOPE, SLOPE, "", slope))
+    return Trial(table, Truth(terms, "overall"), SimpleNamespace(call={"estimator": "dose", "dose": "value"}))

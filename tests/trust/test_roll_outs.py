@@ -134,6 +134,24 @@ def test_kinds_of_units_in_cities() -> None:
     assert gc.did(table, **{**call, "cluster": "unit"}).std_error < 0.9 * right.std_error
 
 
+def test_tactics_that_pause_and_coupons_of_several_values() -> None:
+    for left in (0.0, 1.0):
+        trial = roll_outs.pauses(n=4000, seed=1, left=left)
+        result = gc.did(trial.table(), estimator="switching", treated="on")
+        assert abs(result.estimate - trial.truth.value) < 4 * result.std_error < 0.6
+        row = result.to_frame().set_index("term").loc["at the switch"]
+        off = abs(row["estimate"] - 2.0) / row["std_error"]
+        assert off < 4 if left == 0 else off > 4
+    for dealt in ("lot", "answers"):
+        trial = roll_outs.values(n=20_000, seed=1, dealt=dealt)
+        rows = gc.did(trial.table(), **trial.design.call).to_frame().set_index("term")
+        off = {
+            term: abs(rows.loc[term, "estimate"] - trial.truth[term]) / rows.loc[term, "std_error"]
+            for term in rows.index
+        }
+        assert off["overall"] < 4 and (off[roll_outs.SLOPE] < 4 if dealt == "lot" else off[roll_outs.SLOPE] > 8)
+
+
 # --- verbs ------------------------------------------------------------------------------------------------------------
 def test_sensitivity_is_asked_under_one_bound() -> None:
     table = roll_outs.bent(n=100, seed=1).table()
