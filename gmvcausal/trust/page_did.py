@@ -21,6 +21,7 @@ from gmvcausal.trust.markdown import (
 )
 from gmvcausal.trust.page_ab import verdict
 from gmvcausal.trust.report import CellResult, Report
+from gmvcausal.trust.sections import fired_on
 
 _BASE = "callaway_santanna"
 _SIZE: tuple[Column, ...] = (
@@ -64,7 +65,10 @@ def section(report: Report) -> str:
         )
         if (text := make([r for r in known if r.cell.id.startswith(start)]))
     ]
-    return "\n".join([prose.ROLL_OUTS, *parts]) if parts else ""
+    if not parts:
+        return ""
+    fired = fired_on([r for r in known if r.cell.role == "valid"])
+    return "\n".join([prose.ROLL_OUTS, *parts]) + (f"\n{prose.FIRED}{fired}" if fired else "")
 
 
 def _named(rows: Sequence[CellResult], columns: Sequence[Column], title: str) -> str:

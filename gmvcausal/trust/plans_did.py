@@ -159,7 +159,9 @@ def covariates() -> Iterator[Cell]:
         for how in ("doubly_robust", "regression", "ipw"):
             call = {"covariates": columns, "adjustment": how}
             role = "valid" if how in right else "fails on purpose"
-            yield Cell(f"{start}/{how}", CHOSEN, role, n=500, dials=dials, call=call, reps=COVER)
+            # A small bias is seen in many runs only.
+            reps = SIZE if (trend, lot, how) == ("line", "curve", "ipw") else COVER
+            yield Cell(f"{start}/{how}", CHOSEN, role, n=500, dials=dials, call=call, reps=reps)
         if "matched" in right:
             yield Cell(f"{start}/matched", CHOSEN, n=500, dials=dials, call={"on": columns}, verb=MATCHED, reps=COVER)
             yield Cell(f"{start}/none", CHOSEN, "fails on purpose", n=500, dials=dials, reps=COVER)

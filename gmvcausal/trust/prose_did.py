@@ -103,3 +103,6 @@ Rejections at 5 % where there is nothing to find. *by*: the test that effects ar
 drawn by lot, and for the five largest, which is no lot. *200*: the units of the last section, with parallel trends;
 *zeros*: the shop above with three starts and no effect.
 """
+FIRED = """\
+### False alarms of the audit
+"""

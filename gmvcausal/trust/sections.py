@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gmvcausal.trust import prose
 from gmvcausal.trust.bounds import firing
@@ -119,7 +119,12 @@ def audit(report: Report) -> str:
         for cell, clean in confusion(report)
     ]
     head = ("check", "violation", "fires on it", "fires on clean", "violation refused", "clean refused")
-    valid = [r for r in roles(report, "valid") if "refused_valid" in r.cell.applying]
+    return prose.AUDIT + "\n" + grid(head, rows) + fired_on(roles(report, "valid"))
+
+
+def fired_on(rows: Sequence[CellResult]) -> str:
+    """How often each check fired on valid worlds; empty where none ever did."""
+    valid = [r for r in rows if "refused_valid" in r.cell.applying]
     names = sorted({name for r in valid for name in r.scores["audit"]})
     runs = sum(r.scores["reps"] for r in valid)
     every = []
@@ -129,11 +134,11 @@ def audit(report: Report) -> str:
         shares = [sum(r.scores["audit"][name][s] * r.scores["reps"] for r in having) / weight for s in _STATUSES]
         if sum(shares) > 0:
             every.append([f"`{name}`", f"{weight:,}", *(percent(s) for s in shares)])
-    text = prose.AUDIT + "\n" + grid(head, rows)
-    if every:
-        text += f"\n{_ALL} ({runs:,} runs; checks that never did are left out):\n\n"
-        text += grid(("check", "runs", *_STATUSES), every)
-    return text
+    if not every:
+        return ""
+    return f"\n{_ALL} ({runs:,} runs; checks that never did are left out):\n\n" + grid(
+        ("check", "runs", *_STATUSES), every
+    )
 
 
 def purpose(report: Report) -> str:
