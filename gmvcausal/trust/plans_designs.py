@@ -55,7 +55,7 @@ def every() -> Iterator[Cell]:
     """Further estimators in the worlds of roll-outs, through raw logs."""
     rooms, users = {"unit": "room"}, {"unit": "user"}
     asked: list[tuple[str, str, int, dict[str, Any], tuple[str, ...]]] = [
-        ("D5/room", "D5", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),
+        ("D5/room", "D5", 200, rooms, ("imputation", "poisson", "synthetic_did")),
         ("D5/user", "D5", 4000, users, ("imputation", "poisson")),
         ("D6/room", "D6", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson")),
         ("D7/room", "D7", 200, rooms, ("sun_abraham", "imputation", "two_stage", "etwfe", "poisson", "synthetic_did")),

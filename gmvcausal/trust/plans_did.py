@@ -105,7 +105,9 @@ def honest() -> Iterator[Cell]:
         n=200,
         dials={"bound": 1.0, "move": 1.0},
         reps=COVER,
-        gates=("runs", "seen_failing", "refused_violation"),
+        check="pre_trend",
+        clean="kit/leads/200",
+        gates=("runs", "seen_failing", "fires"),
     )
 
 
