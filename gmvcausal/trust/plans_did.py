@@ -19,7 +19,7 @@ SHOP, CHOSEN, CITY, UNLIKE, BENT, ROOMS = (
 SENSITIVITY, MATCHED, PLACEBO, SEGMENTS, CHECK = (
     f"gmvcausal.trust.asks:{name}" for name in ("sensitivity", "matched", "placebo", "segments", "check")
 )
-HONEST, FEW, SLOW = 300, 100, 40
+HONEST, FEW, SLOW = 600, 100, 40
 TREATED = (1, 3, 5, 10, 30)
 # Calendars of the worlds of GMV with zeros: those of D5 and of D6.
 CALENDARS: dict[str, dict[str, Any]] = {

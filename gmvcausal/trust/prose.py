@@ -30,6 +30,12 @@ D1 to D4 are randomised tests: of users (D1, plain and adjusted for GMV before),
     "D6/room/twfe": """\
 Two-way fixed effects are refused wherever starts differ, as in D6, also where the effect happens to be constant.
 """,
+    "D7/fixed/": """\
+In D7 cohorts have effects of different size. In *room* each room draws its cohort, and the truth weighs cohorts by
+their shares in the design: chance in the sizes of cohorts is part of the error. `callaway_santanna` counts it;
+`sun_abraham`, `imputation`, `two_stage`, `etwfe` and `poisson` take sizes as given, so that their standard errors are
+short there, which is shown, not judged. In *fixed* the sizes are given, and those of `callaway_santanna` are long.
+""",
 }
 SIZE = """\
 ## How often is an effect found where there is none?
