@@ -83,7 +83,7 @@ def honest() -> Iterator[Cell]:
                 dials={"bound": bound, "move": move},
                 call={"bound": bound},
                 verb=SENSITIVITY,
-                reps=HONEST if move == 1.0 else FEW,
+                reps=HONEST if move == 1.0 or (move, bound) == (3.0, 2.0) else FEW,
                 gates=("runs", "at_least"),
                 least=LEAST_HONEST,
             )

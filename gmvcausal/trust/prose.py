@@ -34,7 +34,8 @@ Two-way fixed effects are refused wherever starts differ, as in D6, also where t
 In D7 cohorts have effects of different size. In *room* each room draws its cohort, and the truth weighs cohorts by
 their shares in the design: chance in the sizes of cohorts is part of the error. `callaway_santanna` counts it;
 `sun_abraham`, `imputation`, `two_stage`, `etwfe` and `poisson` take sizes as given, so that their standard errors are
-short there, which is shown, not judged. In *fixed* the sizes are given, and those of `callaway_santanna` are long.
+short there, which is shown, not judged. In *fixed* the sizes are given; standard errors are then long where they take
+effects that differ for chance, as those of `two_stage` and `synthetic_did` do.
 """,
 }
 SIZE = """\
