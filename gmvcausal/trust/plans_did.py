@@ -33,6 +33,19 @@ _SYMMETRIC = (
     "the difference of two groups of heavy-tailed GMV of one size has heavy tails on both sides alike; a t interval "
     "then holds the truth a little more often than it says, as in tests of users (plain rows, 50/50, below)"
 )
+_SKEWED = (
+    "a band holds the effect of every single week, and that of one cohort is the mean of 33 skewed numbers: where it "
+    "comes out low, so does its standard error, and the band lies below the truth (14 of 15 misses); with imputation "
+    "little noise of the controls is left to cover that; the mean of all weeks holds"
+)
+
+
+def _why(calendar: str, larger: float, estimator: str) -> dict[str, str]:
+    """What is known beside a cell of GMV with zeros."""
+    if larger:
+        return {}
+    few = {"band": _SKEWED} if (calendar, estimator) == ("20-weeks", "imputation") else {}
+    return {"coverage": _SYMMETRIC, **few}
 
 
 def ratios() -> Iterator[Cell]:
@@ -55,7 +68,7 @@ def ratios() -> Iterator[Cell]:
                         dials={**dials, "lasting": lasting, "larger": larger},
                         call=call,
                         reps=COVER if larger else RATIO[calendar],
-                        explanation={} if larger else {"coverage": _SYMMETRIC},
+                        explanation=_why(calendar, larger, name),
                     )
 
 
@@ -74,19 +87,18 @@ def capped() -> Iterator[Cell]:
 
 def honest() -> Iterator[Cell]:
     """Sensitivity intervals where the trends differ by just what they allow."""
-    for bound in (1.0, 2.0):
-        for move in (0.3, 1.0, 3.0):
-            yield Cell(
-                f"trend/moves/{bound:g}/{move:g}",
-                BENT,
-                n=200,
-                dials={"bound": bound, "move": move},
-                call={"bound": bound},
-                verb=SENSITIVITY,
-                reps=HONEST if move == 1.0 or (move, bound) == (3.0, 2.0) else FEW,
-                gates=("runs", "at_least"),
-                least=LEAST_HONEST,
-            )
+    for bound, move in ((1.0, 1.0), (2.0, 1.0), (2.0, 3.0)):
+        yield Cell(
+            f"trend/moves/{bound:g}/{move:g}",
+            BENT,
+            n=200,
+            dials={"bound": bound, "move": move},
+            call={"bound": bound},
+            verb=SENSITIVITY,
+            reps=HONEST,
+            gates=("runs", "at_least"),
+            least=LEAST_HONEST,
+        )
     yield Cell(
         "trend/slopes/0.25",
         BENT,
@@ -173,13 +185,12 @@ def places() -> Iterator[Cell]:
     """Rooms that are neighbours."""
     yield Cell("far/conley", CITY, "size", n=250, null=True, reps=SIZE)
     plain = {"coordinates": None, "cutoff": None, "inference": None}
-    yield Cell("far/rooms-on-their-own", CITY, "fails on purpose", n=250, call=plain, null=True, reps=SIZE)
+    yield Cell("far/rooms-on-their-own", CITY, "fails on purpose", n=250, call=plain, null=True, reps=2 * SIZE)
 
 
 def synthetic() -> Iterator[Cell]:
-    """Treated rooms that move unlike the others."""
-    for estimator in ("synthetic_control", "augmented_synthetic_control", "synthetic_did", "callaway_santanna"):
-        slow = estimator == "augmented_synthetic_control"
+    """A treated room that moves unlike the others."""
+    for estimator in ("synthetic_control", "synthetic_did", "callaway_santanna"):
         yield Cell(
             f"unlike/01/{estimator}",
             UNLIKE,
@@ -187,18 +198,9 @@ def synthetic() -> Iterator[Cell]:
             n=30,
             dials={"treated": 1},
             call={"estimator": estimator},
-            reps=SLOW if slow else COVER,
+            reps=COVER,
             gates=("runs", "coverage", "interval"),
         )
-    yield Cell(
-        "unlike/03/synthetic_did",
-        UNLIKE,
-        n=30,
-        dials={"treated": 3},
-        call={"estimator": "synthetic_did"},
-        reps=SLOW,
-        gates=("runs", "coverage", "interval"),
-    )
 
 
 def kit() -> Iterator[Cell]:
@@ -236,7 +238,7 @@ def kit() -> Iterator[Cell]:
 
 # What the quick plan asks beyond the first estimators.
 QUICK = (
-    *("D7/room/imputation", "D7/room/etwfe", "D5/user/poisson"),
+    *("D5/room/imputation", "D5/user/poisson", "D9/declared/sun_abraham"),
     *("ratio/12-weeks/alike/no/callaway_santanna", "ratio/12-weeks/alike/no/poisson"),
     *("given/line-logit/doubly_robust", "given/line-logit/none", "unlike/01/synthetic_did"),
 )

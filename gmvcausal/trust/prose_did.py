@@ -33,7 +33,7 @@ of all. With one start, P weeks before and Q after it, and errors that do not la
 1/P + 1/Q. Errors that last take from that: where GMV itself (not its logarithm) had a correlation of .7, 6 weeks before
 and after would leave 5 % of the root mean squared error to gain, and weights made for that correlation (GLS) 12 %.
 Zeros drawn anew each week bring the correlation of GMV down to .23, and zeros that last to .45; the best weights would
-then gain 1 to 4 points on equal ones. *adjusted* gains more where shocks last, because it need not take the past at its
+then gain 1 to 4 points on equal ones. With one start *adjusted* gains more, because it need not take the past at its
 face value; for the same reason it is wrong where the treated are larger: their past is taken for luck. It is right only
 where lots or a calendar decided who came first, and is not recommended otherwise.
 """
@@ -87,7 +87,7 @@ UNLIKE = """\
 ### Rooms unlike the others
 
 30 rooms, a common movement with drift that reaches rooms more or less, 20 weeks before the start and 10 after it; the
-treated are among those that it reaches most, so that trends are not parallel. The number is that of the treated rooms.
+one treated is among those that it reaches most, so that trends are not parallel.
 """
 HONEST = """\
 ### Sensitivity to trends that differ

@@ -168,7 +168,7 @@ def test_the_plan_of_roll_outs() -> None:
     assert set(cells) & quick == set(plans_did.QUICK)
     asked = {cell.call.get("estimator") for cell in cells.values()}
     later = {"sun_abraham", "imputation", "two_stage", "etwfe", "poisson"}
-    synthetic = {"synthetic_control", "augmented_synthetic_control", "synthetic_did"}
+    synthetic = {"synthetic_control", "synthetic_did"}
     assert later | synthetic < asked
     ratios = [cell for cell in cells.values() if cell.id.startswith("ratio/") and "/capped/" not in cell.id]
     designs = {(c.dials["periods"], c.dials["lasting"], c.dials["larger"]) for c in ratios}
