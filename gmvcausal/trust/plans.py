@@ -27,8 +27,6 @@ MDE = {
     "D5/user/callaway_santanna": 5.9,
     "D6/room/callaway_santanna": 105.0,
 }
-# The estimators that this plan asks; `plans_did` has the others.
-_FIRST = ("two_by_two", "callaway_santanna", "twfe", "stacked")
 # Where clusters are many, standard errors must be right too.
 _MANY = ("runs", "size", "se")
 # Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant.
@@ -229,13 +227,15 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     cells += [*plans_did.roll_outs(), *plans_ab.tests()]
     if not quick:
         return tuple(cells)
-    return tuple(replace(cell, reps=QUICK) for cell in cells if _first(cell))
+    further = {cell.id for cell in plans_did.roll_outs()}
+    first = [c for c in cells if (c.id in plans_did.QUICK if c.id in further else _first(c))]
+    return tuple(replace(cell, reps=QUICK) for cell in first)
 
 
 def _first(cell: Cell) -> bool:
-    """Whether the quick plan has the cell."""
-    if cell.apart or cell.verb != "did" or cell.call.get("estimator") not in _FIRST:
-        return cell.id in plans_ab.QUICK or cell.id in plans_did.QUICK
+    """Whether the quick plan has the cell; those of `plans_did` are named there."""
+    if cell.verb != "did":
+        return cell.id in plans_ab.QUICK
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":
