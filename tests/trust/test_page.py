@@ -207,9 +207,10 @@ def test_the_page_in_the_docs(root: Path) -> None:
     if not data.is_dir():
         pytest.skip("no run has been recorded in docs/trust")
     kept = read_report(data)
-    assert all(r.scores["band"] > 0 for r in kept.results if "band" in r.cell.applying and r.cell.verb == "did"), (
-        "every path has its band"
-    )
+    paths = [r for r in kept.results if "band" in r.cell.applying and r.cell.verb == "did" and not r.cell.term]
+    # Switching and doses are drawn without a true path.
+    drawn = [r for r in paths if r.cell.id.startswith(("design/paused", "design/carried", "design/values"))]
+    assert all(r.scores["band"] > 0 for r in paths if r not in drawn), "every path has its band"
     specs = [r.cell.spec() for r in kept.results]
     assert specs in ([c.spec() for c in trust.plan()], [c.spec() for c in trust.plan(quick=True)])
     assert (root / "docs" / "trust.md").read_text(encoding="utf-8") == page_text(kept), (
