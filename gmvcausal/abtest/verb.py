@@ -12,7 +12,7 @@ from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import INFERENCES, resample
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.files import open_files
-from gmvcausal.abtest.intake.read import read_expected, read_rows
+from gmvcausal.abtest.intake.read import read_rows
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.intake.sparse import Sparse
 from gmvcausal.abtest.make import make_result
@@ -25,6 +25,7 @@ from gmvcausal.abtest.terms.estimate import Settings, fit
 from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
+from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import is_relation
@@ -222,7 +223,7 @@ def ab_test(
         source, days = open_days(data, columns)
     if received is not None:
         check_received(source, received)
-    expected = read_expected(expected_ratio, source.labels)
+    expected = read_shares("expected_ratio", expected_ratio, source.labels)
     options["control"] = source.labels[source.control]
     if spend is not None:
         options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]

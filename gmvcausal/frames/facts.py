@@ -7,6 +7,8 @@ from typing import Any
 
 from gmvcausal.frames.parquet import is_path
 
+# A column of one of these names holds who a row belongs to; Logs.users calls it "user".
+UNIT_NAMES = ("unit", "user", "user_id", "uid", "customer_id")
 # Columns that are clusters by their very name, where treatment does not vary within them.
 COARSER = (
     "room",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.arms import find_control
 from gmvcausal.frames.columns import first_rows, id_values, identifiers
 from gmvcausal.frames.covariates import Encoded, encode
 from gmvcausal.frames.params import said
@@ -24,7 +25,6 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _MISSING = "supply the values, remove these units, or leave the column out: a covariate is never guessed"
-_NAME_CONTROL = "pass control=, the value of those without the tactic"
 
 
 @dataclass(frozen=True)
@@ -194,23 +194,8 @@ def _arms(table: Table, column: str, control: Any, missing: str) -> BoolArray:
             column=column,
             remedy="keep the rows of two arms, or make a 0/1 column; for a panel with dates of treatment pass time=",
         )
-    plain = values.dtype.kind in "iu" and set(found.tolist()) == {0, 1}
-    if control is None:
-        if not plain:
-            shown = " and ".join(repr(v) for v in sorted(found.tolist(), key=str))
-            raise InputError(
-                f"treatment holds {shown}, and which of them is the control is not said",
-                column=column,
-                remedy=_NAME_CONTROL,
-            )
-        return np.asarray(values == 1)
-    of = values == (control if values.dtype.kind in "iu" else str(control))
-    if not of.any():
-        raise InputError(
-            f"control={said(control)} does not occur in treatment", column=column,
-            remedy=f"name one of {', '.join(repr(v) for v in sorted(found.tolist(), key=str))}",
-        )  # fmt: skip
-    return ~np.asarray(of, dtype=bool)
+    labels = tuple(sorted(found.tolist()))
+    return np.asarray(values != labels[find_control(column, labels, control)], dtype=bool)
 
 
 def _starts(table: Table, column: str, control: Any, at: IntArray, n: int, clock: Times) -> IntArray | None:

@@ -13,7 +13,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.abtest.audit.case import p_text
-from gmvcausal.abtest.intake.read import chance_assigned_there
+from gmvcausal.frames.arms import chance_assigned_there
 from gmvcausal.present import words
 
 

@@ -45,16 +45,16 @@ def panel(**columns: Any) -> pd.DataFrame:
 WEEKS = {"treatment": "start", "unit": "user", "time": "week"}
 # id: (frame, options, error, words of the message in order, column, count, first rows)
 ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None, int | None, tuple[int, ...]]] = {
-    "28 text arms": (lambda: of(on=np.where(ON, "coupon", "none")), {}, gc.InputError, "'coupon' and 'none'.*not said.*control=", "on", None, ()),
-    "30 arms 1 and 2": (lambda: of(on=BASE["on"] + 1), {}, gc.InputError, "treatment holds 1 and 2.*control=", "on", None, ()),
-    "31 arms -1 and 1": (lambda: of(on=2 * BASE["on"] - 1), {}, gc.InputError, "treatment holds -1 and 1.*control=", "on", None, ()),
+    "28 text arms": (lambda: of(on=np.where(ON, "coupon", "none")), {}, gc.InputError, "not named.*'coupon', 'none'.*control=", "on", None, ()),
+    "30 arms 1 and 2": (lambda: of(on=BASE["on"] + 1), {}, gc.InputError, "not named.*labels 1, 2 .*control=", "on", None, ()),
+    "31 arms -1 and 1": (lambda: of(on=2 * BASE["on"] - 1), {}, gc.InputError, "not named.*labels -1, 1 .*control=", "on", None, ()),
     "33 missing arm": (lambda: put("on", [3, 8], np.nan), {}, gc.InputError, "treatment is missing", "on", 2, (3, 8)),
     "34 three arms": (lambda: of(on=np.arange(N) % 3), {}, gc.InputError, "treatment has 3 values.*compares two", "on", None, ()),
     "34 three arms, control named": (lambda: of(on=np.array(["a", "b", "c"])[np.arange(N) % 3]), {"control": "a"}, gc.InputError, "has 3 values.*two arms", "on", None, ()),
     "44 dose": (lambda: of(on=np.arange(N) // 2), {}, gc.InputError, "has 100 values of a dose", "on", None, ()),
     "35 one treated": (lambda: of(on=(np.arange(N) == 3) * 1), {}, gc.DesignError, "there is 1 treated unit.*two of each", "on", None, ()),
     "26 nobody treated": (lambda: of(on=0), {}, gc.DesignError, "treatment is 0 in every row", "on", None, ()),
-    "control that does not occur": (lambda: of(on=np.where(ON, "coupon", "none")), {"control": "nothing"}, gc.InputError, "control='nothing' does not occur.*'coupon', 'none'", "on", None, ()),
+    "control that does not occur": (lambda: of(on=np.where(ON, "coupon", "none")), {"control": "nothing"}, gc.InputError, "control is 'nothing'.*no label.*'none'", "on", None, ()),
     "42 users twice": (lambda: pd.concat([BASE, BASE.iloc[:4]], ignore_index=True), {"unit": "user"}, gc.InputError, "4 units occur more than once.*time=", "user", 4, (N, N + 1, N + 2, N + 3)),
     "43 perfect separation": (lambda: of(age=BASE["age"] + 50 * ON), {}, gc.DesignError, "separate the treated from all controls.*leave out", "on", None, ()),
     "43 a category of the treated": (lambda: of(city=np.where(ON, "x", "y")), {"covariates": ["city"]}, gc.DesignError, "separate the treated", "on", None, ()),

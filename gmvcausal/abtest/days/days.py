@@ -15,12 +15,13 @@ from gmvcausal.abtest.days.correlation import look_covariance
 from gmvcausal.abtest.days.files import collapse_there, project
 from gmvcausal.abtest.days.read import Collapsed, collapse, outcome_columns, read_panel
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.read import UNIT_NAMES, find_control, read_rows, small_arms
+from gmvcausal.abtest.intake.read import read_rows
 from gmvcausal.abtest.intake.rows import FloatArray, IntArray, Rows
 from gmvcausal.abtest.metrics import Proportion
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.facts import frame_facts
+from gmvcausal.frames.arms import find_control, small_arms
+from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
 from gmvcausal.frames.parquet import is_path, parquet_source
 from gmvcausal.frames.table import duck_errors, is_relation, open_table
 

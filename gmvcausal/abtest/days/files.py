@@ -17,10 +17,10 @@ from gmvcausal.abtest.days.calendar import MOST_DAYS, Calendar, calendar_of
 from gmvcausal.abtest.days.read import Collapsed, constant_columns, flag_columns, outcome_columns
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.files import is_id, is_number
-from gmvcausal.abtest.intake.read import find_control
 from gmvcausal.abtest.intake.rows import IntArray
 from gmvcausal.abtest.intake.stream import FRACTIONS, WHOLE, label_text, native
 from gmvcausal.abtest.metrics import Ratio, parts
+from gmvcausal.frames.arms import find_control
 from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.table import open_relation, quote
 

@@ -17,12 +17,13 @@ from gmvcausal.abtest.intake import order, passes, single
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.blocks import Col, FloatArray, IntArray
 from gmvcausal.abtest.intake.passes import Ask, Look
-from gmvcausal.abtest.intake.read import find_control, said_of_units, small_arms
+from gmvcausal.abtest.intake.read import said_of_units
 from gmvcausal.abtest.intake.rows import Mass, Shape
 from gmvcausal.abtest.intake.single import Stats
 from gmvcausal.abtest.intake.stream import FRACTIONS, WHOLE, Stream, native, open_stream
 from gmvcausal.abtest.intake.units import coarser, counted, unit_column
 from gmvcausal.abtest.metrics import Gmv, Proportion, covariates, model_of, parts
+from gmvcausal.frames.arms import find_control, small_arms
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.table import duck_errors, literal, open_relation, quote
 from gmvcausal.moments import Moments

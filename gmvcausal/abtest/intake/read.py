@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,17 +18,13 @@ from gmvcausal.abtest.terms.received import outcome_of
 from gmvcausal.abtest.terms.strata import as_covariates, beside_covariates, read_strata
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
-from gmvcausal.frames.facts import COARSER, frame_facts
-from gmvcausal.frames.params import said
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# A column of one of these names holds who a row belongs to; Logs.users calls it "user".
-UNIT_NAMES = ("unit", "user", "user_id", "uid", "customer_id")
-_MOST_ARMS = 100
 
 
 def read_rows(data: Any, ask: Columns) -> Rows:
@@ -119,57 +113,6 @@ def said_of_units(unit: str) -> str:
     return f"no {unit!r} is in two arms, or in two rows outside a cluster"
 
 
-def small_arms(labels: tuple[Any, ...], sizes: IntArray) -> None:
-    """Refuse an arm that has no variance of its own."""
-    for label, size in zip(labels, sizes, strict=True):
-        if size < 2:
-            raise InputError(
-                f"arm {str(label)!r} has {int(size)} row{'' if size == 1 else 's'}, and a comparison needs at least 2",
-                remedy="check the assignment, or leave this arm out",
-            )
-
-
-def find_control(column: str, labels: tuple[Any, ...], control: Any) -> int:
-    """Position of the control among the labels; it is never guessed from their order."""
-    if len(labels) < 2:
-        raise InputError(
-            f"arm has only one label, {str(labels[0])!r}, so there is nothing to compare",
-            column=column,
-            remedy="pass all arms of the test in one table",
-        )
-    if len(labels) > _MOST_ARMS:
-        raise InputError(
-            f"arm has {len(labels):,} labels, which are too many to be arms",
-            column=column,
-            remedy="name the column that says which arm a unit is in",
-        )
-    listed = ", ".join(repr(label) for label in labels)
-    if control is None:
-        if labels == (0, 1):
-            return 0
-        raise InputError(
-            f"the control arm is not named, and the labels {listed} do not say which it is",
-            column=column,
-            remedy=f"pass control=, for example control={labels[0]!r}",
-        )
-    if isinstance(control, str | int | float | np.generic):
-        wanted = control.item() if isinstance(control, np.generic) else control
-        for at, label in enumerate(labels):
-            if label == wanted or (not isinstance(wanted, str) and str(label) == str(wanted)):
-                return at
-    raise InputError(
-        f"control is {said(control)}, which is no label of the arms",
-        column=column,
-        remedy=_as_number(control, labels) or rules.nearest(control, labels, "the labels are"),
-    )
-
-
-def _as_number(control: Any, labels: tuple[Any, ...]) -> str:
-    """How to name a control that was given as text where the arms are whole numbers; empty where that is not it."""
-    same = [label for label in labels if isinstance(control, str) and str(label) == control.strip()]
-    return f"the arms are whole numbers: pass control={same[0]}, without quotes" if same else ""
-
-
 def _unit_column(table: Table, ask: Columns) -> str | None:
     """The column of the units: as named, or by its very name."""
     if ask.unit is not None:
@@ -249,43 +192,10 @@ def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] |
             codes = identifiers(table, column, "cluster").codes
         except InputError:  # a column that nobody named may hold anything
             continue
-        if _assigned_there(codes if keep is None else codes[keep], arms.codes if keep is None else arms.codes[keep]):
+        if assigned_there(codes if keep is None else codes[keep], arms.codes if keep is None else arms.codes[keep]):
             warnings.warn(found_there(column), GmvCausalWarning, stacklevel=5)
             return column, codes
     return "", None
-
-
-def _assigned_there(group: IntArray, arm: IntArray) -> bool:
-    """Is the arm constant within groups, and could that not be chance if rows had been assigned one by one?"""
-    first = np.empty(int(group.max()) + 1, dtype=np.int64)
-    first[group[::-1]] = arm[::-1]
-    if (first[group] != arm).any():
-        return False
-    size = np.bincount(np.bincount(group))
-    share = np.bincount(arm) / len(arm)
-    return chance_assigned_there({int(k): int(size[k]) for k in np.flatnonzero(size)}, share) < math.log(1e-6)
-
-
-def chance_assigned_there(sizes: Mapping[int, int], share: FloatArray) -> float:
-    """Logarithm of the chance that no group holds two arms, had rows been assigned one by one.
-
-    Parameters
-    ----------
-    sizes : mapping of int to int
-        Rows of a group -> how many such groups there are.
-    share : ndarray, shape (arms,)
-    """
-    logs = np.log(share[share > 0])  # the chance itself leaves the range of a double where a group has 2,000 rows
-    top = float(logs.max())
-    return sum(n * (k * top + math.log(float(np.exp(k * (logs - top)).sum()))) for k, n in sizes.items() if k > 1)
-
-
-def found_there(column: str) -> str:
-    """The warning that clusters were found."""
-    return (
-        f"the arm does not vary within {column!r}, so standard errors are clustered there; give each row a cluster of "
-        "its own (cluster=) if rows were assigned one by one"
-    )
 
 
 def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
@@ -297,30 +207,3 @@ def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
         raise rules.not_constant(
             column, "cluster", "units", count, first_rows(bad), "give each unit the cluster in which it was assigned"
         )
-
-
-def read_expected(expected: Any, labels: tuple[Any, ...]) -> FloatArray:
-    """Shares of the arms as they were planned, shape (arms,); equal by default."""
-    if expected is None:
-        return np.full(len(labels), 1 / len(labels))
-    if not isinstance(expected, Mapping):
-        raise InputError(
-            f"expected_ratio must map arms to shares, but is {said(expected)}",
-            remedy="write expected_ratio={'A': 0.9, 'B': 0.1}",
-        )
-    found = np.full(len(labels), np.nan)
-    for key, share in expected.items():
-        at = next((i for i, label in enumerate(labels) if label == key or str(label) == str(key)), None)
-        if at is None:
-            raise InputError(
-                f"expected_ratio names {said(key)}, which is no arm of the data",
-                remedy=rules.nearest(key, labels, "the arms are"),
-            )
-        ok = isinstance(share, int | float | np.number) and not isinstance(share, bool) and 0 < float(share) < math.inf
-        if not ok:
-            raise InputError(f"expected_ratio must hold positive shares, but holds {said(share)}")
-        found[at] = float(share)
-    if np.isnan(found).any():
-        left = str(labels[int(np.flatnonzero(np.isnan(found))[0])])
-        raise InputError(f"expected_ratio has no share for arm {left!r}", remedy="name every arm")
-    return np.asarray(found / found.sum())

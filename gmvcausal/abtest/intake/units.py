@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.read import UNIT_NAMES, chance_assigned_there, found_there
 from gmvcausal.abtest.intake.stream import Stream
 from gmvcausal.errors import GmvCausalWarning
-from gmvcausal.frames.facts import COARSER
+from gmvcausal.frames.arms import chance_assigned_there, found_there
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES
 from gmvcausal.frames.table import quote
 
 # Beyond so many rows, units that nobody named are counted approximately: an exact count would have to hold them all.

@@ -1,0 +1,133 @@
+"""Arms: which label is the control, whether each arm is large enough, where it was assigned, and planned shares.
+
+Every verb that compares arms asks here, so that the control is guessed nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.params import said
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_MOST_ARMS = 100
+
+
+def find_control(column: str, labels: tuple[Any, ...], control: Any) -> int:
+    """Position of the control among the labels; it is never guessed from their order."""
+    if len(labels) < 2:
+        raise InputError(
+            f"arm has only one label, {str(labels[0])!r}, so there is nothing to compare",
+            column=column,
+            remedy="pass all arms of the test in one table",
+        )
+    if len(labels) > _MOST_ARMS:
+        raise InputError(
+            f"arm has {len(labels):,} labels, which are too many to be arms",
+            column=column,
+            remedy="name the column that says which arm a unit is in",
+        )
+    listed = ", ".join(repr(label) for label in labels)
+    if control is None:
+        if labels == (0, 1):
+            return 0
+        raise InputError(
+            f"the control arm is not named, and the labels {listed} do not say which it is",
+            column=column,
+            remedy=f"pass control=, for example control={labels[0]!r}",
+        )
+    if isinstance(control, str | int | float | np.generic):
+        wanted = control.item() if isinstance(control, np.generic) else control
+        for at, label in enumerate(labels):
+            if label == wanted or (not isinstance(wanted, str) and str(label) == str(wanted)):
+                return at
+    raise InputError(
+        f"control is {said(control)}, which is no label of the arms",
+        column=column,
+        remedy=_as_number(control, labels) or rules.nearest(control, labels, "the labels are"),
+    )
+
+
+def _as_number(control: Any, labels: tuple[Any, ...]) -> str:
+    """How to name a control that was given as text where the arms are whole numbers; empty where that is not it."""
+    same = [label for label in labels if isinstance(control, str) and str(label) == control.strip()]
+    return f"the arms are whole numbers: pass control={same[0]}, without quotes" if same else ""
+
+
+def small_arms(labels: tuple[Any, ...], sizes: IntArray) -> None:
+    """Refuse an arm that has no variance of its own."""
+    for label, size in zip(labels, sizes, strict=True):
+        if size < 2:
+            raise InputError(
+                f"arm {str(label)!r} has {int(size)} row{'' if size == 1 else 's'}, and a comparison needs at least 2",
+                remedy="check the assignment, or leave this arm out",
+            )
+
+
+def assigned_there(group: IntArray, arm: IntArray) -> bool:
+    """Is the arm constant within groups, and could that not be chance if rows had been assigned one by one?"""
+    first = np.empty(int(group.max()) + 1, dtype=np.int64)
+    first[group[::-1]] = arm[::-1]
+    if (first[group] != arm).any():
+        return False
+    size = np.bincount(np.bincount(group))
+    share = np.bincount(arm) / len(arm)
+    return chance_assigned_there({int(k): int(size[k]) for k in np.flatnonzero(size)}, share) < math.log(1e-6)
+
+
+def chance_assigned_there(sizes: Mapping[int, int], share: FloatArray) -> float:
+    """Logarithm of the chance that no group holds two arms, had rows been assigned one by one.
+
+    Parameters
+    ----------
+    sizes : mapping of int to int
+        Rows of a group -> how many such groups there are.
+    share : ndarray, shape (arms,)
+    """
+    logs = np.log(share[share > 0])  # the chance itself leaves the range of a double where a group has 2,000 rows
+    top = float(logs.max())
+    return sum(n * (k * top + math.log(float(np.exp(k * (logs - top)).sum()))) for k, n in sizes.items() if k > 1)
+
+
+def found_there(column: str) -> str:
+    """The warning that clusters were found."""
+    return (
+        f"the arm does not vary within {column!r}, so standard errors are clustered there; give each row a cluster of "
+        "its own (cluster=) if rows were assigned one by one"
+    )
+
+
+def read_shares(name: str, expected: Any, labels: tuple[Any, ...]) -> FloatArray:
+    """Shares of the arms as the option `name` plans them, shape (arms,); equal by default."""
+    if expected is None:
+        return np.full(len(labels), 1 / len(labels))
+    if not isinstance(expected, Mapping):
+        raise InputError(
+            f"{name} must map arms to shares, but is {said(expected)}",
+            remedy=f"write {name}={{'A': 0.9, 'B': 0.1}}",
+        )
+    found = np.full(len(labels), np.nan)
+    for key, share in expected.items():
+        at = next((i for i, label in enumerate(labels) if label == key or str(label) == str(key)), None)
+        if at is None:
+            raise InputError(
+                f"{name} names {said(key)}, which is no arm of the data",
+                remedy=rules.nearest(key, labels, "the arms are"),
+            )
+        ok = isinstance(share, int | float | np.number) and not isinstance(share, bool) and 0 < float(share) < math.inf
+        if not ok:
+            raise InputError(f"{name} must hold positive shares, but holds {said(share)}")
+        found[at] = float(share)
+    if np.isnan(found).any():
+        left = str(labels[int(np.flatnonzero(np.isnan(found))[0])])
+        raise InputError(f"{name} has no share for arm {left!r}", remedy="name every arm")
+    return np.asarray(found / found.sum())
