@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
+    from gmvcausal.targeting.verb import uplift
 
 # Public name -> (module, attribute); None as attribute means the module itself.
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -48,6 +49,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
     "trust": ("gmvcausal.trust", None),
+    "uplift": ("gmvcausal.targeting.verb", "uplift"),
 }
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "simulate",
     "table",
     "trust",
+    "uplift",
 ]
 
 

@@ -66,7 +66,7 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
     notes: list[str] = []
     for column in columns:
         series = table.series(column, "covariates")
-        if not _is_text(series):
+        if not is_text(series):
             parts.append(numeric(table, column, "covariates", missing=missing).values)
             names.append(column)
             source.append(column)
@@ -93,7 +93,8 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
     return Encoded(tuple(names), tuple(source), tuple(parts), tuple(notes))
 
 
-def _is_text(series: nw.Series[Any]) -> bool:
+def is_text(series: nw.Series[Any]) -> bool:
+    """Whether a column holds text or a category."""
     if series.dtype in (nw.String, nw.Categorical, nw.Enum):
         return True
     if series.dtype != nw.Object and series.dtype != nw.Unknown:

@@ -1,0 +1,1 @@
+"""Who to treat: heterogeneous effects of a tactic, and what treating by them is worth."""

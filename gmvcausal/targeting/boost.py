@@ -1,0 +1,205 @@
+"""Boosted trees: one binning of the features for all folds, arms and stages; LightGBM is met here only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How trees are grown.
+
+    Attributes
+    ----------
+    rounds, leaves : int
+        Trees, and leaves of each.
+    rate : float
+        Learning rate.
+    least : int
+        Rows that a leaf needs.
+    ridge : float
+        Penalty on the leaves' squared values.
+    objective : str
+        Of LightGBM: "regression", "binary", "cross_entropy", ...
+    """
+
+    rounds: int = 100
+    leaves: int = 15
+    rate: float = 0.1
+    least: int = 20
+    ridge: float = 0.0
+    objective: str = "regression"
+
+
+def recipe(n: int, objective: str = "regression", *, effect: bool = False) -> Recipe:
+    """Trees for `n` rows: leaves hold 20 rows at least and a two-hundredth of all of them at most 200.
+
+    Effects are smaller than outcomes and their pseudo-outcomes noisier, so that their trees are shallower and slower.
+    """
+    if effect:
+        return Recipe(60, 6, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
+    return Recipe(100, 15, 0.1, max(20, min(n // 200, 200)), 1.0, objective)
+
+
+def lightgbm() -> Any:
+    """The library, loaded when first needed."""
+    try:
+        import lightgbm as found
+    except (ImportError, OSError) as error:  # OSError: its library of threads is missing on some systems
+        raise InputError(
+            f"uplift needs LightGBM, which cannot be loaded here ({error})",
+            remedy="run pip install lightgbm (on Linux also the system's libgomp)",
+        ) from error
+    return found
+
+
+class Bins:
+    """Features put into bins once; every model trains on a selection of the rows.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n, p)
+    categorical : sequence of int
+        Positions of the columns that hold codes of levels.
+    seed, threads : int
+    """
+
+    def __init__(self, x: Matrix, categorical: Sequence[int], seed: int, threads: int) -> None:
+        self.x = x
+        self._params = {
+            "verbosity": -1,
+            "deterministic": True,
+            "force_col_wise": True,
+            "num_threads": threads,
+            "seed": seed,
+            "feature_pre_filter": False,
+            "min_data_in_bin": 3,
+            "max_cat_to_onehot": 8,
+        }
+        self._all: Any = None
+        if x.shape[1] and len(x) > 1:
+            lgb = lightgbm()
+            self._all = lgb.Dataset(
+                x, np.zeros(len(x)), categorical_feature=list(categorical) or "auto", params=self._params
+            ).construct()
+
+    def train(
+        self, rows: IntArray, target: FloatArray, recipe: Recipe, weight: FloatArray | None = None,
+        start: FloatArray | None = None,
+    ) -> Trees:  # fmt: skip
+        """Trees that learn `target` (of the selected rows, in their order) from the features.
+
+        Where the trees have no link the target is put on a scale of its own first: they compute in single precision.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+        target : ndarray, shape (len(rows),)
+        recipe : Recipe
+        weight : ndarray, shape (len(rows),), optional
+        start : ndarray, shape (len(rows),), optional
+            Of chances and amounts: what is known already, on the scale of the link. The trees learn what is missing.
+        """
+        linked = recipe.objective != "regression"
+        middle, spread = _scale(target, weight, linked)
+        constant = 0.0 if start is not None else middle
+        if self._all is None or len(rows) < 2 * recipe.least or not spread > 0:
+            return Trees(None, constant, 1.0, recipe.objective)
+        lgb = lightgbm()
+        part = self._all.subset(np.ascontiguousarray(rows, dtype=np.int32), params=self._params)
+        part.construct()
+        part.set_label(target if linked else (target - middle) / spread)
+        if weight is not None:
+            part.set_weight(weight * (len(weight) / weight.sum()))
+        if start is not None:
+            part.set_init_score(start)
+        params = {
+            **self._params,
+            "objective": recipe.objective,
+            "learning_rate": recipe.rate,
+            "num_leaves": recipe.leaves,
+            "min_data_in_leaf": recipe.least,
+            "lambda_l2": recipe.ridge,
+            "min_sum_hessian_in_leaf": 1e-3,
+        }
+        booster = lgb.train(params, part, num_boost_round=recipe.rounds)
+        return Trees(booster, constant, spread, recipe.objective)
+
+
+def _scale(target: FloatArray, weight: FloatArray | None, linked: bool) -> tuple[float, float]:
+    """Mean and spread; under a link the mean on its scale is not needed, only whether there is anything to learn."""
+    if not len(target):
+        return 0.0, 0.0
+    middle = float(np.average(target, weights=weight))
+    centred = target - middle
+    spread = float(np.sqrt(np.average(centred * centred, weights=weight)))
+    return middle, float(spread > 0) if linked else spread
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """A fitted model.
+
+    Attributes
+    ----------
+    booster : lightgbm.Booster or None
+        None where there was nothing to learn: the model is its constant.
+    middle, spread : float
+        Prediction = middle + spread x what the trees say; under a link the trees say it all.
+    objective : str
+    """
+
+    booster: Any
+    middle: float
+    spread: float
+    objective: str
+
+    def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
+        """One prediction for each row of `x`, shape (n,): means, chances."""
+        if self.booster is None or not len(x):
+            return np.full(len(x), self.middle)
+        said = np.asarray(self.booster.predict(x, num_threads=threads), dtype=np.float64)
+        return self.middle + self.spread * said if self.objective == "regression" else said
+
+    def raw(self, x: Matrix, threads: int = 1) -> FloatArray:
+        """What the trees add on the scale of the link, shape (n,)."""
+        if self.booster is None or not len(x):
+            return np.full(len(x), link(self.middle, self.objective) if self.middle else 0.0)
+        return np.asarray(self.booster.predict(x, raw_score=True, num_threads=threads), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Text and numbers for a file."""
+        text = "" if self.booster is None else self.booster.model_to_string()
+        return {"text": text, "middle": self.middle, "spread": self.spread, "objective": self.objective}
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Trees:
+        """What `to_dict` made."""
+        booster = lightgbm().Booster(model_str=found["text"]) if found["text"] else None
+        return cls(booster, float(found["middle"]), float(found["spread"]), str(found["objective"]))
+
+
+def link(value: Any, objective: str) -> Any:
+    """Means on the scale that trees add up on: log odds of chances, logarithms of amounts."""
+    if objective in ("binary", "cross_entropy"):
+        safe = np.clip(value, 1e-6, 1 - 1e-6)
+        return np.log(safe / (1 - safe))
+    return np.log(np.maximum(value, 1e-300)) if objective == "gamma" else value
+
+
+def unlink(value: FloatArray, objective: str) -> FloatArray:
+    """The inverse of `link`."""
+    if objective in ("binary", "cross_entropy"):
+        return np.asarray(1 / (1 + np.exp(-np.clip(value, -30, 30))))
+    return np.asarray(np.exp(np.clip(value, -300, 300))) if objective == "gamma" else value

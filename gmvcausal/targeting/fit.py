@@ -1,0 +1,135 @@
+"""From a trial to its nuisances and the individual effects: all that a result carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.targeting.aipw import averages
+from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.folds import make_folds
+from gmvcausal.targeting.intake.trial import Trial
+from gmvcausal.targeting.learners.choose import learn
+from gmvcausal.targeting.learners.task import Model, Task, effects, out_of_fold
+from gmvcausal.targeting.nuisance import Chances, Outcome, arm_means, cross_fit, cross_fit_chances, kind_of
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# An estimated chance nearer to 0 than this is set to it, and told: its inverse would be one row's word for a thousand.
+NEAREST = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Everything learned from a trial.
+
+    Attributes
+    ----------
+    fold : ndarray, shape (n,)
+    e, mu : ndarray, shape (n, k + 1)
+        Chances of the arms and predicted outcomes, out of fold.
+    kind : {"plain", "hurdle", "binary"}
+        How the outcome was learned.
+    outcomes : tuple of Outcome
+        One for each fold; empty without features.
+    chances : Chances or None
+        None where the chances were given.
+    learner : str
+        The learner that was used ("auto" is resolved).
+    model : Model or None
+        None without features.
+    centre : ndarray, shape (k,)
+        What is added to the model's effects, so that their mean is the average effect.
+    effects : ndarray, shape (n, k)
+        Out of fold.
+    threads : int
+    """
+
+    fold: IntArray
+    e: FloatArray
+    mu: FloatArray
+    kind: str
+    outcomes: tuple[Outcome, ...]
+    chances: Chances | None
+    learner: str
+    model: Model | None
+    centre: FloatArray
+    effects: FloatArray
+    threads: int
+
+    def predict(self, x: Matrix) -> FloatArray:
+        """Effects of rows that no model has seen, shape (n, k)."""
+        if self.model is None:
+            return np.tile(self.centre, (len(x), 1))
+        return effects(self.model, len(self.outcomes), x, self.threads) + self.centre
+
+    def predict_outcomes(self, x: Matrix) -> FloatArray:
+        """Predicted outcomes under every arm of rows that no model has seen, shape (n, k + 1)."""
+        if not self.outcomes:
+            return np.tile(self.mu[:1], (len(x), 1))
+        total = self.outcomes[0].predict(x, self.threads)
+        for model in self.outcomes[1:]:
+            total = total + model.predict(x, self.threads)
+        return total / len(self.outcomes)
+
+    def predict_chances(self, x: Matrix) -> FloatArray:
+        """Chances of the arms of rows that no model has seen, where they were estimated, shape (n, k + 1)."""
+        if self.chances is None:
+            raise ValueError("the chances were given")
+        return np.maximum(self.chances.predict(x, self.threads), NEAREST)
+
+
+def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, notes: list[str]) -> Fit:
+    """Folds, nuisances, individual effects; what was decided on the way is added to `notes`."""
+    t = trial
+    if not t.x.shape[1]:
+        shares = t.sizes / t.n
+        e = t.propensity if t.propensity is not None else np.tile(shares, (t.n, 1))
+        mu = arm_means(t.y, t.arm, t.arms)
+        centre = averages(t.y, t.arm, e, mu).estimate
+        chances = None if t.known else Chances(tuple(shares.tolist()), (), ())
+        notes.append("without features every user has the average effect, and the average is that of the arms' means")
+        return Fit(
+            np.zeros(t.n, dtype=np.int64), e, mu, "plain", (), chances, "none", None, centre,
+            np.tile(centre, (t.n, 1)), threads,
+        )  # fmt: skip
+    count = folds if t.cluster is None else min(folds, int(t.cluster.max()) + 1)
+    fold = make_folds(t.arm, t.cluster, count, seed)
+    bins = Bins(t.x, t.features.categorical, seed, threads)
+    chances = None
+    if t.propensity is None:
+        e, chances = cross_fit_chances(bins, fold, t.arm, t.arms)
+        e = _kept_away(e, notes)
+        notes.append(
+            "the chances of the arms were estimated from the features, out of fold, and calibrated"
+            if chances.models
+            else "features do not tell who was treated: the chances of the arms are their shares"
+        )
+    else:
+        e = t.propensity
+    kind = kind_of(t.y)
+    mu, outcomes = cross_fit(bins, fold, t.y, t.arm, t.arms, kind)
+    task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, chances, threads)
+    name, model, said = learn(task, learner)
+    notes += said
+    own = out_of_fold(model, task)
+    centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
+    return Fit(fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads)
+
+
+def _kept_away(e: FloatArray, notes: list[str]) -> FloatArray:
+    low = e < NEAREST
+    if not low.any():
+        return e
+    notes.append(f"{int(low.any(axis=1).sum()):,} rows have an estimated chance below {NEAREST:g}, which was set to it")
+    kept = np.maximum(e, NEAREST)
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+
+
+def options_of(fit: Fit) -> dict[str, Any]:
+    """What was decided, for the manifest."""
+    return {"learned_by": fit.learner, "outcome_kind": fit.kind}

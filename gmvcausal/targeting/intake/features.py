@@ -1,0 +1,263 @@
+"""Features as trees take them: numbers on a scale of their own, categories by their levels, gaps as gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.columns import first_rows, numeric
+from gmvcausal.frames.covariates import is_text
+from gmvcausal.frames.params import said
+from gmvcausal.frames.table import Table
+from gmvcausal.frames.times import times
+
+FloatArray = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+MOST_LEVELS = 255  # LightGBM keeps so many bins, and a column of more is an id
+_MISSING = "(missing)"
+_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Features:
+    """How columns of a table become the columns of a matrix; plain values throughout, so that it can be stored.
+
+    Attributes
+    ----------
+    names : tuple of str
+    kinds : tuple of {"number", "category", "date"}
+    levels : tuple of tuple of str
+        Of each category; empty for numbers.
+    shift, scale : tuple of float
+        A number enters as (value - shift) / scale, so that single precision loses no differences.
+    fill : tuple of float
+        What a gap is filled with, on that scale; NaN where gaps stay gaps.
+    assigned_at : str
+        Column of the time of assignment: dates count as days before it. Empty without dates.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    fill: tuple[float, ...]
+    assigned_at: str = ""
+
+    @property
+    def categorical(self) -> list[int]:
+        """Positions of the categories."""
+        return [j for j, kind in enumerate(self.kinds) if kind == "category"]
+
+    @property
+    def needed(self) -> list[str]:
+        """Columns that a table must have."""
+        return [*self.names, *([self.assigned_at] if self.assigned_at else [])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; a gap's NaN is null."""
+        return {
+            "names": list(self.names),
+            "kinds": list(self.kinds),
+            "levels": [list(v) for v in self.levels],
+            "shift": list(self.shift),
+            "scale": list(self.scale),
+            "fill": [None if v != v else v for v in self.fill],
+            "assigned_at": self.assigned_at,
+        }
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Features:
+        """What `to_dict` made."""
+        return cls(
+            tuple(map(str, found["names"])),
+            tuple(map(str, found["kinds"])),
+            tuple(tuple(map(str, v)) for v in found["levels"]),
+            tuple(map(float, found["shift"])),
+            tuple(map(float, found["scale"])),
+            tuple(np.nan if v is None else float(v) for v in found["fill"]),
+            str(found["assigned_at"]),
+        )
+
+    def transform(self, table: Table, notes: list[str] | None = None) -> Matrix:
+        """The matrix of a table, shape (n, p); what was met on the way is added to `notes`.
+
+        Levels never seen before are gaps, which trees send the way of gaps, and are counted.
+
+        Raises
+        ------
+        InputError
+            A column is not there, holds text where numbers were, infinite values, dates after assignment.
+        """
+        out = np.empty((table.n, len(self.names)), dtype=np.float32, order="F")
+        told = [] if notes is None else notes
+        for j, name in enumerate(self.names):
+            if self.kinds[j] == "category":
+                codes, gone, unseen = _codes(_texts(table, name), self.levels[j])
+                if unseen.any():
+                    example = str(_texts(table, name)[int(np.flatnonzero(unseen)[0])])
+                    told.append(
+                        f"feature {name!r} has levels never seen in training, for example {example!r}, in "
+                        f"{int(unseen.sum()):,} rows: they count as missing"
+                    )
+            else:
+                codes, gone = self._numbers(table, j)
+            if np.isnan(self.fill[j]):
+                if gone.any():
+                    told.append(f"feature {name!r} is missing in {int(gone.sum()):,} rows: trees take it as it is")
+            elif gone.any():
+                told.append(f"feature {name!r} is missing in {int(gone.sum()):,} rows and was filled (impute=)")
+                codes = np.where(gone, self.fill[j], codes)
+            out[:, j] = codes
+        return out
+
+    def _numbers(self, table: Table, j: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+        values = _raw(table, self.names[j], self.kinds[j], self.assigned_at)
+        with np.errstate(over="ignore"):
+            out = (values - self.shift[j]) / self.scale[j]
+        # Beyond single precision lies nothing that training has seen: the last value stands for all of it.
+        limit = float(np.finfo(np.float32).max) / 2
+        return np.clip(out, -limit, limit), np.isnan(values)
+
+
+def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_at: str | None) -> Features:
+    """Find out what each column is, from the table that models learn from.
+
+    Parameters
+    ----------
+    table : Table
+    columns : sequence of str
+    impute : {None, "median"} or float
+        What fills gaps of numbers; gaps of categories are then a level of their own.
+    assigned_at : str or None
+
+    Raises
+    ------
+    InputError
+        Infinite values, dates without `assigned_at`, text of more than 255 levels.
+    """
+    kinds: list[str] = []
+    levels: list[tuple[str, ...]] = []
+    shift: list[float] = []
+    scale: list[float] = []
+    fill: list[float] = []
+    dated = False
+    for column in columns:
+        kind = _kind(table, column, assigned_at)
+        dated |= kind == "date"
+        kinds.append(kind)
+        if kind == "category":
+            texts = _texts(table, column)
+            found = tuple(sorted({v for v in texts if v is not None}))
+            gaps = any(v is None for v in texts)
+            if impute is not None and gaps:
+                found = (*found, _MISSING)
+            if len(found) > MOST_LEVELS:
+                raise InputError(
+                    f"features holds text of {len(found):,} levels, for example {found[0]!r}, and at most "
+                    f"{MOST_LEVELS} can be told apart",
+                    column=column,
+                    remedy="group the levels, leave an id out, or convert the column to numbers if it holds numbers",
+                )
+            levels.append(found)
+            shift.append(0.0)
+            scale.append(1.0)
+            fill.append(float(len(found) - 1) if impute is not None and gaps else np.nan)
+            continue
+        values = _raw(table, column, kind, assigned_at or "")
+        live = values[~np.isnan(values)]
+        middle = float(live.mean()) if len(live) else 0.0
+        spread = float(np.abs(live - middle).max(initial=0.0))
+        levels.append(())
+        shift.append(middle)
+        scale.append(spread if spread > 0 else 1.0)
+        chosen = np.nan if impute is None else float(np.median(live)) if impute == "median" and len(live) else 0.0
+        if impute is not None and impute != "median":
+            chosen = float(impute)
+        fill.append((chosen - middle) / scale[-1])
+    return Features(
+        tuple(columns), tuple(kinds), tuple(levels), tuple(shift), tuple(scale), tuple(fill),
+        (assigned_at or "") if dated else "",
+    )  # fmt: skip
+
+
+def said_of_levels(features: Features) -> list[str]:
+    """The levels of every category, for the notes."""
+    out = []
+    for name, levels in zip(features.names, features.levels, strict=True):
+        if levels:
+            shown = ", ".join(map(repr, levels[:10])) + (f", … ({len(levels)} in all)" if len(levels) > 10 else "")
+            out.append(f"feature {name!r} is a category with the levels {shown}")
+    return out
+
+
+def check_impute(value: Any) -> Any:
+    """None, "median" or a number."""
+    if value is None or (isinstance(value, str) and value == "median"):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(float(value)):
+        raise InputError(f"impute must be None, 'median' or a number, but is {said(value)}")
+    return float(value)
+
+
+def _kind(table: Table, column: str, assigned_at: str | None) -> str:
+    series = table.series(column, "features")
+    if is_text(series):
+        return "category"
+    if series.dtype in (nw.Date, nw.Datetime):
+        if assigned_at is None:
+            raise InputError(
+                "features holds dates, and whether they lie before assignment is not said",
+                column=column,
+                remedy="pass assigned_at=, the column of the time of assignment: dates then count as days before it",
+            )
+        return "date"
+    return "number"
+
+
+def _raw(table: Table, column: str, kind: str, assigned_at: str) -> FloatArray:
+    """Numbers as they are; dates as days before assignment."""
+    if kind == "number":
+        if is_text(table.series(column, "features")):
+            text = next((str(v) for v in table.series(column, "features").to_list() if v is not None), "")
+            raise rules.text_number(column, "features", text, range(min(5, table.n)), table.n)
+        return numeric(table, column, "features").values
+    when = times(table, column, "features", allow_missing=True)
+    start = times(table, assigned_at, "assigned_at")
+    days = np.where(when.missing, np.nan, (start.values - when.values) / _DAY)
+    late = days < 0
+    if late.any():
+        raise InputError(
+            "a feature lies after assignment, where the tactic may have moved it",
+            column=column,
+            count=int(late.sum()),
+            rows=first_rows(late),
+            remedy="use what was known before assignment only",
+        )
+    return np.asarray(days, dtype=np.float64)
+
+
+def _texts(table: Table, column: str) -> list[str | None]:
+    import pandas as pd
+
+    items = table.series(column, "features").to_list()
+    return [None if gone else str(v) for v, gone in zip(items, pd.isna(np.array(items, dtype=object)), strict=True)]
+
+
+def _codes(texts: list[str | None], levels: Sequence[str]) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Codes of the levels, NaN for gaps and unseen levels; which are gaps; which are unseen."""
+    import pandas as pd
+
+    place = {level: float(k) for k, level in enumerate(levels)}
+    column = pd.Series(texts, dtype=object)
+    gone = np.asarray(column.isna().to_numpy(), dtype=bool)
+    codes = np.asarray(column.map(place).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    return codes, gone, np.isnan(codes) & ~gone

@@ -1,0 +1,222 @@
+"""One reading of a table: columns in, a checked `Trial` out."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
+from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.table import Table, open_table
+from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
+from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost
+from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
+
+_NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
+
+
+def read_trial(
+    data: Any, asked: Asked, features: Features | None = None, labels: tuple[Any, ...] | None = None
+) -> Trial:
+    """Read and check a table.
+
+    Parameters
+    ----------
+    data : frame, parquet path or DuckDB relation
+    asked : Asked
+    features, labels : optional
+        As training found them, where the table is another one (held-out data): levels and scales are those of
+        training, and the arms must be among its arms.
+
+    Raises
+    ------
+    InputError
+        Every way of being wrong that a table has; the message names column, count, rows and remedy.
+    """
+    refuse_roles(asked)
+    named = [asked.cluster, asked.unit, asked.assigned_at]
+    needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
+    needed += [c for c in named if c]
+    table = open_table(data, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
+    facts = frame_facts(data)
+    _refuse_window(asked, facts)
+    notes: list[str] = list(map(str, facts.get("notes", [])))
+    arm, found = _arms(table, asked, labels)
+    unit = _one_row_each(table, asked, arm)
+    y, spacing = _outcome(table, asked, notes)
+    own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
+    if features is None:
+        notes += said_of_levels(own)
+    x = own.transform(table, notes)
+    e = given_propensity(table, asked.propensity, found)
+    cost = read_cost(table, asked.cost, found)
+    name, cluster, was_found = _clusters(table, asked, arm)
+    if cluster is not None:
+        _constant_within(unit, cluster, name)
+    if own.names:
+        _tell_constant(own, x, notes)
+    order = _order(x, y, arm, unit if cluster is None else cluster)
+    return Trial(
+        y[order], arm[order], found, np.asfortranarray(x[order]), own, None if e is None else e[order], e is not None,
+        None if cluster is None else cluster[order], cost[order], asked.margin, name, order, table.n,
+        len(table.columns), tuple(notes), dict(facts.get("dropped", {})), was_found, spacing, facts,
+    )  # fmt: skip
+
+
+def refuse_roles(asked: Asked) -> None:
+    """One column cannot be a feature and something that comes after treatment."""
+    roles = {asked.outcome: "the outcome", asked.treatment: "the treatment", asked.assigned_at: "assigned_at="}
+    roles |= {asked.cluster: "cluster=", asked.unit: "unit="}
+    for column in asked.features:
+        if column in roles:
+            raise InputError(
+                f"features names {column!r}, which is {roles[column]}", column=column, remedy="leave it out of features"
+            )
+    if asked.outcome == asked.treatment:
+        raise InputError(f"outcome and treatment are both {asked.outcome!r}", remedy="name two columns")
+
+
+def _refuse_window(asked: Asked, facts: dict[str, Any]) -> None:
+    """Of a table of `Logs.users`: what is measured after assignment is no feature."""
+    if facts.get("table") != "users":
+        return
+    after = [c for c in asked.features if c in ("gmv", "orders", "arm")]
+    if after:
+        raise InputError(
+            f"features names {after[0]!r}, which is measured after assignment, in the window of the outcome",
+            column=after[0],
+            remedy=f"use what was known before, {after[0] + '_pre'!r}" if after[0] != "arm" else "leave it out",
+        )
+
+
+def _arms(table: Table, asked: Asked, known: tuple[Any, ...] | None) -> tuple[IntArray, tuple[Any, ...]]:
+    codes = identifiers(table, asked.treatment, "arm")
+    labels = tuple(v.item() if isinstance(v, np.generic) else v for v in codes.labels)
+    if known is not None:
+        place = {label: k for k, label in enumerate(known)}
+        strange = [label for label in labels if label not in place]
+        if strange:
+            raise InputError(
+                f"arm holds {strange[0]!r}, which was not among the arms that were learned from",
+                column=asked.treatment,
+                remedy=f"the arms are {', '.join(map(repr, known))}",
+            )
+        return np.array([place[label] for label in labels], dtype=np.int64)[codes.codes], known
+    control = find_control(asked.treatment, labels, asked.control)
+    small_arms(labels, np.bincount(codes.codes, minlength=len(labels)))
+    order = [control, *(k for k in range(len(labels)) if k != control)]
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels))
+    return rank[codes.codes], tuple(labels[k] for k in order)
+
+
+def _outcome(table: Table, asked: Asked, notes: list[str]) -> tuple[NDArray[np.float64], float]:
+    found = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None)
+    gone = np.isnan(found.values)
+    if not gone.any():
+        return found.values, found.spacing
+    notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
+    return np.where(gone, 0.0, found.values), found.spacing
+
+
+def _one_row_each(table: Table, asked: Asked, arm: IntArray) -> IntArray | None:
+    """Codes of the units, each in one row unless rows are clustered by them; None where no column names them."""
+    unit = asked.unit
+    if unit is None:
+        taken = (asked.cluster, asked.treatment, asked.outcome, *asked.features)
+        unit = next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
+    if unit is None or unit == asked.cluster:
+        return None
+    codes: Codes = identifiers(table, unit, "unit")
+    first = np.empty(len(codes.labels), dtype=np.int64)
+    first[codes.codes[::-1]] = arm[::-1]
+    other = arm != first[codes.codes]
+    if other.any():
+        both = np.zeros(len(first), dtype=bool)
+        both[codes.codes[other]] = True
+        raise InputError(
+            f"{int(both.sum()):,} units are in more than one arm",
+            column=unit,
+            count=int(both.sum()),
+            rows=first_rows(both[codes.codes]),
+            remedy="find out why; then keep the first row of each, or leave these units out",
+            counted=True,
+        )
+    again = pd.Series(codes.codes).duplicated().to_numpy()
+    if again.any() and asked.cluster is None:
+        raise rules.duplicated(
+            "units", unit, int((np.bincount(codes.codes) > 1).sum()), first_rows(again),
+            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
+        )  # fmt: skip
+    hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
+    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
+
+
+def _clusters(table: Table, asked: Asked, arm: IntArray) -> tuple[str, IntArray | None, bool]:
+    """Name and codes of the clusters, and whether they were found: as named, or where the arm does not vary."""
+    if asked.cluster is not None:
+        codes = identifiers(table, asked.cluster, "cluster")
+        if len(codes.labels) < 2:
+            raise InputError("there is only one cluster, so chance cannot be told from effect", column=asked.cluster)
+        return asked.cluster, _scattered(codes), False
+    for column in COARSER:
+        if column not in table.columns or column in (asked.treatment, asked.outcome, *asked.features):
+            continue
+        if table.series(column, "cluster").is_null().any():
+            continue
+        try:
+            codes = identifiers(table, column, "cluster")
+        except InputError:  # a column that nobody named may hold anything
+            continue
+        if len(codes.labels) > 1 and assigned_there(codes.codes, arm):
+            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=4)
+            return column, _scattered(codes), True
+    return "", None, False
+
+
+def _scattered(codes: Codes) -> IntArray:
+    """Codes in the order of a hash of the labels, so that folds do not follow the alphabet."""
+    hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
+    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
+
+
+def _constant_within(unit: IntArray | None, cluster: IntArray, name: str) -> None:
+    if unit is None:
+        return
+    first = np.empty(int(unit.max()) + 1, dtype=np.int64)
+    first[unit[::-1]] = cluster[::-1]
+    bad = cluster != first[unit]
+    if bad.any():
+        raise rules.not_constant(
+            name, "cluster", "units", len(np.unique(unit[bad])), first_rows(bad),
+            "give each unit the cluster in which it was assigned",
+        )  # fmt: skip
+
+
+def _tell_constant(features: Features, x: NDArray[np.float32], notes: list[str]) -> None:
+    seen: dict[bytes, str] = {}
+    for j, name in enumerate(features.names):
+        live = x[:, j][~np.isnan(x[:, j])]
+        if not len(live) or live.min() == live.max():
+            notes.append(f"feature {name!r} is constant and says nothing")
+            continue
+        content = np.ascontiguousarray(x[:, j]).tobytes() if len(x) <= 200_000 else x[:: len(x) // 100_000, j].tobytes()
+        if content in seen:
+            notes.append(f"feature {name!r} is {seen[content]!r} over again, on another scale at most")
+        seen.setdefault(content, name)
+
+
+def _order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
+    """Positions of the rows by arm, then by a hash of what was known of them, then by outcome."""
+    mixed = np.zeros(len(y), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for column in x.T:
+            mixed = mixed * np.uint64(1_000_003) ^ pd.util.hash_array(np.ascontiguousarray(column))
+    return np.asarray(np.lexsort((y, mixed, arm) if key is None else (y, mixed, key, arm)), dtype=np.int64)

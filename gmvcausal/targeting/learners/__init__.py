@@ -1,0 +1,1 @@
+"""Learners of individual effects: one module each, all fitted fold by fold."""

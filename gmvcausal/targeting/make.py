@@ -1,0 +1,124 @@
+"""What was learned, as a result: rows of average effects, audit, words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.results import Estimates, Manifest
+from gmvcausal.stats.small_sample import Spread
+from gmvcausal.targeting.aipw import Averages, averages
+from gmvcausal.targeting.audit.checks import Case, clusters_of, run_audit
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
+from gmvcausal.targeting.fit import Fit
+from gmvcausal.targeting.intake.trial import Asked, FloatArray, Trial
+from gmvcausal.targeting.nuisance import arm_means
+from gmvcausal.targeting.result import Extra, Uplift
+
+WORDS = {
+    "ate": "average effect on all {unit}s",
+    "att": "average effect on the {unit}s who got it",
+    "overlap": "average effect weighted by overlap",
+}
+_LOT = "arms were drawn with the chances given"
+_SELECTED = (
+    "those with the same features would have done the same without the tactic, whichever arm they got, and could have "
+    "got any"
+)
+
+
+def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], manifest: Manifest) -> Uplift:
+    """Average effects with what stands beside them."""
+    t, estimand = trial, str(options["estimand"])
+    found = averages(t.y, t.arm, fit.e, fit.mu, estimand=estimand, cluster=t.cluster, known=t.known)
+    case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"])
+    audit = run_audit(case)
+    blocks: list[tuple[str, str, Averages, FloatArray]] = [
+        ("", estimand, found, _levels(t, fit, estimand)),
+    ]
+    advice: list[str] = []
+    lot = t.known and float(np.ptp(fit.e, axis=0).max()) < 1e-12
+    if lot and fit.model is not None:
+        means = arm_means(t.y, t.arm, t.arms)
+        shares = np.tile(t.sizes / t.n, (t.n, 1))
+        plain = averages(t.y, t.arm, shares, means, cluster=t.cluster)
+        blocks.append(("unadjusted", "ate", plain, means[0]))
+    thin = "overlap" in audit and audit["overlap"].status != "passed"
+    if thin and estimand != "overlap":
+        beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=t.known)
+        blocks.append(("overlap", "overlap", beside, _levels(t, fit, "overlap")))
+        advice.append("Where chances come near 0 read the effect weighted by overlap, which stands beside")
+    per = asked.unit or ("user" if t.facts.get("unit") == "user" else "unit")
+    measure = f"{asked.outcome} per {per}"
+    if t.facts.get("outcome") == asked.outcome and t.facts.get("outcome_unit"):
+        measure = str(t.facts["outcome_unit"])
+    estimates, extra = _table(t, blocks, measure, per)
+    if t.cluster is not None and clusters_of(t)[0] < MIN_CLUSTERS:
+        estimates = replace(
+            estimates, cov=np.full_like(estimates.cov, np.nan),
+            withheld=f"fewer than {MIN_CLUSTERS} clusters of {t.cluster_name} are too few to tell chance from effect",
+        )  # fmt: skip
+    arms = t.labels[1:]
+    title = f"Uplift: {arms[0] if len(arms) == 1 else f'{len(arms)} arms'} against {t.labels[0]}"
+    return Uplift(
+        title, _LOT if t.known else _SELECTED, estimates, manifest, options["alpha"], audit, extra, asked, t, fit,
+        tuple(advice), tuple(range(1, t.arms - 1)),
+    )  # fmt: skip
+
+
+def _levels(t: Trial, fit: Fit, estimand: str) -> FloatArray:
+    """Mean outcome under every arm, shape (k + 1,): of the control as the effects of the estimand see it."""
+    from gmvcausal.targeting.aipw import overlap_weight, scores
+
+    psi = scores(t.y, t.arm, fit.e, fit.mu)
+    if estimand == "overlap":
+        h = overlap_weight(fit.e)
+        return np.asarray((h[:, None] * psi).sum(axis=0) / h.sum())
+    if estimand == "att":
+        own = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
+        return np.asarray(own, dtype=np.float64)
+    return np.asarray(psi.mean(axis=0))
+
+
+def _table(
+    t: Trial, blocks: list[tuple[str, str, Averages, FloatArray]], measure: str, per: str
+) -> tuple[Estimates, Extra]:
+    k = t.arms - 1
+    term: list[str] = []
+    estimand: list[str] = []
+    value: list[float] = []
+    base: list[float] = []
+    method: list[str] = []
+    for kind, words, found, levels in blocks:
+        for a, label in enumerate(t.labels[1:]):
+            term.append(f"{label} ({kind})" if kind else str(label))
+            told = WORDS[words].format(unit=per) + f" of {label} against {t.labels[0]}"
+            estimand.append(told + (", difference of means" if kind == "unadjusted" else ""))
+            method.append("difference of means" if kind == "unadjusted" else "AIPW")
+            att = words == "att"
+            value.append(float(levels[a + 1]))
+            base.append(float(levels[a + 1] - found.estimate[a]) if att else float(levels[0]))
+    size = len(term)
+    influence = np.column_stack([found.influence for _, _, found, _ in blocks])
+    cov = np.zeros((size, size))
+    for i, (_, _, one, _) in enumerate(blocks):
+        cov[i * k : (i + 1) * k, i * k : (i + 1) * k] = one.cov
+    if len(blocks) > 1:
+        from gmvcausal.targeting.aipw import clustered
+
+        cov, _ = clustered(influence, t.arm, t.arms, t.cluster)
+    spread = Spread(
+        np.concatenate([b.spread.df for _, _, b, _ in blocks]),
+        np.concatenate([b.spread.factor for _, _, b, _ in blocks]),
+    )
+    estimates = Estimates(
+        tuple(term), tuple(estimand), (measure,) * size, np.concatenate([b.estimate for _, _, b, _ in blocks]), cov,
+        (t.n,) * size, spread, method="t",
+    )  # fmt: skip
+    arms = tuple(t.labels[1:]) * len(blocks)
+    extra = Extra(
+        arms, (t.labels[0],) * size, tuple(method), tuple(value), tuple(base), tuple(float(v) for v in spread.df)
+    )
+    return estimates, extra

@@ -1,0 +1,209 @@
+"""The result of `gmvcausal.uplift`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError
+from gmvcausal.frames.table import open_table
+from gmvcausal.results import Audit, Result
+from gmvcausal.targeting.fit import Fit
+from gmvcausal.targeting.intake.read import read_trial
+from gmvcausal.targeting.intake.trial import Asked, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+
+class HeldOut(NamedTuple):
+    """Rows that trained nothing, with what the models say of them.
+
+    Attributes
+    ----------
+    trial : Trial
+    effects : ndarray, shape (n, k)
+    e, mu : ndarray, shape (n, k + 1)
+        Chances (as given, or by the model of training) and predicted outcomes.
+    """
+
+    trial: Trial
+    effects: FloatArray
+    e: FloatArray
+    mu: FloatArray
+
+
+@dataclass(frozen=True)
+class Extra:
+    """The columns of `to_frame()` that only uplift has, one entry per row."""
+
+    arm: tuple[Any, ...]
+    control: tuple[Any, ...]
+    method: tuple[str, ...]
+    value: tuple[float, ...]
+    control_value: tuple[float, ...]
+    df: tuple[float, ...]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Uplift(Result):
+    """Who gains by how much: average effects of every arm with their audit, and an effect for every user.
+
+    Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
+
+    Attributes
+    ----------
+    asked : Asked
+        Which column is what.
+    trial : Trial
+        The rows that were learned from.
+    fit : Fit
+        Nuisances, models and out-of-fold effects.
+    advice : tuple of str
+        What the summary adds to the finding.
+    alike : tuple of int
+        Rows that say of the other arms what the first says of its own.
+    """
+
+    checks: Audit
+    extra: Extra
+    asked: Asked
+    trial: Trial = field(repr=False)
+    fit: Fit = field(repr=False)
+    advice: tuple[str, ...] = ()
+    alike: tuple[int, ...] = ()
+
+    @property
+    def audit(self) -> Audit:
+        """The checks that bear on the assumption."""
+        return self.checks
+
+    @property
+    def arms(self) -> tuple[Any, ...]:
+        """Labels of the arms but the control: the columns of `predict`, in order."""
+        return self.trial.labels[1:]
+
+    @property
+    def control(self) -> Any:
+        """Label of the control."""
+        return self.trial.labels[0]
+
+    @property
+    def learner(self) -> str:
+        """The learner behind `predict`; ``"auto"`` is resolved."""
+        return self.fit.learner
+
+    @property
+    def effects(self) -> FloatArray:
+        """Each training row's effects by models that have not seen it, in the order of the data, shape (n, arms)."""
+        return self.trial.in_table_order(self.fit.effects)
+
+    @property
+    def baseline_words(self) -> str:
+        """Whose the baseline is."""
+        return "of the control arm"
+
+    def _about_row(self, place: int) -> dict[str, Any]:
+        e = self.extra
+        several = len(set(e.arm)) > 1
+        return {"baseline": e.control_value[place], "qualifier": f"in arm {e.arm[place]}" if several else ""}
+
+    def _extra_columns(self) -> dict[str, Any]:
+        e = self.extra
+        names = ("arm", "control", "method", "value", "control_value", "df")
+        return {name: list(getattr(e, name)) for name in names}
+
+    def predict(self, data: Any) -> FloatArray:
+        """Expected effect of every arm on each row, in the unit of the outcome.
+
+        Parameters
+        ----------
+        data : frame, parquet path or DuckDB relation
+            The features; nothing else is looked at. Gaps and levels that training never saw are taken as gaps.
+
+        Returns
+        -------
+        ndarray, shape (n, arms)
+            In the order of the rows; columns as in `arms`. The mean of the models of all folds: for the rows that were
+            learned from use `effects`, which no model of theirs has seen.
+
+        Raises
+        ------
+        InputError
+            A feature is not there, or holds another kind of values than in training.
+        """
+        features = self.trial.features
+        table = open_table(data, needed=features.needed)
+        return self.fit.predict(features.transform(table))
+
+    def held_out(self, data: Any) -> HeldOut:
+        """Rows with arms and outcomes that trained nothing, and what the models say of them.
+
+        Raises
+        ------
+        InputError
+            As for `uplift`; also an arm that training did not have.
+        """
+        trial = read_trial(data, self.asked, self.trial.features, self.trial.labels)
+        e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
+        return HeldOut(trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x))
+
+    def evaluate(self, test: Any, **options: Any) -> Any:
+        """What ranking users by their predicted effects is worth, on data that trained nothing.
+
+        Parameters
+        ----------
+        test : frame, parquet path or DuckDB relation
+            Arms and outcomes of users who were not learned from, drawn as these were.
+        options
+            Of the evaluation.
+
+        Returns
+        -------
+        Evaluation
+            Qini, AUUC, TOC, deciles, calibration, each with an interval.
+        """
+        return import_module("gmvcausal.targeting.evaluate").evaluate(self, test, **options)
+
+    def policy(self, data: Any, **options: Any) -> Any:
+        """Whom to treat with what, within a budget.
+
+        Parameters
+        ----------
+        data : frame, parquet path or DuckDB relation
+            The users to decide about: features, and the cost column where there is one.
+        options
+            ``budget=``, ``max_share=`` and what else the policy knows.
+
+        Returns
+        -------
+        Policy
+        """
+        return import_module("gmvcausal.targeting.policy").policy(self, data, **options)
+
+    def predict_interval(self, data: Any, level: float = 0.95) -> FloatArray:
+        """Intervals of individual effects, where the learner has honest ones.
+
+        Raises
+        ------
+        DesignError
+            The learner has none: boosted trees know no distribution of their errors for a single user.
+        """
+        raise DesignError(
+            f"the learner {self.fit.learner!r} has no honest interval for a single user's effect",
+            remedy="read intervals of groups on held-out data, m.evaluate(test); or pass learner='causal_forest'",
+        )
+
+    def arm_values(self) -> pd.DataFrame:
+        """Mean outcome of every arm as it was: arm, n, mean."""
+        import pandas as pd
+
+        t = self.trial
+        mean = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
+        return pd.DataFrame({"arm": list(t.labels), "n": t.sizes, "mean": mean})

@@ -1,0 +1,180 @@
+"""The verb `uplift`: check the options, read the rows, learn, and carry the audit and the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check, column_name, one_of, said
+from gmvcausal.results import Manifest
+from gmvcausal.targeting.aipw import ESTIMANDS
+from gmvcausal.targeting.fit import fit_trial, options_of
+from gmvcausal.targeting.intake.features import check_impute
+from gmvcausal.targeting.intake.read import read_trial
+from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.learners.choose import LEARNERS
+from gmvcausal.targeting.make import make_result
+from gmvcausal.targeting.result import Uplift
+
+
+def uplift(
+    data: Any,
+    *,
+    outcome: str = "gmv",
+    treatment: str = "treatment",
+    features: Sequence[str] = (),
+    control: Any = None,
+    learner: str = "auto",
+    estimand: str = "ate",
+    propensity: Any = None,
+    cost: Any = 0,
+    margin: float = 1.0,
+    cluster: str | None = None,
+    unit: str | None = None,
+    assigned_at: str | None = None,
+    missing: str = "raise",
+    impute: Any = None,
+    folds: int = 5,
+    alpha: float = 0.05,
+    srm_alpha: float = 0.01,
+    seed: int = 0,
+    threads: int = 1,
+) -> Uplift:
+    """How much does a tactic add to each user's GMV, and so who should get it?
+
+    Parameters
+    ----------
+    data : frame, parquet path or DuckDB relation
+        One row per user, all arms; zeros where nothing was bought. Not changed.
+    outcome : str
+        Column of the outcome: GMV in money, or 0/1.
+    treatment : str
+        Column of the arm: 0/1, booleans, or labels of any number of arms (coupon values).
+    features : sequence of str
+        What was known of users before assignment: numbers, text or categories, and dates with `assigned_at`. Gaps in
+        numbers are taken as they are. Without features the result has the average effects alone.
+    control : label, optional
+        The control arm. It may be left out only where the arms are 0 and 1, or booleans; it is never guessed.
+    learner : str
+        Of individual effects; see the page on uplift. The average effects do not depend on it.
+    estimand : {"ate", "att", "overlap"}
+        Average effect on everyone; on those who got the arm; on everyone weighted by how near the chances of the arms
+        are, which needs no user who could hardly get one of them.
+    propensity : None, number, column, or mapping
+        Chance of treatment: a number or a column (two arms), or arm -> share or column. Used as given, and tested
+        against the arms' sizes. None: estimated from the features, out of fold, and calibrated; shares of the arms
+        where the features do not tell who was treated.
+    cost : number, column, or mapping of arm to either
+        What treating a user costs, in the money of the outcome; for `policy`.
+    margin : float
+        Share of GMV that is earned; for `policy`.
+    cluster : str, optional
+        Column of what was assigned, or depends, together. Folds and standard errors go by it. Default: rows, or a
+        column named room, city, store, ... within which the arm does not vary, with a warning.
+    unit : str, optional
+        Column of the user; repeats are refused. Default: a column called unit, user, user_id, uid or customer_id.
+    assigned_at : str, optional
+        Column of the time of assignment: features that are dates count as days before it; later ones are refused.
+    missing : {"raise", "zero"}
+        What a missing outcome means; never guessed.
+    impute : {None, "median"} or float
+        What fills gaps of numbers; default nothing, since trees take them.
+    folds : int
+        Default 5. Every nuisance and effect of a row is by models that have not seen its fold.
+    alpha : float
+        One minus the confidence level; default .05.
+    srm_alpha : float
+        The audit fails where the arms' sizes have a p-value below it under the given chances; default .01.
+    seed : int
+        Of folds and trees. The same seed and rows, in any order, give the same numbers.
+    threads : int
+        Of LightGBM; default 1.
+
+    Returns
+    -------
+    Uplift
+        One row for each arm, by augmented inverse probability weighting with cluster-robust intervals; then, where
+        chances are given and the same for all, the plain differences of means (Welch). `predict(data)` has the effects
+        of users.
+
+    Raises
+    ------
+    InputError
+        The data or the call is wrong: control not named, a feature that is the outcome, a probability of 0, ...
+    DesignError
+        The data cannot answer.
+
+    References
+    ----------
+    Robins, Rotnitzky and Zhao (1994), JASA 89; Chernozhukov et al. (2018), Econometrics Journal 21 (cross-fitting);
+    Kennedy (2023), Electronic Journal of Statistics 17 (DR-learner); Li and Li (2019), Annals of Applied Statistics 13.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc, pandas as pd
+    >>> users = pd.DataFrame({"coupon": [0, 1] * 200, "tier": [u // 2 % 2 for u in range(400)]})
+    >>> users["gmv"] = 10 + 4.0 * users["coupon"] * users["tier"] + [u % 5 for u in range(400)]
+    >>> m = gc.uplift(users, treatment="coupon", features=["tier"], propensity=0.5)
+    >>> round(m.estimate, 1), m.predict(pd.DataFrame({"tier": [0, 1]})).shape
+    (2.0, (2, 1))
+    """
+    asked = Asked(
+        str(column_name("outcome", outcome)), str(column_name("treatment", treatment)),
+        tuple(check("features", features)), control, propensity, cost, check("margin", margin),
+        column_name("cluster", cluster, optional=True), column_name("unit", unit, optional=True),
+        column_name("assigned_at", assigned_at, optional=True), check("missing", missing), check_impute(impute),
+    )  # fmt: skip
+    options: dict[str, Any] = {
+        "outcome": asked.outcome,
+        "treatment": asked.treatment,
+        "features": list(asked.features),
+        "control": control,
+        "learner": one_of("learner", learner, LEARNERS),
+        "estimand": one_of("estimand", estimand, ESTIMANDS),
+        "propensity": _told(propensity),
+        "cost": _told(cost),
+        "margin": asked.margin,
+        "cluster": cluster,
+        "unit": unit,
+        "assigned_at": assigned_at,
+        "missing": asked.missing,
+        "impute": asked.impute,
+        "folds": _whole("folds", folds, 2, 50),
+        "alpha": check("alpha", alpha),
+        "srm_alpha": check("srm_alpha", srm_alpha),
+        "seed": check("seed", seed),
+        "threads": _whole("threads", threads, 1, 1024),
+    }
+    trial = read_trial(data, asked)
+    options["control"] = trial.labels[0]
+    notes = list(trial.notes)
+    fit = fit_trial(trial, learner, options["folds"], options["seed"], options["threads"], notes)
+    options |= options_of(fit)
+    manifest = Manifest(
+        "uplift", options, options["seed"], trial.rows, trial.columns, dict(trial.dropped), tuple(notes),
+        partial(_arrays, trial), (f"learner {fit.learner}, {options['folds']} folds",) if fit.model is not None else (),
+    )  # fmt: skip
+    return make_result(asked, trial, fit, options, manifest)
+
+
+def _arrays(trial: Trial) -> list[NDArray[Any]]:
+    """What was analysed, in the order of its own."""
+    found: list[NDArray[Any]] = [trial.y, trial.arm, np.ascontiguousarray(trial.x)]
+    found += [a for a in (trial.propensity, trial.cluster) if a is not None]
+    return found
+
+
+def _told(value: Any) -> Any:
+    """An option as the manifest can hold it."""
+    return [f"{k}: {v}" for k, v in value.items()] if hasattr(value, "items") else value
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= int(value) <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}, but is {said(value)}")
+    return int(value)

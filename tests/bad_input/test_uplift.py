@@ -1,0 +1,209 @@
+"""The catalogue of bad inputs, row by row, for `gc.uplift`."""
+
+# ruff: noqa: E501  # the catalogue is a table: one case a line
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gmvcausal as gc
+
+RNG = np.random.default_rng(0)
+N = 400
+BASE = pd.DataFrame({
+    "user": np.arange(N), "on": RNG.permutation(np.arange(N) % 2), "age": RNG.normal(size=N).round(6), "city": np.array(["北京", "Hefei", "O'Fallon"])[RNG.integers(0, 3, N)],
+    "chance": 0.5, "price": 2.0, "since": pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(N), unit="D"), "drawn": pd.Timestamp("2026-11-01"),
+})  # fmt: skip
+BASE["gmv"] = (10 + BASE["age"] + 2 * BASE["on"] + RNG.normal(size=N)).round(6)
+ON = BASE["on"].to_numpy() == 1
+CALL: dict[str, Any] = {"treatment": "on", "features": ["age", "city"], "propensity": 0.5}
+
+
+def of(**columns: Any) -> pd.DataFrame:
+    return BASE.assign(**columns)
+
+
+def put(column: str, rows: list[int], value: Any) -> pd.DataFrame:
+    frame = BASE.copy()
+    if value is None or column == "city":
+        frame[column] = frame[column].astype(object)
+    elif column != "since":
+        frame[column] = frame[column].astype(float)
+    frame.iloc[rows, frame.columns.get_loc(column)] = value
+    return frame
+
+
+THREE = of(on=np.array(["a", "b", "none"])[np.arange(N) % 3])
+SHARES = {"a": 1 / 3, "b": 1 / 3, "none": 1 / 3}
+# id: (frame, options, error, words of the message in order, column, count, first rows)
+ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None, int | None, tuple[int, ...]]] = {
+    "28 text arms": (lambda: of(on=np.where(ON, "coupon", "none")), {}, gc.InputError, "not named.*'coupon', 'none'.*control=", "on", None, ()),
+    "30 arms 1 and 2": (lambda: of(on=BASE["on"] + 1), {}, gc.InputError, "not named.*labels 1, 2 .*control=", "on", None, ()),
+    "31 arms -1 and 1": (lambda: of(on=2 * BASE["on"] - 1), {}, gc.InputError, "not named.*labels -1, 1 .*control=", "on", None, ()),
+    "33 missing arm": (lambda: put("on", [3, 8], np.nan), {}, gc.InputError, "arm is missing.*find out", "on", 2, (3, 8)),
+    "33 missing text arm": (lambda: of(on=np.where(ON, "x", "y")).assign(on=lambda d: d["on"].where(d.index != 5)), {"control": "y"}, gc.InputError, "arm is missing", "on", 1, (5,)),
+    "34 three arms, one chance": (lambda: THREE, {"control": "none"}, gc.InputError, "0.5, and there are 3 arms", None, None, ()),
+    "34 three arms, one column": (lambda: THREE, {"control": "none", "propensity": "chance"}, gc.InputError, "there are 3 arms", None, None, ()),
+    "35 one treated": (lambda: of(on=(np.arange(N) == 3) * 1), {}, gc.InputError, "arm '1' has 1 row,.*at least 2", None, None, ()),
+    "26 nobody treated": (lambda: of(on=0), {}, gc.InputError, "only one label", "on", None, ()),
+    "control that does not occur": (lambda: of(on=np.where(ON, "coupon", "none")), {"control": "nothing"}, gc.InputError, "control is 'nothing'.*no label", "on", None, ()),
+    "38 users in two arms": (lambda: put("user", [1, int(np.flatnonzero(ON[1] != ON)[0])], 7777), {}, gc.InputError, "1 units are in more than one arm.*find out why", "user", 1, tuple(sorted((1, int(np.flatnonzero(ON[1] != ON)[0]))))),
+    "38 users twice": (lambda: pd.concat([BASE, BASE.iloc[:4]], ignore_index=True), {}, gc.InputError, "4 units occur more than once.*cluster='user'", "user", 4, (N, N + 1, N + 2, N + 3)),
+    "42 chance of 1": (lambda: put("chance", [2, 9], 1.0), {"propensity": "chance"}, gc.InputError, "probabilities of 0 or 1.*leave these rows out", "chance", 2, (2, 9)),
+    "42 chance of 0": (lambda: put("chance", [4], 0.0), {"propensity": "chance"}, gc.InputError, "probabilities of 0 or 1", "chance", 1, (4,)),
+    "42 chance above 1": (lambda: put("chance", [4], 1.2), {"propensity": "chance"}, gc.InputError, "outside", "chance", 1, (4,)),
+    "42 chance missing": (lambda: put("chance", [4], np.nan), {"propensity": "chance"}, gc.InputError, "propensity is missing", "chance", 1, (4,)),
+    "42 three arms that do not add up": (lambda: of(on=THREE["on"], chance=0.5), {"control": "none", "propensity": {"a": "chance", "b": "chance", "none": "chance"}}, gc.InputError, "do not add up to 1", None, N, (0, 1, 2, 3, 4)),
+    "42 three arms without rest": (lambda: of(on=THREE["on"], chance=0.5), {"control": "none", "propensity": {"a": "chance", "b": "chance"}}, gc.InputError, "probabilities of 0 or 1", "chance", N, (0, 1, 2, 3, 4)),
+    "42 shares that do not add up": (lambda: THREE, {"control": "none", "propensity": {"a": 0.3, "b": 0.3, "none": 0.3}}, gc.InputError, "add up to 0.9", None, None, ()),
+    "42 share of no arm": (lambda: THREE, {"control": "none", "propensity": {**SHARES, "c": 0.1}}, gc.InputError, "propensity names 'c'", None, None, ()),
+    "propensity 1": (lambda: BASE, {"propensity": 1}, gc.InputError, "above 0 and below 1", None, None, ()),
+    "propensity True": (lambda: BASE, {"propensity": True}, gc.InputError, "above 0 and below 1", None, None, ()),
+    "45 missing outcome": (lambda: put("gmv", [2, 5], np.nan), {}, gc.InputError, "outcome is missing.*missing='zero'", "gmv", 2, (2, 5)),
+    "47 infinite outcome": (lambda: put("gmv", [2], np.inf), {}, gc.InputError, "infinite", "gmv", 1, (2,)),
+    "53 text outcome": (lambda: of(gmv=[f"¥{v:,.2f}" for v in BASE["gmv"]]), {}, gc.InputError, "holds text.*strip currency", "gmv", N, (0, 1, 2, 3, 4)),
+    "62 infinite feature": (lambda: put("age", [6], np.inf), {}, gc.InputError, "features holds infinite", "age", 1, (6,)),
+    "63 an id as category": (lambda: of(city=[f"u{i}" for i in range(N)]), {}, gc.InputError, "text of 400 levels.*leave an id out", "city", None, ()),
+    "64 a date and no time of assignment": (lambda: BASE, {"features": ["since"]}, gc.InputError, "dates.*assigned_at=", "since", None, ()),
+    "64 after assignment": (lambda: put("since", [3, 5], pd.Timestamp("2026-12-24")), {"features": ["age", "since"], "assigned_at": "drawn"}, gc.InputError, "after assignment", "since", 2, (3, 5)),
+    "65 the outcome": (lambda: BASE, {"features": ["age", "gmv"]}, gc.InputError, "'gmv', which is the outcome", "gmv", None, ()),
+    "65 the treatment": (lambda: BASE, {"features": ["age", "on"]}, gc.InputError, "'on', which is the treatment", "on", None, ()),
+    "no such feature": (lambda: BASE, {"features": ["ages"]}, gc.InputError, "no column 'ages'.*did you mean 'age'", None, None, ()),
+    "69 no rows": (lambda: BASE.head(0), {}, gc.InputError, "no rows", None, None, ()),
+    "69 one row": (lambda: BASE.head(1), {}, gc.InputError, "only one label", "on", None, ()),
+    "67 two columns of one name": (lambda: BASE.rename(columns={"price": "age"}), {}, gc.InputError, "more than one column called 'age'", None, None, ()),
+    "19 one cluster": (lambda: of(room=1), {"cluster": "room"}, gc.InputError, "only one cluster", "room", None, ()),
+    "negative cost": (lambda: put("price", [2], -1.0), {"cost": "price"}, gc.InputError, "negative amounts", "price", 1, (2,)),
+    "cost of the control": (lambda: BASE, {"cost": {0: 1.0, 1: 2.0}}, gc.InputError, "cost names the control", None, None, ()),
+    "cost of an unknown arm": (lambda: BASE, {"cost": {"ten": 1.0}}, gc.InputError, "'ten', which is no arm", None, None, ()),
+    "learner": (lambda: BASE, {"learner": "xgboost"}, gc.InputError, "learner must be one of 'auto'", None, None, ()),
+    "folds": (lambda: BASE, {"folds": 1}, gc.InputError, "folds must be a whole number from 2", None, None, ()),
+    "impute": (lambda: BASE, {"impute": "mean"}, gc.InputError, "impute must be None, 'median' or a number", None, None, ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(ERRORS), ids=str)
+def test_refused(case: str) -> None:
+    make, options, kind, words, column, count, rows = ERRORS[case]
+    data = make()
+    before = data.copy()
+    with pytest.raises(kind, match=f"(?i){words}") as caught:
+        gc.uplift(data, **{**CALL, **options})
+    assert isinstance(caught.value, gc.GmvCausalError)
+    assert caught.value.column == column and caught.value.count == count and caught.value.rows == rows
+    pd.testing.assert_frame_equal(data, before)
+
+
+def test_a_feature_of_the_window_of_the_outcome() -> None:
+    """A table of Logs.users says itself what was measured after assignment."""
+    frame = of(orders=1)
+    frame.attrs["gmvcausal"] = {"table": "users"}
+    with pytest.raises(gc.InputError, match="'orders', which is measured after assignment"):
+        gc.uplift(frame, **{**CALL, "features": ["age", "orders"]})
+
+
+# id: (frame, options, check, status, words of its message)
+WARNED: dict[str, tuple[Callable[[], Any], dict[str, Any], str, str, str]] = {
+    "36 an arm without variance": (lambda: of(gmv=np.where(ON, 5.0, BASE["gmv"])), {}, "zero_variance", "warned", "does not vary in 1"),
+    "37 sample ratio": (lambda: BASE, {"propensity": 0.4}, "sample_ratio", "failed", "expected 160.0"),
+    "37 sample ratio of a column": (lambda: of(chance=np.where(ON, 0.4, 0.3)), {"propensity": "chance"}, "sample_ratio", "failed", "p = "),
+    "43 hardly any overlap": (lambda: of(chance=np.where(np.arange(N) < 80, 0.001, 0.62)), {"propensity": "chance"}, "overlap", "failed", "20.0% of the rows"),
+    "44 dose": (lambda: of(on=np.arange(N) % 7), {"control": 0, "propensity": None}, "dose", "warned", "7 arms are numbers"),
+    "48 all zero": (lambda: of(gmv=0.0), {}, "all_zero", "warned", "zero in every row"),
+    "49 a whale": (lambda: put("gmv", [7], 1e9), {}, "leverage", "warned", "carries"),
+    "51 float32": (lambda: of(gmv=(BASE["gmv"] + 1e7).astype(np.float32)), {}, "quantisation", "warned", "apart"),
+    "64 a feature that the tactic moved": (lambda: of(age=BASE["age"] + 3 * ON), {}, "balance", "warned", "'age' differs most"),
+    "65 the outcome under another name": (lambda: of(age=BASE["gmv"] * 7 + 3), {}, "leakage", "warned", "'age' alone explains"),
+    "18 few clusters": (lambda: of(room=np.where(ON, 0, 8) + np.arange(N) % 8), {"cluster": "room"}, "few_clusters", "failed", "8 in the smallest arm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(WARNED), ids=str)
+def test_warned(case: str) -> None:
+    make, options, name, status, words = WARNED[case]
+    m = gc.uplift(make(), **{**CALL, **options})
+    check = m.audit[name]
+    assert check.status == status and words in check.message and check.remedy
+    assert m.audit.credible == (status != "failed")
+    assert np.isfinite(m.estimate) and np.isfinite(m.effects).all()
+
+
+def test_few_clusters_have_no_interval() -> None:
+    m = gc.uplift(of(room=np.where(ON, 0, 8) + np.arange(N) % 8), **{**CALL, "cluster": "room"})
+    assert np.isnan(m.std_error) and np.isnan(m.conf_int()).all() and "too few" in m.estimates.withheld
+
+
+def test_the_level_of_assignment_is_found() -> None:
+    frame = of(room=np.where(ON, 0, 30) + np.arange(N) % 30)
+    with pytest.warns(gc.GmvCausalWarning, match="'room'"):
+        m = gc.uplift(frame, **CALL)
+    assert m.audit["cluster_level"].status == "warned"
+    fold = m.trial.in_table_order(m.fit.fold)
+    assert (frame.assign(fold=fold).groupby("room")["fold"].nunique() == 1).all()
+
+
+def test_overlap_stands_beside_where_there_is_none() -> None:
+    chance = np.where(np.arange(N) < 80, 0.001, 0.62)
+    m = gc.uplift(of(chance=chance), **{**CALL, "propensity": "chance"})
+    frame = m.to_frame().set_index("term")
+    assert "1 (overlap)" in frame.index and np.isfinite(frame.loc["1 (overlap)", "std_error"])
+
+
+def repaired() -> dict[str, tuple[pd.DataFrame, dict[str, Any], str]]:
+    """Inputs that mean the same as the base, with a word of the notes that says what was met."""
+    return {
+        "29 boolean arms": (of(on=ON), {}, ""),
+        "32 unused levels": (of(on=pd.Categorical(np.where(ON, "b", "a"), categories=["a", "b", "c"])), {"control": "a"}, ""),
+        "54 decimals": (of(gmv=[Decimal(str(v)) for v in BASE["gmv"]]), {}, ""),
+        "55 nullable": (of(gmv=BASE["gmv"].astype("Float64"), age=BASE["age"].astype("Float64"), on=BASE["on"].astype("Int64")), {}, ""),
+        "60 the same feature twice": (of(again=BASE["age"] * 4), {"features": ["age", "city", "again"]}, "'again' is 'age' over again"),
+        "61 a constant feature": (of(one=7), {"features": ["age", "city", "one"]}, "'one' is constant"),
+        "63 a category": (of(city=BASE["city"].astype("category")), {}, "levels 'Hefei', \"O'Fallon\", '北京'"),
+        "66 other units": (of(age=BASE["age"] * 1e8), {}, ""),
+        "68 odd names": (BASE.rename(columns={"age": '`__import__("os")` "年龄"'}), {"features": ['`__import__("os")` "年龄"', "city"]}, ""),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(repaired()), ids=str)
+def test_repaired(case: str) -> None:
+    frame, options, words = repaired()[case]
+    base = gc.uplift(BASE, **CALL)
+    m = gc.uplift(frame, **{**CALL, **options})
+    assert m.estimate == pytest.approx(base.estimate, rel=1e-9 if "60" not in case else 0.05)
+    assert words in " ".join(m.manifest.notes)
+
+
+def test_gaps_are_counted_and_filled_only_when_asked() -> None:
+    frame = put("age", [1, 2, 3], np.nan)
+    m = gc.uplift(frame, **CALL)
+    assert "'age' is missing in 3 rows: trees take it as it is" in " ".join(m.manifest.notes)
+    filled = gc.uplift(frame, **CALL, impute="median")
+    assert "was filled (impute=)" in " ".join(filled.manifest.notes)
+    assert not np.isnan(filled.trial.x).any()
+    zero = gc.uplift(put("gmv", [1], np.nan), **CALL, missing="zero")
+    assert "counts as 0" in " ".join(zero.manifest.notes)
+
+
+def test_dates_count_as_days_before_assignment() -> None:
+    m = gc.uplift(BASE, **{**CALL, "features": ["since"], "assigned_at": "drawn"})
+    later = BASE.assign(since=BASE["since"] + pd.Timedelta("9D"), drawn=BASE["drawn"] + pd.Timedelta("9D"))
+    np.testing.assert_array_equal(m.predict(later), m.predict(BASE))
+
+
+def test_predict_names_what_is_wrong() -> None:
+    m = gc.uplift(BASE, **CALL)
+    with pytest.raises(gc.InputError, match="no column 'age'"):
+        m.predict(BASE.drop(columns="age"))
+    with pytest.raises(gc.InputError, match="holds text"):
+        m.predict(of(age="old"))
+    with pytest.raises(gc.InputError, match="infinite"):
+        m.predict(put("age", [0], np.inf))
+    with pytest.raises(gc.DesignError, match="no honest interval"):
+        m.predict_interval(BASE)
+    assert m.predict(BASE.iloc[:1]).shape == (1, 1)
