@@ -58,9 +58,11 @@ def every() -> Iterator[Cell]:
     asked: list[tuple[str, str, int, dict[str, Any], tuple[str, ...]]] = [
         ("D5/room", "D5", 200, rooms, ("imputation", "poisson", "synthetic_did")),
         ("D5/user", "D5", 4000, users, ("imputation", "poisson")),
+        ("D6/room", "D6", 200, rooms, ("sun_abraham", "imputation", "poisson")),
         ("D7/room", "D7", 200, rooms, (*_GIVEN_SIZES, "synthetic_did")),
         ("D7/fixed", "D7", 200, {**rooms, "shares": "fixed"}, ("callaway_santanna", *_GIVEN_SIZES, "synthetic_did")),
         ("D9/declared", "D9", 200, {}, ("sun_abraham", "imputation", "etwfe", "poisson")),
+        ("D10/nobody-leaves", "D10", 4000, {"strength": 0.0}, ("imputation", "poisson")),
     ]
     for start, world, n, dials, estimators in asked:
         for estimator in estimators:
@@ -76,3 +78,13 @@ def every() -> Iterator[Cell]:
         call={"estimator": "imputation", "anticipation": None},
         reps=COVER,
     )
+    for estimator in ("imputation", "poisson"):
+        yield Cell(
+            f"D10/leaving/{estimator}",
+            "D10",
+            "fails on purpose",
+            n=4000,
+            call={"estimator": estimator},
+            reps=COVER,
+            gates=("runs", "seen_failing", "refused_violation"),
+        )
