@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.results import Estimates
-from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
-from gmvcausal.rollout.group_time.adjusted import TRIM
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects
-from gmvcausal.rollout.group_time.from_covariates import FromCovariates
-from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
-from gmvcausal.rollout.intake.covariates import Given
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
 
@@ -209,125 +205,6 @@ def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:
     seen = np.zeros(int(cluster.max()) + 1, dtype=bool)
     seen[cluster[rows]] = True
     return int(np.count_nonzero(seen))
-
-
-def headline(
-    terms: list[tuple[str, str]],
-    unit: str,
-    estimate: FloatArray,
-    cov: FloatArray,
-    n: int,
-    spread: Spread,
-    clusters: tuple[int, int],
-    runs: Callable[[], Runs] | None = None,
-) -> Estimates:
-    """Estimates, with placebo runs in place of the standard error where either side has too few clusters for one.
-
-    Parameters
-    ----------
-    runs : callable
-        Makes the placebo runs of the headline, or says why there can be none.
-    """
-    k = len(terms)
-    out = Estimates(
-        tuple(t[0] for t in terms),
-        tuple(t[1] for t in terms),
-        (unit,) * k,
-        estimate,
-        cov,
-        (n,) * k,
-        spread,
-        method="t distribution with Welch's degrees of freedom",
-    )
-    enough = min(clusters) >= MIN_CLUSTERS
-    if enough and not spread.df[0] < MIN_DF:
-        return out
-    found = None if runs is None else runs()
-    why = "" if found is None else found.why
-    few = f"{clusters[0]} treated and {clusters[1]} control clusters: " + (
-        "many of the treated are alone in their cohort, so "
-        if enough and spread.df[0] == 0
-        else f"so unequal that they count as {spread.df[0] + 1:.1f}, so "
-        if enough
-        else f"with fewer than {MIN_CLUSTERS} on a side the usual standard errors are far too small, so "
-    )
-    out = replace(out, cov=np.full_like(cov, np.nan))
-    if found is None or found.limits is None:
-        return replace(out, withheld=few + "no interval is given" + (f" ({why})" if why else ""), method="")
-    terms_told = same_number(estimate) if found.whole else [0]
-    return replace(
-        out,
-        special=dict.fromkeys(terms_told, found.limits),
-        special_p=dict.fromkeys(terms_told, found.p_value),
-        method=found.method,
-        withheld="" if len(terms_told) == k else few + "only the headline, from placebo runs, has an interval",
-    )
-
-
-def same_number(estimate: FloatArray) -> list[int]:
-    """Terms that are the headline's own number: with one start all means of effects are, a slope by dose is not."""
-    return [int(i) for i in np.flatnonzero(np.abs(estimate - estimate[0]) <= 1e-9 * np.abs(estimate[0]))]
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What few treated clusters allow.
-
-    Attributes
-    ----------
-    limits : callable or None
-        level -> (low, high); None where nothing holds.
-    p_value : float
-    method : str
-        How the interval is made.
-    why : str
-        Why there is none.
-    whole : bool
-        Whether every aggregate is the same number, so that the interval is that of all.
-    """
-
-    limits: Callable[[float], tuple[float, float]] | None = None
-    p_value: float = float("nan")
-    method: str = ""
-    why: str = ""
-    whole: bool = False
-
-
-def given(panel: Panel, options: Options) -> Given | None:
-    """The covariates of the panel and what is asked to be done with them; None without."""
-    if panel.covariates is None:
-        return None
-    return Given(panel.covariates, options.adjustment, tuple(panel.grid.text(v) for v in panel.grid.values))
-
-
-def trimmed_note(effects: Effects) -> list[str]:
-    """Say how many controls got no weight."""
-    count = effects.trimmed if isinstance(effects, FromCovariates | FromRowsGiven) else 0
-    if not count:
-        return []
-    return [f"up to {count:,} control units have a propensity of {TRIM} or more and got no weight"]
-
-
-def idle_note(panel: Panel, effects: Effects) -> list[str]:
-    """Say which covariates change over time but never between the units of a base period: they adjust nothing."""
-    found = panel.covariates
-    if found is None or not found.moving:
-        return []
-    cells, flat = effects.cells, np.ones(len(found.names), dtype=bool)
-    _, first = np.unique(np.column_stack([cells.cohort, cells.base]), axis=0, return_index=True)
-    for k in first:
-        sides = np.append(cells.controls[k], False)  # the last for units left out
-        sides[cells.cohort[k]] = True
-        x = found.at(int(cells.base[k]))[sides[effects.group]]
-        x = x[np.isfinite(x).all(axis=1)]
-        flat &= (x == x[:1]).all(axis=0)
-    return [
-        f"covariate {name!r} is the same for all units in every base period, so it adjusts nothing"
-        for name, idle in zip(found.names, flat, strict=True) if idle
-    ]  # fmt: skip
-
-
-NO_RUNS = "placebo runs are not made with covariates: leave them out, or treat more clusters"
 
 
 def no_anticipation(options: Options) -> None:

@@ -175,7 +175,7 @@ def joint_df(df: FloatArray) -> float:
     Examples
     --------
     >>> joint_df(np.array([9.0, 9.0])), round(joint_df(np.array([49.0, 9.0])), 2)
-    (9.0, 17.18)
+    (9.0, 16.75)
     """
     q, inverse = len(df), 1.0 / df
     below = float(inverse.sum() + np.sqrt(inverse).sum() ** 2)

@@ -67,6 +67,9 @@ def test_advice_of_inference_holds(name: str, how: str) -> None:
         return
     except gc.DesignError as error:
         remedy = str(error.remedy)
+    except gc.InputError as error:  # no data would make it hold for this estimator
+        assert name == "poisson" and how != "wild" and "is no difference of mean changes" in str(error)
+        return
     if "pass size=" in remedy:
         return
     plain = gc.did(frame, **options)

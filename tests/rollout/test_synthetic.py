@@ -360,10 +360,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "covariates": ({"covariates": ["w"]}, "covariates="),
     "controls": ({"control": "not_yet_treated"}, "control= has no meaning"),
     "lot": ({"assignment": "random"}, "assignment= has no meaning"),
-    "ssc": ({"ssc": "none"}, "ssc= has no meaning"),
+    "ssc": ({"ssc": "full"}, "ssc= has no meaning"),
     "inference": ({"inference": "magic"}, "inference must be one of"),
     "clusters": ({"cluster": "town"}, "lie in 8 clusters"),
-    "anticipation": ({"anticipation": 16}, "no untreated period|no period before"),
+    "anticipation": ({"anticipation": 16}, "reaches back beyond the first period"),
 }
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS
+from gmvcausal.rollout.chance.headline import same_number
 from gmvcausal.rollout.chance.placebo import followed
-from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, same_number
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.regression.within import take_out

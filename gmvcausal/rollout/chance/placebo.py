@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.rollout.fitted import FloatArray, IntArray, Options, Runs
+from gmvcausal.rollout.chance.headline import Runs
+from gmvcausal.rollout.fitted import FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED, Contrasts, permutation, placebo_runs

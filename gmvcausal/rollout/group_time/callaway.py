@@ -10,24 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
+from gmvcausal.rollout.chance.headline import NO_RUNS, Runs, headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import (
-    NO_RUNS,
-    Fitted,
-    Options,
-    Runs,
-    Series,
-    control_rule,
-    given,
-    headline,
-    idle_note,
-    no_stack,
-    trimmed_note,
-)
+from gmvcausal.rollout.fitted import Fitted, Options, Series, control_rule, no_stack
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.effects import group_time, rebase
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.group_time.given import given, idle_note, trimmed_note
 from gmvcausal.rollout.group_time.spillover import beside_spillover, reach
 from gmvcausal.rollout.group_time.tables import Compared, cell_series, effect_series, sides_of
 from gmvcausal.rollout.intake.cohorts import check_variation

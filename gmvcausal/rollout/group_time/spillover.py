@@ -17,10 +17,11 @@ import numpy as np
 from gmvcausal.errors import DesignError
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
-from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Series, given
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Series
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.cells import Reached
 from gmvcausal.rollout.group_time.effects import Effects, exposed_groups, group_time
+from gmvcausal.rollout.group_time.given import given
 from gmvcausal.rollout.group_time.tables import cell_series, effect_series
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.panel import Panel

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from gmvcausal.errors import DesignError
+from gmvcausal.rollout.chance.headline import Runs
 from gmvcausal.rollout.chance.placebo import MIXED, followed, placebo
-from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Runs, no_stack
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, no_stack
 from gmvcausal.rollout.group_time.callaway import lost_cohorts, summarised
 from gmvcausal.rollout.group_time.contrast import BoolArray, contrast
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED, check_variation

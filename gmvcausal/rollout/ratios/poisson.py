@@ -10,7 +10,8 @@ import numpy as np
 from gmvcausal.errors import DesignError
 from gmvcausal.moments import from_arrays
 from gmvcausal.results import Estimates
-from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, Options, Runs, Series, headline, no_stack
+from gmvcausal.rollout.chance.headline import Runs, headline
+from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, Options, Series, no_stack
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import groups_of
 from gmvcausal.rollout.intake.cohorts import check_variation

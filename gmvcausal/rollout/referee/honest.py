@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,19 +13,27 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, one_of, said
-from gmvcausal.results import Audit, Check, Estimates, Manifest, Result
+from gmvcausal.results import Audit, Estimates, Manifest, Result
 from gmvcausal.results.curves import Curves, Line
-from gmvcausal.rollout.audit.rules import bound, judge
-from gmvcausal.stats.honest import FloatArray, Study, relative_magnitude, relative_p
-from gmvcausal.stats.signed import signed_interval, signed_p
-from gmvcausal.stats.smooth_trend import best_line, smoothness
+from gmvcausal.rollout.referee.bounds import (
+    METHODS,
+    MOST,
+    Direction,
+    bounds_of,
+    breakdown_of,
+    checks_of,
+    direction_of,
+    limits_of,
+    name_of,
+    p_of,
+    parallel_p,
+    refuse_empty,
+    said_of,
+    seen_before,
+)
+from gmvcausal.stats.honest import FloatArray, Study
 
-METHODS = ("relative_magnitude", "smoothness")
 TARGETS = ("average", "first")
-SIGNS = ("positive", "negative")
-_GRID = (0.5, 1.0, 1.5, 2.0)
-Direction = tuple[str, bool] | None  # sign of the difference in trends, and whether it only moves that way
-_MOST = 20.0  # bounds are searched no further for the breakdown
 _ASSUMES = {
     "relative_magnitude": "from one period to the next, the difference in trends moves after the start by at most the "
     "stated multiple of its largest move before the start",
@@ -77,7 +85,7 @@ class SensitivityResult(Result):
         if not (low[0] > 0 or high[0] < 0):
             return ("Zero lies in the interval under parallel trends already.",)
         if math.isinf(self.breakdown):
-            return (f"The interval leaves zero out for every bound up to {_MOST:g} times what was seen.",)
+            return (f"The interval leaves zero out for every bound up to {MOST:g} times what was seen.",)
         return (f"The interval leaves zero out for bounds up to {self.breakdown:.3g}, and holds it beyond.",)
 
     def _extra_columns(self) -> dict[str, Any]:
@@ -204,16 +212,16 @@ def answer(
     direction: Direction = None,
 ) -> SensitivityResult:
     """The result for an event study of `n` units that has been read."""
-    seen = _seen(study, method)
-    bounds = _bounds(grid, seen, method)
-    rows = [_parallel(study)]
+    seen = seen_before(study, method)
+    bounds = bounds_of(grid, seen, method)
+    rows = [parallel_p(study)]
     limits = {}
     for k, m in enumerate(bounds, 1):
-        limits[k] = partial(_limits, study, method, m, direction)
+        limits[k] = partial(limits_of, study, method, m, direction)
         if direction is not None:
-            _refuse_empty(limits[k](1 - alpha), m, direction)
-        rows.append(_p(study, method, m, alpha, direction))
-    names = [_name(method, m, seen) for m in bounds]
+            refuse_empty(limits[k](1 - alpha), m, direction)
+        rows.append(p_of(study, method, m, alpha, direction))
+    names = [name_of(method, m, seen) for m in bounds]
     short = [f"{'Mbar' if method == METHODS[0] else 'M'} = {m:.4g}" for m in bounds]
     cov = np.full((len(rows),) * 2, np.nan)  # an interval that allows for bias rests on no standard error
     cov[0, 0] = study.std_error**2
@@ -232,14 +240,14 @@ def answer(
     )
     one = 1.0 if method == METHODS[0] else seen
     chosen = 1 + int(np.argmin([abs(m - one) for m in bounds]))
-    found = _breakdown(study, method, alpha, seen, direction)
+    found = breakdown_of(study, method, alpha, seen, direction)
     manifest = Manifest(
         manifest.verb, {**manifest.options, "grid": list(bounds)}, manifest.seed, manifest.rows, manifest.columns,
         manifest.dropped, manifest.notes, manifest.arrays,
     )  # fmt: skip
     return SensitivityResult(
         "Sensitivity to trends that differ (Rambachan and Roth 2023)",
-        _ASSUMES[method] + _said(direction),
+        _ASSUMES[method] + said_of(direction),
         estimates,
         manifest,
         alpha,
@@ -247,148 +255,13 @@ def answer(
         method,
         found,
         chosen,
-        Audit(tuple(_checks(study, method, found, seen))),
+        Audit(tuple(checks_of(study, method, found, seen))),
         None if direction is None else direction[0],
     )
 
 
 def _listed(beta: FloatArray, sigma: FloatArray) -> list[Any]:
     return [beta, sigma]
-
-
-def _parallel(study: Study) -> float:
-    from scipy import special
-
-    return float(2 * special.ndtr(-abs(study.point) / study.std_error))
-
-
-def direction_of(sign: Any, monotone: Any) -> Direction:
-    """Check what is said of the direction of the difference in trends."""
-    if sign is not None:
-        one_of("sign", sign, SIGNS)
-    if not isinstance(monotone, bool | np.bool_):
-        raise InputError(f"monotone must be True or False, but is {said(monotone)}")
-    if monotone and sign is None:
-        raise InputError("monotone= needs sign=, the direction", remedy="pass sign='positive' or sign='negative'")
-    return None if sign is None else (str(sign), bool(monotone))
-
-
-def _said(direction: Direction) -> str:
-    if direction is None:
-        return ""
-    side = "above" if direction[0] == "positive" else "below"
-    throughout = "up" if direction[0] == "positive" else "down"
-    if direction[1]:
-        return f"; without the tactic the treated move {throughout} against the controls, if at all, in all periods"
-    return f"; without the tactic the treated lie {side} the controls after the start, if they differ"
-
-
-def _refuse_empty(limits: tuple[float, float], m: float, direction: tuple[str, bool]) -> None:
-    if math.isnan(limits[0]):
-        raise DesignError(
-            f"the coefficients before the start contradict what is assumed: no effect fits sign={direction[0]!r}"
-            + (", monotone=True" if direction[1] else "")
-            + f" and the bound {m:.4g}",
-            remedy="raise the bound, or leave out sign= and monotone=",
-        )
-
-
-def _limits(study: Study, method: str, m: float, direction: Direction, level: float) -> tuple[float, float]:
-    if direction is not None:
-        return signed_interval(study, method, m, *direction, 1 - level)
-    made = relative_magnitude if method == METHODS[0] else smoothness
-    return made(study, m, 1 - level)
-
-
-def _p(study: Study, method: str, m: float, alpha: float, direction: Direction) -> float:
-    if direction is not None:
-        return signed_p(study, method, m, *direction, alpha)
-    return relative_p(study, m) if method == METHODS[0] else best_line(study, m, alpha).p_value()
-
-
-def _breakdown(study: Study, method: str, alpha: float, seen: float, direction: Direction) -> float:
-    """The largest bound under which zero is rejected."""
-
-    def rejected(m: float) -> bool:
-        return _p(study, method, m, alpha, direction) <= alpha
-
-    unit = 1.0 if method == METHODS[0] else seen if seen > 0 else study.std_error
-    if _parallel(study) > alpha or not rejected(0.0):
-        return math.nan
-    low, high = 0.0, unit
-    while rejected(high):
-        low, high = high, 2 * high
-        if low >= _MOST * unit:
-            return math.inf
-    while high - low > 1e-3 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if rejected(middle) else (low, middle)
-    return low
-
-
-def _checks(study: Study, method: str, breakdown: float, seen: float) -> list[Check]:
-    least = 1 if method == METHODS[0] else 2
-    many = study.n_pre - least + 1
-    what = "moves" if method == METHODS[0] else "changes of slope"
-    found = [
-        Check(
-            "pre_moves",
-            judge("pre_moves", many),
-            f"what happened before the start is known from {many} {what} of the difference in trends",
-            float(many),
-            bound("pre_moves"),
-            "take more periods before the start into the event study",
-        )
-    ]
-    ratio = breakdown if method == METHODS[0] else breakdown / seen if seen > 0 else math.inf
-    if not math.isnan(ratio):
-        found.append(
-            Check(
-                "breakdown",
-                judge("breakdown", ratio),
-                f"the interval holds zero once trends may differ by {ratio:.3g} times what was seen before the start",
-                float(ratio),
-                bound("breakdown"),
-                "do not rest a claim on parallel trends alone: look for better controls",
-            )
-        )
-    return found
-
-
-def _name(method: str, m: float, seen: float) -> str:
-    if method == METHODS[0]:
-        return f"trends moving up to {m:g} times as far as before"
-    times = f" ({m / seen:.3g} times the largest before)" if seen > 0 else ""
-    return f"slopes of trends changing by up to {m:.4g}{times}"
-
-
-def _seen(study: Study, method: str) -> float:
-    """The largest move, or change of slope, of the coefficients before the start."""
-    path = np.append(study.beta[: study.n_pre], 0.0)
-    moved = np.diff(path) if method == METHODS[0] else np.diff(path, 2)
-    return float(np.abs(moved).max()) if len(moved) else 0.0
-
-
-def _bounds(grid: Any, seen: float, method: str) -> tuple[float, ...]:
-    if grid is None:
-        if method == METHODS[0]:
-            return _GRID
-        if seen <= 0:
-            raise DesignError(
-                "the change of slope before the start cannot be seen: that takes two coefficients there",
-                remedy="pass grid= in the unit of the outcome, or method='relative_magnitude'",
-            )
-        return tuple(m * seen for m in _GRID)
-    listed = list(grid) if isinstance(grid, Iterable) else [grid]
-    if not listed or not all(_is_bound(m) for m in listed) or len(set(listed)) < len(listed):
-        raise InputError(
-            f"grid must list different bounds, none below zero, but is {said(grid)}", remedy="write grid=[0.5, 1, 2]"
-        )
-    return tuple(sorted(float(m) for m in listed))
-
-
-def _is_bound(m: Any) -> bool:
-    return not isinstance(m, bool) and isinstance(m, numbers.Real) and 0 <= float(m) < math.inf
 
 
 def _arrays(beta: Any, sigma: Any, n_pre: Any, n_post: Any) -> tuple[FloatArray, FloatArray]:

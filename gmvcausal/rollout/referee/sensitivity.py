@@ -14,8 +14,9 @@ from gmvcausal.rollout.audit.of_trend import leads_of, tested
 from gmvcausal.rollout.fitted import FAMILY, FloatArray
 from gmvcausal.rollout.methods import METHODS
 from gmvcausal.rollout.ratios.one_base import log_event_study
-from gmvcausal.rollout.referee.honest import METHODS as BOUNDS
-from gmvcausal.rollout.referee.honest import TARGETS, SensitivityResult, answer, direction_of
+from gmvcausal.rollout.referee.bounds import METHODS as BOUNDS
+from gmvcausal.rollout.referee.bounds import direction_of
+from gmvcausal.rollout.referee.honest import TARGETS, SensitivityResult, answer
 from gmvcausal.stats.honest import Study
 from gmvcausal.stats.inference import critical_value, critical_values
 from gmvcausal.stats.pre_trend import detectable_slope, mean_if_passed

@@ -7,20 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from gmvcausal.errors import DesignError
-from gmvcausal.rollout.fitted import (
-    NO_RUNS,
-    Fitted,
-    FloatArray,
-    Options,
-    Runs,
-    Series,
-    count,
-    given,
-    headline,
-    trimmed_note,
-)
+from gmvcausal.rollout.chance.headline import NO_RUNS, Runs, headline
+from gmvcausal.rollout.fitted import Fitted, FloatArray, Options, Series, count
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.effects import group_time
+from gmvcausal.rollout.group_time.given import given, trimmed_note
 from gmvcausal.rollout.group_time.tables import effect_series
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.rollout.intake.panel import Panel

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.rollout.audit.case import subset
+from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Series, count, dated, headline
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Series, count, dated
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.inference import small_sample_factor
 from gmvcausal.stats.small_sample import Spread, by_cluster

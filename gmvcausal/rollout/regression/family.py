@@ -13,8 +13,9 @@ from collections.abc import Callable
 import numpy as np
 
 from gmvcausal.errors import DesignError
+from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import Fitted, Options, Series, headline, no_stack
+from gmvcausal.rollout.fitted import Fitted, Options, Series, no_stack
 from gmvcausal.rollout.group_time.callaway import lost_cohorts
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
+from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import (
     Fitted,
@@ -16,7 +17,6 @@ from gmvcausal.rollout.fitted import (
     Options,
     Series,
     count,
-    headline,
     no_anticipation,
     no_stack,
     treatment,

@@ -8,18 +8,9 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results import Estimates
+from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import (
-    Fitted,
-    FloatArray,
-    IntArray,
-    Options,
-    Series,
-    count,
-    headline,
-    no_anticipation,
-    treatment,
-)
+from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Series, count, no_anticipation, treatment
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.read import first_on

@@ -16,18 +16,9 @@ from gmvcausal.errors import DesignError
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.chance.clustered import clustered_uncertainty
+from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import (
-    Fitted,
-    Options,
-    Series,
-    count,
-    dated,
-    headline,
-    no_anticipation,
-    no_stack,
-    treatment,
-)
+from gmvcausal.rollout.fitted import Fitted, Options, Series, count, dated, no_anticipation, no_stack, treatment
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects, compared
