@@ -61,15 +61,16 @@ FEW: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", list(FEW))
 def test_advice_of_inference_holds(name: str, how: str) -> None:
     frame, options = FEW[name]
+    if name == "poisson" and how != "wild":  # no data would make these hold for it
+        with pytest.raises(gc.InputError, match="is no difference of mean changes"):
+            gc.did(frame, inference=how, **options)
+        return
     try:
         result = gc.did(frame, inference=how, **options)
         assert np.isfinite(result.conf_int()).all()
         return
     except gc.DesignError as error:
         remedy = str(error.remedy)
-    except gc.InputError as error:  # no data would make it hold for this estimator
-        assert name == "poisson" and how != "wild" and "is no difference of mean changes" in str(error)
-        return
     if "pass size=" in remedy:
         return
     plain = gc.did(frame, **options)
