@@ -1,0 +1,51 @@
+"""Figures of an evaluation, in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gmvcausal.results.curves import Curves, Line
+
+if TYPE_CHECKING:
+    from gmvcausal.targeting.evaluate.evaluation import Evaluation
+
+KINDS = ("qini", "toc", "deciles", "cost")
+
+
+def _band(label: str, x: pd.Series, frame: pd.DataFrame, name: str, scale: float = 1.0) -> Line:
+    values = [np.asarray(frame[c], dtype=float) * scale for c in (name, f"{name}_low", f"{name}_high")]
+    return Line(label, np.asarray(x, dtype=float), values[0], low=values[1], high=values[2])
+
+
+def curves(e: Evaluation, kind: str) -> Curves:
+    """The figure `kind` of the first arm."""
+    ranking = e.rankings[0]
+    level = f"{100 * (1 - e.alpha):g} % interval at each point"
+    per_user = f"{ranking.unit} per user"
+    if kind == "deciles":
+        frame = e.deciles()
+        bins, estimate = np.asarray(frame["bin"], dtype=float), np.asarray(frame["estimate"])
+        low, high = np.asarray(frame["conf_low"]), np.asarray(frame["conf_high"])
+        lines = [Line(f"estimated ({level})", bins, estimate, "points", low, high)]
+        lines.append(Line("predicted", bins, np.asarray(frame["predicted"]), "dashed"))
+        title = f"Effect by decile of the score: {ranking.label}"
+        return Curves(title, "Decile, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
+    frame = e.curve()
+    share = frame["share"]
+    if kind == "toc":
+        line = _band(f"effect of the top less that of all ({level})", share, frame, "toc")
+        return Curves(f"TOC: {ranking.label}", "Share treated", per_user, (line,), zero=True)
+    if kind == "qini":
+        by_lot = Line("treated by lot", np.asarray(share), np.asarray(frame["by_lot"]), "dashed")
+        line = _band(f"treated by score ({level})", share, frame, "gain")
+        return Curves(f"Gain by share treated: {ranking.label}", "Share treated", per_user, (line, by_lot), zero=True)
+    spent = frame["cost"]
+    line = _band(f"treated by score ({level})", spent, frame, "gain", ranking.margin)
+    x = np.concatenate([[0.0], np.asarray(spent)])
+    by_lot = Line("treated by lot", x[[0, -1]], np.array([0.0, ranking.margin * frame["by_lot"].iloc[-1]]), "dashed")
+    even = Line("gain = cost", x[[0, -1]], x[[0, -1]], "dotted")
+    words = (f"Margin gained by money spent: {ranking.label}", "Cost per user", f"Margin, {per_user}")
+    return Curves(*words, (line, by_lot, even), zero=True)

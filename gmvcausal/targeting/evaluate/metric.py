@@ -1,0 +1,76 @@
+"""One number of an evaluation, with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gmvcausal.frames.params import check
+from gmvcausal.results.base import COMMON_COLUMNS
+from gmvcausal.stats import resampling
+from gmvcausal.stats.inference import critical_value, p_value
+from gmvcausal.targeting.evaluate.ranked import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """An estimate with its standard error and interval.
+
+    Attributes
+    ----------
+    term, estimand, unit : str
+    estimate, std_error : float
+    n : int
+        Users behind it.
+    draws : ndarray, optional
+        Replicates of the Poisson bootstrap; the interval is then theirs (percentiles), else the normal one.
+    """
+
+    term: str
+    estimand: str
+    unit: str
+    estimate: float
+    std_error: float
+    n: int
+    draws: FloatArray | None = field(default=None, repr=False)
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Confidence limits at `level`."""
+        level = check("level", level)
+        if self.draws is not None:
+            return resampling.percentile(self.draws, level, "two-sided")
+        half = critical_value(level) * self.std_error
+        return self.estimate - half, self.estimate + half
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value against zero."""
+        if self.draws is not None:
+            return resampling.percentile_p(self.draws, "two-sided")
+        return float(p_value(np.array([self.estimate]), np.array([self.std_error]))[0])
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether the 95 % interval holds zero."""
+        low, high = self.conf_int()
+        return bool(low <= 0 <= high)
+
+    def row(self) -> dict[str, object]:
+        """The leading columns that every result of this library has."""
+        low, high = self.conf_int()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = float(np.float64(self.estimate) / self.std_error)
+        values = (
+            self.term,
+            self.estimand,
+            self.unit,
+            self.estimate,
+            self.std_error,
+            z,
+            self.p_value,
+            low,
+            high,
+            self.n,
+        )
+        return dict(zip(COMMON_COLUMNS, values, strict=True))

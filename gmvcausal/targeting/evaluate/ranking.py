@@ -1,0 +1,249 @@
+"""The ranking of users for one arm, held against what happened: areas, curves, bins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.targeting.evaluate import areas as at
+from gmvcausal.targeting.evaluate.metric import Metric
+from gmvcausal.targeting.evaluate.poisson import replicates
+from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
+from gmvcausal.targeting.evaluate.scores import variance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMES: Mapping[str, str] = {
+    "qini": "area between gain(s) and s x ATE over the share s treated in the order of the score",
+    "auuc": "area under gain(s) = s x (treated - control mean among the top s)",
+    "autoc": "area under (treated - control mean among the top s) - ATE",
+    "ate": "treated - control mean of all",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """A score for one arm, and what users of that arm and of the control did.
+
+    Attributes
+    ----------
+    label : str
+        The arm.
+    score : ndarray, shape (n,)
+    y : ndarray, shape (n,)
+    treated, control : ndarray, shape (n,)
+        Inverse propensity for users of this arm and of the control, 0 for others.
+    gamma : ndarray, shape (n,)
+        Doubly robust score of the effect on every user.
+    adjusted : bool
+        Whether `gamma` uses expected outcomes of a model, or only the means of the arms.
+    cost : ndarray, shape (n,)
+        What treating each user costs.
+    margin : float
+    cluster : ndarray of int, shape (n,), optional
+    unit : str
+        Of the outcome.
+    draws, seed : int
+        Replicates of the Poisson bootstrap; 0: intervals from influences.
+    """
+
+    label: str
+    score: FloatArray
+    y: FloatArray
+    treated: FloatArray
+    control: FloatArray
+    gamma: FloatArray
+    adjusted: bool
+    cost: FloatArray
+    margin: float
+    cluster: IntArray | None
+    unit: str
+    draws: int
+    seed: int
+
+    @property
+    def n(self) -> int:
+        """Users."""
+        return len(self.y)
+
+    def sides(self, robust: bool) -> list[Side]:
+        """The means that are followed down the ranking: two of the arms, or one of the doubly robust scores."""
+        if robust:
+            return [Side(1, np.ones(self.n), self.gamma)]
+        centre = self._centre()
+        return [Side(1, self.treated, self.y - centre), Side(-1, self.control, self.y - centre)]
+
+    def _centre(self) -> float:
+        # What all outcomes have in common cancels in the difference; without it no digits are lost to it.
+        weight = self.treated + self.control
+        return float(weight @ self.y / weight.sum())
+
+    def metrics(self, robust: bool = False) -> dict[str, Metric]:
+        """Qini, AUUC, AUTOC and the average effect, by differences of means or doubly robust."""
+        sides = self.sides(robust)
+        ranked = rank(self.score, sides, canonical=self.draws > 0)
+        signs = tuple(s.sign for s in sides)
+        found = at.areas(ranked.steps(), signs)
+        start = ranked.coarse()
+        drawn: at.Areas | None = None
+        if self.draws:
+            cluster = None if self.cluster is None else self.cluster[ranked.order]
+            drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
+            gradient: dict[str, FloatArray] = {}
+        else:
+            gradient = at.gradients(ranked.steps(start), signs)
+        out = {}
+        for name, words in NAMES.items():
+            estimate = float(getattr(found, name))
+            if drawn is not None:
+                draws = np.asarray(getattr(drawn, name))
+                error = float(draws.std(ddof=1))
+            else:
+                draws = None
+                influence = at.influence(ranked, start, gradient[name])
+                cluster = None if self.cluster is None else self.cluster[ranked.order]
+                error = float(np.sqrt(variance(influence, cluster)))
+            how = "doubly robust" if robust else "differences of means"
+            out[name] = Metric(name, f"{words}, {how}", f"{self.unit} per user", estimate, error, self.n, draws)
+        return out
+
+    # --- curves -------------------------------------------------------------------------------------------------------
+    def curve(self, robust: bool, points: int = 50, level: float = 0.95) -> pd.DataFrame:
+        """Gain, TOC and cost over the share treated, with pointwise intervals of the first two.
+
+        The interval allows for the place of the cut being estimated: users at the cut matter by how far the effect
+        there (over a window of 5 % of the users) lies from that of the top.
+        """
+        import pandas as pd
+
+        from gmvcausal.stats.inference import critical_value
+
+        sides = self.sides(robust)
+        ranked = rank(self.score, sides)
+        steps = ranked.steps()
+        grid = np.arange(1, points + 1) / points
+        place = _places(ranked, steps)
+        spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.order], ranked.start).cumsum()]) / self.n
+        ends = np.concatenate([[0.0], steps[0].cumsum()]) / self.n
+        cluster = None if self.cluster is None else self.cluster[ranked.order]
+        whole = self._gain_at(ranked, steps, ends, place, 1.0)
+        rows = []
+        for s in grid:
+            gain, influence = self._gain_at(ranked, steps, ends, place, s)
+            toc = gain / s - whole[0]
+            errors = [np.sqrt(variance(i, cluster)) for i in (influence, influence / s - whole[1])]
+            rows.append((s, gain, errors[0], toc, errors[1], s * whole[0], np.interp(s, ends, spent)))
+        out = pd.DataFrame(rows, columns=["share", "gain", "gain_se", "toc", "toc_se", "by_lot", "cost"])
+        z = critical_value(level)
+        for name in ("gain", "toc"):
+            out[f"{name}_low"] = out[name] - z * out[f"{name}_se"]
+            out[f"{name}_high"] = out[name] + z * out[f"{name}_se"]
+        return out
+
+    def _gain_at(
+        self, ranked: Ranked, steps: FloatArray, ends: FloatArray, place: IntArray, s: float
+    ) -> tuple[float, FloatArray]:
+        inside = _inside(ranked, place, ends, s)
+        gain, influence = 0.0, np.zeros(self.n)
+        for i, side in enumerate(ranked.sides):
+            n = np.concatenate([[0.0], steps[1 + 2 * i].cumsum()])
+            a = np.concatenate([[0.0], steps[2 + 2 * i].cumsum()])
+            count, total = np.interp(s, ends, n), np.interp(s, ends, a)
+            if count <= 0:
+                return 0.0, np.zeros(self.n)
+            mean = total / count
+            near = np.clip([s - 0.025, s + 0.025], 0, 1)
+            many = np.diff(np.interp(near, ends, n))[0]
+            there = np.diff(np.interp(near, ends, a))[0] / many if many > 0 and s < 1 else mean
+            influence += side.sign * s / count * side.weight * inside * (side.value - mean)
+            influence += side.sign * (there - mean) * (s - inside) / self.n
+            gain += side.sign * s * mean
+        return gain, influence
+
+    # --- bins ---------------------------------------------------------------------------------------------------------
+    def bins(self, robust: bool, bins: int, level: float) -> pd.DataFrame:
+        """Effect in equal shares of the users, from the highest scores down; tied users count in parts."""
+        import pandas as pd
+
+        from gmvcausal.stats.inference import critical_value
+
+        if bins < 2 or bins > self.n:
+            raise InputError(f"bins must be a whole number from 2 to the number of users, but is {bins}")
+        ranked = rank(self.score, self.sides(robust))
+        steps = ranked.steps()
+        ends, place = np.concatenate([[0.0], steps[0].cumsum()]) / self.n, _places(ranked, steps)
+        cluster = None if self.cluster is None else self.cluster[ranked.order]
+        by, rows, last = self.score[ranked.order], [], np.zeros(self.n)
+        for b in range(1, bins + 1):
+            upto = _inside(ranked, place, ends, b / bins)
+            part, last = upto - last, upto
+            effect, influence, counts = 0.0, np.zeros(self.n), []
+            for side in ranked.sides:
+                weight = part * side.weight
+                counts.append(float(part[side.weight > 0].sum()))
+                if weight.sum() <= 0:
+                    effect = np.nan
+                    continue
+                mean = weight @ side.value / weight.sum()
+                effect += side.sign * mean
+                influence += side.sign * weight * (side.value - mean) / weight.sum()
+            error = float(np.sqrt(variance(influence, cluster))) if np.isfinite(effect) else np.nan
+            half = critical_value(level) * error
+            few = min(counts) < 2
+            rows.append(
+                (
+                    b,
+                    part @ by / part.sum(),
+                    effect,
+                    np.nan if few else error,
+                    *((np.nan, np.nan) if few else (effect - half, effect + half)),
+                    part.sum(),
+                )
+            )
+        return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
+
+    def slope(self) -> Metric:
+        """Slope of the estimated on the predicted effects: 1 where predictions are right, 0 where they are noise."""
+        apart = self.score - self.score.mean()
+        spread = float(apart @ apart)
+        if spread <= 0:
+            raise DesignError(
+                "all users have the same score, so that it cannot be calibrated",
+                remedy="use a score that tells users apart",
+            )
+        slope = float(apart @ self.gamma) / spread
+        rest = self.gamma - self.gamma.mean() - slope * apart
+        error = float(np.sqrt(variance(apart * rest / spread, self.cluster)))
+        words = "slope of doubly robust scores on predicted effects"
+        return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n)
+
+
+def _places(ranked: Ranked, steps: FloatArray) -> IntArray:
+    """Group of every user."""
+    return np.repeat(np.arange(len(ranked.start)), steps[0].astype(np.int64))
+
+
+def _inside(ranked: Ranked, place: IntArray, ends: FloatArray, s: float) -> FloatArray:
+    """Chance of every user to be among the top `s`."""
+    width = np.diff(ends)
+    return np.asarray(np.clip((s - ends[:-1]) / width, 0, 1)[place], dtype=float)
+
+
+def _of_replicates(
+    ranked: Ranked, start: IntArray, signs: tuple[int, ...], draws: int, seed: int, cluster: IntArray | None
+) -> at.Areas:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = at.areas(replicates(ranked, start, draws, seed, cluster), signs)
+    lost = ~np.isfinite(out.qini)
+    if lost.any():
+        raise DesignError(
+            "bootstrap replicates without users of one arm, or without users at all",
+            count=int(lost.sum()),
+            remedy="evaluate on more users, or by intervals='multiplier'",
+        )
+    return out
