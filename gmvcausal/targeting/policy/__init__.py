@@ -1,0 +1,22 @@
+"""From effects to coupons: plans under a budget, and what they are worth on users kept apart."""
+
+from gmvcausal.targeting.policy.policy import Expected, Offer, Policy, Rule, make_policy
+from gmvcausal.targeting.policy.seen import Seen, prints, seen
+from gmvcausal.targeting.policy.tree import PolicyTree, policy_tree
+from gmvcausal.targeting.policy.value import Held, PolicyValue, policy_value
+
+__all__ = [
+    "Expected",
+    "Held",
+    "Offer",
+    "Policy",
+    "PolicyTree",
+    "PolicyValue",
+    "Rule",
+    "Seen",
+    "make_policy",
+    "policy_tree",
+    "policy_value",
+    "prints",
+    "seen",
+]

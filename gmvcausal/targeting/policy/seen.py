@@ -1,0 +1,95 @@
+"""Rows that a model or a policy has seen, so that neither is judged by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmvcausal.errors import DesignError
+
+Prints = NDArray[np.uint64]
+
+_MOST = 0.5
+_ENOUGH = 20
+
+
+def prints(*columns: ArrayLike) -> Prints:
+    """A 64-bit number for every row, from its values alone: neither order nor index matters.
+
+    Parameters
+    ----------
+    *columns : array, shape (n,) or (n, p)
+
+    Examples
+    --------
+    >>> a = prints([1.0, 2.0, 1.0], [[0.0], [5.0], [0.0]])
+    >>> bool(a[0] == a[2]), bool(a[0] == a[1])
+    (True, False)
+    """
+    blocks = [np.asarray(c, dtype=float) for c in columns]
+    wide = [b[:, None] if b.ndim == 1 else b for b in blocks]
+    out = np.full(len(wide[0]), 0x9E3779B97F4A7C15, dtype=np.uint64)
+    for block in wide:
+        for column in block.T:
+            clean = np.where(np.isnan(column), np.nan, column + 0.0)  # one NaN, and no minus zero
+            out = _mixed(out ^ _mixed(np.ascontiguousarray(clean).view(np.uint64)))
+    return out
+
+
+def _mixed(x: Prints) -> Prints:
+    """A bijection that scatters bits (splitmix64, Steele, Lea and Flood 2014)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Rows that were used before.
+
+    Attributes
+    ----------
+    what : str
+        What they were used for, for example "trained the model".
+    rows : ndarray of uint64
+        Their `prints`, sorted.
+    """
+
+    what: str
+    rows: Prints
+
+    def share(self, rows: Prints) -> float:
+        """Share of rows that were seen before, among those that no other row of `rows` is like.
+
+        Rows without anything of their own (a few categories and no purchase) are alike by chance; they are compared
+        only where there is nothing else, and then as a whole: 1 where the same rows come equally often, else 0.
+        """
+        distinct, counts = np.unique(rows, return_counts=True)
+        alone = distinct[counts == 1]
+        if len(alone) < min(_ENOUGH, len(rows)):
+            return float(np.array_equal(np.sort(rows), self.rows))
+        at = np.minimum(np.searchsorted(self.rows, alone), len(self.rows) - 1)
+        return float((self.rows[at] == alone).mean()) if len(self.rows) else 0.0
+
+    def refuse(self, rows: Prints) -> None:
+        """Refuse rows most of which were seen before.
+
+        Raises
+        ------
+        DesignError
+        """
+        share = self.share(rows)
+        if share > _MOST:
+            raise DesignError(
+                f"{share:.0%} of these rows {self.what}: what they say about the policy is too good to be true",
+                count=round(share * len(rows)),
+                remedy="evaluate on users who were kept apart from both the training and the choice of the policy",
+            )
+
+
+def seen(what: str, *columns: ArrayLike) -> Seen:
+    """Remember rows by their values."""
+    return Seen(what, np.sort(prints(*columns)))

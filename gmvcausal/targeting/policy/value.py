@@ -1,0 +1,243 @@
+"""What an assignment of coupons is worth, by the outcomes of users who were drawn into arms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.errors import DesignError
+from gmvcausal.frames.params import check
+from gmvcausal.results.base import COMMON_COLUMNS
+from gmvcausal.results.curves import wrapped
+from gmvcausal.stats.inference import critical_value, fieller
+from gmvcausal.targeting.evaluate.metric import Metric
+from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
+from gmvcausal.targeting.evaluate.scores import potential, variance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEW = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Users who neither trained the model nor chose the policy.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+    arm : ndarray of int, shape (n,)
+    e : ndarray, shape (n, k + 1)
+        Probability of every arm.
+    cost : ndarray, shape (n, k)
+        Expected cost of every treatment.
+    margin : float
+    mu : ndarray, shape (n, k + 1), optional
+        Expected outcome under every arm, from a model that has not seen these users.
+    cluster : ndarray of int, shape (n,), optional
+    unit : str
+    """
+
+    y: FloatArray
+    arm: IntArray
+    e: FloatArray
+    cost: FloatArray
+    margin: float
+    mu: FloatArray | None = None
+    cluster: IntArray | None = None
+    unit: str = "money"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class PolicyValue:
+    """Value of a policy above another (above treating nobody, unless said), per user.
+
+    Attributes
+    ----------
+    doubly_robust, ipw : Metric
+        Net value: margin x effect - cost. Doubly robust where `adjusted`, else with the means of the arms in place of
+        expected outcomes; and by inverse propensity weights alone.
+    gain, cost : Metric
+        Margin x effect, and cost, of the version that leads.
+    cov : float
+        Covariance of the two.
+    adjusted : bool
+        Whether expected outcomes of a model were used: the doubly robust version then leads.
+    treated : float
+        Share of users on whom the two policies differ: those treated, against nobody.
+    notes : tuple of str
+    """
+
+    doubly_robust: Metric
+    ipw: Metric
+    gain: Metric
+    cost: Metric
+    cov: float
+    adjusted: bool
+    treated: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def _led(self) -> Metric:
+        return self.doubly_robust if self.adjusted else self.ipw
+
+    @property
+    def value(self) -> float:
+        """Net value per user."""
+        return self._led.estimate
+
+    @property
+    def std_error(self) -> float:
+        """Of `value`."""
+        return self._led.std_error
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value of `value` against zero."""
+        return self._led.p_value
+
+    @property
+    def n(self) -> int:
+        """Users it was measured on."""
+        return self._led.n
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Confidence limits of `value`."""
+        return self._led.conf_int(level)
+
+    @property
+    def roi(self) -> float:
+        """Net value / cost; NaN without a cost."""
+        return self.gain.estimate / self.cost.estimate - 1 if self.cost.estimate > 0 else float("nan")
+
+    def roi_conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Confidence limits of `roi` by Fieller; NaN where the cost is not distinguishable from zero."""
+        if not self.cost.estimate > 0:
+            return float("nan"), float("nan")
+        spread = (self.gain.std_error**2, self.cost.std_error**2, self.cov)
+        low, high = fieller(self.gain.estimate, self.cost.estimate, *spread, critical_value(check("level", level)))
+        return low - 1, high - 1
+
+    def to_frame(self) -> pd.DataFrame:
+        """Value, gain, cost and ROI; the first ten columns are the same for every verb."""
+        import pandas as pd
+
+        low, high = self.roi_conf_int()
+        words = "net value / cost"
+        roi = dict(
+            zip(COMMON_COLUMNS, ("roi", words, "ratio", self.roi, *[np.nan] * 3, low, high, self.n), strict=True)
+        )
+        other = self.ipw if self.adjusted else self.doubly_robust
+        rows = [m.row() for m in (self._led, other, self.gain, self.cost)]
+        return pd.DataFrame([*rows, roi], columns=list(COMMON_COLUMNS))
+
+    def summary(self) -> str:
+        """Value, gain, cost and ROI in words."""
+        low, high = self.conf_int()
+        roi_low, roi_high = self.roi_conf_int()
+        lines = [
+            f"Value on {self.n:,} users kept apart: {self.value:.4g} {self._led.unit} [{low:.4g}, {high:.4g}]",
+            f"Treated differently: {self.treated:.1%} of users; gain {self.gain.estimate:.4g}, "
+            f"cost {self.cost.estimate:.4g} per user",
+        ]
+        if self.cost.estimate > 0:
+            lines.append(f"ROI: {self.roi:.3g} [{roi_low:.3g}, {roi_high:.3g}]")
+        if low <= 0 <= high:
+            lines.append("The interval holds 0: these users do not show that the policy pays, nor that it does not.")
+        return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+
+def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None) -> PolicyValue:
+    """Net value per user of one assignment above another, from the users on whom they differ.
+
+    Where two policies do the same there is nothing to estimate, and outcomes of those users would only add noise.
+
+    Parameters
+    ----------
+    assigned : ndarray of int, shape (n,)
+        Arm that the policy gives to every user; 0 is the control.
+    held : Held
+    against : ndarray of int, shape (n,), optional
+        Arms that another policy gives; default the control for all.
+
+    Raises
+    ------
+    DesignError
+        No user of an arm among those to whom the policy gives it.
+
+    Notes
+    -----
+    By weights: in every group of users with the same two arms (a, b) under the two policies, the difference of the
+    weighted means of those who were drawn into a and into b, times the share of the group. Doubly robust: the mean
+    difference of scores under a and b (Dudik, Langford and Li 2011; Athey and Wager 2021). Both intervals allow for
+    the users being a sample.
+
+    Examples
+    --------
+    >>> y, arm = np.array([1.0, 5.0, 2.0, 3.0]), np.array([0, 1, 0, 1])
+    >>> held = Held(y, arm, np.full((4, 2), 0.5), cost=np.ones((4, 1)), margin=0.5)
+    >>> v = policy_value(np.array([1, 1, 0, 0]), held)
+    >>> v.value, v.gain.estimate, v.cost.estimate, v.roi
+    (0.5, 1.0, 0.5, 1.0)
+    """
+    n = len(held.y)
+    other = np.zeros(n, dtype=np.int64) if against is None else against
+    rows = np.arange(n)
+    spent = np.column_stack([np.zeros(n), held.cost])
+    cost = spent[rows, assigned] - spent[rows, other]
+    psi = potential(held.y, held.arm, held.e, held.mu)
+    robust = held.margin * (psi[rows, assigned] - psi[rows, other])
+    weighted, notes = _weighted(assigned, other, held)
+    out: dict[str, tuple[Metric, Metric, Metric, float]] = {}
+    for name, words, gain in (("doubly_robust", "doubly robust", robust), ("ipw", "inverse propensity", weighted)):
+        both = np.column_stack([gain, cost])
+        cov = variance((both - both.mean(axis=0)) / n, held.cluster)
+        mean = both.mean(axis=0).tolist()
+        spread = [cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], cov[0, 0], cov[1, 1]]
+        errors = np.sqrt(np.maximum(spread, 0)).tolist()
+        unit = f"{held.unit} per user"
+        out[name] = (
+            Metric("value", f"net value above the other policy, {words}", unit, mean[0] - mean[1], errors[0], n),
+            Metric("gain", f"margin x effect, {words}", unit, mean[0], errors[1], n),
+            Metric("cost", "cost of the assignment", unit, mean[1], errors[2], n),
+            float(cov[0, 1]),
+        )
+    lead = out["doubly_robust" if held.mu is not None else "ipw"]
+    metrics = (out["doubly_robust"][0], out["ipw"][0], lead[1], lead[2])
+    return PolicyValue(*metrics, lead[3], held.mu is not None, float((assigned != other).mean()), tuple(notes))
+
+
+def _weighted(assigned: IntArray, other: IntArray, held: Held) -> tuple[FloatArray, list[str]]:
+    """Values of users whose mean is the gain by weights, and whose spread is that of its influence."""
+    n, arms = len(held.y), held.e.shape[1]
+    out, notes = np.zeros(n), []
+    weight = 1 / held.e[np.arange(n), held.arm]
+    pair = assigned * arms + other
+    for code in np.unique(pair[assigned != other]):
+        here = pair == code
+        share, effect, fewest = here.mean(), 0.0, n
+        for sign, a in ((1, code // arms), (-1, code % arms)):
+            in_arm = here & (held.arm == a)
+            count, total = int(in_arm.sum()), float(weight[in_arm].sum())
+            if not count:
+                raise DesignError(
+                    f"of {int(here.sum()):,} users to whom the policy gives arm {int(code // arms)} in place of "
+                    f"{int(code % arms)}, none was drawn into arm {int(a)}",
+                    remedy="evaluate on more users, or on users for whom both arms were possible",
+                )
+            mean = float(weight[in_arm] @ held.y[in_arm]) / total
+            out[in_arm] += sign * held.margin * n * share * weight[in_arm] * (held.y[in_arm] - mean) / total
+            effect, fewest = effect + sign * mean, min(fewest, count)
+        out[here] += held.margin * effect
+        if fewest < _FEW:
+            notes.append(
+                f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of arm {int(code // arms)}: "
+                f"that part of the interval is rough"
+            )
+    return out, notes

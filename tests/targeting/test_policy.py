@@ -1,0 +1,337 @@
+"""Plans: beside brute force and a solver; their value: by hand, coverage, and the refusal of rows seen before."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from gmvcausal import DesignError, InputError
+from gmvcausal.targeting.policy import Held, Offer, make_policy, policy_tree, policy_value, prints, seen
+from gmvcausal.targeting.policy.knapsack import allocate
+from gmvcausal.targeting.policy.limits import allocate_within, limits
+
+
+def offers(n, k, seed):
+    rng = np.random.default_rng(seed)
+    cost = np.sort(rng.uniform(1, 10, (n, k)), axis=1)
+    return rng.exponential(2, (n, 1)) * np.sqrt(cost) * rng.uniform(0.4, 1.6, (n, k)) - cost, cost
+
+
+def brute(value, cost, budget, within=None):
+    n, k = value.shape
+    padded = [np.column_stack([np.zeros(n), m]) for m in (value, cost)]
+    top = -np.inf
+    for plan in product(range(k + 1), repeat=n):
+        arm = np.array(plan)
+        spent = padded[1][np.arange(n), arm].sum()
+        if spent > budget:
+            continue
+        if within is not None:
+            counts = np.bincount(within.group, arm > 0, len(within.low))
+            if counts.sum() > within.most or (counts < within.low).any() or (counts > within.high).any():
+                continue
+        top = max(top, padded[0][np.arange(n), arm].sum())
+    return top
+
+
+def relaxed(value, cost, budget, within=None):
+    """The linear relaxation by a solver."""
+    from scipy.optimize import linprog
+
+    n, k = value.shape
+    rows = [cost.ravel()]
+    limit = [budget]
+    one_each = np.kron(np.eye(n), np.ones(k))
+    rows, limit = [*rows, *one_each], [*limit, *np.ones(n)]
+    if within is not None:
+        rows, limit = [*rows, np.ones(n * k)], [*limit, within.most]
+        for g in range(len(within.low)):
+            here = np.repeat(within.group == g, k).astype(float)
+            rows, limit = [*rows, here, -here], [*limit, within.high[g], -within.low[g]]
+    found = linprog(-value.ravel(), A_ub=np.array(rows), b_ub=np.array(limit, dtype=float), bounds=(0, 1))
+    return -found.fun
+
+
+def test_a_plan_by_hand() -> None:
+    """Hulls: user 0 steps (3 for 1), then (1 for 2); user 1 steps straight to its second coupon (5 for 2), because the
+    first (2 for 1) lies below that line; user 2 has nothing that pays. Budget 4 buys 3 for 1, 5 for 2; of the last
+    unit the relaxation would take half of (1 for 2)."""
+    value = np.array([[3.0, 4], [2, 5], [-1, -2]])
+    cost = np.array([[1.0, 3], [1, 2], [1, 2]])
+    plan = allocate(value, cost, 4.0)
+    assert plan.arm.tolist() == [1, 2, 0]
+    assert (plan.value, plan.cost, plan.bound, plan.price) == (8.0, 3.0, 8.5, 0.5)
+    assert allocate(value, cost, 5.0).arm.tolist() == [2, 2, 0]
+    assert allocate(value, cost, 5.0).price == 0
+    assert allocate(value, cost, None).value == 9
+    assert allocate(value, cost, 0.0).cost == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_plan_beside_brute_force_and_a_solver(seed) -> None:
+    value, cost = offers(6, 3, seed)
+    budget = 0.4 * float(np.where(value.max(axis=1) > 0, cost[:, -1], 0).sum()) + 1
+    plan = allocate(value, cost, budget)
+    assert plan.cost <= budget + 1e-9
+    assert plan.bound == pytest.approx(relaxed(value, cost, budget), rel=1e-8)
+    best = brute(value, cost, budget)
+    assert plan.value <= best + 1e-9 <= plan.bound + 2e-9
+    at = np.flatnonzero(plan.arm)
+    assert plan.value == pytest.approx(value[at, plan.arm[at] - 1].sum())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_limits_beside_brute_force_and_a_solver(seed) -> None:
+    value, cost = offers(7, 2, 100 + seed)
+    group = np.array([0, 0, 0, 1, 1, 1, 1])
+    within = limits(7, 0.6, group, (0.3, 0.7))
+    budget = 16.0
+    try:
+        plan = allocate_within(value, cost, budget, within)
+    except DesignError:
+        assert brute(value, cost, budget, within) == -np.inf or relaxed(value, cost, budget, within) is not None
+        return
+    counts = np.bincount(group, plan.arm > 0, 2)
+    assert plan.cost <= budget and counts.sum() <= 4 and (counts >= 1).all() and (counts <= 2).all()
+    assert plan.value <= brute(value, cost, budget, within) + 1e-9
+    assert brute(value, cost, budget, within) <= plan.bound + 1e-9
+
+
+def test_gaps_of_large_plans() -> None:
+    value, cost = offers(20_000, 5, 1)
+    free = allocate(value, cost, None)
+    assert allocate(value, cost, 0.3 * free.cost).gap < 1e-4
+    group = np.random.default_rng(3).integers(0, 3, 20_000)
+    within = limits(20_000, 0.3, group, (0.1, 0.5))
+    plan = allocate_within(value, cost, 0.3 * free.cost, within)
+    assert 0 <= plan.gap < 1e-3
+    # users who are alike all change their mind at one price: the budget is spent on some of them
+    alike = allocate_within(np.full((1_000, 1), 2.0), np.ones((1_000, 1)), 300.0, limits(1_000, 0.5, None, None))
+    assert (alike.cost, alike.value) == (300.0, 600.0)
+    assert alike.gap == pytest.approx(0, abs=1e-6)
+
+
+def test_bound_of_limits_is_that_of_a_solver() -> None:
+    value, cost = offers(40, 3, 9)
+    group = np.arange(40) % 2
+    within = limits(40, 0.4, group, (0.1, 0.45))
+    plan = allocate_within(value, cost, 30.0, within)
+    assert plan.bound == pytest.approx(relaxed(value, cost, 30.0, within), rel=1e-4)
+
+
+def test_units_and_order_do_not_matter() -> None:
+    value, cost = offers(500, 4, 2)
+    budget = 300.0
+    plan = allocate(value, cost, budget)
+    order = np.random.default_rng(0).permutation(500)
+    assert (allocate(value[order], cost[order], budget).arm == plan.arm[order]).all()
+    assert (allocate(100 * value, 100 * cost, 100 * budget).arm == plan.arm).all()
+    assert (allocate(value[:, ::-1], cost[:, ::-1], budget).arm == np.where(plan.arm, 5 - plan.arm, 0)).all()
+
+
+def test_policy_repeats_its_plan_as_a_rule() -> None:
+    rng = np.random.default_rng(8)
+    effects, cost = rng.exponential(6, (2_000, 3)), np.tile([1.0, 2, 4], (2_000, 1))
+    group = rng.integers(0, 2, 2_000)
+    offer = Offer(effects, cost, group, {})
+    for options in (
+        {},
+        {"budget": 1_500.0},
+        {"max_share": 0.2},
+        {"budget": 1_500.0, "max_share": 0.5},
+        {"group_share": (0.1, 0.3)},
+        {"budget": 900.0, "group_share": (0.3, 0.6)},
+    ):
+        p = make_policy(offer, margin=0.4, labels=["none", "1", "2", "4"], **options)
+        again = p.apply(offer)
+        assert (again != p.assign).sum() <= 3, options  # at the price itself one step is left out, or taken
+        face = {"none": 0.0, "1": 1.0, "2": 2.0, "4": 4.0}
+        assert p.cost == pytest.approx(sum(face[label] for label in p.assign))
+    free = make_policy(offer, margin=0.4)
+    assert (free.assign == "control").tolist() == ((0.4 * effects - cost).max(axis=1) <= 0).tolist()
+    assert "expected by the model" in free.summary()
+
+
+def held(n=4_000, seed=1, mu=False):
+    rng = np.random.default_rng(seed)
+    x, arm = rng.random(n), rng.integers(0, 2, n)
+    y = rng.exponential(1, n) + 2 * arm * x
+    expected = np.column_stack([np.ones(n), 1 + 2 * x]) if mu else None
+    return x, Held(y, arm, np.full((n, 2), 0.5), np.full((n, 1), 0.5), 1.0, expected)
+
+
+def test_value_by_hand() -> None:
+    """Eight users, the coupon (cost 1) for the first six. Among them the treated have 4, 2, 6, the control 1, 1, 4."""
+    arm = np.array([1, 0, 1, 0, 1, 0, 1, 0])
+    y = np.array([4.0, 1, 2, 1, 6, 4, 99, -50])
+    h = Held(y, arm, np.full((8, 2), 0.5), np.ones((8, 1)), 0.5)
+    give = np.array([1] * 6 + [0] * 2)
+    v = policy_value(give, h)
+    assert v.gain.estimate == pytest.approx(0.5 * 6 / 8 * (4 - 2))
+    assert v.cost.estimate == pytest.approx(6 / 8)
+    assert v.value == pytest.approx(0.75 - 0.75)
+    assert v.roi == pytest.approx(0)
+    assert v.treated == 0.75
+    # influences: in the group, the mean's own part (0.5 x 2 - 1 = 0, as elsewhere), and 6/8 of the residuals over 3
+    residual = np.array([0, -1, -2, -1, 2, 2])
+    by_hand = 0.5 * 6 / 8 / 3 * residual * np.array([1, -1, 1, -1, 1, -1])
+    assert v.std_error == pytest.approx(np.sqrt((by_hand**2).sum() * 8 / 7))
+    # the two users who differ in nothing are of no account
+    y[6:] = 7
+    assert policy_value(give, h).std_error == v.std_error
+
+
+def test_policies_are_compared_where_they_differ() -> None:
+    x, h = held()
+    one, two = (x > 0.3).astype(int), (x > 0.35).astype(int)
+    gap = policy_value(one, h, two)
+    assert gap.treated == pytest.approx(((x > 0.3) & (x <= 0.35)).mean())
+    assert gap.value == pytest.approx(-policy_value(two, h, one).value)
+    assert gap.doubly_robust.estimate == pytest.approx(
+        policy_value(one, h).doubly_robust.estimate - policy_value(two, h).doubly_robust.estimate
+    )
+    assert gap.std_error < 0.4 * policy_value(one, h).std_error
+    same = policy_value(one, h, one)
+    assert (same.value, same.std_error, same.treated) == (0, 0, 0)
+
+
+def test_value_beside_a_second_implementation() -> None:
+    """Doubly robust value is a mean of scores; with clusters its spread is that of the clusters' sums."""
+    x, h = held(mu=True)
+    give = (x > 0.4).astype(int)
+    gamma = np.where(h.arm == 1, 2 * (h.y - h.mu[:, 1]), -2 * (h.y - h.mu[:, 0])) + h.mu[:, 1] - h.mu[:, 0]
+    z = give * (gamma - 0.5)
+    v = policy_value(give, h)
+    assert v.value == pytest.approx(z.mean(), abs=1e-12)
+    assert v.std_error == pytest.approx(z.std(ddof=1) / np.sqrt(len(z)), rel=1e-10)
+    cluster = np.arange(len(z)) // 4
+    sums = np.bincount(cluster, z - z.mean())
+    clustered = policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0, h.mu, cluster))
+    assert clustered.std_error == pytest.approx(np.sqrt((sums**2).sum() * 1_000 / 999) / len(z), rel=1e-10)
+
+
+def test_value_scales_and_order() -> None:
+    x, h = held()
+    give = (x > 0.4).astype(int)
+    v = policy_value(give, h)
+    order = np.random.default_rng(0).permutation(len(x))
+    moved = policy_value(give[order], Held(h.y[order], h.arm[order], h.e, h.cost, 1.0))
+    assert (moved.value, moved.std_error) == (pytest.approx(v.value), pytest.approx(v.std_error))
+    large = policy_value(give, Held(100 * h.y + 1e7, h.arm, h.e, 100 * h.cost, 1.0))
+    assert large.value == pytest.approx(100 * v.value, abs=1e-5)
+    assert large.doubly_robust.std_error == pytest.approx(100 * v.doubly_robust.std_error, rel=1e-5)
+    assert large.roi == pytest.approx(v.roi, abs=1e-6)
+
+
+def test_coverage_of_value_and_roi() -> None:
+    """Coupon where x > 1/2: effect 2 x, gain 3/4, cost 1/4; value 1/2, ROI 2."""
+    hits = np.zeros(4)
+    for seed in range(300):
+        x, h = held(600, seed, mu=True)
+        v = policy_value((x > 0.5).astype(int), h)
+        ends = [v.conf_int(), v.ipw.conf_int(), v.roi_conf_int(), v.doubly_robust.conf_int()]
+        hits += [low <= truth <= high for (low, high), truth in zip(ends, (0.5, 0.5, 2, 0.5), strict=True)]
+    assert (hits / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)).all(), hits / 300
+
+
+def test_rows_that_were_seen_are_refused() -> None:
+    rng = np.random.default_rng(5)
+    x, h = held(1_000)
+    wide = np.column_stack([x, rng.integers(0, 3, 1_000)])
+
+    def offer(rows, y=h.y):
+        one = Held(y[rows], h.arm[rows], h.e[rows], h.cost[rows], 1.0)
+        kept = {"features": prints(wide[rows]), "rows": prints(wide[rows], y[rows], h.arm[rows])}
+        return Offer(2 * wide[rows, :1], h.cost[rows], None, kept, one)
+
+    train, choose, test = np.split(rng.permutation(1_000), [400, 600])
+    trained = ("rows", seen("trained the model", wide[train], h.y[train], h.arm[train]))
+    p = make_policy(offer(choose), trained_on=[trained])
+    v = p.evaluate(offer(test))
+    assert v.n == 400 and np.isfinite(v.value)
+    with pytest.raises(DesignError, match=r"100% of these rows trained the model"):
+        p.evaluate(offer(train))
+    with pytest.raises(DesignError, match="trained the model"):
+        p.evaluate(offer(rng.permutation(train)[:100]))
+    with pytest.raises(DesignError, match=r"100% of these rows chose the policy"):
+        p.evaluate(offer(choose[::-1]))
+    with pytest.raises(DesignError, match="chose the policy"):  # the other one of the two
+        make_policy(offer(test)).evaluate(offer(choose), against=p)
+
+
+def test_rows_alike_by_chance_are_not_refused() -> None:
+    """Two categories and no purchase: nobody is told apart, yet the same table as a whole is known again."""
+    one, two = np.zeros((50, 1)), np.zeros((60, 1))
+    assert seen("trained the model", one).share(prints(two)) == 0
+    assert seen("trained the model", one).share(prints(one)) == 1
+
+
+def test_refusals() -> None:
+    offer = Offer(np.ones((3, 1)), np.ones((3, 1)), np.array([0, 0, 1]), {})
+    with pytest.raises(InputError, match="costs below 0; 1 found; first at row position 2"):
+        make_policy(Offer(np.ones((3, 1)), np.array([[1.0], [1], [-1]]), None, {}))
+    with pytest.raises(InputError, match="max_share must be a number of at least 0 and at most 1, but is 30"):
+        make_policy(offer, max_share=30)
+    with pytest.raises(InputError, match="budget must be a number of at least 0, but is -1"):
+        make_policy(offer, budget=-1)
+    with pytest.raises(InputError, match="needs groups"):
+        make_policy(Offer(np.ones((3, 1)), np.ones((3, 1)), None, {}), group_share=(0, 1))
+    with pytest.raises(DesignError, match=r"no plan treats at least 0\.5 of every group"):
+        make_policy(offer, max_share=0.1, group_share=(0.5, 1))
+    with pytest.raises(DesignError, match=r"costs 2, more than the budget"):
+        make_policy(offer, budget=1.5, group_share=(0.5, 1))
+    with pytest.raises(InputError, match="arm and outcome are known"):
+        make_policy(offer).evaluate(offer)
+    with pytest.raises(InputError, match="takes an Offer"):
+        make_policy(offer).apply("users.csv")
+    h = Held(np.zeros(4), np.array([0, 0, 0, 1]), np.full((4, 2), 0.5), np.ones((4, 1)), 1.0)
+    with pytest.raises(DesignError, match="of 2 users to whom the policy gives arm 1 in place of 0, none was drawn"):
+        policy_value(np.array([1, 1, 0, 0]), h)
+
+
+# --- trees ------------------------------------------------------------------------------------------------------------
+def slow_tree(x, reward, depth):
+    """The best tree by trying every one."""
+    leaf = reward.sum(axis=0).max() if len(x) else 0.0
+    if depth == 0 or not len(x):
+        return leaf
+    top = leaf
+    for j in range(x.shape[1]):
+        values = np.unique(x[:, j])
+        for cut in (values[1:] + values[:-1]) / 2:
+            low = x[:, j] <= cut
+            top = max(top, slow_tree(x[low], reward[low], depth - 1) + slow_tree(x[~low], reward[~low], depth - 1))
+    return top
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("depth", [1, 2])
+def test_trees_beside_trying_every_one(seed, depth) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 5, (30, 3)).astype(float)
+    reward = np.column_stack([np.zeros(30), rng.standard_normal((30, 2))])
+    tree = policy_tree(x, reward, depth)
+    assert tree.value * 30 == pytest.approx(slow_tree(x, reward, depth))
+    assert reward[np.arange(30), tree.arm(x)].sum() == pytest.approx(tree.value * 30)
+
+
+def test_a_tree_read_aloud() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 3, 400), rng.normal(100, 20, 400)])
+    x[:5, 1] = np.nan
+    good = (x[:, 0] == 2) & (x[:, 1] > 100)
+    tree = policy_tree(
+        x, np.column_stack([np.zeros(400), np.where(good, 1.0, -1.0)]), 2, ["city", "spend"], ["none", "5 yuan"],
+        {0: ["A", "B", "C"]},
+    )  # fmt: skip
+    words = tree.words()
+    assert "city is A or B, or missing" in words or "spend is at most" in words.splitlines()[0]
+    assert words.count("give (5 yuan)") == 1
+    assert (tree.arm(x)[:5] == 0).all()
+    assert policy_tree(x, np.column_stack([np.zeros(400), np.full(400, -1.0)])).words() == "no treatment (control)"
+    deeper = policy_tree(x, np.column_stack([np.zeros(400), np.where(good, 1.0, -1.0)]), 3)
+    assert deeper.value >= tree.value - 1e-12
+    with pytest.raises(InputError, match="depth must be 1, 2 or 3"):
+        policy_tree(x, np.zeros((400, 2)), 5)
