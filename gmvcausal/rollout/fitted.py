@@ -174,6 +174,8 @@ class Fitted:
         Effects by dose.
     per_cell : int
         The term that, times `treated_cells`, is the total: the mean over treated unit-periods as they were seen.
+    of_total : callable or None
+        Influence of every panel row on that term, where `rows` does not give it.
     """
 
     estimates: Estimates
@@ -197,6 +199,7 @@ class Fitted:
     spillover: Spillover | None = None
     doses: Doses | None = None
     per_cell: int = 0
+    of_total: Callable[[], FloatArray] | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

@@ -236,6 +236,8 @@ class DidResult(EffectTables):
             by_row = found.influence()
         elif found.spillover is not None:
             by_row = found.spillover.influence()
+        elif found.of_total is not None:
+            by_row = found.of_total()
         else:
             assert found.effects is not None and found.rows is not None  # further terms are made of these
             by_row = found.effects.influence(found.rows[found.per_cell])

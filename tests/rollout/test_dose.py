@@ -429,3 +429,16 @@ def test_referee() -> None:
     with pytest.raises(gc.InputError, match=r"no effects by dose.*estimator='dose'"):
         default.by_dose()
     assert math.isclose(result.incremental_gmv().estimate, result.estimate * result.fitted.treated_cells)
+
+
+def test_a_total_with_absent_rows_is_that_of_the_default() -> None:
+    ours, theirs = gc.did(HOLES, **CALL), gc.did(HOLES, cluster="unit")
+    columns = ["estimate", "std_error", "conf_low", "conf_high"]
+    mine, other = (
+        r.incremental_gmv(gmv_is="paid", cost=r, cost_is="other", margin=0.3).to_frame()[columns]
+        for r in (ours, theirs)
+    )
+    np.testing.assert_allclose(mine.astype(float), other.astype(float), rtol=1e-10)
+    assert mine["std_error"].iloc[0] > 0
+    row = ours.to_frame().set_index("term").loc["per unit-period"]
+    assert row["estimate"] == pytest.approx(theirs.to_frame().set_index("term")["estimate"]["per unit-period"])

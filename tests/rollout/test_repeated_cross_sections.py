@@ -417,3 +417,21 @@ def test_moments_are_no_periods() -> None:
         did(frame.assign(first_treated=np.where(frame["place"] < 20, 1.0, np.nan)))
     with pytest.raises(gc.InputError, match="no column 'unit'"):
         gc.did(frame)
+
+
+def test_unequal_cities_are_no_lack_of_overlap() -> None:
+    """Weights on a covariate of no importance leave the control cities as they are: unequal, but all there."""
+    rng = np.random.default_rng(4)
+    share = rng.lognormal(0, 1.2, 30)
+    city = rng.choice(30, 3_000, p=share / share.sum())
+    week = rng.integers(1, 5, 3_000)
+    frame = pd.DataFrame({
+        "city": city, "period": week, "first_treated": np.where(city % 2 == 0, 3.0, np.nan),
+        "gmv": rng.normal(10, 1, 3_000), "x": rng.normal(size=3_000),
+    })  # fmt: skip
+    check = gc.did(frame, unit=None, cluster="city", covariates=["x"]).audit["effective_sample_size"]
+    cities = len(np.unique(city[city % 2 == 1]))
+    sizes = np.bincount(city[city % 2 == 1])
+    assert sizes.sum() ** 2 / (sizes @ sizes) < 8  # what the check said before: failed
+    assert 0.9 * cities < check.value <= cities
+    assert check.status == "warned" and f"{cities} control clusters count as" in check.message

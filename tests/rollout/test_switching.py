@@ -77,19 +77,21 @@ def test_what_is_left_from_before_misleads_the_terms_at_the_switch() -> None:
 def written_out(on: np.ndarray, y: np.ndarray, w: np.ndarray) -> dict[Any, Any]:
     """Every number of the estimator, unit by unit, as the two papers define them; weights may be complex."""
     n, width = on.shape
-    first = [next((t for t in range(1, width) if on[g, t] != on[g, 0]), width) for g in range(n)]
+    seen = np.isfinite(on)
+    began = [on[g, seen[g]][0] for g in range(n)]
+    first = [next((t for t in range(width) if seen[g, t] and on[g, t] != began[g]), width) for g in range(n)]
     total, dose, events = 0, 0, {}
     for g in range(n):
         for length in range(1, width - first[g] + 1):
             base, now = first[g] - 1, first[g] - 1 + length
-            beside = [h for h in range(n) if on[h, 0] == on[g, 0] and first[h] > now]
-            if not beside:
+            beside = [h for h in range(n) if began[h] == began[g] and first[h] > now and seen[h, [base, now]].all()]
+            if not beside or not seen[g, [base, now]].all():
                 continue
-            sign = 1 if on[g, 0] == 0 else -1
+            sign = 1 if began[g] == 0 else -1
             size = sum(w[h] for h in beside)
             mean = sum(w[h] * (y[h, now] - y[h, base]) for h in beside) / size
             effect = sign * (y[g, now] - y[g, base] - mean)
-            total, dose = total + w[g] * effect, dose + w[g] * abs(on[g, now] - on[g, 0])
+            total, dose = total + w[g] * effect, dose + w[g] * abs(on[g, now] - began[g])
             parts = [(length - 1, effect)]
             before = base - length
             if before >= 0:
@@ -153,6 +155,39 @@ def test_points_and_standard_errors_written_out(weighted: bool, cluster: str) ->
         assert math.sqrt(variance) == pytest.approx(error[int(e)], rel=1e-10)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_absent_rows_written_out(weighted: bool) -> None:
+    """The documented sums, unit by unit: cells count with the units that are seen in them."""
+    frame = thinned(switching(n=60, periods=5, seed=4, after=0.7), 0.15)
+    on, y = matrices(frame)
+    weight = frame.groupby("unit")["w"].first().to_numpy() if weighted else np.ones(len(on))
+    result = did(frame, cluster="unit", weights="w" if weighted else None)
+    assert result.estimate == pytest.approx(written_out(on, y, weight)["per period on"].real, rel=1e-10)
+    slope = np.zeros(len(on))
+    for g in range(len(on)):
+        nudged = weight.astype(complex)
+        nudged[g] += 1e-30j * weight[g]
+        slope[g] = written_out(on, y, nudged)["per period on"].imag / 1e-30
+    assert result.std_error == pytest.approx(float(np.linalg.norm(slope)), rel=1e-10)
+    np.testing.assert_allclose(result.fitted.influence(), slope, atol=1e-12)
+
+
+def test_cohorts_that_leave_count_with_the_periods_in_which_they_are_seen() -> None:
+    """An effect of 1 on an early cohort, half of which leaves, and of 5 on a late one."""
+    n, weeks = 80, np.arange(1, 9)
+    start = np.where(np.arange(n) < 24, 3.0, np.where(np.arange(n) < 48, 6.0, np.inf))
+    on = (weeks >= start[:, None]).astype(int)
+    kept = ~((np.arange(n)[:, None] < 12) & (weeks >= 5))
+    effect = np.where(start == 3, 1.0, 5.0)[:, None]
+    y = np.arange(n)[:, None] % 7 + weeks + on * effect
+    frame = panel(on.tolist(), y.tolist())[kept.ravel()]
+    result = did(frame)
+    total = float((on * effect)[kept].sum())
+    assert result.estimate == pytest.approx(total / on[kept].sum(), rel=1e-12)
+    money = result.incremental_gmv(gmv_is="paid").to_frame()["estimate"]
+    assert float(money[0]) == pytest.approx(total, rel=1e-12)
+
+
 # --- the authors' package --------------------------------------------------------------------------------------------
 def made(kind: str) -> pd.DataFrame:
     i, t = np.arange(40)[:, None], np.arange(6)[None, :]
@@ -202,14 +237,16 @@ def test_the_authors_package(kind: str) -> None:
 # --- what it must agree with -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("thin", [False, True])
 def test_a_tactic_that_stays_on_is_the_default_estimator(thin: bool) -> None:
-    """Effects are those of Callaway and Sant'Anna with the not yet treated; so is the headline, as periods count."""
+    """Effects are those of Callaway and Sant'Anna with the not yet treated; so is the headline, by unit-periods."""
     frame = rollout(n=200, periods=6, cohorts=(3, 5), seed=6).drop(columns="place")
     if thin:
         frame = thinned(frame, 0.1)
     ours = gc.did(frame, estimator="switching")
     theirs = gc.did(frame, control="not_yet_treated", base_period="universal")
-    assert ours.estimate == pytest.approx(theirs.estimate, rel=1e-10)
-    assert ours.std_error == pytest.approx(theirs.std_error, rel=1e-10)
+    whole = theirs.to_frame().set_index("term").loc["per unit-period" if thin else "overall"]
+    assert ours.estimate == pytest.approx(whole["estimate"], rel=1e-10)
+    # Whether a unit is seen is chance here, and given there.
+    assert ours.std_error == pytest.approx(whole["std_error"], rel=0.02 if thin else 1e-10)
     columns = ["event_time", "estimate", "std_error", "conf_low", "conf_high", "n"]
     a, b = (r.event_study().query("event_time >= 0")[columns] for r in (ours, theirs))
     np.testing.assert_allclose(a, b, rtol=1e-10)

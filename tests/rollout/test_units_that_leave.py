@@ -127,3 +127,19 @@ def test_few_treated_clusters_and_absent_rows_give_a_total_without_interval() ->
     frame = thinned(rollout(n=60, cohorts=(3, 5), never=0.95, seed=3), share=0.1)
     money = gc.did(frame).incremental_gmv(gmv_is="paid")
     assert np.isfinite(money.estimate) and np.isnan(money.conf_int()).all()
+
+
+def test_zeros_of_rare_buyers_are_not_taken_for_late_entry() -> None:
+    """Half of all outcomes are zero at random: as many units as chance will have it are first active late."""
+    status = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        y = np.where(rng.random((60, 12)) < 0.5, 0.0, rng.gamma(2, 10, (60, 12)))
+        frame = pd.DataFrame({
+            "unit": np.repeat(np.arange(60), 12), "period": np.tile(np.arange(12), 60), "gmv": y.ravel(),
+            "first_treated": np.repeat(np.where(np.arange(60) < 25, 6.0, np.nan), 12),
+        })  # fmt: skip
+        status.append(gc.did(frame).audit["late_entry"])
+    assert sum(c.value > 0.1 for c in status) > 5
+    assert sum(c.status == "warned" for c in status) <= 1
+    assert any("as chance may have it" in c.message for c in status)

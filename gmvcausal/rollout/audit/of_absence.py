@@ -13,6 +13,7 @@ from gmvcausal.rollout.audit.attrition import attrition_bounds
 from gmvcausal.rollout.audit.case import Case, p_text, retry, subset
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.stats.inference import p_value
 
 
 def attrition(case: Case) -> Check | None:
@@ -89,16 +90,25 @@ def late_entry(case: Case) -> Check | None:
     first = panel.y[:, : cutoff + 1]
     early = (np.isfinite(first) & (first != 0)).any(axis=1)
     used = panel.start >= UNTREATED
-    sides = [~early[used & side] for side in (case.fitted.treated, ~case.fitted.treated)]
-    if not all(len(s) for s in sides):
+    sides = [used & side for side in (case.fitted.treated, ~case.fitted.treated)]
+    if not all(side.any() for side in sides):
         return Check("late_entry", "not_run", "there are no units on one side")
-    shares = [float(s.mean()) for s in sides]
+    shares = [float((~early)[side].mean()) for side in sides]
     gap = abs(shares[0] - shares[1])
+    # Where sales are rare, many who were there from the first are first active late: what chance makes is no gap.
+    moved = sum(
+        np.where(side, ~early - (~early)[used].mean(), 0.0) / side.sum() * sign
+        for side, sign in zip(sides, (1, -1), strict=True)
+    )
+    chance = float(
+        p_value(np.array([gap]), np.sqrt(np.square(np.bincount(panel.cluster, moved)).sum(keepdims=True)))[0]
+    )
     message = (
         f"{shares[1]:.0%} of untreated units are first active after the first {cutoff + 1} periods, against "
         f"{shares[0]:.0%} of treated units"
     )
-    if judge("late_entry", gap) == "passed":
+    if judge("late_entry", gap) == "passed" or chance >= 0.01:
+        message += "" if judge("late_entry", gap) == "passed" else f", as chance may have it (p = {p_text(chance)})"
         return Check("late_entry", "passed", message, gap, bound("late_entry"))
     message += (
         f"; on the units active by then: {retry(case, subset(panel, early))}, against "

@@ -9,7 +9,7 @@ import numpy as np
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case
 from gmvcausal.rollout.audit.rules import bound, judge
-from gmvcausal.rollout.fitted import IntArray
+from gmvcausal.rollout.fitted import FloatArray, IntArray
 from gmvcausal.rollout.group_time.adjusted import Blend
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
 from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven, Sides
@@ -73,7 +73,7 @@ def effective_sample_size(case: Case) -> Check | None:
     blends = _post_blends(case)
     if not blends:
         return None
-    sizes = [_effective(found, case.panel.cluster) for _, found in blends]
+    sizes = [_effective(found, case.panel.cluster, case.panel.weight) for _, found in blends]
     k = int(np.argmin(sizes))
     least = sizes[k]
     control = len(np.unique(case.panel.cluster[blends[k][1].units[~blends[k][1].treated]]))
@@ -88,11 +88,20 @@ def effective_sample_size(case: Case) -> Check | None:
     )
 
 
-def _effective(found: Blend | Sides, cluster: IntArray) -> float:
-    """Squared sum of the controls' weights over their sum of squares, by cluster (Kish 1965)."""
-    control = ~found.treated
-    sums = np.bincount(cluster[found.units[control]], found.beside[control])
-    return float(sums.sum() ** 2 / (sums @ sums))
+def _effective(found: Blend | Sides, cluster: IntArray, weight: FloatArray | None) -> float:
+    """Clusters of controls, times what is left of their effective number by the weighting on covariates.
+
+    The effective number is the squared sum of weights over their sum of squares, by cluster (Kish 1965). Cities are
+    unequal before any weighting too: their degrees of freedom allow for that, and it says nothing of the covariates.
+    """
+    control = found.units[~found.treated]
+    own = np.ones(len(control)) if weight is None else weight[control]
+
+    def number(of_unit: FloatArray) -> float:
+        sums = np.bincount(cluster[control], of_unit)
+        return float(sums.sum() ** 2 / (sums @ sums))
+
+    return len(np.unique(cluster[control])) * min(number(found.beside[~found.treated]) / number(own), 1.0)
 
 
 def covariate_is_outcome(case: Case) -> Check | None:

@@ -108,7 +108,7 @@ RULES: dict[str, Rule] = {
         "difference between treated and untreated units in the share first active after the first thirteenth of the "
         "panel",
         0.10,
-        more_warn=" (rerun on units seen early)",
+        more_warn=", and beyond chance (p < 0.01; rerun on units seen early)",
     ),
     "leverage": Rule(
         "share of the variance that comes from the largest unit",
@@ -159,7 +159,8 @@ RULES: dict[str, Rule] = {
         0.25,
     ),
     "effective_sample_size": Rule(
-        "clusters that the weighted controls of a cohort amount to, in the worst cohort (with covariates)",
+        "clusters that the weighted controls of a cohort amount to, set against how unequal they are without the "
+        "weighting, in the worst cohort (with covariates)",
         30,
         MIN_CLUSTERS,
         small_is_bad=True,

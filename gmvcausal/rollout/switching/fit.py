@@ -79,24 +79,28 @@ def switching(panel: Panel, options: Options) -> Fitted:
             "not switched",
             remedy="supply the rows before the switches, or more units",
         )
-    overall = aggregate.simple(effects)
+    estimate, _, cohorts, controls = _per_unit_seen(effects)
     # Treatment has the same comparisons as the outcome: its effect is the periods under the tactic that a switch adds.
-    dose = float(aggregate.simple(of(on)).estimate[0])
-    ratio = float(overall.estimate[0]) / dose
+    dose = _per_unit_seen(of(on))[0]
+    ratio = estimate / dose
     net = of(panel.y - ratio * on)
-    row = aggregate.simple(net).rows[0] / dose
+    row = _per_unit_seen(net)[1] / dose
+
+    def influence() -> FloatArray:
+        return net.influence(row) + _of_presence(net) / dose
+
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(len(on), dtype=bool)
     state = _state(panel, on, found, effects, lost)
     sides = (
-        int(aggregate.cluster_counts(overall.cohorts, effects, cluster)[0]),
-        int(aggregate.cluster_counts(overall.controls, effects, cluster)[0]),
+        int(aggregate.cluster_counts(cohorts[None], effects, cluster)[0]),
+        int(aggregate.cluster_counts(controls[None], effects, cluster)[0]),
     )
-    estimates = _terms(panel, options, state, ratio, net.influence(row), sides)
+    estimates = _terms(panel, options, state, ratio, influence(), sides)
     by_cohort, by_period = aggregate.by_cohort(effects), aggregate.by_period(effects)
     stayers = ~found.switchers & (found.group >= 0)
     return Fitted(
         estimates,
-        lambda: net.influence(row),
+        influence,
         lambda: _event(effects, panel),
         found.switchers,
         stayers if stayers.any() else found.switchers,
@@ -113,6 +117,39 @@ def switching(panel: Panel, options: Options) -> Fitted:
         notes=() if panel.on is None else _notes(on, found),
         switching=state,
     )
+
+
+def _seen(effects: Effects) -> FloatArray | None:
+    """Share of its cohort's weight that every cell compares, shape (K,); None where no row is absent."""
+    if not isinstance(effects, FromUnits) or effects.complete:
+        return None
+    used = effects.group >= 0
+    whole = np.bincount(effects.group[used], effects.weight[used], minlength=len(effects.n))
+    return np.asarray(effects.sides[0][0] / whole[effects.cells.cohort])
+
+
+def _per_unit_seen(effects: Effects) -> aggregate.Part:
+    """The mean over switchers and periods, each cell with the weight of the units that it compares."""
+    return aggregate.size_weighted(effects, aggregate.post(effects), _seen(effects))
+
+
+def _of_presence(effects: Effects) -> FloatArray:
+    """What each unit's own absences add to its influence on that mean, shape (R,).
+
+    The row of the mean moves the weights of all cells of a unit's cohort by the shares seen in them; the unit itself
+    weighs in the cells in which it is seen.
+    """
+    out, seen = np.zeros(len(effects.group)), _seen(effects)
+    if seen is None or not isinstance(effects, FromUnits):
+        return out
+    at, cohort, present = np.flatnonzero(aggregate.post(effects)), effects.cells.cohort, np.isfinite(effects.y)
+    estimate = _per_unit_seen(effects)[0]
+    total = float(seen[at] @ effects.shares[cohort[at]]) * effects.weight[effects.group >= 0].sum()
+    for k in at:
+        units = np.flatnonzero(effects.group == cohort[k])
+        both = present[units, effects.cells.period[k]] & present[units, effects.cells.base[k]]
+        out[units] += effects.weight[units] * (both - seen[k]) * (effects.att[k] - estimate) / total
+    return out
 
 
 def _cells(panel: Panel, found: Switches) -> Cells:
