@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gmvcausal.targeting.evaluate import evaluate
-from gmvcausal.targeting.evaluate.areas import areas, gradients, influence
+from gmvcausal.targeting.evaluate.areas import areas, gradients, influence, variances
 from gmvcausal.targeting.evaluate.poisson import replicates, weights
 from gmvcausal.targeting.evaluate.ranked import Side, rank
 
@@ -113,8 +113,10 @@ def test_influences_are_derivatives_by_the_weight_of_a_user(ties, robust) -> Non
         steps[0] = np.add.reduceat(weight[r.order], r.start)
         return float(getattr(areas(steps, signs), name))
 
+    squares = variances(ranked, ranked.start, gradient)
     for name in ("qini", "auuc", "autoc", "ate"):
         found = influence(ranked, ranked.start, gradient[name])
+        assert squares[name] == pytest.approx(found @ found, rel=1e-10)
         assert abs(found.sum()) < 1e-12  # areas do not change when every weight does
         for place in (0, 7, 49):
             row = ranked.order[place]
@@ -219,12 +221,12 @@ def test_coverage_on_known_truth() -> None:
 
 def test_equal_effects_are_noise() -> None:
     rng = np.random.default_rng(12)
-    runs, held = 300, np.zeros(2)
+    runs, held = 300, np.zeros(3)
     for _ in range(runs):
         score, arm = rng.standard_normal(1_000), rng.integers(0, 2, 1_000)
         y = np.where(rng.random(1_000) < 0.8, 0.0, rng.lognormal(0, 1, 1_000)) + 0.5 * arm
         e = evaluate(score, y, arm, HALF)
-        held += (e.qini.holds_zero, e.toc.holds_zero)
+        held += (e.qini.holds_zero(), e.toc.holds_zero(), e.noise)
     assert (held / runs >= 0.93 - 2 * np.sqrt(0.95 * 0.05 / runs)).all(), held / runs
 
 

@@ -6,6 +6,7 @@ Along a group of ties the users, the weights and the weighted values grow linear
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -78,17 +79,25 @@ def areas(steps: FloatArray, signs: tuple[int, ...]) -> Areas:
     >>> float(a.ate), round(float(a.autoc), 6), round(float(np.log(2)), 6)
     (1.0, 0.693147, 0.693147)
     """
-    sums = steps.sum(-1)
-    before, parts = np.zeros_like(sums), np.zeros((3, *sums.shape[1:]))
-    # A long ranking is walked in stretches that stay in the processor's cache.
-    for at in range(0, steps.shape[-1], _STRETCH):
-        part = steps[..., at : at + _STRETCH]
-        parts += _stretch(part, before, sums[0], signs)
-        before = before + part.sum(-1)
-    ate = np.zeros_like(sums[0])
+    return _whole([steps], signs, steps[0].sum(-1))
+
+
+def areas_of(ranked: Ranked) -> Areas:
+    """Areas of a ranking, every group of ties on its own; walked in stretches that stay in the processor's cache."""
+    cuts = range(0, len(ranked.start), _STRETCH)
+    parts = (ranked.steps(ranked.start, at, at + _STRETCH) for at in cuts)
+    return _whole(parts, tuple(s.sign for s in ranked.sides), np.asarray(float(ranked.n)))
+
+
+def _whole(parts: Iterable[FloatArray], signs: tuple[int, ...], total: FloatArray) -> Areas:
+    before, found = np.zeros((1 + 2 * len(signs), *total.shape)), np.zeros((3, *total.shape))
+    for steps in parts:
+        found += _stretch(steps, before, total, signs)
+        before = before + steps.sum(-1)
+    ate = np.zeros_like(total)
     for i, sign in enumerate(signs):
-        ate += sign * sums[2 + 2 * i] / sums[1 + 2 * i]
-    auuc, level, reach = parts
+        ate += sign * before[2 + 2 * i] / before[1 + 2 * i]
+    auuc, level, reach = found
     return Areas(auuc - ate / 2, auuc, level - reach * ate, ate)
 
 
@@ -193,6 +202,24 @@ def gradients(steps: FloatArray, signs: tuple[int, ...]) -> dict[str, FloatArray
     out["autoc"] -= reach * out["ate"]
     out["qini"] = out["auuc"] - out["ate"] / 2
     return out
+
+
+def variances(ranked: Ranked, start: IntArray, gradient: dict[str, FloatArray]) -> dict[str, float]:
+    """Sums of squared influences of independent users, from second moments by group: one pass for all areas."""
+    sums = ranked.steps(start)
+    out = {name: float(g[0] ** 2 @ sums[0]) for name, g in gradient.items()}
+    for i, side in enumerate(ranked.sides):
+        square = side.weight * side.weight
+        seconds = []
+        for column in (square, square * side.value, square * side.value * side.value):
+            seconds.append(np.add.reduceat(column, start))
+        for name, g in gradient.items():
+            of_weight, of_value = g[1 + 2 * i], g[2 + 2 * i]
+            cross = 2 * g[0] * (of_weight * sums[1 + 2 * i] + of_value * sums[2 + 2 * i])
+            own = of_weight**2 * seconds[0] + 2 * of_weight * of_value * seconds[1] + of_value**2 * seconds[2]
+            out[name] += float((cross + own).sum())
+    # Rounding may leave what is zero slightly below it.
+    return {name: max(value, 0.0) for name, value in out.items()}
 
 
 def influence(ranked: Ranked, start: IntArray, gradient: FloatArray) -> FloatArray:

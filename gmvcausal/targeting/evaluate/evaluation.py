@@ -74,9 +74,9 @@ class Evaluation:
         """Arms but the control."""
         return tuple(r.label for r in self.rankings)
 
-    def of(self, label: str) -> Evaluation:
+    def of(self, label: Any) -> Evaluation:
         """The evaluation of one arm."""
-        label = one_of("label", label, self.labels)
+        label = one_of("label", str(label), self.labels)
         return replace(self, rankings=(self.rankings[self.labels.index(label)],))
 
     @property
@@ -116,8 +116,11 @@ class Evaluation:
 
     @property
     def noise(self) -> bool:
-        """Whether the intervals of both Qini and AUTOC hold zero: nothing says that the ranking is better than lot."""
-        return self.qini.holds_zero and self.toc.holds_zero
+        """Whether Qini and AUTOC both hold zero: nothing then says that the ranking is better than lot.
+
+        At half of alpha each, so that a ranking by lot is called anything else in at most alpha of all evaluations.
+        """
+        return all(m.holds_zero(1 - self.alpha / 2) for m in (self.qini, self.toc))
 
     def deciles(self, bins: int = 10) -> pd.DataFrame:
         """Effect by equal shares of the users, highest scores first.
@@ -163,7 +166,7 @@ class Evaluation:
                 metric = found[name]
                 low, high = metric.conf_int(1 - self.alpha)
                 lines.append(f"  {words:<15}{metric.estimate:>12.4g}   [{low:.4g}, {high:.4g}]   {metric.unit}")
-            lines.append(f"  {verdict(found)}")
+            lines.append(f"  {verdict(found, self.alpha)}")
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
 
     def __repr__(self) -> str:
@@ -178,15 +181,16 @@ class Evaluation:
         return self.curves(kind).draw()
 
 
-def verdict(found: dict[str, Metric]) -> str:
-    """One sentence on whether a ranking tells users apart."""
-    qini, toc = found["qini"], found["autoc"]
-    if qini.holds_zero and toc.holds_zero:
+def verdict(found: dict[str, Metric], alpha: float) -> str:
+    """One sentence on whether a ranking tells users apart, right for rankings by lot in all but `alpha` of cases."""
+    telling = [m for m in (found["qini"], found["autoc"]) if not m.holds_zero(1 - alpha / 2)]
+    if not telling:
         return (
-            "The ranking is noise as far as these users can tell: the intervals of Qini and AUTOC hold 0. Treating by "
-            "it is not shown to be better than treating as many by lot."
+            f"The ranking is noise as far as these users can tell: the intervals of Qini and AUTOC "
+            f"({100 - 50 * alpha:g} % each) hold 0. Treating by it is not shown to be better than treating as many "
+            f"by lot."
         )
-    if min(m.estimate for m in (qini, toc) if not m.holds_zero) < 0:
+    if min(m.estimate for m in telling) < 0:
         return "The ranking is upside down: those it puts first gain less than those it puts last."
     return "The ranking tells users apart: those it puts first gain more."
 

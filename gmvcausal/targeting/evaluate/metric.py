@@ -50,10 +50,9 @@ class Metric:
             return resampling.percentile_p(self.draws, "two-sided")
         return float(p_value(np.array([self.estimate]), np.array([self.std_error]))[0])
 
-    @property
-    def holds_zero(self) -> bool:
-        """Whether the 95 % interval holds zero."""
-        low, high = self.conf_int()
+    def holds_zero(self, level: float = 0.95) -> bool:
+        """Whether the interval at `level` holds zero."""
+        low, high = self.conf_int(level)
         return bool(low <= 0 <= high)
 
     def row(self) -> dict[str, object]:

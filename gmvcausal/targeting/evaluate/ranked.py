@@ -60,13 +60,25 @@ class Ranked:
         """Users."""
         return len(self.order)
 
-    def steps(self, start: IntArray | None = None) -> FloatArray:
-        """What each group adds: users, then weight and weighted value of every side; shape (1 + 2 sides, groups)."""
-        at = self.start if start is None else start
-        rows = [np.diff(np.append(at, self.n)).astype(float)]
+    def steps(self, start: IntArray | None = None, first: int = 0, stop: int | None = None) -> FloatArray:
+        """What each group adds: users, then weight and weighted value of every side; shape (1 + 2 sides, groups).
+
+        Parameters
+        ----------
+        start : ndarray, optional
+            Where groups begin; default the groups of ties.
+        first, stop : int
+            The groups wanted; default all.
+        """
+        begins = self.start if start is None else start
+        at = begins[first:stop]
+        end = self.n if stop is None or stop >= len(begins) else int(begins[stop])
+        here = slice(int(at[0]), end)
+        rows = [np.diff(np.append(at, end)).astype(float)]
         for side in self.sides:
-            for column in (side.weight, side.weight * side.value):
-                rows.append(column if len(at) == self.n else np.add.reduceat(column, at))
+            weight = side.weight[here]
+            for column in (weight, weight * side.value[here]):
+                rows.append(column if len(at) == len(column) else np.add.reduceat(column, at - at[0]))
         return np.stack(rows)
 
     def coarse(self) -> IntArray:
@@ -109,4 +121,9 @@ def rank(score: FloatArray, sides: Sequence[Side], canonical: bool = False) -> R
     if canonical and len(start) < len(by):
         keys = [column for side in sides for column in (side.value, side.weight)]
         order = np.lexsort((*keys, -score))
-    return Ranked(order, start, tuple(Side(s.sign, s.weight[order], s.value[order]) for s in sides))
+    taken: dict[int, FloatArray] = {}  # sides may share their values: each column is put in order once
+    for side in sides:
+        for column in (side.weight, side.value):
+            if id(column) not in taken:
+                taken[id(column)] = column[order]
+    return Ranked(order, start, tuple(Side(s.sign, taken[id(s.weight)], taken[id(s.value)]) for s in sides))

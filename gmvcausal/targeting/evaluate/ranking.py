@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,10 +39,8 @@ class Ranking:
     y : ndarray, shape (n,)
     treated, control : ndarray, shape (n,)
         Inverse propensity for users of this arm and of the control, 0 for others.
-    gamma : ndarray, shape (n,)
-        Doubly robust score of the effect on every user.
-    adjusted : bool
-        Whether `gamma` uses expected outcomes of a model, or only the means of the arms.
+    mu : ndarray, shape (n, 2), optional
+        Expected outcome under the control and under this arm.
     cost : ndarray, shape (n,)
         What treating each user costs.
     margin : float
@@ -57,14 +56,22 @@ class Ranking:
     y: FloatArray
     treated: FloatArray
     control: FloatArray
-    gamma: FloatArray
-    adjusted: bool
+    mu: FloatArray | None
     cost: FloatArray
     margin: float
     cluster: IntArray | None
     unit: str
     draws: int
     seed: int
+
+    @cached_property
+    def gamma(self) -> FloatArray:
+        """Doubly robust score of the effect on every user; with the means of the arms where nothing is expected."""
+        out = np.zeros(self.n)
+        for sign, weight, column in ((-1, self.control, 0), (1, self.treated, 1)):
+            mean = weight @ self.y / weight.sum() if self.mu is None else self.mu[:, column]
+            out += sign * (mean + weight * (self.y - mean))
+        return out
 
     @property
     def n(self) -> int:
@@ -75,8 +82,8 @@ class Ranking:
         """The means that are followed down the ranking: two of the arms, or one of the doubly robust scores."""
         if robust:
             return [Side(1, np.ones(self.n), self.gamma)]
-        centre = self._centre()
-        return [Side(1, self.treated, self.y - centre), Side(-1, self.control, self.y - centre)]
+        value = self.y - self._centre()
+        return [Side(1, self.treated, value), Side(-1, self.control, value)]
 
     def _centre(self) -> float:
         # What all outcomes have in common cancels in the difference; without it no digits are lost to it.
@@ -88,26 +95,26 @@ class Ranking:
         sides = self.sides(robust)
         ranked = rank(self.score, sides, canonical=self.draws > 0)
         signs = tuple(s.sign for s in sides)
-        found = at.areas(ranked.steps(), signs)
+        found = at.areas_of(ranked)
         start = ranked.coarse()
+        cluster = None if self.cluster is None else self.cluster[ranked.order]
         drawn: at.Areas | None = None
+        errors: dict[str, float] = {}
         if self.draws:
-            cluster = None if self.cluster is None else self.cluster[ranked.order]
             drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
-            gradient: dict[str, FloatArray] = {}
         else:
             gradient = at.gradients(ranked.steps(start), signs)
+            if cluster is None:
+                squares = at.variances(ranked, start, gradient)
+                errors = {name: float(np.sqrt(v * self.n / (self.n - 1))) for name, v in squares.items()}
+            else:
+                for name, g in gradient.items():
+                    errors[name] = float(np.sqrt(variance(at.influence(ranked, start, g), cluster)))
         out = {}
         for name, words in NAMES.items():
             estimate = float(getattr(found, name))
-            if drawn is not None:
-                draws = np.asarray(getattr(drawn, name))
-                error = float(draws.std(ddof=1))
-            else:
-                draws = None
-                influence = at.influence(ranked, start, gradient[name])
-                cluster = None if self.cluster is None else self.cluster[ranked.order]
-                error = float(np.sqrt(variance(influence, cluster)))
+            draws = None if drawn is None else np.asarray(getattr(drawn, name))
+            error = errors[name] if draws is None else float(draws.std(ddof=1))
             how = "doubly robust" if robust else "differences of means"
             out[name] = Metric(name, f"{words}, {how}", f"{self.unit} per user", estimate, error, self.n, draws)
         return out

@@ -10,7 +10,6 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.evaluate.ranking import Ranking
-from gmvcausal.targeting.evaluate.scores import potential
 
 
 def numbers(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
@@ -36,9 +35,18 @@ def codes(name: str, value: Any, n: int) -> IntArray:
     return found.astype(np.int64)
 
 
-def probabilities(e: Any, arm: IntArray, arms: int) -> FloatArray:
-    """Probability of every arm, shape (n, arms); that of the arm given must be positive."""
-    out = numbers("e", e, (len(arm), arms))
+def weights(e: Any, arm: IntArray, arms: int) -> FloatArray:
+    """Inverse probability of the arm that was given, shape (n,), from chances of shape (n, arms) or (arms,)."""
+    given = np.asarray(e, dtype=float)
+    if given.ndim < 2:
+        row = numbers("e", given, (1, arms))[0]
+        if ((row <= 0) | (row > 1)).any():
+            at = int(np.flatnonzero((row <= 0) | (row > 1))[0])
+            raise InputError(
+                f"e gives arm {at} the probability {row[at]:g}", remedy="pass shares above 0 and at most 1"
+            )
+        return np.asarray((1 / row)[arm], dtype=float)
+    out = numbers("e", given, (len(arm), arms))
     bad = np.flatnonzero((out < 0).any(axis=1) | (out > 1).any(axis=1) | (out[np.arange(len(arm)), arm] <= 0))
     if len(bad):
         raise InputError(
@@ -47,7 +55,7 @@ def probabilities(e: Any, arm: IntArray, arms: int) -> FloatArray:
             rows=bad,
             remedy="pass the probabilities with which arms were drawn",
         )
-    return out
+    return np.asarray(1 / out[np.arange(len(arm)), arm])
 
 
 def rankings(
@@ -87,13 +95,11 @@ def rankings(
             f"arm {names[few]!r} has {int(counts[few])} users, so that nothing can be compared with it",
             remedy="evaluate on users of every arm",
         )
-    e = probabilities(e, arm, k + 1)
+    weight = weights(e, arm, k + 1)
     groups = None if cluster is None else np.unique(codes("cluster", cluster, n), return_inverse=True)[1]
     expected = None if mu is None else numbers("mu", mu, (n, k + 1))
-    psi = potential(y, arm, e, expected)
     spent = np.asarray(cost, dtype=float)
     spent = numbers("cost", spent[:, None] if spent.shape == (n,) else spent, (n, k))
-    weight = 1 / e[np.arange(n), arm]
     return tuple(
         Ranking(
             label=str(names[a]),
@@ -101,8 +107,7 @@ def rankings(
             y=y,
             treated=weight * (arm == a),
             control=weight * (arm == 0),
-            gamma=psi[:, a] - psi[:, 0],
-            adjusted=expected is not None,
+            mu=None if expected is None else expected[:, [0, a]],
             cost=spent[:, a - 1],
             margin=margin,
             cluster=groups,

@@ -108,14 +108,14 @@ class Policy:
 
     Attributes
     ----------
-    assign : ndarray of str, shape (n,)
+    assign : ndarray, shape (n,)
         Arm of every user for whom the plan was made, in the order of the rows; the control's label is no treatment.
     cost : float
         Expected cost of the plan.
     expected : Expected
         What the model expects; `evaluate` measures it.
     rule : Rule
-    labels : tuple of str
+    labels : tuple
         Arms, the control first.
     budget, max_share : float or None
     chosen_on : tuple of (str, Seen)
@@ -128,7 +128,7 @@ class Policy:
     cost: float
     expected: Expected
     rule: Rule
-    labels: tuple[str, ...]
+    labels: tuple[Any, ...]
     budget: float | None
     max_share: float | None
     chosen_on: tuple[tuple[str, Seen], ...] = ()
@@ -138,7 +138,7 @@ class Policy:
     def apply(self, data: Any) -> NDArray[Any]:
         """Labels for other users, by the rule of the plan: the same price of budget and the same thresholds."""
         offer = self._offer(data, outcomes=False)
-        return np.asarray(self.labels)[self.rule.arm(offer.effects, offer.cost, offer.group)]
+        return _labelled(self.labels, self.rule.arm(offer.effects, offer.cost, offer.group))
 
     def evaluate(self, test: Any, against: Policy | None = None) -> PolicyValue:
         """What the rule is worth on users who neither trained the model nor chose the policy.
@@ -181,14 +181,13 @@ class Policy:
 
     def summary(self) -> str:
         """The plan in words."""
-        arms, counts = np.unique(self.assign, return_counts=True)
-        given = dict(zip(arms.tolist(), counts.tolist(), strict=True))
+        given = {label: int((self.assign == label).sum()) for label in self.labels}
         n = max(len(self.assign), 1)
         lines = [
             f"Plan for {len(self.assign):,} users"
             + ("" if self.budget is None else f" under a budget of {self.budget:,.6g}")
             + ("" if self.max_share is None else f", at most {self.max_share:.1%} of them treated"),
-            *(f"  {label}: {given.get(label, 0):,} users ({given.get(label, 0) / n:.1%})" for label in self.labels),
+            *(f"  {label}: {given[label]:,} users ({given[label] / n:.1%})" for label in self.labels),
             f"Cost {self.cost:,.6g}; net value {self.expected.value:,.6g}, {self.expected.how}",
             f"At most {max(self.expected.gap, 0):.3%} below the best plan within these limits",
         ]
@@ -209,7 +208,7 @@ def make_policy(
     budget: float | None = None,
     max_share: float | None = None,
     group_share: tuple[float, float] | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[Any] | None = None,
     trained_on: Sequence[tuple[str, Seen]] = (),
     read: Callable[[Any, bool], Offer] | None = None,
 ) -> Policy:
@@ -228,7 +227,7 @@ def make_policy(
     group_share : (float, float), optional
         At least and at most this share of each group is treated: a floor gives the worse off their part even where
         others bring more.
-    labels : sequence of str, optional
+    labels : sequence, optional
         Of the arms, the control first.
     trained_on : sequence of (str, Seen), optional
         Rows that trained the model.
@@ -280,8 +279,14 @@ def make_policy(
     used = [*trained_on]
     if "features" in offer.prints:
         used.append(("features", Seen("chose the policy", np.sort(offer.prints["features"]))))
-    assign = np.asarray(names)[plan.arm]
+    assign = _labelled(names, plan.arm)
     return Policy(assign, plan.cost, expected, rule, names, budget, max_share, tuple(used), read)
+
+
+def _labelled(labels: tuple[Any, ...], arm: IntArray) -> NDArray[Any]:
+    """Labels of arms, in a type of their own where all are of one."""
+    kinds = {type(label) for label in labels}
+    return np.array(labels, dtype=None if len(kinds) == 1 else object)[arm]
 
 
 def _bounded(name: str, value: Any, high: float) -> float:
