@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,9 @@ from gmvcausal.targeting.intake.trial import Asked, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gmvcausal.targeting.evaluate import Evaluation
+    from gmvcausal.targeting.policy import Policy
 
 FloatArray = NDArray[np.float64]
 
@@ -154,38 +156,82 @@ class Uplift(Result):
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
         return HeldOut(trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x))
 
-    def evaluate(self, test: Any, **options: Any) -> Any:
+    def evaluate(
+        self,
+        test: Any,
+        *,
+        version: str = "means",
+        intervals: str = "multiplier",
+        draws: int = 1_000,
+        seed: int = 0,
+        alpha: float | None = None,
+    ) -> Evaluation:
         """What ranking users by their predicted effects is worth, on data that trained nothing.
 
         Parameters
         ----------
         test : frame, parquet path or DuckDB relation
             Arms and outcomes of users who were not learned from, drawn as these were.
-        options
-            Of the evaluation.
+        version : {"means", "doubly_robust"}
+            Gains by differences of means, the definition; or by doubly robust scores, as ``e.doubly_robust`` has them.
+        intervals : {"multiplier", "poisson"}
+            From the influences of users, or by the Poisson bootstrap.
+        draws, seed : int
+            Of the bootstrap.
+        alpha : float, optional
+            Default that of the call.
 
         Returns
         -------
         Evaluation
             Qini, AUUC, TOC, deciles, calibration, each with an interval.
-        """
-        return import_module("gmvcausal.targeting.evaluate").evaluate(self, test, **options)
 
-    def policy(self, data: Any, **options: Any) -> Any:
-        """Whom to treat with what, within a budget.
+        Raises
+        ------
+        DesignError
+            These rows trained the model.
+        """
+        from gmvcausal.targeting import held
+
+        return held.evaluation(
+            self, test, version=version, intervals=intervals, draws=draws, seed=seed,
+            alpha=self.alpha if alpha is None else alpha,
+        )  # fmt: skip
+
+    def policy(
+        self,
+        data: Any,
+        *,
+        budget: float | None = None,
+        max_share: float | None = None,
+        groups: str | None = None,
+        group_share: tuple[float, float] | None = None,
+    ) -> Policy:
+        """Whom to treat with what: the plan that brings most net value, ``margin x effect - cost``, within limits.
 
         Parameters
         ----------
         data : frame, parquet path or DuckDB relation
             The users to decide about: features, and the cost column where there is one.
-        options
-            ``budget=``, ``max_share=`` and what else the policy knows.
+        budget : float, optional
+            Of the cost of all these users. Without, whoever has a treatment of positive net value gets the best.
+        max_share : float, optional
+            At most this share of users is treated.
+        groups : str, optional
+            Column of groups.
+        group_share : (float, float), optional
+            At least and at most this share of every group is treated.
 
         Returns
         -------
         Policy
+            ``p.assign`` (labels), ``p.cost``, ``p.expected`` (by the model), ``p.evaluate(test)`` (measured).
         """
-        return import_module("gmvcausal.targeting.policy").policy(self, data, **options)
+        from gmvcausal.targeting import held
+
+        return held.policy(
+            self, data, budget=budget, max_share=max_share, groups=groups, group_share=group_share
+        )  # fmt: skip
 
     def predict_interval(self, data: Any, level: float = 0.95) -> FloatArray:
         """Intervals of individual effects, where the learner has honest ones.

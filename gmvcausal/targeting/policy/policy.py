@@ -136,7 +136,10 @@ class Policy:
     notes: tuple[str, ...] = ()
 
     def apply(self, data: Any) -> NDArray[Any]:
-        """Labels for other users, by the rule of the plan: the same price of budget and the same thresholds."""
+        """Labels for other users, by the rule of the plan: the same price of budget and the same thresholds.
+
+        Users who are alike and among whom the last of the budget was divided are all left without.
+        """
         offer = self._offer(data, outcomes=False)
         return _labelled(self.labels, self.rule.arm(offer.effects, offer.cost, offer.group))
 

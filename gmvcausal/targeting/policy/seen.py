@@ -11,7 +11,7 @@ from gmvcausal.errors import DesignError
 
 Prints = NDArray[np.uint64]
 
-_MOST = 0.5
+_MOST = 0.3
 _ENOUGH = 20
 
 
@@ -62,20 +62,25 @@ class Seen:
     rows: Prints
 
     def share(self, rows: Prints) -> float:
-        """Share of rows that were seen before, among those that no other row of `rows` is like.
+        """Share of `rows` that are these very rows, beyond those that are alike by chance.
 
-        Rows without anything of their own (a few categories and no purchase) are alike by chance; they are compared
-        only where there is nothing else, and then as a whole: 1 where the same rows come equally often, else 0.
+        Rows without anything of their own (a few categories, no purchase) are found again by chance. A new row is
+        found with the probability that Good and Turing give: one less the share of rows here that no other is like
+        (Good 1953). Where next to all rows are alike only a table that is the same as a whole is known again.
         """
-        distinct, counts = np.unique(rows, return_counts=True)
-        alone = distinct[counts == 1]
-        if len(alone) < min(_ENOUGH, len(rows)):
+        if not len(rows) or not len(self.rows):
+            return 0.0
+        _, counts = np.unique(self.rows, return_counts=True)
+        alone = float((counts == 1).sum()) / len(self.rows)
+        if alone * len(rows) < _ENOUGH:
             return float(np.array_equal(np.sort(rows), self.rows))
-        at = np.minimum(np.searchsorted(self.rows, alone), len(self.rows) - 1)
-        return float((self.rows[at] == alone).mean()) if len(self.rows) else 0.0
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        found = float((self.rows[at] == rows).mean())
+        noise = 4 * np.sqrt(alone * (1 - alone) / len(rows))
+        return float(max(found - (1 - alone) - noise, 0.0) / alone)
 
     def refuse(self, rows: Prints) -> None:
-        """Refuse rows most of which were seen before.
+        """Refuse rows of which three in ten or more were seen before.
 
         Raises
         ------
@@ -84,7 +89,7 @@ class Seen:
         share = self.share(rows)
         if share > _MOST:
             raise DesignError(
-                f"{share:.0%} of these rows {self.what}: what they say about the policy is too good to be true",
+                f"about {share:.0%} of these rows {self.what}: what they say about it is too good to be true",
                 count=round(share * len(rows)),
                 remedy="evaluate on users who were kept apart from both the training and the choice of the policy",
             )

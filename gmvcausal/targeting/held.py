@@ -1,0 +1,104 @@
+"""From a fitted model to an evaluation and a policy: tables are read, rows that were seen are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.params import column_name
+from gmvcausal.frames.table import open_table
+from gmvcausal.targeting.evaluate import Evaluation, evaluate
+from gmvcausal.targeting.evaluate.ranked import IntArray
+from gmvcausal.targeting.intake.shares import columns_of, read_cost
+from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, prints
+
+if TYPE_CHECKING:
+    from gmvcausal.targeting.intake.trial import Trial
+    from gmvcausal.targeting.result import Uplift
+
+
+def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
+    """Rank held-out users by their predicted effects and hold the ranking against their outcomes.
+
+    Raises
+    ------
+    DesignError
+        These rows trained the model.
+    """
+    held = model.held_out(test)
+    t = held.trial
+    trained(model).refuse(_rows(t))
+    return evaluate(
+        held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=t.cost, margin=t.margin,
+        labels=[str(label) for label in t.labels], unit=model.asked.outcome, **options,
+    )  # fmt: skip
+
+
+def policy(model: Uplift, data: Any, *, groups: str | None = None, **options: Any) -> Policy:
+    """A plan for the users of a table.
+
+    Parameters
+    ----------
+    model : Uplift
+    data : frame, parquet path or DuckDB relation
+    groups : str, optional
+        Column of the groups that `group_share` speaks of.
+    options
+        Of `make_policy`.
+    """
+    column = column_name("groups", groups, optional=True)
+    known: list[Any] = []
+    if column is not None:
+        known += identifiers(open_table(data, needed=[column]), column, "group").labels.tolist()
+    read = _reader(model, column, known)
+    trained_on = [("rows", trained(model))]
+    labels, margin = model.trial.labels, model.asked.margin
+    return make_policy(read(data, False), margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
+
+
+def trained(model: Uplift) -> Seen:
+    """The rows that trained a model."""
+    return Seen("trained the model", np.sort(_rows(model.trial)))
+
+
+def _rows(t: Trial) -> Any:
+    return prints(t.x, t.y, t.arm)
+
+
+def _reader(model: Uplift, column: str | None, known: list[Any]) -> Callable[[Any, bool], Offer]:
+    """Reads a table for the rule of a plan: features, costs and groups; arms and outcomes where they are wanted."""
+    asked, features, labels = model.asked, model.trial.features, model.trial.labels
+
+    def read(data: Any, outcomes: bool) -> Offer:
+        group = None if column is None else _groups(data, column, known)
+        if not outcomes:
+            needed = [*features.needed, *columns_of(asked.cost)]
+            table = open_table(data, needed=list(dict.fromkeys(needed)))
+            x = features.transform(table)
+            return Offer(model.fit.predict(x), read_cost(table, asked.cost, labels), group, {"features": prints(x)})
+        found = model.held_out(data)
+        t = found.trial
+        held = Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, asked.outcome)
+        made = {"features": prints(t.x), "rows": _rows(t)}
+        return Offer(found.effects, t.cost, None if group is None else group[t.row], made, held)
+
+    return read
+
+
+def _groups(data: Any, column: str, known: list[Any]) -> IntArray:
+    codes = identifiers(open_table(data, needed=[column]), column, "group")
+    place = {label: code for code, label in enumerate(known)}
+    at = np.array([place.get(label, -1) for label in codes.labels.tolist()], dtype=np.int64)[codes.codes]
+    if (at < 0).any():
+        raise InputError(
+            "groups for which the policy was not made",
+            column=column,
+            count=int((at < 0).sum()),
+            rows=first_rows(at < 0),
+            remedy="make the policy on users of all groups",
+        )
+    return at
