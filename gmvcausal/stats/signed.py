@@ -120,7 +120,9 @@ def _moved(study: Study, bound: float, monotone: bool, s: int, side: float) -> R
     largest = side * moves[s]
     rows = [effect - bound * _reached(study.weight)[0] * largest, -effect]
     slopes = [-1.0, 1.0]
-    least = moves if monotone else largest[None, :] if bound > 0 else largest[:0].reshape(0, len(largest))
+    # That the move is not negative is a weighted mean of these two, which is never the larger of them. As a row of
+    # its own, in units of its own error, it would decide at the smallest bound, where it says next to nothing.
+    least = moves if monotone else moves[:0]
     rows += list(-least)
     slopes += [0.0] * len(least)
     return rows, [0.0] * len(rows), slopes

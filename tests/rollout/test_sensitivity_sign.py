@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 import gmvcausal as gc
+from gmvcausal.rollout.referee import bounds
 from gmvcausal.stats import signed
 from gmvcausal.stats.honest import Pieces, Study, accepts
 
@@ -157,3 +158,38 @@ def test_a_sign_cuts_one_end_off_and_the_words_say_which() -> None:
 def test_refused(call: dict[str, Any], words: str) -> None:
     with pytest.raises(gc.InputError, match=words):
         gc.honest_did([0.1, 1.0], np.eye(2), 1, 1, **call)
+
+
+BASE = np.delete(np.eye(8) - np.eye(8)[4], 4, 0)
+SIGMA = 0.25 * BASE @ BASE.T
+BETA = np.array([-1.682, -1.0505, -1.5838, -0.3262, 0.5762, 1.3598, 1.8155])
+
+
+@pytest.mark.parametrize("side", ["positive", "negative"])
+def test_a_bound_that_goes_to_zero_gives_parallel_trends(side: str) -> None:
+    """A direction adds nothing where trends may hardly differ: the interval goes over into that without it."""
+    grid = [0.0, 1e-9, 1e-3, 0.05, 0.1, 0.3, 1.0]
+    frame = gc.honest_did(BETA, SIGMA, 4, 3, grid=grid, sign=side).to_frame()
+    low, high = (frame[c].to_numpy()[1:] for c in ("conf_low", "conf_high"))
+    p = frame["p_value"].to_numpy()[1:]
+    parallel = frame.loc[0, ["conf_low", "conf_high"]].to_numpy(dtype=float)
+    np.testing.assert_allclose([low[:2], high[:2]], parallel[:, None] * np.ones(2), atol=1e-3)
+    assert p[1] == pytest.approx(p[0], abs=1e-4)
+    assert (np.diff(low) <= 1e-6).all() and (np.diff(high) >= -1e-6).all()
+    plain = gc.honest_did(BETA, SIGMA, 4, 3, grid=grid).to_frame()
+    error = float(frame.loc[0, "std_error"])
+    # The test conditions on the nearer of the two ends, so that the other may move out by a little.
+    assert (low >= plain["conf_low"].to_numpy()[1:] - 0.25 * error).all()
+    assert (high <= plain["conf_high"].to_numpy()[1:] + 0.25 * error).all()
+    cut = high if side == "positive" else -low
+    assert cut[-1] < (plain["conf_high"] if side == "positive" else -plain["conf_low"]).to_numpy()[-1] - 2 * error
+
+
+def test_a_breakdown_at_nothing_is_found_and_said() -> None:
+    """Zero is rejected under parallel trends and by no bound above it: the search ends, and the words say so."""
+    study = Study(BETA, SIGMA, 4, np.full(3, 1 / 3))
+    found = bounds.breakdown_of(study, METHODS[0], 0.0303174, 1.0, ("positive", False))
+    assert found < 1e-3
+    result = gc.honest_did(BETA, SIGMA, 4, 3, grid=[1.0], sign="positive", alpha=0.0303174)
+    assert result.breakdown == 0
+    assert "as soon as trends may differ at all" in " ".join(result.advice)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
 from gmvcausal.rollout.dose.basis import Basis
+from gmvcausal.rollout.dose.leverage import common_part, trusted
 from gmvcausal.rollout.group_time.cells import Cells
-from gmvcausal.stats.small_sample import Spread, Trust
+from gmvcausal.stats.small_sample import Spread, Trust, groups_of_clusters
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -190,32 +191,20 @@ class FromSpline:
         )
 
     def _mended(self, rows: FloatArray, trust: Trust) -> Trust:
-        """Degrees of freedom and factors of every row that a spline leaves (Bell and McCaffrey 2002).
-
-        A residual at the end of the doses is much smaller than its error: the curve follows it. With d the squared
-        loading of a unit and H the hat matrix, the sum of d e^2 has the mean sum d (1 - h) and the degrees of freedom
-        of that quadratic form. By clusters above the unit, each coefficient costs one degree of freedom.
-        """
+        """Degrees of freedom and factors of every row that a spline leaves, by the clusters of its cohort alone."""
         df, factor = (np.tile(x, (len(rows), 1)) for x in (trust.df, trust.factor))
-        above = len(np.unique(self.cluster[self._order])) < len(self._order)
         tensors = self._tensors(rows)
+        pure = groups_of_clusters(self.group, self.cluster, self.n_groups)
         for b in self.bases:
-            g, j = b.cohort, b.psi.shape[1]
-            if above:
-                left = max(float(trust.df[g]) - (j - 1), 0.0)
-                factor[:, g] *= trust.df[g] / left if left > 0 else 1.0
-                df[:, g] = left
+            codes, cluster = np.unique(self.cluster[b.units], return_inverse=True)
+            counted = pure[codes] == b.cohort
+            if not counted.any():
                 continue
-            w = self.weight[b.units]
-            gram = np.einsum("ajt,akt->ajk", tensors[g], tensors[g])
-            load = np.maximum(np.einsum("jn,ajk,kn->an", b.fit, gram, b.fit, optimize=True), 0.0) / w
-            share = np.einsum("nj,jn->n", b.psi, b.fit)
-            first = load @ (1 - share)
-            around = np.einsum("jn,an,nk->ajk", b.fit, load, b.psi, optimize=True)
-            second = (load**2) @ (1 - 2 * share) + np.einsum("ajk,akj->a", around, around)
-            live = (first > 0) & (second > 0)
-            np.divide(first**2, second, out=df[:, g], where=live)
-            np.divide(load.sum(axis=1), first, out=factor[:, g], where=live)
+            rho = common_part(self.y[b.units] - b.psi @ self._beta[b.cohort], cluster)
+            weight = self.weight[b.units]
+            for a, tensor in enumerate(tensors[b.cohort]):
+                if tensor.any():
+                    df[a, b.cohort], factor[a, b.cohort] = trusted(b, weight, cluster, counted, tensor @ tensor.T, rho)
         return Trust(df, factor, trust.alone)
 
     def _tensors(self, rows: FloatArray) -> dict[int, FloatArray]:

@@ -75,7 +75,7 @@ def p_of(study: Study, method: str, m: float, alpha: float, direction: Direction
 
 
 def breakdown_of(study: Study, method: str, alpha: float, seen: float, direction: Direction) -> float:
-    """The largest bound under which zero is rejected."""
+    """The largest bound under which zero is rejected; 0 where that is none above a thousandth of what was seen."""
 
     def rejected(m: float) -> bool:
         return p_of(study, method, m, alpha, direction) <= alpha
@@ -88,7 +88,7 @@ def breakdown_of(study: Study, method: str, alpha: float, seen: float, direction
         low, high = high, 2 * high
         if low >= MOST * unit:
             return math.inf
-    while high - low > 1e-3 * high:
+    while high - low > 1e-3 * max(high, unit):
         middle = (low + high) / 2
         low, high = (middle, high) if rejected(middle) else (low, middle)
     return low

@@ -86,6 +86,8 @@ class SensitivityResult(Result):
             return ("Zero lies in the interval under parallel trends already.",)
         if math.isinf(self.breakdown):
             return (f"The interval leaves zero out for every bound up to {MOST:g} times what was seen.",)
+        if self.breakdown == 0:
+            return ("The interval holds zero as soon as trends may differ at all.",)
         return (f"The interval leaves zero out for bounds up to {self.breakdown:.3g}, and holds it beyond.",)
 
     def _extra_columns(self) -> dict[str, Any]:
@@ -169,7 +171,9 @@ def honest_did(
     Relative magnitudes: a union of polyhedra, each tested by moment inequalities with the conditional test behind a
     least favourable first stage (Andrews, Roth and Pakes 2023), which holds its level also where several moments bind.
     Smoothness: the shortest interval around an affine estimator (Armstrong and Kolesár 2018). With a sign, either is
-    the same test of all that the restriction implies for the effect and the path before the start. Only the row under
+    the same test of all that the restriction implies for the effect and the path before the start. The end that a sign
+    leaves open may then lie farther out than without it, by up to about a fifth of a standard error: the test is
+    conditional on which end is nearer. Only the row under
     parallel trends has a standard error: the other intervals allow for bias, and rest on none.
 
     References
