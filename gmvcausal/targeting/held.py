@@ -12,9 +12,11 @@ from gmvcausal.frames.columns import first_rows, identifiers
 from gmvcausal.frames.params import column_name
 from gmvcausal.frames.table import open_table
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
-from gmvcausal.targeting.evaluate.ranked import IntArray
+from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
+from gmvcausal.targeting.intake.features import Features, Matrix
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
-from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, prints
+from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
+from gmvcausal.targeting.policy.policy import bounded
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.intake.trial import Trial
@@ -38,7 +40,7 @@ def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
     )  # fmt: skip
 
 
-def policy(model: Uplift, data: Any, *, groups: str | None = None, **options: Any) -> Policy:
+def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | None = None, **options: Any) -> Policy:
     """A plan for the users of a table.
 
     Parameters
@@ -47,6 +49,8 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, **options: An
     data : frame, parquet path or DuckDB relation
     groups : str, optional
         Column of the groups that `group_share` speaks of.
+    depth : int, optional
+        The policy is a tree of so many questions.
     options
         Of `make_policy`.
     """
@@ -57,7 +61,19 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, **options: An
     read = _reader(model, column, known)
     trained_on = [("rows", trained(model))]
     labels, margin = model.trial.labels, model.asked.margin
-    return make_policy(read(data, False), margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
+    if depth is None:
+        return make_policy(read(data, False), margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
+    features = model.trial.features
+    if not features.names:
+        raise InputError("a tree asks for features, and the model has none", remedy="pass features= to uplift")
+    limits = [name for name in ("max_share", "group_share") if options.get(name) is not None]
+    if limits:
+        raise InputError(f"depth= and {limits[0]}= do not go together", remedy="limit a tree by budget=")
+    levels = {j: features.levels[j] for j in features.categorical}
+    return make_tree_policy(
+        read(data, False), depth=depth, margin=margin, budget=bounded("budget", options.get("budget")), labels=labels,
+        names=features.names, levels=levels, trained_on=trained_on, read=read,
+    )  # fmt: skip
 
 
 def trained(model: Uplift) -> Seen:
@@ -79,14 +95,22 @@ def _reader(model: Uplift, column: str | None, known: list[Any]) -> Callable[[An
             needed = [*features.needed, *columns_of(asked.cost)]
             table = open_table(data, needed=list(dict.fromkeys(needed)))
             x = features.transform(table)
-            return Offer(model.fit.predict(x), read_cost(table, asked.cost, labels), group, {"features": prints(x)})
+            cost, made = read_cost(table, asked.cost, labels), {"features": prints(x)}
+            return Offer(model.fit.predict(x), cost, group, made, x=_in_their_units(features, x))
         found = model.held_out(data)
         t = found.trial
         held = Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, asked.outcome)
         made = {"features": prints(t.x), "rows": _rows(t)}
-        return Offer(found.effects, t.cost, None if group is None else group[t.row], made, held)
+        code = None if group is None else group[t.row]
+        return Offer(found.effects, t.cost, code, made, held, _in_their_units(features, t.x))
 
     return read
+
+
+def _in_their_units(features: Features, x: Matrix) -> FloatArray:
+    """Numbers as the table has them, to be read aloud; categories stay codes."""
+    out: FloatArray = x.astype(np.float64) * np.array(features.scale) + np.array(features.shift)
+    return out
 
 
 def _groups(data: Any, column: str, known: list[Any]) -> IntArray:

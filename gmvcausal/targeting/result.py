@@ -206,6 +206,7 @@ class Uplift(Result):
         max_share: float | None = None,
         groups: str | None = None,
         group_share: tuple[float, float] | None = None,
+        depth: int | None = None,
     ) -> Policy:
         """Whom to treat with what: the plan that brings most net value, ``margin x effect - cost``, within limits.
 
@@ -221,6 +222,8 @@ class Uplift(Result):
             Column of groups.
         group_share : (float, float), optional
             At least and at most this share of every group is treated.
+        depth : {1, 2, 3}, optional
+            The policy is a tree of so many questions that can be read aloud: ``p.rule.tree``.
 
         Returns
         -------
@@ -230,7 +233,7 @@ class Uplift(Result):
         from gmvcausal.targeting import held
 
         return held.policy(
-            self, data, budget=budget, max_share=max_share, groups=groups, group_share=group_share
+            self, data, budget=budget, max_share=max_share, groups=groups, group_share=group_share, depth=depth
         )  # fmt: skip
 
     def predict_interval(self, data: Any, level: float = 0.95) -> FloatArray:

@@ -91,6 +91,28 @@ def test_plan_and_its_value(model, test) -> None:
     assert "kept apart" in v.summary() and "ROI" in v.summary()
 
 
+def test_a_plan_that_is_a_tree(model, test) -> None:
+    choose = users(3_000, 3)
+    best, p = model.policy(choose), model.policy(choose, depth=2)
+    assert 0 <= p.expected.gap < 0.25 and p.expected.bound == best.expected.bound
+    words = p.rule.tree.words()
+    assert "tier is at most" in words and "recency is at most 0." in words
+    assert (p.apply(choose) == p.assign).all()
+    assert "by a tree" in p.summary()
+    v = p.evaluate(test)
+    given = p.apply(test)
+    truth = np.where(given == "5 yuan", 0.5 * 6 * (test["recency"] > 0.5) - 1, 0.0)
+    truth = truth + np.where(given == "10 yuan", 0.5 * 4 * test["tier"] - 2, 0.0)
+    low, high = v.conf_int(0.999)
+    assert low < truth.mean() < high
+    tight = model.policy(choose, depth=2, budget=1_200.0)
+    assert 0 < tight.cost <= 1_200 and tight.expected.value < p.expected.value
+    with pytest.raises(gc.InputError, match="depth= and max_share= do not go together"):
+        model.policy(choose, depth=2, max_share=0.5)
+    with pytest.raises(gc.InputError, match="depth must be 1, 2 or 3"):
+        model.policy(choose, depth=7)
+
+
 def test_shares_by_group(model) -> None:
     choose = users(2_000, 5)
     p = model.policy(choose, max_share=0.3, groups="city", group_share=(0.25, 0.5))

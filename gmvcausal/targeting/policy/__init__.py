@@ -1,5 +1,6 @@
 """From effects to coupons: plans under a budget, and what they are worth on users kept apart."""
 
+from gmvcausal.targeting.policy.by_tree import TreeRule, make_tree_policy
 from gmvcausal.targeting.policy.policy import Expected, Offer, Policy, Rule, make_policy
 from gmvcausal.targeting.policy.seen import Seen, prints, seen
 from gmvcausal.targeting.policy.tree import PolicyTree, policy_tree
@@ -14,7 +15,9 @@ __all__ = [
     "PolicyValue",
     "Rule",
     "Seen",
+    "TreeRule",
     "make_policy",
+    "make_tree_policy",
     "policy_tree",
     "policy_value",
     "prints",

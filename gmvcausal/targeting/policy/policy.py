@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Offer:
         By what they are made of: "features", "rows" (with arm and outcome), "units".
     held : Held, optional
         Arms and outcomes.
+    x : ndarray, shape (n, p), optional
+        Features in units of their own, for trees.
     """
 
     effects: FloatArray
@@ -43,6 +45,14 @@ class Offer:
     group: IntArray | None
     prints: dict[str, Prints]
     held: Held | None = None
+    x: FloatArray | None = None
+
+
+class Assigns(Protocol):
+    """Anything that says who gets what."""
+
+    def assigned(self, offer: Offer) -> IntArray:
+        """Arm of every user, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +101,10 @@ class Rule:
     threshold: FloatArray
     margin: float
 
-    def arm(self, effects: FloatArray, cost: FloatArray, group: IntArray | None) -> IntArray:
+    def assigned(self, offer: Offer) -> IntArray:
         """Arm of every user, shape (n,)."""
-        arm, worth = best(self.margin * effects - cost, cost, self.price)
-        code = np.zeros(len(arm), dtype=np.int64) if group is None else group
+        arm, worth = best(self.margin * offer.effects - offer.cost, offer.cost, self.price)
+        code = np.zeros(len(arm), dtype=np.int64) if offer.group is None else offer.group
         if len(code) and code.max() >= len(self.threshold):
             raise InputError(
                 "users of a group that the policy was not made for", remedy="make the policy on all groups"
@@ -114,7 +124,8 @@ class Policy:
         Expected cost of the plan.
     expected : Expected
         What the model expects; `evaluate` measures it.
-    rule : Rule
+    rule : Rule or TreeRule
+        How other users are dealt with.
     labels : tuple
         Arms, the control first.
     budget, max_share : float or None
@@ -127,7 +138,7 @@ class Policy:
     assign: NDArray[Any]
     cost: float
     expected: Expected
-    rule: Rule
+    rule: Assigns
     labels: tuple[Any, ...]
     budget: float | None
     max_share: float | None
@@ -141,7 +152,7 @@ class Policy:
         Users who are alike and among whom the last of the budget was divided are all left without.
         """
         offer = self._offer(data, outcomes=False)
-        return _labelled(self.labels, self.rule.arm(offer.effects, offer.cost, offer.group))
+        return labelled(self.labels, self.rule.assigned(offer))
 
     def evaluate(self, test: Any, against: Policy | None = None) -> PolicyValue:
         """What the rule is worth on users who neither trained the model nor chose the policy.
@@ -171,9 +182,8 @@ class Policy:
                     before.refuse(offer.prints[what])
         other = None
         if against is not None:
-            theirs = against._offer(test, outcomes=True)
-            other = against.rule.arm(theirs.effects, theirs.cost, theirs.group)
-        return policy_value(self.rule.arm(offer.effects, offer.cost, offer.group), offer.held, other)
+            other = against.rule.assigned(against._offer(test, outcomes=True))
+        return policy_value(self.rule.assigned(offer), offer.held, other)
 
     def _offer(self, data: Any, outcomes: bool) -> Offer:
         if isinstance(data, Offer):
@@ -263,13 +273,13 @@ def make_policy(
     names = tuple(labels) if labels is not None else ("control", *(f"arm {a + 1}" for a in range(effects.shape[1])))
     if len(names) != effects.shape[1] + 1:
         raise InputError(f"labels must name {effects.shape[1] + 1} arms, the control first, but names {len(names)}")
-    budget = None if budget is None else _bounded("budget", budget, math.inf)
-    max_share = None if max_share is None else _bounded("max_share", max_share, 1.0)
+    budget, max_share = bounded("budget", budget), bounded("max_share", max_share, 1.0)
     group = None if offer.group is None else codes("group", offer.group, n)
     if group_share is not None:
         if group is None:
             raise InputError("group_share= needs groups", remedy="say which users belong together")
-        group_share = (_bounded("group_share", group_share[0], 1.0), _bounded("group_share", group_share[1], 1.0))
+        low, high = (bounded("group_share", share, 1.0) for share in group_share)
+        group_share = (low or 0.0, 1.0 if high is None else high)
     margin = check("margin", margin)
     value = margin * effects - cost
     within = limits(n, max_share, group, group_share)
@@ -277,22 +287,33 @@ def make_policy(
     rule = Rule(plan.price, _thresholds(plan, value, cost, group if group_share is not None else None), margin)
     if group_share is None and group is not None:
         rule = Rule(rule.price, np.repeat(rule.threshold, int(group.max(initial=0)) + 1), margin)
+    used = (*trained_on, *chosen_on(offer))
+    return Policy(labelled(names, plan.arm), plan.cost, expected(plan), rule, names, budget, max_share, used, read)
+
+
+def expected(plan: Plan) -> Expected:
+    """What the model expects of a plan."""
     roi = plan.value / plan.cost if plan.cost > 0 else math.nan
-    expected = Expected(plan.value, plan.cost, roi, plan.bound, plan.gap, plan.price)
-    used = [*trained_on]
-    if "features" in offer.prints:
-        used.append(("features", Seen("chose the policy", np.sort(offer.prints["features"]))))
-    assign = _labelled(names, plan.arm)
-    return Policy(assign, plan.cost, expected, rule, names, budget, max_share, tuple(used), read)
+    return Expected(plan.value, plan.cost, roi, plan.bound, plan.gap, plan.price)
 
 
-def _labelled(labels: tuple[Any, ...], arm: IntArray) -> NDArray[Any]:
+def chosen_on(offer: Offer) -> list[tuple[str, Seen]]:
+    """Remembers the users whom a policy was chosen on."""
+    if "features" not in offer.prints:
+        return []
+    return [("features", Seen("chose the policy", np.sort(offer.prints["features"])))]
+
+
+def labelled(labels: tuple[Any, ...], arm: IntArray) -> NDArray[Any]:
     """Labels of arms, in a type of their own where all are of one."""
     kinds = {type(label) for label in labels}
     return np.array(labels, dtype=None if len(kinds) == 1 else object)[arm]
 
 
-def _bounded(name: str, value: Any, high: float) -> float:
+def bounded(name: str, value: Any, high: float = math.inf) -> float | None:
+    """A limit: a number from 0 to `high`, or none."""
+    if value is None:
+        return None
     ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and 0 <= float(value) <= high
     if not ok or not math.isfinite(float(value)):
         upto = "" if math.isinf(high) else f" and at most {high:g}"
