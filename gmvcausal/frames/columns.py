@@ -188,7 +188,7 @@ def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
 
 def flags(table: Table, column: str, role: str) -> NDArray[np.bool_]:
     """Read a 0/1 or boolean column; any other value is refused with its rows."""
-    values = numeric(table, column, role, missing="write 0 where the unit was not treated").values
+    values = numeric(table, column, role, missing=rules.missing_flags(role)).values
     bad = (values != 0.0) & (values != 1.0)
     if bad.any():
         raise rules.not_flags(column, role, values[bad][0], int(bad.sum()), first_rows(bad))

@@ -16,6 +16,17 @@ import numpy as np
 from gmvcausal.errors import InputError
 
 
+def counted(count: int, thing: str) -> str:
+    """A count and its thing, which takes an s unless it is one.
+
+    Examples
+    --------
+    >>> counted(1, "link"), counted(1200, "link")
+    ('1 link', '1,200 links')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def said(value: Any) -> str:
     """A value as it can stand in a sentence: its repr where that is short, else its type."""
     text = repr(value)

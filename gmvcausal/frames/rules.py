@@ -37,9 +37,14 @@ def no_such_column(
 ) -> InputError:
     """The named column is not in the table; perhaps it is its index."""
     inside = f"it is a level of the index: pass {table}.reset_index()"
+    near = nearest(column, available)
+    if role == "first_treated" and near == nearest("treated", ["treated"]):
+        near = "pass treated='treated' if that is the 0/1 column of who is treated when"
+    if table == "edges":
+        near = "rename the columns of edges= to unit (who is reached) and neighbour (whose treatment reaches it)"
     return InputError(
         f"{table} has no column {str(column)!r}, which was named for {role}",
-        remedy=inside if in_index else nearest(column, available),
+        remedy=inside if in_index else near,
     )
 
 
@@ -100,6 +105,14 @@ def _from_text(texts: Sequence[str], role: str) -> str:
     )
 
 
+# What 1 and 0 mean in columns that do not say who is under the tactic when.
+_ONES = {
+    "promotion": "1 in periods of the promotion, 0 in all others",
+    "eligible": "1 for whom the tactic is meant, 0 for all others, in treated and untreated places alike",
+    "Proportion": "1 where it happened, 0 where it did not",
+}
+
+
 def not_flags(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:
     """A number other than 0 and 1 where only these have a meaning."""
     return InputError(
@@ -107,10 +120,13 @@ def not_flags(column: str, role: str, example: float, count: int, rows: Iterable
         column=column,
         count=count,
         rows=rows,
-        remedy="recode it: 1 in periods of the promotion, 0 in all others"
-        if role == "promotion"
-        else "recode it: 1 where the tactic is on, 0 where it is off",
+        remedy=f"recode it: {_ONES.get(role, '1 where the tactic is on, 0 where it is off')}",
     )
+
+
+def missing_flags(role: str) -> str:
+    """What to write where a 0/1 value is missing."""
+    return f"write {_ONES[role]}" if role in _ONES else "write 0 where the unit was not treated"
 
 
 def not_whole(column: str, role: str, example: float, count: int, rows: Iterable[int]) -> InputError:

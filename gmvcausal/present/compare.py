@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.present import digits, phrases, style, words
+from gmvcausal.present.selection import naive_first
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _naive(found: dict[str, Result], currency: str) -> _Row | None:
     """The naive comparison that a result carries along, unless the study already lists one of its own."""
     if any(r.manifest.options.get("estimator") == "naive" for r in found.values()):
         return None
-    for result in words.naive_first(found):
+    for result in naive_first(found):
         naive = getattr(result, "naive", None)
         if naive is not None and math.isfinite(naive.difference):
             said = digits.number(naive.difference, 3, signed=True, currency=currency)

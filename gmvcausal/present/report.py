@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.present import digits, figures, files, phrases, style, tables, words
+from gmvcausal.present.selection import selection
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 
@@ -173,7 +174,7 @@ def _section(name: str, result: Result, currency: str) -> dict[str, Any]:
         "answer": words.answer(result, currency),
         # The audit table below tells what failed and what to do.
         "details": () if result.audit.failed else words.details(result, currency),
-        "selection": words.selection(result, currency),
+        "selection": selection(result, currency),
         "estimand": result.told.estimand,
         "unit": result.told.unit,
         "assumption": phrases.sentence(result.assumption),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmvcausal.present import digits, phrases, tables, words
+from gmvcausal.present.selection import selection
 from gmvcausal.results import Result
 
 WIDTH = 92
@@ -47,7 +48,7 @@ def summary(result: Result) -> str:
     lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))])
     lines += ["", *audit_lines(result)]
     lines += ["", *_rows(result)]
-    told = words.selection(result)
+    told = selection(result)
     if told:
         lines += ["", *_block("Naive", [told])]
     return "\n".join(line.rstrip() for line in lines)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.present.digits import MINUS, decimals, inline, number, percent
+from gmvcausal.present.digits import MINUS, inline, number, percent
 from gmvcausal.present.phrases import (
     baseline_of,
     check_words,
@@ -21,7 +21,6 @@ from gmvcausal.present.phrases import (
     interval_words,
     join,
     level_words,
-    money,
     named,
     p_words,
     row_estimate,
@@ -29,6 +28,7 @@ from gmvcausal.present.phrases import (
     sentence,
     unit_words,
 )
+from gmvcausal.present.selection import is_naive, naive_first, selection
 from gmvcausal.results import Result, Row
 
 VERDICTS = {
@@ -39,7 +39,6 @@ VERDICTS = {
     "refused": "audit failed",
 }
 REFUSAL = "No design here supports a number, so none is given."
-_MONEY_WORDS = ("gmv", "spend", "sales", "revenue", "paid")
 
 
 @dataclass(frozen=True)
@@ -191,33 +190,6 @@ def next_steps(results: Sequence[Result]) -> tuple[str, ...]:
     return tuple(text if i else f"What to do next: {text[:1].lower()}{text[1:]}" for i, text in enumerate(remedies))
 
 
-def selection(result: Result, currency: str = "") -> str:
-    """What the naive comparison says, and whether the treated were different before; empty where it is unknown."""
-    naive = getattr(result, "naive", None)
-    if naive is None or not math.isfinite(naive.difference):
-        return ""
-    unit = unit_words(result.unit, currency)
-    gap = number(naive.difference, 3, signed=True, currency=currency)
-    said = f"The naive comparison of means says {gap} {unit}".rstrip() + "."
-    low, high, before = naive.never_low, naive.never_high, naive.before
-    if not all(math.isfinite(v) for v in (low, high, before)):
-        return said
-    places = decimals(max(abs(low), abs(high), abs(before)), 2)
-    span = money(low, places, currency=currency)
-    if money(high, places) != money(low, places):
-        span += "\u2013" + money(high, places)
-    own = money(before, places, currency=currency)
-    spends = bool(currency) or any(w in result.unit.lower() for w in _MONEY_WORDS)
-    if low <= before <= high:
-        return f"{said} Units with the tactic stood at {own} before it, within the {span} of those that never got it."
-    more, less = ("already spend", "spend only") if spends else ("already stand at", "stand at only")
-    per = f" {unit_words(result.unit, 'x')}" if " per " in result.unit else ""
-    return (
-        f"{said} That is selection: the tactic goes to units that {more if before > high else less} {own}{per} "
-        f"before it, against {span} of those that never got it."
-    )
-
-
 # --- several results --------------------------------------------------------------------------------------------------
 def chosen(results: Any, *, benchmarks: Sequence[str] = ()) -> str | None:
     """Name of the first result, in order, that its audit and an interval support; None where there is none.
@@ -245,10 +217,12 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
     """
     found, marked = named(results, benchmarks), {inline(b) for b in benchmarks}
     name = chosen(found, benchmarks=benchmarks)
-    told = next((text for r in naive_first(found) if (text := selection(r, currency))), "")
+    # Held against the estimate that is believed, where there is one.
+    ordered = found if name is None else {name: found[name], **found}
+    told = next((text for r in naive_first(ordered) if (text := selection(r, currency))), "")
     others = {n: _other(n, r, found, name, marked, currency) for n, r in found.items() if n != name}
     # Where the study lists the naive comparison, the selection is why not it: said once, in its place.
-    listed = next((n for n in others if found[n].manifest.options.get("estimator") == "naive"), None)
+    listed = next((n for n in others if is_naive(found[n])), None)
     if listed is not None and told:
         others[listed], told = told, ""
     if name is None:
@@ -278,15 +252,6 @@ def headline(results: Any, *, benchmarks: Sequence[str] = (), currency: str = ""
     first = lead(results, benchmarks=benchmarks, currency=currency)
     lines = [first.answer, *first.details, *(f"{n}: {text}" for n, text in first.others)]
     return "\n".join([*lines, *([first.selection] if first.selection else [])])
-
-
-def naive_first(found: Mapping[str, Result]) -> list[Result]:
-    """Results that know what the never treated had come first: only they can tell selection from effect."""
-
-    def unknown(result: Result) -> bool:
-        return not math.isfinite(getattr(getattr(result, "naive", None), "never_low", math.nan))
-
-    return sorted(found.values(), key=unknown)
 
 
 def _refusal(found: Mapping[str, Result], marked: set[str], currency: str) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class Options:
     adjustment: str = "doubly_robust"
     outcome: str = ""
     dose: str = ""
+    eligible: str = ""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,11 @@ class DidResult(EffectTables):
         return naive_means(panel, self._on())
 
     @property
+    def everybody(self) -> str:
+        """Who is behind the estimate, where it is rows of which nobody is known to be seen twice; else empty."""
+        return f"{self.told.n:,} rows" if self.panel.crossed and self.told.n is not None else ""
+
+    @property
     def baseline(self) -> float:
         """Mean outcome of the treated units before their treatment."""
         return self.naive.before

@@ -326,6 +326,7 @@ def did(
         adjustment,
         outcome,
         dose or "",
+        eligible or "",
     )
     fitted = estimate(panel, checked)
     manifest = Manifest(

@@ -60,10 +60,10 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     for answer in tqdm(study.answers, desc="answers", unit="answer", disable=not progress, leave=False):
         name = answer["name"]
         try:
-            result, frame = _answer(source, answer, made)
+            result, frame = _answer(study, source, answer, made)
             answers[name] = result
             extra = {
-                outcome: _estimate(frame, {**answer.get("did", {}), "outcome": outcome})
+                outcome: _estimate(study, frame, {**answer.get("did", {}), "outcome": outcome})
                 for outcome in answer.get("also", [])
             }
             if extra:
@@ -88,7 +88,7 @@ def _open(study: Study) -> Any:
 
     data = study.data
     if "frame" in data:
-        return _file(study, data["frame"])
+        return _file(study, data["frame"], "[data]")
     if "dataset" in data:
         if data["dataset"] not in DATASETS:
             raise InputError(
@@ -96,15 +96,16 @@ def _open(study: Study) -> Any:
             )
         inputs = getattr(datasets, data["dataset"])()
     else:
-        inputs = {name: _file(study, data[name]) for name in TABLES if name in data}
+        inputs = {name: _file(study, data[name], "[data]") for name in TABLES if name in data}
     columns = {**inputs.pop("columns", {}), **study.columns}
     logs = Logs(**inputs, columns=columns, **study.logs)
     return logs, inputs.get("exposures"), columns
 
 
-def _file(study: Study, name: Any) -> Any:
+def _file(study: Study, name: Any, where: str) -> Any:
+    """A file that the study names, beside which its path begins."""
     if not isinstance(name, str):
-        raise InputError(f"[data] must name files as text, but holds {name!r}")
+        raise InputError(f"{where} must name files as text, but holds {name!r}")
     path = study.folder / name
     if path.suffix.lower() != ".csv":
         return os.fspath(path)
@@ -118,10 +119,10 @@ def _file(study: Study, name: Any) -> Any:
         ) from None
 
 
-def _answer(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:
+def _answer(study: Study, source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:
     """The result of one answer and the table it stands on; equal tables are built once."""
     if not isinstance(source, tuple):
-        return _verb(answer, source), source
+        return _verb(study, answer, source), source
     logs, exposures, columns = source
     kind = next(maker for maker in MAKERS if maker in answer)
     options = keywords(answer[kind], kind)
@@ -130,23 +131,28 @@ def _answer(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[
     key = json.dumps([kind, options], sort_keys=True, default=str)
     if key not in made:
         made[key] = _call(getattr(logs, kind), options, kind)
-    return _verb(answer, made[key]), made[key]
+    return _verb(study, answer, made[key]), made[key]
 
 
-def _verb(answer: dict[str, Any], frame: Any) -> Any:
+def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
     """The answer's own verb on its table."""
     if "ab_test" not in answer:
-        return _estimate(frame, answer.get("did", {}))
+        return _estimate(study, frame, answer.get("did", {}))
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.study.ab_test import read_options
 
     return _call(ab_test, read_options(answer["ab_test"]), "ab_test", frame)
 
 
-def _estimate(frame: Any, options: Any) -> Any:
+def _estimate(study: Study, frame: Any, options: Mapping[str, Any]) -> Any:
     from gmvcausal.rollout.verb import did
 
-    return _call(did, options, "did", frame)
+    read = dict(options)
+    if read.get("unit") == "none":
+        read["unit"] = None  # TOML has no word for it
+    if "edges" in read:
+        read["edges"] = _file(study, read["edges"], "edges")
+    return _call(did, read, "did", frame)
 
 
 def _call(verb: Callable[..., Any], options: Mapping[str, Any], name: str, *data: Any) -> Any:

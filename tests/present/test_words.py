@@ -8,6 +8,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.present import digits, phrases, words
+from gmvcausal.present.selection import selection
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_refusal_names_the_checks_and_the_remedy(results: dict[str, Any]) -> N
 
 def test_selection_is_told_where_the_treated_were_different_before(results: dict[str, Any], make: Any) -> None:
     result = results["none"]
-    told = words.selection(result, "$")
+    told = selection(result, "$")
     naive = result.naive
     assert f"+${naive.difference:.2f}" in told
     assert "That is selection" in told and "already spend $30" in told
@@ -63,10 +64,10 @@ def test_selection_is_told_where_the_treated_were_different_before(results: dict
     assert f"${low}–{high}" in told
     alike = make(0.0)
     alike.loc[alike.first_treated.notna(), "gmv"] -= 5.6
-    assert "That is selection" not in words.selection(gc.did(alike))
+    assert "That is selection" not in selection(gc.did(alike))
     below = make(0.0)
     below.loc[below.first_treated.notna(), "gmv"] -= 20
-    assert "spend only" in words.selection(gc.did(below))
+    assert "spend only" in selection(gc.did(below))
 
 
 def test_the_headline_is_the_first_that_its_audit_supports(results: dict[str, Any]) -> None:
@@ -113,3 +114,27 @@ def test_numbers_for_people() -> None:
     assert digits.p_value(0.0004) == "<0.001"
     assert digits.display_width("优惠券") == 6
     assert digits.wrap("优惠券" * 10, 20) == ["优惠券" * 3 + "优", "惠券优" * 3 + "惠", "券" + "优惠券" * 3]
+
+
+def test_a_season_is_not_called_selection(make: Any) -> None:
+    """The treated stood lower before, and the naive difference is larger still: the season after the start made it."""
+    data = make(0.0)
+    treated = data.first_treated.notna()
+    data.loc[treated, "gmv"] -= 20
+    start = data.first_treated.min()
+    data.loc[data.period >= start, "gmv"] += 60
+    result = gc.did(data)
+    assert result.naive.difference > result.estimate + 1 and result.naive.before < result.naive.never_low
+    told = selection(result)
+    assert "selection" not in told and "different periods: that is time" in told and "pulls it down" in told
+    # Without a season, the same lower level is what the naive comparison shows.
+    data.loc[data.period >= start, "gmv"] -= 60
+    assert "That is selection" in selection(gc.did(data)) and "spend only" in selection(gc.did(data))
+
+
+def test_the_naive_comparison_alone_cannot_say_why(make: Any) -> None:
+    data = make(0.0)
+    naive = gc.did(data, estimator="naive")
+    assert "selection" not in selection(naive) and "stood at" in selection(naive)
+    first = words.lead({"naive": naive, "did": gc.did(data)}, benchmarks=["naive"])
+    assert "That is selection" in dict(first.others)["naive"]

@@ -156,3 +156,36 @@ def test_command_line_exits_3_where_the_audit_refuses(folder):
     done = command(folder, "run", "study.toml", "--quiet", "--strict")
     assert done.returncode == 3
     assert "pre_trend" in done.stdout or "pre-trend" in done.stdout
+
+
+LINKED = '[data]\nframe = "panel.parquet"\n[[answer]]\nname = "a"\ndid = { edges = "EDGES" }\n'
+
+
+@pytest.mark.parametrize("name", ["links.parquet", "links.csv"])
+def test_links_lie_beside_the_study(folder, tmp_path_factory, monkeypatch, name):
+    """Others of the same name in the working directory are not read."""
+    links = pd.DataFrame({"unit": np.arange(40, 55), "neighbour": np.arange(15)})
+    write_links = (
+        (lambda frame, path: frame.to_csv(path, index=False)) if name.endswith("csv") else pd.DataFrame.to_parquet
+    )
+    write_links(links, folder / name)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_links(pd.DataFrame({"unit": np.arange(60, 75), "neighbour": np.arange(15)}), elsewhere / name)
+    monkeypatch.chdir(elsewhere)
+    study = gc.run_study(write(folder, LINKED.replace("EDGES", name)), progress=False)
+    direct = gc.did(pd.read_parquet(folder / "panel.parquet"), edges=links)
+    pd.testing.assert_frame_equal(study.answers["a"].to_frame(), direct.to_frame())
+    with pytest.raises(gc.InputError, match=r"gone\.csv"):
+        gc.run_study(write(folder, LINKED.replace("EDGES", "gone.csv")), progress=False)
+    with pytest.raises(gc.InputError, match="edges must name files as text"):
+        gc.run_study(write(folder, LINKED.replace('"EDGES"', "3")), progress=False)
+
+
+def test_rows_without_units_can_be_written_in_a_study(folder):
+    frame = pd.read_parquet(folder / "panel.parquet").assign(city=lambda d: d["unit"] % 40)
+    frame["first_treated"] = np.where(frame["city"] < 20, 4.0, np.nan)
+    frame.drop(columns="unit").to_parquet(folder / "rows.parquet")
+    text = '[data]\nframe = "rows.parquet"\n[[answer]]\nname = "a"\ndid = { unit = "none", cluster = "city" }\n'
+    study = gc.run_study(write(folder, text), progress=False)
+    direct = gc.did(frame.drop(columns="unit"), unit=None, cluster="city")
+    pd.testing.assert_frame_equal(study.answers["a"].to_frame(), direct.to_frame())

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from gmvcausal.frames.params import counted
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, p_text
 from gmvcausal.rollout.audit.of_trend import tested, too_unequal
@@ -22,12 +23,15 @@ def dose_size(case: Case) -> Check | None:
     least = int(counts.min())
     few = int((found.series(found.level).clusters < MIN_CLUSTERS).sum())
     where = "at the dose that has fewest" if found.saturated else "behind the curve"
-    message = f"{least:,} clusters (by {case.panel.cluster_name}) {where}"
+    message = f"{counted(least, 'cluster')} (by {case.panel.cluster_name}) {where}"
     if few:
-        message += f"; {few} of {len(counts)} doses have no interval"
+        message += f"; {few} of {counted(len(counts), 'dose')} have no interval"
         message += " (too many units are alone with their dose in their cohort)" if least >= MIN_CLUSTERS else ""
     status = "warned" if few else judge("dose_size", least)
-    remedy = "merge neighbouring doses, or give fewer doses to more units" if status != "passed" else ""
+    merge = (
+        "merge neighbouring doses, or give fewer doses to more units" if len(counts) > 1 else "give it to more units"
+    )
+    remedy = merge if status != "passed" else ""
     return Check("dose_size", status, message, float(least), bound("dose_size"), remedy)
 
 

@@ -35,7 +35,7 @@ def triple(panel: Panel, options: Options) -> Fitted:
     check_variation(panel.start, "first_treated", panel.cohorts)
     eligible = panel.eligible
     assert eligible is not None  # the verb asks for the column
-    start, y, notes = _whole_cohorts(panel, eligible, options.anticipation)
+    start, y, notes = _whole_cohorts(panel, eligible, options)
     position = panel.grid.position
     effects = contrast(
         y, start, eligible, panel.cluster, panel.weight, position, options.base_period, options.anticipation
@@ -73,7 +73,7 @@ def triple(panel: Panel, options: Options) -> Fitted:
     )
 
 
-def _whole_cohorts(panel: Panel, eligible: BoolArray, anticipation: int) -> tuple[IntArray, FloatArray, list[str]]:
+def _whole_cohorts(panel: Panel, eligible: BoolArray, options: Options) -> tuple[IntArray, FloatArray, list[str]]:
     """Starts and outcomes with which every cohort, and the one group of controls, hold units of both kinds."""
     start, y, notes = panel.start.copy(), panel.y, list[str]()
 
@@ -91,7 +91,7 @@ def _whole_cohorts(panel: Panel, eligible: BoolArray, anticipation: int) -> tupl
     if not (start >= 0).any():
         raise DesignError(
             "no treated place holds both eligible and ineligible units, so there is no triple difference",
-            column="eligible",
+            column=options.eligible,
             remedy="give the ineligible units of a place the date of first treatment of that place, and mark them by 0",
         )
     untreated = start == UNTREATED
@@ -112,7 +112,7 @@ def _whole_cohorts(panel: Panel, eligible: BoolArray, anticipation: int) -> tupl
         raise DesignError(
             f"no unit of the untreated places is {lacks(untreated) or 'of the other kind'}, so nothing says how the "
             "two kinds would have drifted apart",
-            column="eligible",
+            column=options.eligible,
             remedy="supply units of both kinds from untreated places, or use estimator='callaway_santanna'",
         )
     last = int(start.max())
@@ -126,7 +126,7 @@ def _whole_cohorts(panel: Panel, eligible: BoolArray, anticipation: int) -> tupl
         f"no place is never treated, so that first treated last, in {when}, serves as control; its own effect and the "
         "periods from its start on are left out"
     )
-    keep = panel.grid.position < panel.grid.position[last] - anticipation
+    keep = panel.grid.position < panel.grid.position[last] - options.anticipation
     return np.where(start == last, UNTREATED, start), np.where(keep, y, np.nan), notes
 
 

@@ -90,7 +90,7 @@ def from_first_treated(
     gone |= coded
     if coded.any() and gone.all():
         raise DesignError(
-            f"never={grid.label(int(value[coded][0]))!r} reads the {int(units[coded].sum()):,} units that hold it as "
+            f"never={_written(grid, value[coded][0])} reads the {int(units[coded].sum()):,} units that hold it as "
             "never treated, and then no unit is treated",
             column=column,
             rows=rows(coded[of_unit]),
@@ -134,6 +134,11 @@ def from_first_treated(
     return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never, *rest)
 
 
+def _written(grid: Grid, value: int) -> str:
+    """A time value as one writes it in Python."""
+    return repr(grid.text(value)) if grid.is_date else str(int(value))
+
+
 def _dates(value: IntArray, missing: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.bool_], IntArray]:
     """Every date that occurs, whether it is that of the missing, and the position of each unit's."""
     some = bool(missing.any())
@@ -160,14 +165,13 @@ def _refuse_codes(
     suspect = far | (~gone & (value == before[0]) if lone else False)
     if suspect.any():
         code = value[of_unit[np.flatnonzero(suspect[of_unit])[0]]]
-        shown = grid.label(code)
         raise InputError(
-            f"{role} holds {shown}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
+            f"{role} holds {grid.text(code)}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
             f"which looks like a code for 'never {'treated' if role == 'first_treated' else role}'",
             column=column,
             count=int((suspect & (value == code))[of_unit].sum()),
             rows=rows(suspect[of_unit]),
-            remedy=f"pass never={shown!r} if it means never, or correct the date",
+            remedy=f"pass never={_written(grid, code)} if it means never, or correct the date",
         )
 
 

@@ -8,7 +8,7 @@ that are treated, by weight where links have one.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import first_rows, id_values, numeric
-from gmvcausal.frames.params import said
+from gmvcausal.frames.params import counted, said
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.frames.times import Times
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED, from_first_treated, parse_never
 from gmvcausal.rollout.intake.panel import FloatArray, IntArray, Panel
 from gmvcausal.rollout.intake.per_unit import dates_of
 
 BoolArray = NDArray[np.bool_]
+_ENDS = {name: f"{name} of edges" for name in ("unit", "neighbour")}
 _ROUNDING = 1e-9  # thirds of neighbours add up to one only so far
 
 
@@ -57,7 +59,7 @@ class Links:
     weight: FloatArray
 
     def __str__(self) -> str:
-        return f"{len(self.unit):,} links"
+        return counted(len(self.unit), "link")
 
 
 def read_links(edges: Any) -> Links:
@@ -69,8 +71,8 @@ def read_links(edges: Any) -> Links:
         A column is missing, holds gaps or no ids; a weight is not positive; a unit is its own neighbour; a link
         occurs twice.
     """
-    table = open_table(edges, "edges", needed=["unit", "neighbour"], optional=("weight",))
-    ends = [id_values(table, name, "edges") for name in ("unit", "neighbour")]
+    table = open_table(edges, "edges", needed=_ENDS, optional=("weight",))
+    ends = [id_values(table, name, role) for name, role in _ENDS.items()]
     if ends[0].dtype.kind != ends[1].dtype.kind and "O" in (ends[0].dtype.kind, ends[1].dtype.kind):
         raise InputError(
             "'unit' and 'neighbour' of edges= hold different kinds of ids",
@@ -129,7 +131,7 @@ def with_exposure(data: Any, panel: Panel, options: Mapping[str, Any], links: Li
 def _dated(data: Any, panel: Panel, options: Mapping[str, Any]) -> IntArray:
     """Column of first exposure of every row from a column of dates."""
     column = options["exposed"]
-    when, place = dates_of(data, panel, options["unit"], column, "exposed")
+    when, place, word = dates_of(data, panel, options["unit"], column, "exposed", options["never"])
     if not when.missing.all() and when.is_date != panel.grid.is_date:
         kinds = ("whole numbers", "dates")
         raise InputError(
@@ -141,10 +143,27 @@ def _dated(data: Any, panel: Panel, options: Mapping[str, Any]) -> IntArray:
     def rows(mask: BoolArray) -> list[int]:
         return [int(i) for i in np.sort(place[mask])[:5]]
 
-    never = parse_never(options["never"], when)
+    _refuse_flags(when, panel.grid.values, column, rows)
+    never = None if word is not None else parse_never(options["never"], when)
     return from_first_treated(
         when.values, when.missing, panel.grid, options["anticipation"], never, column, rows, "exposed"
     ).start
+
+
+def _refuse_flags(when: Times, periods: IntArray, column: str, rows: Callable[[BoolArray], list[int]]) -> None:
+    """0 and 1 of who is exposed would read as the dates 0 and 1: nearly everybody left out, and nothing said."""
+    one = ~when.missing & (when.values == 1)
+    flags = not when.is_date and one.any() and bool(np.isin(when.values[~when.missing], (0, 1)).all())
+    if flags and (periods[0] == 1 or not when.missing.any()):
+        raise InputError(
+            "exposed must hold the first period of exposure, but holds 0 and 1 only: "
+            f"{counted(int(one.sum()), 'unit')} would be read as exposed from period 1 on",
+            column=column,
+            count=int(one.sum()),
+            rows=rows(one),
+            remedy="write the period in which each unit was first exposed, and leave it empty for all others",
+            counted=True,
+        )
 
 
 def _linked(panel: Panel, links: Links, options: Mapping[str, Any], notes: list[str]) -> IntArray:
@@ -174,12 +193,16 @@ def _linked(panel: Panel, links: Links, options: Mapping[str, Any], notes: list[
         "add their rows to the data, or remove these links and say so",
     )
     if not ours.all():
-        notes.append(f"{int((~ours).sum()):,} links of units that are not in the data were left out")
+        gone = int((~ours).sum())
+        notes.append(
+            f"{counted(gone, 'link')} of units that are not in the data {'was' if gone == 1 else 'were'} left out"
+        )
     u, v, w = unit[ours], neighbour[ours], links.weight[ours]
     n, width = panel.y.shape
     if len(u) > 1 and not np.isin(v * n + u, u * n + v).any():
         notes.append(
-            "no link of edges= is listed in both directions: each was read as neighbour reaches unit, and not back"
+            "no link of edges= is listed in both directions: each was read as neighbour -> unit (the neighbour's "
+            "treatment reaches the unit) and not back; list mutual links in both directions"
         )
     total = np.bincount(u, w, minlength=n)
     reach = csr_array((w / total[u], (u, v)), shape=(n, n))
@@ -192,7 +215,11 @@ def _linked(panel: Panel, links: Links, options: Mapping[str, Any], notes: list[
     said_so = "any neighbour is treated" if least == "any" else f"at least {least:.4g} of its neighbours are treated"
     notes.append(
         f"a unit counts as exposed once {said_so}"
-        + (f"; {alone:,} units have no neighbour and are never exposed" if alone else "")
+        + (
+            f"; {counted(alone, 'unit')} {'has' if alone == 1 else 'have'} no neighbour to be exposed by"
+            if alone
+            else ""
+        )
     )
     has_base = position[np.maximum(first, 0)] - options["anticipation"] > position[0]
     return np.where((first >= 0) & ~has_base, ALWAYS, first).astype(np.int64)
@@ -214,7 +241,8 @@ def _apart(panel: Panel, first: IntArray, notes: list[str]) -> Panel:
     if not counts.any() and not gone.any():
         raise DesignError(
             "no unit was exposed before or without its own treatment, so there is no spillover to set apart",
-            remedy="leave exposed= and edges= out, or check the dates and links",
+            remedy="leave exposed= and edges= out, or check the dates and links (a link is read as neighbour -> unit: "
+            "list mutual ones in both directions)",
         )
     dropped = dict(panel.dropped)
     if gone.any():

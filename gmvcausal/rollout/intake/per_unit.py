@@ -13,6 +13,7 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, identifiers, numeric
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import Times, times
+from gmvcausal.rollout.intake.cohorts import word_of_never
 from gmvcausal.rollout.intake.panel import Panel
 
 FloatArray = NDArray[np.float64]
@@ -27,7 +28,7 @@ def numbers_of(data: Any, panel: Panel, unit: str | None, column: str, role: str
     InputError
         The column is missing, holds gaps or no numbers, or varies within units; the data have changed.
     """
-    table = _again(data, panel, unit, column)
+    table = _again(data, panel, unit, column, role)
     values = numeric(table, column, role, missing="give every row of a unit the same number").values
     return np.asarray(_constant(table, panel, unit, column, role, values), dtype=float)
 
@@ -39,23 +40,29 @@ def labels_of(
 
     `outcome` is a column by which changed data are recognised.
     """
-    table = _again(data, panel, unit, column, outcome)
+    table = _again(data, panel, unit, column, role, outcome)
     _refuse_changed(table, panel, unit, outcome)
     codes = identifiers(table, column, role)
     inside, dense = np.unique(_constant(table, panel, unit, column, role, codes.codes), return_inverse=True)
     return dense.astype(np.int64), np.asarray(codes.labels)[inside]
 
 
-def dates_of(data: Any, panel: Panel, unit: str, column: str, role: str) -> tuple[Times, IntArray]:
-    """A date, or none, for every row of the panel, and the first row of the data of each; raises as `numbers_of`."""
-    table = _again(data, panel, unit, column)
-    found = times(table, column, role, allow_missing=True)
+def dates_of(
+    data: Any, panel: Panel, unit: str, column: str, role: str, never: Any
+) -> tuple[Times, IntArray, str | None]:
+    """A date, or none, for every row of the panel, and the first row of the data of each; raises as `numbers_of`.
+
+    Last comes `never` where it is a word that the column holds: it was read as no date.
+    """
+    table = _again(data, panel, unit, column, role)
+    word = word_of_never(never, table.series(column, role))
+    found = times(table, column, role, allow_missing=True, word=word)
     values = np.where(found.missing, np.iinfo(np.int64).min, found.values)
     first = np.unique(identifiers(table, unit, "unit").codes, return_index=True)[1]
     one = _constant(table, panel, unit, column, role, values)
     missing = one == np.iinfo(np.int64).min
     place = _constant(table, panel, unit, column, role, first[identifiers(table, unit, "unit").codes])
-    return Times(one, missing, found.is_date, found.zone), place
+    return Times(one, missing, found.is_date, found.zone), place, word
 
 
 def _refuse_changed(table: Table, panel: Panel, unit: str | None, outcome: str) -> None:
@@ -79,8 +86,9 @@ def _refuse_changed(table: Table, panel: Panel, unit: str | None, outcome: str) 
         )
 
 
-def _again(data: Any, panel: Panel, unit: str | None, column: str, *others: str) -> Table:
-    table = open_table(data, needed=[c for c in dict.fromkeys([unit, column, *others]) if c is not None])
+def _again(data: Any, panel: Panel, unit: str | None, column: str, role: str, outcome: str | None = None) -> Table:
+    roles = {outcome: "outcome", column: role, unit: "unit"}
+    table = open_table(data, needed={name: what for name, what in roles.items() if name is not None})
     if table.n != panel.rows:
         raise InputError(
             f"the data had {panel.rows:,} rows when the effect was estimated, and have {table.n:,} now",

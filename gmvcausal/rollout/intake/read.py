@@ -91,7 +91,8 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
             )
     if found is not None:
         column = ask.first_treated if ask.treated is None else ask.treated
-        _tell(found, notes, dropped, column, rows.never, kept=not ask.absorbing, word=rows.word)
+        who = "rows" if ask.unit is None else "units"
+        _tell(found, notes, dropped, column, rows.never, kept=not ask.absorbing, word=rows.word, who=who)
     moving: dict[str, int] = {}
     name, cluster_code = clusters(rows.further, layout, ask.cluster, ask.unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
@@ -185,17 +186,22 @@ def _start_of_flags(on: FloatArray, layout: Layout) -> IntArray:
 
 
 def _tell(
-    found: Cohorts, notes: list[str], dropped: dict[str, int], column: str, never: Any, *, kept: bool, word: str | None
-) -> None:
-    """Notes and counts of what was read; `kept` where the estimator takes units treated from the first period on, and
-    `word` the text that was read as missing.
+    found: Cohorts, notes: list[str], dropped: dict[str, int], column: str, never: Any, *, kept: bool, word: str | None,
+    who: str,
+) -> None:  # fmt: skip
+    """Notes and counts of what was read; `kept` where the estimator takes units treated from the first period on,
+    `word` the text that was read as missing, and `who` what is counted: units or rows.
     """
     if found.undated:
         where = "missing or infinite" if word is None else f"missing, infinite or {word!r}"
-        notes.append(f"{found.undated:,} units count as never treated: {column!r} is {where} there")
+        notes.append(f"{found.undated:,} {who} count as never treated: {column!r} is {where} there")
     if never is not None:
         # A code that no unit holds is likely a slip.
-        held = f"{found.coded:,} units count as never treated: they hold" if found.coded else "no unit holds"
+        held = (
+            f"{found.coded:,} {who} count as never treated: they hold"
+            if found.coded
+            else f"no {who.removesuffix('s')} holds"
+        )
         notes.append(f"{held} the code never={never!r} in {column!r}")
     if found.zero_is_never:
         notes.append(
@@ -203,10 +209,10 @@ def _tell(
         )
     if found.late:
         notes.append(
-            f"{found.late:,} units are first treated after the last period and count as untreated in these data"
+            f"{found.late:,} {who} are first treated after the last period, so they are untreated in these data"
         )
     if found.always and kept:
-        notes.append(f"{found.always:,} units are under the tactic from the first period on and are kept as such")
+        notes.append(f"{found.always:,} {who} are under the tactic from the first period on and are kept as such")
     elif found.always:
         dropped["already treated at the start"] = found.always
     if found.excluded:

@@ -15,6 +15,7 @@ from gmvcausal.rollout.intake.layout import Layout
 
 _CELLS = 250_000_000  # rows x periods: 2 GB
 _LEAST = 2  # rows a period, on average
+FOLLOWS = "follows units over time, and unit=None says that nobody is seen twice"
 _NEEDS_UNITS = ("treated", "stack", "dedupe", "size", "coordinates", "dose", "eligible", "exposed", "edges")
 
 
@@ -30,7 +31,7 @@ def refuse(options: Mapping[str, Any], estimators: Sequence[str]) -> None:
     """
     if options["estimator"] not in estimators:
         raise InputError(
-            f"estimator={options['estimator']!r} follows units over time, and unit=None says that nobody is seen twice",
+            f"estimator={options['estimator']!r} {FOLLOWS}",
             remedy=f"use estimator={estimators[0]!r}" + "".join(f" or {name!r}" for name in estimators[1:3]),
         )
     if options["treated"] is not None:

@@ -106,7 +106,7 @@ def _read(result: DidResult, column: str) -> FloatArray:
     o, panel = result.manifest.options, result.panel
     if o["missing"] == "raise":
         remedy = "write 0 where nothing was bought, or call did with missing='zero' if that is what missing means here"
-        numeric(open_table(result.origin.data, needed=[column]), column, column, missing=remedy)
+        numeric(open_table(result.origin.data, needed={column: column}), column, column, missing=remedy)
     ask = Ask(
         outcome=column,
         unit=o["unit"],

@@ -136,17 +136,21 @@ def lots_of(panel: Panel, options: Options, estimate: float, asked: str = "treat
 
 def refuse(panel: Panel, options: Options, asked: str) -> None:
     """Refuse designs without dates of treatment that could be other dates; `asked` is what they cannot have."""
-    why = ""
+    why, remedy = "", "use estimator='callaway_santanna' or 'twfe'"
     if panel.stack is not None:
-        why = "campaigns are stacked"
+        why, remedy = "campaigns are stacked", "call did on the rows of one campaign, without stack="
     elif options.estimator == "naive":
         why = "the naive comparison has no control group"
     elif options.estimator.endswith(("synthetic_control", "synthetic_did")):
         why = "synthetic comparisons have placebo runs of their own, placebos()"
     elif panel.on is not None and not absorbing(panel):
         why = "the treatment switches off again"
+        remedy = (
+            "give the first start of each unit as first_treated=, in place of treated=: that is the effect of having "
+            "started, whatever came after"
+        )
     if why:
-        raise DesignError(f"{asked}, because {why}", remedy="use estimator='callaway_santanna' or 'twfe'")
+        raise DesignError(f"{asked}, because {why}", remedy=remedy)
 
 
 def absorbing(panel: Panel) -> bool:

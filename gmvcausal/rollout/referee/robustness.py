@@ -25,6 +25,8 @@ from gmvcausal.rollout.fitted import IntArray, Options
 from gmvcausal.rollout.intake import winsor
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.per_unit import labels_of
+from gmvcausal.rollout.intake.rows import FOLLOWS
+from gmvcausal.rollout.methods import METHODS
 from gmvcausal.rollout.referee.placebo_test import first_of
 from gmvcausal.rollout.referee.reassigned import cut, refuse
 from gmvcausal.stats.small_sample import Spread
@@ -203,6 +205,8 @@ def _specs(
             name = f"estimator {other.replace('_', ' ')}"
             if panel.covariates is not None and other not in CONDITIONAL:
                 refused.append((name, "it takes no covariates"))
+            elif panel.crossed and not METHODS[other].crossed:
+                refused.append((name, f"it {FOLLOWS}"))
             elif panel.exposed is not None:
                 refused.append((name, "it takes no exposed units"))
             else:
@@ -222,7 +226,7 @@ def _quiet_periods(result: DidResult, column: str) -> IntArray:
     """Columns of the panel without a promotion."""
     origin, panel = result.known_origin(), result.panel
     time = str(result.manifest.options["time"])
-    table = open_table(origin.data, needed=list(dict.fromkeys([time, column])))
+    table = open_table(origin.data, needed={column: "promotion", time: "time"})
     on, when = flags(table, column, "promotion").astype(bool), times(table, time, "time").values
     place = np.minimum(np.searchsorted(panel.grid.values, when), len(panel.grid.values) - 1)
     if (panel.grid.values[place] != when).any():

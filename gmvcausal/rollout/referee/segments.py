@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gmvcausal.rollout.result import DidResult
 
 MOST_LEVELS = 50
+# Options that name the columns by which treated and controls are told apart.
+_DESIGN = ("outcome", "unit", "time", "first_treated", "treated", "stack", "dose", "eligible", "exposed")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -96,7 +98,7 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
     assert column is not None
     how = None if how is None else one_of("adjust", how, ("holm", "bh"))
     panel, options = result.panel, result.options
-    used = {options_column for k in ("outcome", "unit", "time", "first_treated", "treated", "stack")
+    used = {options_column for k in _DESIGN
             if (options_column := result.manifest.options.get(k)) is not None}  # fmt: skip
     if column in used:
         raise InputError(
