@@ -155,7 +155,7 @@ METHODS: dict[str, Method] = {
         "units; slopes, and comparisons between doses, need more (strong parallel trends): at every dose, those who "
         "got another one would have gained what those who got it gained; no effect before the start (beyond the "
         "stated anticipation); one unit's treatment leaves the others alone",
-        takes=_LINEAR | {"control", "base_period", "dose"},
+        takes=frozenset({"assignment", "control", "base_period", "dose"}),
     ),
     "triple": Method(
         triple,

@@ -161,7 +161,7 @@ def test_csdid_given_covariates(adjustment: str) -> None:
 @pytest.mark.parametrize("adjustment", list(GIVEN))
 def test_standard_errors_given_covariates_are_derivatives(adjustment: str) -> None:
     """Each row's weight a little up and a little down, clusters above the row."""
-    frame = people(n=90, places=26, periods=3, seed=11)[["period", "gmv", "first_treated", "place", "w"]]
+    frame = people(n=160, places=26, periods=3, seed=11, treated=0.5)[["period", "gmv", "first_treated", "place", "w"]]
     frame["first_treated"] = frame["first_treated"].where(frame["first_treated"].isna(), 3.0)
     frame["x"] = np.random.default_rng(1).normal(0, 1, len(frame)) + 0.4 * frame["first_treated"].notna()
     options: dict[str, Any] = {"covariates": ["x"], "adjustment": adjustment, "weights": "w", "cluster": "place"}

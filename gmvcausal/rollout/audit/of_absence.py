@@ -23,7 +23,8 @@ def attrition(case: Case) -> Check | None:
         return None
     if panel.moments is not None:
         return Check("attrition", "passed", "every unit is seen in every period", 0.0, 0.0)
-    y = panel.y[panel.start >= UNTREATED] if panel.stack is None else panel.y
+    used = np.ones(len(panel.start), dtype=bool) if panel.stack is not None else panel.taken
+    y = panel.y[used]
     present = np.isfinite(y)
     if panel.stack is not None:
         # A stacked window ends with its campaign, so a column is absent for the whole campaign by design.
@@ -33,7 +34,7 @@ def attrition(case: Case) -> Check | None:
         absent = 1 - float(present.mean())
     if absent <= 0:
         return Check("attrition", "passed", "every unit is seen in every period", 0.0, 0.0)
-    treated = case.fitted.treated[panel.start >= UNTREATED] if panel.stack is None else case.fitted.treated
+    treated = case.fitted.treated[used]
     rates = tuple(1 - float(present[side].mean()) if side.any() else math.nan for side in (treated, ~treated))
     message = (
         f"{absent:.1%} of unit-periods are absent ({rates[0]:.1%} of treated units', {rates[1]:.1%} of the others')"

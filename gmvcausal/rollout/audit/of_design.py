@@ -122,12 +122,17 @@ def ineligible_moved(case: Case) -> Check | None:
 
 def lost_units(case: Case) -> Check | None:
     """Treated units that no comparison reaches, because rows are absent at their base or for all controls."""
-    lost = case.fitted.lost_units
-    if not lost:
+    spillover, word = case.fitted.spillover, "rows" if case.panel.crossed else "units"
+    counts = [("treated", case.fitted.lost_units, int(case.fitted.treated.sum()))]
+    if spillover is not None:
+        counts.append(("exposed", spillover.lost, spillover.units + spillover.early))
+    lacking = [(kind, lost, lost / max(of, lost)) for kind, lost, of in counts if lost]
+    if not lacking:
         return None
-    share = lost / max(int(case.fitted.treated.sum()), lost)
-    message = (
-        f"{lost:,} treated units ({share:.0%}) enter no comparison: they or all controls are absent in the base period"
+    share = max(part for *_, part in lacking)
+    told = " and ".join(f"{lost:,} {kind} {word} ({part:.0%})" for kind, lost, part in lacking)
+    message = f"{told} enter no comparison: they or all controls are absent " + (
+        "in the base period or in theirs" if case.panel.crossed else "in the base period"
     )
     remedy = "the effect and its total do not cover them: supply the missing rows, or say so beside the number"
     return Check("lost_units", judge("lost_units", share), message, share, bound("lost_units"), remedy)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case, retry
-from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.rollout.intake import winsor
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.ratios.poisson import poisson
@@ -31,9 +31,9 @@ MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 def leverage(case: Case) -> Check | None:
     """Does one unit carry the result?"""
     panel = case.panel
-    if 0 in case.fitted.estimates.special:
+    if 0 in case.fitted.estimates.special and min(case.fitted.clusters) < MIN_CLUSTERS:
         return Check(
-            "leverage", "not_run", "with a handful of treated clusters each of them carries much of the estimate"
+            "leverage", "not_run", "with a handful of clusters on a side each of them carries much of the estimate"
         )
     by_unit = np.bincount(panel.unit_code, case.fitted.influence())
     total = float(by_unit @ by_unit)

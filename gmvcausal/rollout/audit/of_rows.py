@@ -11,6 +11,7 @@ from gmvcausal.rollout.audit.case import Case, p_text
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.effects import group_time
+from gmvcausal.rollout.group_time.tables import sides_of
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.stats.inference import p_value
 
@@ -36,8 +37,7 @@ def composition(case: Case) -> Check | None:
         seen, start, np.arange(len(start)), None, panel.grid.position, control, "universal", case.options.anticipation
     )
     part = aggregate.simple(effects)
-    sides = [aggregate.cluster_counts(g, effects, np.arange(len(start)))[0] for g in (part.cohorts, part.controls)]
-    if min(sides) < MIN_CLUSTERS:
+    if min(int(side[0]) for side in sides_of(effects, part.cells, np.arange(len(start)))) < MIN_CLUSTERS:
         return Check("composition", "not_run", f"fewer than {MIN_CLUSTERS} clusters are treated, or are controls")
     cov, spread = effects.uncertainty(part.rows)
     se = np.sqrt(np.diag(cov)) * spread.factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,6 +68,16 @@ def headline(
         method=found.method,
         withheld="" if len(terms_told) == k else few + "only the headline, from placebo runs, has an interval",
     )
+
+
+def lacking(terms: Sequence[str], told: Collection[int], how: str) -> str:
+    """Which terms have no interval of the kind that the others have; empty where all have one."""
+    rest = [term for k, term in enumerate(terms) if k not in told]
+    if not rest:
+        return ""
+    if len(told) == 1:
+        return f"only the headline has {how}"
+    return f"{' and '.join(rest)} {'has' if len(rest) == 1 else 'have'} none: the others have {how}"
 
 
 def same_number(estimate: FloatArray) -> list[int]:

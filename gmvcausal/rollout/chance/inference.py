@@ -8,7 +8,7 @@ import numpy as np
 
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS
-from gmvcausal.rollout.chance.headline import same_number
+from gmvcausal.rollout.chance.headline import lacking, same_number
 from gmvcausal.rollout.chance.placebo import followed
 from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
@@ -155,7 +155,7 @@ def _told(fitted: Fitted, limits: dict[int, wild.Limits], p: dict[int, float], m
     cov = e.cov.copy()
     # The other aggregates would show t intervals beside another method's: none rather than two kinds in a table.
     cov[rest], cov[:, rest] = np.nan, np.nan
-    withheld = "only the headline has an interval by the method that was asked for" if rest else ""
+    withheld = lacking(e.term, limits, "an interval by the method that was asked for")
     estimates = replace(e, cov=cov, special=limits, special_p=p, method=method, withheld=withheld)
     return replace(fitted, estimates=estimates)
 
@@ -256,7 +256,7 @@ def _spatial(panel: Panel, options: Options, fitted: Fitted) -> Fitted:
         "Welch's degrees of freedom"
     )
     note = "tables by event time, cohort and period have standard errors by cluster, without distance"
-    withheld = "only the headline has a standard error by distance" if k < len(e.term) else ""
+    withheld = lacking(e.term, range(k), "a standard error by distance")
     # Intervals of their own that other terms had (per cent) know no distance either.
     special = {t: limits for t, limits in e.special.items() if t < k}
     p = {t: value for t, value in e.special_p.items() if t < k}

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.rollout.dose.rows import Doses, Row, series, weighted
 from gmvcausal.rollout.fitted import Options, Series
-from gmvcausal.rollout.group_time.aggregate import cluster_counts
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
 from gmvcausal.rollout.group_time.effects import Effects, compared, drop_empty
 from gmvcausal.rollout.group_time.from_units import FromUnits
+from gmvcausal.rollout.group_time.tables import sides_of, units_behind
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import groups_of_clusters
@@ -48,6 +48,10 @@ def saturated(panel: Panel, options: Options, control: str) -> Doses:
     if (groups_of_clusters(group, panel.cluster, len(pairs) + 1) > len(pairs)).any():
         kin = np.append(np.unique(starts, return_inverse=True)[1], len(np.unique(starts)))
     effects = compared(cells_on(options.base_period), group, panel.y, panel.cluster, panel.weight, kin)
+    if isinstance(effects, FromUnits) and effects.lost.any():
+        # Units that no comparison reaches weigh in no mean over doses.
+        left = np.where(effects.lost, -1, group)
+        effects = compared(cells_on(options.base_period), left, panel.y, panel.cluster, panel.weight, kin)
     table = _Table(effects, starts, doses, panel)
     at = np.unique(doses[np.unique(effects.cells.cohort[effects.cells.event >= 0])])
 
@@ -83,16 +87,11 @@ class _Table:
         self.lower[order[follows]] = order[follows - 1]
 
     def _counts(self, cells: IntArray, controls: bool) -> int:
-        """Clusters in the groups behind cells, or in their controls."""
-        groups = np.zeros((1, len(self.effects.n)), dtype=bool)
-        if controls:
-            groups[0] = self.effects.cells.controls[cells].any(axis=0)
-        else:
-            groups[0, self.effects.cells.cohort[cells]] = True
-        return int(cluster_counts(groups, self.effects, self.panel.cluster)[0])
+        """Clusters behind cells, or among their controls."""
+        return int(sides_of(self.effects, [cells], self.panel.cluster)[controls][0])
 
     def _units(self, cells: IntArray) -> int:
-        return int(self.effects.n[np.unique(self.effects.cells.cohort[cells])].sum())
+        return units_behind(self.effects, cells)
 
     def level(self, dose: float) -> Row:
         """ATT at a dose: all post cells of units with it, by their number."""

@@ -63,24 +63,26 @@ class Aggregates:
     estimate : ndarray, shape (a,)
     rows : ndarray, shape (a, K + G)
         Loadings on cells and shares, for covariance and influence.
-    cohorts : ndarray of bool, shape (a, G)
-        Which cohorts contribute.
-    controls : ndarray of bool, shape (a, H)
-        Which groups serve as their controls.
+    n_cells : int
+        K.
     """
 
     at: IntArray
     estimate: FloatArray
     rows: FloatArray
-    cohorts: NDArray[np.bool_]
-    controls: NDArray[np.bool_]
+    n_cells: int
+
+    @property
+    def cells(self) -> list[IntArray]:
+        """The cells behind each row."""
+        return [np.flatnonzero(row) for row in self.rows[:, : self.n_cells]]
 
 
-Part = tuple[float, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]
+Part = tuple[float, FloatArray]
 
 
 def size_weighted(effects: Effects, inside: NDArray[np.bool_], seen: FloatArray | None = None) -> Part:
-    """Cohort-size weighted mean of the cells `inside`: estimate, row, contributing cohorts, their controls.
+    """Cohort-size weighted mean of the cells `inside`: estimate and row.
 
     With `seen`, shape (K,), the share of its cohort that each cell holds counts too, as known.
     """
@@ -93,8 +95,7 @@ def size_weighted(effects: Effects, inside: NDArray[np.bool_], seen: FloatArray 
     row = np.zeros(k + len(shares))
     row[at] = weight / total
     row[k:] = np.bincount(cohort, part * (att - estimate) / total, minlength=len(shares))
-    cohorts = np.bincount(cohort, minlength=len(shares)) > 0
-    return estimate, row, cohorts, np.asarray(effects.cells.controls[at].any(axis=0))
+    return estimate, row
 
 
 def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregates:
@@ -104,12 +105,10 @@ def _by(effects: Effects, key: IntArray, inside: NDArray[np.bool_]) -> Aggregate
 
 
 def _collect(at: IntArray, parts: list[Part], effects: Effects) -> Aggregates:
-    g = len(effects.shares)
+    k, g = len(effects.att), len(effects.shares)
     return Aggregates(
-        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), len(effects.att) + g),
-        np.array([p[2] for p in parts], dtype=bool).reshape(len(parts), g),
-        np.array([p[3] for p in parts], dtype=bool).reshape(len(parts), g + 1),
-    )  # fmt: skip
+        at, np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).reshape(len(parts), k + g), k
+    )
 
 
 def post(effects: Effects) -> NDArray[np.bool_]:
@@ -155,10 +154,8 @@ def by_cohort(effects: Effects) -> Aggregates:
 def mean_of(parts: Aggregates, keep: NDArray[np.bool_] | None = None) -> Aggregates:
     """Plain mean over rows (event times, periods)."""
     use = np.ones(len(parts.at), dtype=bool) if keep is None else keep
-    return Aggregates(
-        np.array([0]), np.array([parts.estimate[use].mean()]), parts.rows[use].mean(axis=0)[None, :],
-        np.atleast_2d(parts.cohorts[use].any(axis=0)), np.atleast_2d(parts.controls[use].any(axis=0)),
-    )  # fmt: skip
+    rows = parts.rows[use].mean(axis=0)[None, :]
+    return Aggregates(np.array([0]), np.array([parts.estimate[use].mean()]), rows, parts.n_cells)
 
 
 def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
@@ -169,17 +166,7 @@ def mean_of_cohorts(parts: Aggregates, effects: Effects) -> Aggregates:
     estimate = float(share @ parts.estimate / total)
     row = (share / total) @ parts.rows
     row[k + parts.at] += (parts.estimate - estimate) / total
-    return Aggregates(
-        np.array([0]), np.array([estimate]), row[None, :],
-        np.atleast_2d(parts.cohorts.any(axis=0)), np.atleast_2d(parts.controls.any(axis=0)),
-    )  # fmt: skip
-
-
-def cohorts_of_cells(effects: Effects) -> NDArray[np.bool_]:
-    """The one cohort behind each cell, shape (K, G)."""
-    out = np.zeros((len(effects.att), len(effects.shares)), dtype=bool)
-    out[np.arange(len(out)), effects.cells.cohort] = True
-    return out
+    return Aggregates(np.array([0]), np.array([estimate]), row[None, :], k)
 
 
 def most_units(live: NDArray[Any], cohort: IntArray, count: FloatArray, n_cohorts: int) -> FloatArray:

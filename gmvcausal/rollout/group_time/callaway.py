@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.headline import NO_RUNS, Runs, headline
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import Fitted, Options, Series, control_rule, no_stack
@@ -18,6 +17,7 @@ from gmvcausal.rollout.group_time.effects import group_time, rebase
 from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.group_time.given import given, idle_note, trimmed_note
+from gmvcausal.rollout.group_time.left_out import lost_cohorts, nothing_compared, without, without_controls
 from gmvcausal.rollout.group_time.spillover import beside_spillover, reach
 from gmvcausal.rollout.group_time.tables import Compared, cell_series, effect_series, sides_of
 from gmvcausal.rollout.intake.cohorts import check_variation
@@ -41,12 +41,14 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         panel.crossed,
     )  # fmt: skip
     if not effects.cells.post.any():
-        raise DesignError(
-            "no treated period has both a period before and a control unit, so no effect is identified",
-            remedy="supply earlier periods, later periods or untreated units",
-        )
-    lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(0, dtype=bool)
-    notes += lost_cohorts(panel, lost, "in the base period") + trimmed_note(effects) + idle_note(panel, effects)
+        raise nothing_compared(panel, effects)
+    lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(len(panel.start), dtype=bool)
+    notes += (
+        lost_cohorts(panel, lost, "in the base period")
+        + without_controls(panel, effects)
+        + trimmed_note(effects)
+        + idle_note(panel, effects)
+    )
     untreated = effects.group == len(effects.n) - 1
     treated = (effects.group >= 0) & ~untreated & (panel.start >= 0)
     universal = partial(rebase, effects, position, control, "universal", options.anticipation, reached)
@@ -57,7 +59,9 @@ def callaway_santanna(panel: Panel, options: Options) -> Fitted:
         universal,
         PERSON_TERMS if panel.crossed else ATT_TERMS,
         lambda estimate: (
-            Runs(why=NO_RUNS) if panel.covariates is not None else placebo(panel, options, estimate, "last")
+            Runs(why=NO_RUNS)
+            if panel.covariates is not None
+            else placebo(without(panel, lost), options, estimate, "last")
         ),
         treated,
         untreated if untreated.any() else treated,
@@ -120,7 +124,7 @@ def summarised(
     rows = np.vstack([p.rows for p in parts])
     cov, spread = effects.uncertainty(rows)
     # Counted are the groups that the headline compares: a last cohort without controls of its own is a control only.
-    sides = sides_of(effects, parts[0].cohorts, parts[0].controls, cluster)
+    sides = sides_of(effects, parts[0].cells, cluster)
     clusters = (int(sides[0][0]), int(sides[1][0]))
     estimate = np.concatenate([p.estimate for p in parts])
 
@@ -158,21 +162,3 @@ def summarised(
         rows=rows,
         per_cell=0 if by_unit is None else len(terms) - 1,
     )
-
-
-def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]:
-    """Say which treated units no comparison reaches: a cohort must not vanish from the answer in silence."""
-    if not lost.any():
-        return []
-    out, start = [], panel.start
-    treated = np.bincount(start[start >= 0])
-    gone = np.bincount(start[lost], minlength=len(treated))
-    for column in np.flatnonzero((gone > 0) & (gone == treated)):
-        out.append(
-            f"the {gone[column]:,} units first treated in {panel.grid.text(panel.grid.values[column])} enter no "
-            f"comparison, because they or all their control units are absent {where} or ever after"
-        )
-    some = int(gone[gone < treated].sum())
-    if some:
-        out.append(f"{some:,} treated units enter no comparison, because they are absent {where} or ever after")
-    return out

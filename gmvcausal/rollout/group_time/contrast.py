@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.rollout.group_time.aggregate import cluster_counts
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
 from gmvcausal.rollout.group_time.effects import grouped
 from gmvcausal.rollout.group_time.from_moments import FromMoments
@@ -103,22 +102,6 @@ class Contrast:
             rows[at - low, at] = 1.0
             out[at] = np.diag(self.covariance(rows))
         return out
-
-    def sides(self, cohorts: BoolArray, cluster: IntArray) -> tuple[IntArray, IntArray]:
-        """Clusters among the treated and among the controls, of eligible or ineligible units, whichever are fewer.
-
-        Parameters
-        ----------
-        cohorts : ndarray of bool, shape (a, G)
-        cluster : ndarray of int, shape (N,)
-        """
-        a, g = cohorts.shape
-        found = []
-        for at in (np.arange(g), np.arange(g, 2 * g), np.array([2 * g]), np.array([2 * g + 1])):
-            groups = np.zeros((a, 2 * g + 2), dtype=bool)
-            groups[:, at] = cohorts if len(at) == g and at[0] < 2 * g else True
-            found.append(cluster_counts(groups, self.both, cluster))
-        return np.minimum(found[0], found[1]), np.minimum(found[2], found[3])
 
     def rebased(self, position: IntArray, base_period: str, anticipation: int) -> Contrast:
         """The same data with another base period."""

@@ -92,6 +92,15 @@ class FromCovariates(FromUnits):
         """Whether all units enter every comparison of their group with the same covariates."""
         return self.complete and not self.covariates.moving
 
+    @property
+    def whole(self) -> bool:
+        """Whether all units of a group enter every comparison of it."""
+        return self._whole
+
+    def _met(self, k: int) -> tuple[NDArray[np.bool_], ...]:
+        given = np.isfinite(self.covariates.at(int(self.cells.base[k]))).all(axis=1)
+        return tuple(who & given for who in super()._met(k))
+
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Comparisons that share a fit."""

@@ -11,7 +11,7 @@ the rows behind that mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.rollout.chance.clustered import clustered_uncertainty
+from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.stats.small_sample import Spread
 
@@ -60,11 +61,23 @@ class FromRows(FromUnits):
         return np.asarray(self._sums[2][self.cells.cohort, self.cells.period])
 
     @property
-    def lost(self) -> BoolArray:
-        """Rows of cohorts that no post comparison reaches, shape (N,)."""
-        asked = np.unique(self.listed.cohort[self.listed.event >= 0])
-        reached = np.unique(self.cells.cohort[self.cells.event >= 0])
-        return np.isin(self.group, np.setdiff1d(asked, reached))
+    def whole(self) -> bool:
+        """Nobody is seen twice, so no cell has all rows of its groups."""
+        return False
+
+    def _met(self, k: int) -> tuple[BoolArray, ...]:
+        """Rows of the period of a cell, and rows of its base: its means are of different people."""
+        return self.column == self.cells.period[k], self.column == self.cells.base[k]
+
+    def unreached(self, which: Callable[[Cells], BoolArray]) -> BoolArray:
+        """Rows of cohorts that no comparison made reaches, and rows of others in periods not compared; shape (N,)."""
+        made, asked = which(self.cells), which(self.listed)
+        place = np.zeros((2, len(self.n) + 1, self.y.shape[1]), dtype=bool)  # the last group is of rows left out
+        for side, cells, inside in ((0, self.listed, asked), (1, self.cells, made)):
+            place[side, cells.cohort[inside], cells.period[inside]] = True
+        lost = place[0] & ~place[1]
+        lost[np.setdiff1d(self.listed.cohort[asked], self.cells.cohort[made])] = True
+        return np.asarray(lost[self.group, self.column])
 
     @cached_property
     def _four(self) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,7 @@ periods, and their sum in the first. Standard errors need the units, but only a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,18 +91,43 @@ class FromUnits:
         return np.asarray(size[:-1] / size.sum())
 
     @property
+    def whole(self) -> bool:
+        """Whether all units of a group enter every comparison of it."""
+        return self.complete
+
+    @cached_property
+    def _seen(self) -> BoolArray:
+        """Who is seen in every period, shape (T, N)."""
+        return np.ascontiguousarray(np.isfinite(self.y).T)
+
+    def _met(self, k: int) -> tuple[BoolArray, ...]:
+        """Units on which a cell rests, shape (N,) each: one set of them, or one for each of its periods."""
+        return (self._seen[self.cells.period[k]] & self._seen[self.cells.base[k]],)
+
+    def behind(self, at: IntArray) -> tuple[list[BoolArray], list[BoolArray]]:
+        """Treated and control units that some of the cells `at` compare, shape (N,): sets as of `_met`."""
+        sides: tuple[list[BoolArray], list[BoolArray]] = ([], [])
+        for k in at:
+            groups = np.zeros(len(self.n) + 1, dtype=bool)  # the last one is of units left out
+            groups[:-1] = self.cells.controls[k]
+            met = self._met(int(k))
+            for side, inside in zip(sides, (self.group == self.cells.cohort[k], groups[self.group]), strict=True):
+                found = [who & inside for who in met]
+                side[:] = [a | b for a, b in zip(side, found, strict=True)] if side else found
+        return sides
+
+    def unreached(self, which: Callable[[Cells], BoolArray]) -> BoolArray:
+        """Units of the cohorts that some comparison was meant for, and that no comparison made reaches; shape (N,)."""
+        out = np.isin(self.group, np.unique(self.listed.cohort[which(self.listed)]))
+        made = np.flatnonzero(which(self.cells))
+        if self.whole:
+            return np.asarray(out & ~np.isin(self.group, self.cells.cohort[made]))
+        return out & ~self.behind(made)[0][0] if len(made) else out
+
+    @property
     def lost(self) -> BoolArray:
         """Treated units that no post comparison reaches, because they or all their controls are absent; shape (N,)."""
-        out = np.zeros(len(self.group), dtype=bool)
-        asked, post = self.listed.post, self.cells.post
-        for g in np.unique(self.listed.cohort[asked]):
-            own, units = post & (self.cells.cohort == g), self._members[g]
-            out[units] = not (self.complete and own.any())
-            if own.any() and not self.complete:
-                y = self.y[units]
-                after = np.isfinite(y[:, self.cells.period[own]]).any(axis=1)
-                out[units] = ~(after & np.isfinite(y[:, self.cells.base[own][0]]))
-        return out
+        return self.unreached(lambda cells: cells.post)
 
     def _changes(self, units: IntArray) -> FloatArray:
         """Outcomes less each unit's own mean, periods first, shape (T, units): the level would cost digits."""

@@ -21,8 +21,9 @@ from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, Seri
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.cells import Reached
 from gmvcausal.rollout.group_time.effects import Effects, exposed_groups, group_time
+from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.rollout.group_time.given import given
-from gmvcausal.rollout.group_time.tables import cell_series, effect_series
+from gmvcausal.rollout.group_time.tables import cell_series, effect_series, sides_of
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
@@ -44,6 +45,8 @@ class Spillover:
         Exposed and never treated; treated after having been exposed; neither treated nor exposed.
     unit_periods : int
         Exposed and not treated, in the data used.
+    lost : int
+        Exposed units that no comparison reaches.
     """
 
     event: Callable[[], Series]
@@ -54,6 +57,7 @@ class Spillover:
     early: int
     clean: int
     unit_periods: int
+    lost: int
 
 
 def reach(panel: Panel, control: str) -> Reached:
@@ -119,9 +123,7 @@ def beside_spillover(
     seen = (aggregate.by_units_seen(effects, spill) if panel.weight is None else None) or overall
     total = direct[found.per_cell : found.per_cell + 1] + ratio * seen.rows
     cov, spread = effects.uncertainty(np.vstack([direct, overall.rows, total]))
-    exposed, clean_side = (
-        int(aggregate.cluster_counts(g, effects, panel.cluster)[0]) for g in (overall.cohorts, overall.controls)
-    )
+    exposed, clean_side = (int(side[0]) for side in sides_of(effects, overall.cells, panel.cluster))
     point = np.array([overall.estimate[0], estimates.estimate[found.per_cell] + ratio * seen.estimate[0]])
     made = _beside(estimates, point, cov, spread, (exposed, clean_side), (treated_cells, periods))
     naive = _naive(panel, options)
@@ -136,6 +138,13 @@ def beside_spillover(
         notes.append(
             f"{int(early.sum()):,} treated units were exposed before their own start: they are measured from before "
             "the exposure, and count as exposed until they start"
+        )
+
+    lost = _lost(effects)
+    if lost:
+        notes.append(
+            f"{lost:,} exposed units enter no comparison, because they or all their controls are absent in the period "
+            "before their exposure or ever after: the spillover and the total do not cover them"
         )
 
     def event() -> Series:
@@ -156,9 +165,17 @@ def beside_spillover(
         int(early.sum()),
         clean,
         periods,
+        lost,
     )
     per_cell = made.term.index("total")
     return replace(found, estimates=made, event=own_event, spillover=spillover, per_cell=per_cell), notes
+
+
+def _lost(effects: Effects) -> int:
+    """Exposed units that no comparison after their exposure reaches."""
+    if not isinstance(effects, FromUnits):
+        return 0
+    return int(effects.unreached(lambda cells: ~cells.own & (cells.event >= 0)).sum())
 
 
 def _beside(

@@ -16,8 +16,9 @@ from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.headline import Runs
 from gmvcausal.rollout.chance.placebo import MIXED, followed, placebo
 from gmvcausal.rollout.fitted import Fitted, FloatArray, IntArray, Options, no_stack
-from gmvcausal.rollout.group_time.callaway import lost_cohorts, summarised
+from gmvcausal.rollout.group_time.callaway import summarised
 from gmvcausal.rollout.group_time.contrast import BoolArray, contrast
+from gmvcausal.rollout.group_time.left_out import lost_cohorts, without
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import NOT_LATER, Panel
 
@@ -56,7 +57,7 @@ def triple(panel: Panel, options: Options) -> Fitted:
         effects,
         lambda: effects.rebased(position, "universal", options.anticipation),
         TERMS,
-        lambda estimate: _runs(replace(panel, start=start, y=y), options, estimate),
+        lambda estimate: _runs(without(replace(panel, start=start, y=y), effects.lost), options, estimate),
         treated,
         inside & ~treated,
     )

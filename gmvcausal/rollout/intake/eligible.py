@@ -17,6 +17,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _BLANK = -1.0
+_ALIKE = 1e-9  # of a dose: what arithmetic leaves, far below any amount of money
 
 
 def read_eligible(table: Table, layout: Layout, column: str) -> BoolArray:
@@ -98,3 +99,19 @@ def read_dose(table: Table, layout: Layout, column: str, start: IntArray, dated:
             counted=True,
         )
     return np.where(start >= 0, dose, 0.0)
+
+
+def merge_alike(dose: FloatArray, notes: list[str]) -> FloatArray:
+    """Doses that differ by no more than rounding are one: 10 and 10.000000000000002 would have a step between them."""
+    values, code, size = np.unique(dose, return_inverse=True, return_counts=True)
+    apart = np.diff(values) > _ALIKE * values[1:]
+    group = np.r_[0, np.cumsum(apart)]
+    if group[-1] + 1 == len(values):
+        return dose
+    # Of each group the value that most units have, the smallest of several.
+    order = np.lexsort((values, -size, group))
+    kept = values[order][np.unique(group[order], return_index=True)[1]]
+    gone = len(values) - len(kept)
+    what = "dose that differs" if gone == 1 else "doses that differ"
+    notes.append(f"{gone:,} {what} from another by rounding only (less than {_ALIKE:g} of it) read as that one")
+    return np.asarray(kept[group][code], dtype=float)

@@ -62,6 +62,29 @@ def clusters(
     return cluster, np.unique(found.codes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
+def started_apart(start: IntArray, cluster: IntArray, column: str, name: str) -> list[str]:
+    """Where rows are people: warn, and note, that dates differ within the place by which they are clustered.
+
+    A date written only on those who took the tactic up makes them their own neighbours' treated: who takes it up then
+    passes for an effect.
+    """
+    used = start != ALWAYS
+    low = np.full(int(cluster.max()) + 1, np.iinfo(np.int64).max)
+    high = np.full(len(low), ALWAYS)
+    np.minimum.at(low, cluster[used], start[used])
+    np.maximum.at(high, cluster[used], start[used])
+    several = int((low < high).sum())
+    if not several:
+        return []
+    said = (
+        f"{column!r} varies within {several:,} of {len(low):,} values of {name!r}: it must be the start of the place, "
+        "for all of its rows, not of those alone who took the tactic up. Only where parts of a place started at "
+        "different dates is this right"
+    )
+    warnings.warn(said, GmvCausalWarning, stacklevel=5)
+    return [said]
+
+
 def _coarser(further: Further, layout: Layout, column: str, start: IntArray, moving: dict[str, int]) -> IntArray | None:
     """Codes of `column` if it is coarser than the unit and decides who is treated when; else None."""
     try:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments, from_arrays
-from gmvcausal.rollout.intake.cohorts import Cohorts
+from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.covariates import Covariates
 from gmvcausal.rollout.intake.grid import Grid
 
@@ -119,6 +119,12 @@ class Panel:
     exposed: IntArray | None = None
     crossed: bool = False
     row_of: IntArray | None = None
+
+    @property
+    def taken(self) -> NDArray[np.bool_]:
+        """Rows that a comparison may take: treated, untreated, or exposed to others' treatment; shape (R,)."""
+        used = self.start >= UNTREATED
+        return used if self.exposed is None else used | (self.exposed >= 0)
 
     @property
     def n_clusters(self) -> int:

@@ -14,9 +14,10 @@ from gmvcausal.frames.table import is_relation
 from gmvcausal.frames.workspace import Workspace
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
+from gmvcausal.rollout.intake.eligible import merge_alike
 from gmvcausal.rollout.intake.gathered import NEVER, Ask, Rows
 from gmvcausal.rollout.intake.layout import Layout
-from gmvcausal.rollout.intake.levels import ROW, clusters, unused_coarser
+from gmvcausal.rollout.intake.levels import ROW, clusters, started_apart, unused_coarser
 from gmvcausal.rollout.intake.memory import check_column, from_table
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
 from gmvcausal.rollout.intake.scan import MEMORY, by_row, scan
@@ -103,6 +104,8 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     coarser = unused_coarser(rows.further, layout, {*ask.needed, name}, start) if finest else ()
     if ask.unit is None:
         notes.append(CROSSED + (ALONE if finest else ""))
+        if not finest and ask.first_treated is not None:
+            notes += started_apart(start, cluster_code, str(ask.first_treated), name)
     notes += rows.notes
     if layout.grid.note:
         notes.append(layout.grid.note)
@@ -140,7 +143,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         dropped=dropped,
         meta=meta,
         covariates=rows.covariates,
-        dose=None if rows.dose is None or later is None else rows.dose(start, later > NOT_LATER),
+        dose=None if rows.dose is None or later is None else merge_alike(rows.dose(start, later > NOT_LATER), notes),
         eligible=rows.eligible,
         later=None if rows.eligible is None else later,
         crossed=ask.unit is None,

@@ -16,8 +16,8 @@ from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
 from gmvcausal.rollout.fitted import Fitted, Options, Series, no_stack
-from gmvcausal.rollout.group_time.callaway import lost_cohorts
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
+from gmvcausal.rollout.group_time.left_out import lost_cohorts
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.regression.cell_effects import CellEffects

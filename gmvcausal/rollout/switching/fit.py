@@ -23,7 +23,7 @@ from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects, compared
 from gmvcausal.rollout.group_time.from_units import FromUnits
-from gmvcausal.rollout.group_time.tables import cell_series, effect_series
+from gmvcausal.rollout.group_time.tables import cell_series, effect_series, sides_of
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.switching.design import BoolArray, FloatArray, IntArray, Switches, cells_of, switches
 from gmvcausal.rollout.switching.steps import Compared, at_the_switch, back_again, compare
@@ -79,7 +79,7 @@ def switching(panel: Panel, options: Options) -> Fitted:
             "not switched",
             remedy="supply the rows before the switches, or more units",
         )
-    estimate, _, cohorts, controls = _per_unit_seen(effects)
+    estimate = _per_unit_seen(effects)[0]
     # Treatment has the same comparisons as the outcome: its effect is the periods under the tactic that a switch adds.
     dose = _per_unit_seen(of(on))[0]
     ratio = estimate / dose
@@ -91,10 +91,8 @@ def switching(panel: Panel, options: Options) -> Fitted:
 
     lost = effects.lost if isinstance(effects, FromUnits) else np.zeros(len(on), dtype=bool)
     state = _state(panel, on, found, effects, lost)
-    sides = (
-        int(aggregate.cluster_counts(cohorts[None], effects, cluster)[0]),
-        int(aggregate.cluster_counts(controls[None], effects, cluster)[0]),
-    )
+    treated, control = sides_of(effects, [np.flatnonzero(aggregate.post(effects))], cluster)
+    sides = int(treated[0]), int(control[0])
     estimates = _terms(panel, options, state, ratio, influence(), sides)
     by_cohort, by_period = aggregate.by_cohort(effects), aggregate.by_period(effects)
     stayers = ~found.switchers & (found.group >= 0)
