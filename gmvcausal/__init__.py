@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
+    from gmvcausal.targeting.saved import load_uplift
     from gmvcausal.targeting.verb import uplift
 
 # Public name -> (module, attribute); None as attribute means the module itself.
@@ -40,6 +41,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "datasets": ("gmvcausal.datasets", None),
     "did": ("gmvcausal.rollout.verb", "did"),
     "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
+    "load_uplift": ("gmvcausal.targeting.saved", "load_uplift"),
     "match": ("gmvcausal.observational.verb", "match"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
     "report": ("gmvcausal.present.report", "report"),
@@ -68,6 +70,7 @@ __all__ = [
     "datasets",
     "did",
     "honest_did",
+    "load_uplift",
     "match",
     "power",
     "report",

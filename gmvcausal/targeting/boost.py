@@ -48,7 +48,7 @@ def recipe(n: int, objective: str = "regression", *, effect: bool = False) -> Re
     Effects are smaller than outcomes and their pseudo-outcomes noisier, so that their trees are shallower and slower.
     """
     if effect:
-        return Recipe(60, 6, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
+        return Recipe(60, 3 if n < 50_000 else 6, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
     return Recipe(100, 15, 0.1, max(20, min(n // 200, 200)), 1.0, objective)
 
 
@@ -77,6 +77,7 @@ class Bins:
 
     def __init__(self, x: Matrix, categorical: Sequence[int], seed: int, threads: int) -> None:
         self.x = x
+        self.categorical = tuple(categorical)
         self._params = {
             "verbosity": -1,
             "deterministic": True,
@@ -186,7 +187,11 @@ class Trees:
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Trees:
         """What `to_dict` made."""
-        booster = lightgbm().Booster(model_str=found["text"]) if found["text"] else None
+        lgb = lightgbm()
+        try:
+            booster = lgb.Booster(model_str=str(found["text"])) if found["text"] else None
+        except lgb.basic.LightGBMError:
+            raise ValueError("the text is no model of LightGBM") from None
         return cls(booster, float(found["middle"]), float(found["spread"]), str(found["objective"]))
 
 

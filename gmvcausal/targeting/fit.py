@@ -13,7 +13,7 @@ from gmvcausal.targeting.boost import Bins, Matrix
 from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
-from gmvcausal.targeting.learners.task import Model, Task, effects, out_of_fold
+from gmvcausal.targeting.learners.task import Model, Task
 from gmvcausal.targeting.nuisance import Chances, Outcome, arm_means, cross_fit, cross_fit_chances, kind_of
 
 FloatArray = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Fit:
     model : Model or None
         None without features.
     centre : ndarray, shape (k,)
-        What is added to the model's effects, so that their mean is the average effect.
+        What is added to the model's effects, so that their mean is the average effect (0 for the causal forest).
     effects : ndarray, shape (n, k)
         Out of fold.
     threads : int
@@ -65,7 +65,7 @@ class Fit:
         """Effects of rows that no model has seen, shape (n, k)."""
         if self.model is None:
             return np.tile(self.centre, (len(x), 1))
-        return effects(self.model, len(self.outcomes), x, self.threads) + self.centre
+        return self.model.predict(x, self.threads) + self.centre
 
     def predict_outcomes(self, x: Matrix) -> FloatArray:
         """Predicted outcomes under every arm of rows that no model has seen, shape (n, k + 1)."""
@@ -113,11 +113,13 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
         e = t.propensity
     kind = kind_of(t.y)
     mu, outcomes = cross_fit(bins, fold, t.y, t.arm, t.arms, kind)
-    task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, chances, threads)
+    task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads)
     name, model, said = learn(task, learner)
     notes += said
-    own = out_of_fold(model, task)
-    centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
+    own = model.own(task)
+    centre = np.zeros(t.arms - 1)
+    if model.centred:
+        centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
     return Fit(fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads)
 
 

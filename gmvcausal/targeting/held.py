@@ -33,7 +33,7 @@ def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
     """
     held = model.held_out(test)
     t = held.trial
-    trained(model).refuse(_rows(t))
+    model.seen.refuse(_rows(t))
     return evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=t.cost, margin=t.margin,
         labels=[str(label) for label in t.labels], unit=model.asked.outcome, **options,
@@ -59,7 +59,7 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
     if column is not None:
         known += identifiers(open_table(data, needed=[column]), column, "group").labels.tolist()
     read = _reader(model, column, known)
-    trained_on = [("rows", trained(model))]
+    trained_on = [("rows", model.seen)]
     labels, margin = model.trial.labels, model.asked.margin
     if depth is None:
         return make_policy(read(data, False), margin=margin, labels=labels, trained_on=trained_on, read=read, **options)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.params import check
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Result
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.read import read_trial
 from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.learners.forest import Forest
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd
 
     from gmvcausal.targeting.evaluate import Evaluation
     from gmvcausal.targeting.policy import Policy
+    from gmvcausal.targeting.policy.seen import Seen
 
 FloatArray = NDArray[np.float64]
 
@@ -104,7 +110,30 @@ class Uplift(Result):
     @property
     def effects(self) -> FloatArray:
         """Each training row's effects by models that have not seen it, in the order of the data, shape (n, arms)."""
+        if not self.trial.n:
+            raise InputError("the rows that were learned from are not in the file", remedy="use predict(data)")
         return self.trial.in_table_order(self.fit.effects)
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What the model has seen, so that it is not judged by it."""
+        from gmvcausal.targeting.held import trained
+
+        return trained(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result to a file that `gc.load_uplift` reads: a zip of JSON, the trees as text, no pickled code.
+
+        The rows that were learned from are not in it, only a number for each that tells whether it is met again.
+
+        Raises
+        ------
+        DesignError
+            A causal forest, which cannot be stored without code.
+        """
+        from gmvcausal.targeting.saved import save
+
+        save(self, path)
 
     @property
     def baseline_words(self) -> str:
@@ -237,13 +266,29 @@ class Uplift(Result):
         )  # fmt: skip
 
     def predict_interval(self, data: Any, level: float = 0.95) -> FloatArray:
-        """Intervals of individual effects, where the learner has honest ones.
+        """Intervals of individual effects, where the learner has honest ones: the causal forest.
+
+        Parameters
+        ----------
+        data : frame, parquet path or DuckDB relation
+        level : float
+            Each holds a user's expected effect with this chance, one user at a time, in large samples.
+
+        Returns
+        -------
+        ndarray, shape (n, arms, 2)
+            Lower and upper limits.
 
         Raises
         ------
         DesignError
             The learner has none: boosted trees know no distribution of their errors for a single user.
         """
+        model = self.fit.model
+        if isinstance(model, Forest):
+            features = self.trial.features
+            table = open_table(data, needed=features.needed)
+            return model.interval(features.transform(table), 1 - check("level", level))
         raise DesignError(
             f"the learner {self.fit.learner!r} has no honest interval for a single user's effect",
             remedy="read intervals of groups on held-out data, m.evaluate(test); or pass learner='causal_forest'",

@@ -10,48 +10,71 @@ from numpy.typing import NDArray
 
 from gmvcausal.targeting.aipw import scores
 from gmvcausal.targeting.boost import Matrix, Trees, recipe
-from gmvcausal.targeting.learners.task import Task
+from gmvcausal.targeting.learners.task import ByFold, Task
 
 FloatArray = NDArray[np.float64]
 
-# Pseudo-outcomes are cut at these quantiles of their own where they have a heavy tail.
-TAIL = 0.005
+# Share of the outcomes other than zero that lies beyond the cuts of a heavy tail, both sides together.
+TAIL = 0.02
 _SKEWED = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class OneStage:
-    """An effect of each arm straight from trees.
+class OneStage(ByFold):
+    """An effect of each arm straight from trees: a weighted sum of several of them, mostly of one.
 
     Attributes
     ----------
-    trees : tuple of tuple of Trees
+    trees : tuple of tuple of tuple of Trees
         For each fold and arm.
+    weight : tuple of tuple of float
+        For each arm, of its trees.
     """
 
-    trees: tuple[tuple[Trees, ...], ...]
+    trees: tuple[tuple[tuple[Trees, ...], ...], ...]
+    weight: tuple[tuple[float, ...], ...]
+
+    def folds(self) -> int:
+        """Number of folds."""
+        return len(self.trees)
 
     def of_fold(self, f: int, x: Matrix, threads: int = 1) -> FloatArray:
         """Shape (n, k)."""
-        return np.column_stack([t.predict(x, threads) for t in self.trees[f]])
+        arms = zip(self.trees[f], self.weight, strict=True)
+        columns = [
+            np.sum([w * t.predict(x, threads) for t, w in zip(own, weight, strict=True)], axis=0)
+            for own, weight in arms
+        ]
+        return np.column_stack(columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Text and numbers for a file."""
-        return {"trees": [[t.to_dict() for t in of] for of in self.trees]}
+        trees = [[[t.to_dict() for t in arm] for arm in of] for of in self.trees]
+        return {"trees": trees, "weight": [list(w) for w in self.weight]}
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> OneStage:
         """What `to_dict` made."""
-        return cls(tuple(tuple(Trees.from_dict(t) for t in of) for of in found["trees"]))
+        trees = tuple(tuple(tuple(Trees.from_dict(t) for t in arm) for arm in of) for of in found["trees"])
+        return cls(trees, tuple(tuple(map(float, w)) for w in found["weight"]))
 
 
-def winsorised(value: FloatArray) -> FloatArray:
-    """Cut at the quantiles .005 and .995 where fourth moments say that a few values would decide; else as it is."""
+def winsorised(value: FloatArray, live: float = 1.0) -> FloatArray:
+    """Cut at both ends where fourth moments say that a few values would decide; else as it is.
+
+    `live` is the share of outcomes other than zero: .02 of them are cut, .005 of all values at either end at most.
+
+    Examples
+    --------
+    >>> float(winsorised(np.append(np.zeros(999), 1e6)).max()), float(winsorised(np.arange(4.0)).max())
+    (0.0, 3.0)
+    """
     centred = value - value.mean()
     square = float((centred * centred).mean())
     if not square > 0 or float((centred**4).mean()) < _SKEWED * square * square:
         return value
-    low, high = np.quantile(value, [TAIL, 1 - TAIL])
+    tail = min(TAIL * live / 2, 0.005)
+    low, high = np.quantile(value, [tail, 1 - tail])
     return np.clip(value, low, high)
 
 
@@ -62,30 +85,47 @@ def fit_dr(task: Task) -> OneStage:
     for f in range(task.folds):
         rows = np.flatnonzero(task.fold != f)
         how = recipe(len(rows), effect=True)
-        out.append(
-            tuple(
-                task.bins.train(rows, winsorised(psi[rows, a] - psi[rows, 0]), how) for a in range(1, task.arms)
-            )
-        )  # fmt: skip
-    return OneStage(tuple(out))
+        gains = (winsorised(psi[rows, a] - psi[rows, 0], task.live) for a in range(1, task.arms))
+        out.append(tuple((task.bins.train(rows, gain, how),) for gain in gains))
+    return OneStage(tuple(out), ((1.0,),) * (task.arms - 1))
 
 
 def fit_r(task: Task) -> OneStage:
     """Residual on residual, arm by arm against the control (Nie and Wager 2021)."""
     out = []
     for f in range(task.folds):
-        learn = task.fold != f
         own = []
         for a in range(1, task.arms):
-            rows = np.flatnonzero(learn & ((task.arm == a) | (task.arm == 0)))
-            two = task.e[rows, a] + task.e[rows, 0]
-            e = task.e[rows, a] / two
+            rows = np.flatnonzero((task.fold != f) & ((task.arm == a) | (task.arm == 0)))
+            e = task.e[rows, a] / (task.e[rows, a] + task.e[rows, 0])
             m = e * task.mu[rows, a] + (1 - e) * task.mu[rows, 0]
             got = (task.arm[rows] == a) - e
+            gain = winsorised((task.y[rows] - m) / got, task.live)
+            own.append((task.bins.train(rows, gain, recipe(len(rows), effect=True), weight=got * got),))
+        out.append(tuple(own))
+    return OneStage(tuple(out), ((1.0,),) * (task.arms - 1))
+
+
+def fit_x(task: Task) -> OneStage:
+    """Imputed effects of the treated and of the controls, each regressed, then weighted (Künzel et al. 2019).
+
+    The weights are the shares of the two arms: those that got the larger arm say more of the smaller one's effect.
+    """
+    out = []
+    sizes = np.bincount(task.arm, minlength=task.arms)
+    for f in range(task.folds):
+        own = []
+        for a in range(1, task.arms):
+            on = np.flatnonzero((task.fold != f) & (task.arm == a))
+            off = np.flatnonzero((task.fold != f) & (task.arm == 0))
+            gained = winsorised(task.y[on] - task.mu[on, 0], task.live)
+            missed = winsorised(task.mu[off, a] - task.y[off], task.live)
             own.append(
-                task.bins.train(
-                    rows, winsorised((task.y[rows] - m) / got), recipe(len(rows), effect=True), weight=got * got
+                (
+                    task.bins.train(on, gained, recipe(len(on), effect=True)),
+                    task.bins.train(off, missed, recipe(len(off), effect=True)),
                 )
             )
         out.append(tuple(own))
-    return OneStage(tuple(out))
+    share = [float(sizes[a] / (sizes[a] + sizes[0])) for a in range(1, task.arms)]
+    return OneStage(tuple(out), tuple((1 - s, s) for s in share))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.targeting.boost import Bins, Matrix
-from gmvcausal.targeting.nuisance import Chances, Outcome
+from gmvcausal.targeting.nuisance import Outcome
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -29,9 +29,9 @@ class Task:
     kind : {"plain", "hurdle", "binary"}
     outcomes : tuple of Outcome
         The models behind `mu`, one for each fold.
-    chances : Chances or None
-        The models behind `e`; None where it was given.
-    threads : int
+    names : tuple of str
+        Of the features.
+    seed, threads : int
     """
 
     bins: Bins
@@ -42,7 +42,8 @@ class Task:
     mu: FloatArray
     kind: str
     outcomes: tuple[Outcome, ...]
-    chances: Chances | None
+    names: tuple[str, ...]
+    seed: int = 0
     threads: int = 1
 
     @property
@@ -51,33 +52,62 @@ class Task:
         return int(self.e.shape[1])
 
     @property
+    def live(self) -> float:
+        """Share of the outcomes other than zero."""
+        return float((self.y != 0).mean())
+
+    @property
     def folds(self) -> int:
         """Number of folds."""
         return int(self.fold.max()) + 1
 
 
 class Model(Protocol):
-    """Individual effects, one model for each fold."""
+    """Individual effects."""
 
-    def of_fold(self, f: int, x: Matrix, threads: int = 1) -> FloatArray:
-        """Effects of the arms by the models that have not seen fold `f`, shape (n, k)."""
+    @property
+    def honest(self) -> bool:
+        """Whether there are intervals for single rows."""
+
+    @property
+    def centred(self) -> bool:
+        """Whether the mean of the effects is to be that of the average effect."""
+
+    def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
+        """Effects of rows that were not learned from, shape (n, k)."""
+
+    def own(self, task: Task) -> FloatArray:
+        """Effects of the rows themselves by what has not seen them, shape (n, k)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Text and numbers for a file."""
 
 
-def effects(model: Model, folds: int, x: Matrix, threads: int = 1) -> FloatArray:
-    """Effects for rows that no fold has seen: the mean over the folds' models, shape (n, k)."""
-    total = model.of_fold(0, x, threads)
-    for f in range(1, folds):
-        total = total + model.of_fold(f, x, threads)
-    return total / folds
+class ByFold:
+    """A model for each fold: their mean for new rows, and for each row of its own the one that has not seen it."""
 
+    honest = False
+    centred = True
 
-def out_of_fold(model: Model, task: Task) -> FloatArray:
-    """Effects of the rows themselves, each by the models that have not seen its fold, shape (n, k)."""
-    out = np.empty((len(task.y), task.arms - 1))
-    for f in range(task.folds):
-        held = task.fold == f
-        out[held] = model.of_fold(f, task.bins.x[held], task.threads)
-    return out
+    def folds(self) -> int:
+        """Number of folds."""
+        raise NotImplementedError
+
+    def of_fold(self, f: int, x: Matrix, threads: int = 1) -> FloatArray:
+        """Effects by the models that have not seen fold `f`, shape (n, k)."""
+        raise NotImplementedError
+
+    def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
+        """Effects of rows that were not learned from, shape (n, k)."""
+        total = self.of_fold(0, x, threads)
+        for f in range(1, self.folds()):
+            total = total + self.of_fold(f, x, threads)
+        return total / self.folds()
+
+    def own(self, task: Task) -> FloatArray:
+        """Effects of the rows themselves by what has not seen them, shape (n, k)."""
+        out = np.empty((len(task.y), task.arms - 1))
+        for f in range(task.folds):
+            held = task.fold == f
+            out[held] = self.of_fold(f, task.bins.x[held], task.threads)
+        return out

@@ -1,0 +1,201 @@
+"""A result in a file and back: a zip of JSON with the trees as text. Nothing in it is ever run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.params import said
+from gmvcausal.results import Audit, Check, Estimates, Manifest
+from gmvcausal.stats.small_sample import Spread
+from gmvcausal.targeting.fit import Fit
+from gmvcausal.targeting.intake.features import Features
+from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.learners.plug_in import Difference, Single
+from gmvcausal.targeting.learners.pseudo import OneStage
+from gmvcausal.targeting.nuisance import Chances, Outcome
+from gmvcausal.targeting.policy.seen import Seen
+from gmvcausal.targeting.result import Extra, Uplift
+
+_MEMBER, _DIGEST = "uplift.json", "sha256"
+_FORMAT = "gmvcausal uplift 1"
+_LARGEST = 4 * 2**30
+_MODELS: dict[str, Any] = {"Difference": Difference, "OneStage": OneStage, "Single": Single}
+
+
+def save(m: Uplift, path: str | os.PathLike[str]) -> None:
+    """Write a result; see `Uplift.save`."""
+    text = json.dumps(_to_dict(m), ensure_ascii=True, allow_nan=True).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+        # A fixed date: the same result makes the same file.
+        for name, content in ((_MEMBER, text), (_DIGEST, hashlib.sha256(text).hexdigest().encode())):
+            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+
+
+def load_uplift(path: str | os.PathLike[str]) -> Uplift:
+    """Read a result of `uplift` that `Uplift.save` has written.
+
+    The file holds numbers and text alone, no pickled code; whatever else is in a file is refused, not run.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Uplift
+        With everything but the rows that were learned from: `predict`, `evaluate(test)`, `policy(data)`, tables,
+        summary and audit as they were.
+
+    Raises
+    ------
+    InputError
+        Not such a file, of another version, or changed since.
+
+    Examples
+    --------
+    >>> import gmvcausal as gc, pandas as pd
+    >>> users = pd.DataFrame({"coupon": [0, 1] * 50, "tier": [u // 2 % 2 for u in range(100)]})
+    >>> users["gmv"] = 10 + 4.0 * users["coupon"] * users["tier"] + [u % 5 for u in range(100)]
+    >>> m = gc.uplift(users, treatment="coupon", features=["tier"], propensity=0.5)
+    >>> m.save("coupon.uplift")
+    >>> bool((gc.load_uplift("coupon.uplift").predict(users) == m.predict(users)).all())
+    True
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path must name a file, but is {said(path)}")
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = sorted(file.namelist())
+            if names != sorted((_MEMBER, _DIGEST)) or any(i.file_size > _LARGEST for i in file.infolist()):
+                raise _strange(path, "it holds other things")
+            text, digest = file.read(_MEMBER), file.read(_DIGEST)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {os.fspath(path)!r}", remedy="check the path") from None
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+        raise _strange(path, "it is no zip file that can be read") from None
+    if hashlib.sha256(text).hexdigest().encode() != digest:
+        raise _strange(path, "its contents have changed since")
+    try:
+        found = json.loads(text)
+        if found["format"] != _FORMAT:
+            raise _strange(path, f"its format is {str(found['format'])[:40]!r}")
+        return _from_dict(found)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise _strange(path, "its contents do not fit together") from None
+
+
+def _strange(path: Any, why: str) -> InputError:
+    return InputError(
+        f"{os.fspath(path)!r} is no file that m.save(path) of this version has written: {why}",
+        remedy="save the result again; nothing in the file was run",
+    )
+
+
+def _to_dict(m: Uplift) -> dict[str, Any]:
+    e, fit, t = m.estimates, m.fit, m.trial
+    t_ = e.t
+    model = None
+    if fit.model is not None:
+        model = {"kind": type(fit.model).__name__, **fit.model.to_dict()}
+    return {
+        "format": _FORMAT,
+        "title": m.title,
+        "assumption": m.assumption,
+        "alpha": m.alpha,
+        "advice": list(m.advice),
+        "alike": list(m.alike),
+        "estimates": {
+            "term": list(e.term), "estimand": list(e.estimand), "unit": list(e.unit), "estimate": e.estimate.tolist(),
+            "cov": e.cov.tolist(), "n": list(e.n), "df": t_.df.tolist(), "factor": t_.factor.tolist(),
+            "withheld": e.withheld, "method": e.method,
+        },
+        "extra": {k: list(v) for k, v in asdict(m.extra).items()},
+        "checks": [asdict(c) for c in m.checks],
+        "manifest": {**m.manifest.to_dict(), "choices": list(m.manifest.choices)},
+        "asked": {k: _plain(v) for k, v in asdict(m.asked).items()},
+        "labels": list(t.labels),
+        "features": t.features.to_dict(),
+        "cluster_name": t.cluster_name,
+        "facts": {k: v for k, v in t.facts.items() if k in ("unit", "outcome", "outcome_unit", "table")},
+        "fit": {
+            "kind": fit.kind,
+            "learner": fit.learner,
+            "centre": fit.centre.tolist(),
+            "threads": fit.threads,
+            "mean": np.asarray(fit.mu).mean(axis=0).tolist() if len(fit.mu) else [],
+            "model": model,
+            "outcomes": [o.to_dict() for o in fit.outcomes],
+            "chances": None if fit.chances is None else fit.chances.to_dict(),
+        },
+        "seen": base64.b64encode(m.seen.rows.tobytes()).decode(),
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """A mapping as pairs: the keys of JSON are text, those of arms need not be."""
+    if isinstance(value, Mapping):
+        return {"pairs": [[_plain(k), _plain(v)] for k, v in value.items()]}
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _back(value: Any) -> Any:
+    return dict(value["pairs"]) if isinstance(value, dict) else value
+
+
+def _from_dict(found: dict[str, Any]) -> Uplift:
+    asked = {k: _back(v) for k, v in found["asked"].items()}
+    asked["features"] = tuple(asked["features"])
+    features = Features.from_dict(found["features"])
+    labels, own = tuple(found["labels"]), found["fit"]
+    k = len(labels)
+    told = found["manifest"]
+    manifest = Manifest(
+        told["verb"], told["options"], told["seed"], int(told["data"]["rows"]), int(told["data"]["columns"]),
+        told["dropped"], tuple(told["notes"]), choices=tuple(told["choices"]),
+    )  # fmt: skip
+    manifest.__dict__["data_sha256"] = str(told["data"]["sha256"])  # of the rows, which are not in the file
+    manifest.__dict__["versions"] = dict(told["versions"])  # those that made the numbers
+    model = None
+    if own["model"] is not None:
+        model = _MODELS[own["model"]["kind"]].from_dict(own["model"])
+    chances = None if own["chances"] is None else Chances.from_dict(own["chances"])
+    none, no_rows = np.empty((0, k)), np.empty(0, dtype=np.int64)
+    no_x = np.empty((0, len(features.names)), dtype=np.float32)
+    fit = Fit(
+        np.empty(0, dtype=np.int64), none, np.array([own["mean"]]) if own["mean"] else none, str(own["kind"]),
+        tuple(Outcome.from_dict(o) for o in own["outcomes"]), chances, str(own["learner"]), model,
+        np.array(own["centre"], dtype=float), np.empty((0, k - 1)), int(own["threads"]),
+    )  # fmt: skip
+    trial = Trial(
+        np.empty(0), no_rows, labels, no_x, features, None, bool(chances is None), None, np.empty((0, k - 1)),
+        float(asked["margin"]), str(found["cluster_name"]), no_rows, manifest.rows, manifest.columns,
+        facts=dict(found["facts"]),
+    )  # fmt: skip
+    e = found["estimates"]
+    estimates = Estimates(
+        tuple(e["term"]), tuple(e["estimand"]), tuple(e["unit"]), np.array(e["estimate"], dtype=float),
+        np.array(e["cov"], dtype=float), tuple(e["n"]),
+        Spread(np.array(e["df"], dtype=float), np.array(e["factor"], dtype=float)), e["withheld"], method=e["method"],
+    )  # fmt: skip
+    extra = Extra(**{name: tuple(v) for name, v in found["extra"].items()})
+    m = Uplift(
+        found["title"], found["assumption"], estimates, manifest, float(found["alpha"]),
+        Audit(tuple(Check(**c) for c in found["checks"])), extra, Asked(**asked), trial, fit, tuple(found["advice"]),
+        tuple(found["alike"]),
+    )  # fmt: skip
+    m.__dict__["seen"] = Seen("trained the model", np.frombuffer(base64.b64decode(found["seen"]), dtype=np.uint64))
+    return m
