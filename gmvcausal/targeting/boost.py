@@ -48,7 +48,9 @@ def recipe(n: int, objective: str = "regression", *, effect: bool = False) -> Re
     Effects are smaller than outcomes and their pseudo-outcomes noisier, so that their trees are shallower and slower.
     """
     if effect:
-        return Recipe(60, 3 if n < 50_000 else 6, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
+        # What an arm adds to log odds and log amounts is simpler than what it adds to money.
+        leaves = 6 if objective == "regression" or n >= 50_000 else 3
+        return Recipe(60, leaves, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
     return Recipe(100, 15, 0.1, max(20, min(n // 200, 200)), 1.0, objective)
 
 
