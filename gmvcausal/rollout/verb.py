@@ -160,8 +160,8 @@ def did(
         One minus the confidence level; default .05.
     ssc : {"nested", "full", "none"}
         Small-sample factor of the regression estimators: G/(G-1) (N-1)/(N-K); "nested" counts in K only fixed effects
-        not nested in the clusters. ``callaway_santanna``, ``imputation`` and ``two_stage`` use none (the leads of the
-        last two do).
+        not nested in the clusters. ``callaway_santanna``, ``dose``, ``imputation`` and ``two_stage`` use none (the
+        leads of the last two do).
     missing : {"raise", "zero"}
         What a missing outcome means; never guessed.
     dedupe : {None, "exact"}
