@@ -96,6 +96,11 @@ def units_words(n: int | None, more: str = " units") -> str:
     return "not known" if n is None else f"{n:,}{more}"
 
 
+def everybody_words(result: Result) -> str:
+    """Who is behind the finding of a result: units, unless it says itself who."""
+    return inline(getattr(result, "everybody", "")) or units_words(result.told.n)
+
+
 def p_words(p: float) -> str:
     """A p-value after other words."""
     text = p_value(p)

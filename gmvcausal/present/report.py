@@ -128,7 +128,7 @@ def _first_screen(
         "shown": shown,
         "estimand": row.estimand,
         "unit": row.unit,
-        "n": phrases.units_words(row.n),
+        "n": phrases.everybody_words(result),
         "answers": [_answer(n, r, n == first.name, n in marked, currency) for n, r in found.items()],
         "audit": _audit(result),
         "summary_of_audit": phrases.audit_words(result.audit),

@@ -36,7 +36,7 @@ def summary(result: Result) -> str:
         estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")
     lines += ["", *_block("Estimand", estimands)]
     lines += _block("Unit", [digits.inline(result.told.unit)])
-    lines += _block("n", [digits.inline(getattr(result, "everybody", "")) or phrases.units_words(result.told.n)])
+    lines += _block("n", [phrases.everybody_words(result)])
     told = digits.inline("; ".join(result.manifest.choices))
     lines += _block("Options", [phrases.sentence(told)]) if told else []
     lines += ["", *estimates_lines(result), ""]
