@@ -248,8 +248,8 @@ def chosen(*, quick: bool = False, only: str = "", reps: int | None = None) -> t
 
     Examples
     --------
-    >>> [cell.id for cell in chosen(only="D9/declared", reps=10)]
-    ['D9/declared/callaway_santanna']
+    >>> [cell.id for cell in chosen(only="D9/declared/imputation", reps=10)]
+    ['D9/declared/imputation']
     """
     cells = plan(quick=quick)
     if only:
