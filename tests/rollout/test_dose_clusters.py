@@ -31,9 +31,10 @@ def test_against_matrices_written_out(rho: float, periods: int) -> None:
     loads = [(own[:, t] @ b.fit)[:, None] * member[:, counted] for t in range(periods)]
     v = sum(x.T @ left @ errors @ left.T @ x for x in loads)
     whole = sum(np.trace(x.T @ errors @ x) for x in loads)
-    df, factor = trusted(b, weight, cluster, counted, own @ own.T, rho)
+    df, factor, size = trusted(b, weight, cluster, counted, own @ own.T, rho)
     assert df == pytest.approx(np.trace(v) ** 2 / np.trace(v @ v), rel=1e-8)
     assert factor == pytest.approx(whole / np.trace(v), rel=1e-8)
+    assert size == pytest.approx(whole, rel=1e-8)
 
 
 def test_common_part() -> None:
@@ -76,3 +77,19 @@ def test_ends_of_the_curve_are_less_certain_and_covered() -> None:
     assert np.median(factors) > 1.1  # residuals there are smaller than errors
     assert len(held) > 30
     assert np.mean(held) >= 0.95 - 2.5 * math.sqrt(0.05 * 0.95 / len(held))
+
+
+def test_towns_of_treated_and_others_follow_the_curve_too() -> None:
+    """Starts and doses by unit, clusters that hold both sorts: the ends of the curve cost as they do elsewhere."""
+    rng = np.random.default_rng(1)
+    frame = places(1)
+    n = frame["unit"].nunique()
+    start = np.where(rng.random(n) < 0.6, 4.0, np.nan)
+    dose = np.where(np.isfinite(start), np.round(rng.gamma(3, 3, n), 3), 0.0)
+    town = rng.integers(0, 25, n)
+    of = frame["unit"].to_numpy()
+    mixed = frame.assign(first_treated=start[of], d=dose[of], place=town[of])
+    doses = gc.did(mixed, estimator="dose", dose="d", cluster="place").fitted.doses
+    spread = doses.series(doses.level).spread
+    assert spread.df[[0, -1]].min() < 0.9 * spread.df[9]
+    assert spread.factor[[0, -1]].max() > 1.03 * spread.factor[9]

@@ -191,20 +191,29 @@ class FromSpline:
         )
 
     def _mended(self, rows: FloatArray, trust: Trust) -> Trust:
-        """Degrees of freedom and factors of every row that a spline leaves, by the clusters of its cohort alone."""
+        """Degrees of freedom and factors of every row that a spline leaves, by its clusters."""
         df, factor = (np.tile(x, (len(rows), 1)) for x in (trust.df, trust.factor))
         tensors = self._tensors(rows)
-        pure = groups_of_clusters(self.group, self.cluster, self.n_groups)
+        sort = groups_of_clusters(self.group, self.cluster, self.n_groups)
+        shared = np.zeros((3, len(rows)))  # of clusters of several groups: size, its mean, mean^2 / df over the curves
         for b in self.bases:
             codes, cluster = np.unique(self.cluster[b.units], return_inverse=True)
-            counted = pure[codes] == b.cohort
-            if not counted.any():
-                continue
             rho = common_part(self.y[b.units] - b.psi @ self._beta[b.cohort], cluster)
             weight = self.weight[b.units]
-            for a, tensor in enumerate(tensors[b.cohort]):
-                if tensor.any():
-                    df[a, b.cohort], factor[a, b.cohort] = trusted(b, weight, cluster, counted, tensor @ tensor.T, rho)
+            for column in (b.cohort, self.n_groups):
+                counted = sort[codes] == column
+                for a in np.flatnonzero(tensors[b.cohort].any(axis=(1, 2))) if counted.any() else ():
+                    tensor = tensors[b.cohort][a]
+                    found, wider, size = trusted(b, weight, cluster, counted, tensor @ tensor.T, rho)
+                    if column == b.cohort:
+                        df[a, column], factor[a, column] = found, wider
+                    elif found > 0:
+                        shared[:, a] += size, size / wider, (size / wider) ** 2 / found
+        for a in np.flatnonzero(shared[0] > 0):
+            # Others are in these clusters too; they have at least the trust of groups of means.
+            size, mean, square = shared[:, a]
+            df[a, -1] = min(df[a, -1], mean**2 / square)
+            factor[a, -1] = max(factor[a, -1], size / mean)
         return Trust(df, factor, trust.alone)
 
     def _tensors(self, rows: FloatArray) -> dict[int, FloatArray]:

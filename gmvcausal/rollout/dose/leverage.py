@@ -39,8 +39,8 @@ def common_part(residual: FloatArray, cluster: IntArray) -> float:
 
 def trusted(
     b: Basis, weight: FloatArray, cluster: IntArray, counted: NDArray[np.bool_], load: FloatArray, rho: float
-) -> tuple[float, float]:
-    """Degrees of freedom of a row's variance, and the factor that makes it unbiased; (0, 1) where it has none.
+) -> tuple[float, float, float]:
+    """Degrees of freedom of a row's variance, the factor that makes it unbiased, and its size; (0, 1, 0) without one.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def trusted(
         empty = np.zeros((pieces, pieces))
         blocks.append(value[r] * np.block([[middle, -np.eye(pieces)], [-np.eye(pieces), empty]]))
     if not sides:
-        return 0.0, 1.0
+        return 0.0, 1.0, 0.0
     from scipy.linalg import block_diag
 
     side, diagonal = np.hstack(sides)[counted], diagonal[counted]
@@ -87,5 +87,5 @@ def trusted(
         (diagonal**2).sum() + 2 * np.trace(inner @ (side.T * diagonal) @ side) + np.einsum("ij,ji->", cross, cross)
     )
     if not (mean > 1e-9 * diagonal.sum() > 0 and spread > 0):
-        return 0.0, 1.0
-    return mean**2 / spread, float(diagonal.sum()) / mean
+        return 0.0, 1.0, 0.0
+    return mean**2 / spread, float(diagonal.sum()) / mean, float(diagonal.sum())
