@@ -92,4 +92,4 @@ def test_towns_of_treated_and_others_follow_the_curve_too() -> None:
     doses = gc.did(mixed, estimator="dose", dose="d", cluster="place").fitted.doses
     spread = doses.series(doses.level).spread
     assert spread.df[[0, -1]].min() < 0.9 * spread.df[9]
-    assert spread.factor[[0, -1]].max() > 1.03 * spread.factor[9]
+    assert spread.factor[[0, -1]].max() > spread.factor[9]
