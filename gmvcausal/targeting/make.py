@@ -60,12 +60,35 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
             estimates, cov=np.full_like(estimates.cov, np.nan),
             withheld=f"fewer than {MIN_CLUSTERS} clusters of {t.cluster_name} are too few to tell chance from effect",
         )  # fmt: skip
+    advice += _worth(t, estimates, 1 - options["alpha"], per)
+    if fit.model is not None:
+        advice.append(
+            "Effects of single users are predictions: m.evaluate(test) holds them against users kept apart, and "
+            "m.policy(data, budget=) makes a plan of them"
+        )
     arms = t.labels[1:]
     title = f"Uplift: {arms[0] if len(arms) == 1 else f'{len(arms)} arms'} against {t.labels[0]}"
     return Uplift(
         title, _LOT if t.known else _SELECTED, estimates, manifest, options["alpha"], audit, extra, asked, t, fit,
         tuple(advice), tuple(range(1, t.arms - 1)),
     )  # fmt: skip
+
+
+def _worth(t: Trial, estimates: Estimates, level: float, per: str) -> list[str]:
+    """What giving each arm to everyone earns, where a cost or a margin was given."""
+    if t.margin == 1 and not t.cost.any():
+        return []
+    low, high = estimates.interval(level)
+    out = []
+    for a, label in enumerate(t.labels[1:]):
+        cost = float(t.cost[:, a].mean())
+        net, least, most = (t.margin * float(v[a]) - cost for v in (estimates.estimate, low, high))
+        span = f" ({level:.0%} interval {least:+,.3g} to {most:+,.3g})" if least == least else ""
+        out.append(
+            f"{label} given to everyone earns {net:+,.3g} per {per}{span}: {t.margin:g} of the effect, less a cost of "
+            f"{cost:,.3g}"
+        )
+    return out
 
 
 def _levels(t: Trial, fit: Fit, estimand: str) -> FloatArray:

@@ -170,6 +170,15 @@ def test_protocol(tmp_path: Path) -> None:
     assert m.predict(USERS).shape == (N, 1)
 
 
+def test_what_it_earns_is_said() -> None:
+    m = gc.uplift(USERS, **CALL, cost=1.0, margin=0.5)
+    low, high = m.conf_int()
+    net = [f"{0.5 * v - 1:+,.3g}" for v in (m.estimate, low, high)]
+    told = " ".join(m.summary().split())
+    assert f"1 given to everyone earns {net[0]} per unit (95% interval {net[1]} to {net[2]})" in told
+    assert "given to everyone" not in gc.uplift(USERS, **CALL).summary()
+
+
 def test_unseen_levels_and_gaps_at_predict_time() -> None:
     m = gc.uplift(USERS, **CALL)
     new = USERS.head(4).assign(city=["Hefei", "Atlantis", None, "上海"], tier=[1.0, np.nan, 2, 3])
