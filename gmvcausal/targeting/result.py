@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError, InputError
+from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
 from gmvcausal.frames.params import check
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Result
@@ -272,7 +273,9 @@ class Uplift(Result):
         ----------
         data : frame, parquet path or DuckDB relation
         level : float
-            Each holds a user's expected effect with this chance, one user at a time, in large samples.
+            Each holds a user's expected effect with this chance, one user at a time, in large samples. At 5,000 rows
+            the 95 % intervals of one market each held 86 % of true effects (plain outcome) and 99 % (mostly zero):
+            a warning says so.
 
         Returns
         -------
@@ -286,6 +289,12 @@ class Uplift(Result):
         """
         model = self.fit.model
         if isinstance(model, Forest):
+            warnings.warn(
+                "intervals of single users from a causal forest are rough: at 95 % they held 86 to 99 % of true "
+                "effects where we could look; rely on groups, m.evaluate(test)",
+                GmvCausalWarning,
+                stacklevel=2,
+            )
             features = self.trial.features
             table = open_table(data, needed=features.needed)
             return model.interval(features.transform(table), 1 - check("level", level))

@@ -166,11 +166,13 @@ def test_no_drift_in_a_plain_randomised_trial(known: bool) -> None:
 def test_causal_forest_has_intervals_and_no_other_learner() -> None:
     frame = plain(800, 5)
     m = gc.uplift(frame, **CALL, learner="causal_forest")
-    found = m.predict_interval(frame, level=0.9)
+    with pytest.warns(gc.GmvCausalWarning, match="rough"):
+        found = m.predict_interval(frame, level=0.9)
     assert found.shape == (800, 1, 2)
     said = m.predict(frame)[:, 0]
     assert ((found[:, 0, 0] < said) & (said < found[:, 0, 1])).all()
-    wider = m.predict_interval(frame, level=0.99)
+    with pytest.warns(gc.GmvCausalWarning, match="rough"):
+        wider = m.predict_interval(frame, level=0.99)
     assert (np.diff(wider) > np.diff(found)).all()
     assert np.corrcoef(m.effects[:, 0], frame["cate"])[0, 1] > 0.4
     with pytest.raises(gc.InputError, match=r"takes no gaps.*impute='median'"):

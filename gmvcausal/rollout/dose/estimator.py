@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gmvcausal.frames.params import counted
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.dose.rows import Doses
@@ -72,7 +73,7 @@ def _two_terms(panel: Panel, options: Options, base: Fitted, found: Doses) -> Es
     elif response.clusters < MIN_CLUSTERS or df < MIN_DF:
         cov[1] = cov[:, 1] = np.nan
         withheld = (
-            f"the average causal response has no interval: some dose stands on {response.clusters} clusters"
+            f"the average causal response has no interval: some dose stands on {counted(response.clusters, 'cluster')}"
             if response.clusters < MIN_CLUSTERS
             else f"the average causal response has no interval: its clusters count as {df + 1:.1f}"
         )

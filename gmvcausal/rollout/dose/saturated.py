@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.frames.params import counted
 from gmvcausal.rollout.dose.rows import Doses, Row, series, weighted
 from gmvcausal.rollout.fitted import Options, Series
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
@@ -63,7 +64,7 @@ def saturated(panel: Panel, options: Options, control: str) -> Doses:
             other = replace(effects, cells=cells)
         return _Table(other, starts, doses, panel).trend()
 
-    note = f"{len(at)} doses, each with an effect of its own"
+    note = f"{counted(len(at), 'dose')}, each with an effect of its own"
     return Doses(
         at, effects, tuple(table.level(d) for d in at), tuple(table.slope(d) for d in at), table.average(at), trend,
         saturated=True, notes=(note,),
