@@ -81,6 +81,7 @@ def load_uplift(path: str | os.PathLike[str]) -> Uplift:
             text, digest = file.read(_MEMBER), file.read(_DIGEST)
     except FileNotFoundError:
         raise InputError(f"there is no file {os.fspath(path)!r}", remedy="check the path") from None
+    # zipfile's own words for a packing it cannot undo are NotImplementedError and, for a password, RuntimeError.
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
         raise _strange(path, "it is no zip file that can be read") from None
     if hashlib.sha256(text).hexdigest().encode() != digest:

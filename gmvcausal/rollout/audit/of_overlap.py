@@ -10,13 +10,13 @@ from gmvcausal.results import Check
 from gmvcausal.rollout.audit.case import Case
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.fitted import FloatArray, IntArray
-from gmvcausal.rollout.group_time.adjusted import Blend
+from gmvcausal.rollout.group_time.adjusted import Sides
 from gmvcausal.rollout.group_time.from_covariates import FromCovariates
-from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven, Sides
+from gmvcausal.rollout.group_time.from_rows_given import FromRowsGiven
 from gmvcausal.stats.logit import fit_logit
 
 
-def _post_blends(case: Case) -> list[tuple[str, Blend | Sides]]:
+def _post_blends(case: Case) -> list[tuple[str, Sides]]:
     """What each cohort is compared with after its start: every different comparison once."""
     effects = case.fitted.weights
     if isinstance(effects, FromRowsGiven):
@@ -28,7 +28,7 @@ def _post_blends(case: Case) -> list[tuple[str, Blend | Sides]]:
         ]
     if not isinstance(effects, FromCovariates):
         return []
-    out = list[tuple[str, Blend | Sides]]()
+    out = list[tuple[str, Sides]]()
     for block in effects.blocks:
         post = block.at[effects.cells.event[block.at] >= 0]
         if len(post):
@@ -63,7 +63,7 @@ def overlap(case: Case) -> Check | None:
     return Check("overlap", status, message, worst, bound("overlap"), "" if status == "passed" else remedy)
 
 
-def _outside(chance: np.ndarray, found: Blend | Sides) -> float:
+def _outside(chance: np.ndarray, found: Sides) -> float:
     highest = float(chance[~found.treated].max())
     return float((chance[found.treated] > highest * (1 + 1e-12)).mean())
 
@@ -88,7 +88,7 @@ def effective_sample_size(case: Case) -> Check | None:
     )
 
 
-def _effective(found: Blend | Sides, cluster: IntArray, weight: FloatArray | None) -> float:
+def _effective(found: Sides, cluster: IntArray, weight: FloatArray | None) -> float:
     """Clusters of controls, times what is left of their effective number by the weighting on covariates.
 
     The effective number is the squared sum of weights over their sum of squares, by cluster (Kish 1965). Cities are

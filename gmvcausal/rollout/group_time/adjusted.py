@@ -41,8 +41,8 @@ _SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
-class Blend:
-    """The weights of one comparison; they serve every period.
+class Sides:
+    """Who is compared with whom: what the audit asks of a comparison given covariates.
 
     Attributes
     ----------
@@ -51,33 +51,44 @@ class Blend:
     treated : ndarray of bool, shape (m,)
     x : ndarray, shape (m, p)
         A constant first.
-    weight : ndarray, shape (m,)
-    own : ndarray, shape (m,)
-        w / W1 of the cohort, 0 elsewhere.
-    odds : ndarray, shape (m,)
-        o / W0 of the controls, 0 elsewhere.
     beside : ndarray, shape (m,)
-        c of the controls, 0 elsewhere; they add up to 1.
-    solve : ndarray, shape (p, p)
-        Q above. Zero for "ipw".
-    score : ndarray, shape (m, p)
-        w (D - pi) x' H / W0 times W0, so that it is taken times m in units of `odds`. Zero for "regression".
+        Weight of the controls, 0 elsewhere.
     chance : ndarray, shape (m,), or None
-        pi.
+        The propensity, where one was fitted.
     trimmed : int
+        Controls whose propensity is too near 1 to count.
     """
 
     units: IntArray
     treated: BoolArray
     x: FloatArray
+    beside: FloatArray
+    chance: FloatArray | None
+    trimmed: int
+
+
+@dataclass(frozen=True)
+class Blend(Sides):
+    """The weights of one comparison; they serve every period. `beside` is c above and adds up to 1, `chance` is pi.
+
+    Attributes
+    ----------
+    weight : ndarray, shape (m,)
+    own : ndarray, shape (m,)
+        w / W1 of the cohort, 0 elsewhere.
+    odds : ndarray, shape (m,)
+        o / W0 of the controls, 0 elsewhere.
+    solve : ndarray, shape (p, p)
+        Q above. Zero for "ipw".
+    score : ndarray, shape (m, p)
+        w (D - pi) x' H / W0 times W0, so that it is taken times m in units of `odds`. Zero for "regression".
+    """
+
     weight: FloatArray
     own: FloatArray
     odds: FloatArray
-    beside: FloatArray
     solve: FloatArray
     score: FloatArray
-    chance: FloatArray | None
-    trimmed: int
 
     @cached_property
     def change(self) -> FloatArray:
@@ -138,26 +149,32 @@ def blend(units: IntArray, treated: BoolArray, x: FloatArray, weight: FloatArray
         score = x @ logit.bread
         score *= (weight * (treated - chance))[:, None]
     if adjustment != "ipw":
-        solve = _inverse_gram(x, w0, control, who)
+        solve = _inverse(x, w0, control, who)
         beside = odds + w0 * (x @ (solve @ (x.T @ (own - odds))))
-    return Blend(units, treated, x, weight, own, odds, beside, solve, score, chance, trimmed)
+    return Blend(units, treated, x, beside, chance, trimmed, weight, own, odds, solve, score)
 
 
-def _inverse_gram(x: FloatArray, w0: FloatArray, control: BoolArray, who: str) -> FloatArray:
-    gram = (w0[:, None] * x).T @ x
-    scale = np.sqrt(np.diag(gram))
-    p = x.shape[1]
-    if int(control.sum()) <= p or (scale <= 0).any():
-        flat = True
-    else:
-        flat = float(np.linalg.eigvalsh(gram / np.outer(scale, scale)).min()) < _SINGULAR
-    if flat:
+def _inverse(x: FloatArray, w0: FloatArray, control: BoolArray, who: str) -> FloatArray:
+    count = int(control.sum())
+    found = inverse_gram((w0[:, None] * x).T @ x, count)
+    if found is None:
         raise DesignError(
-            f"the {int(control.sum()):,} control units of {who} cannot tell {p - 1} covariates apart: some value or "
+            f"the {count:,} control units of {who} cannot tell {x.shape[1] - 1} covariates apart: some value or "
             "level occurs among the treated only",
             remedy="use fewer covariates or coarser categories, or control='not_yet_treated'",
         )
-    return np.asarray(np.linalg.inv(gram / np.outer(scale, scale)) / np.outer(scale, scale))
+    return found
+
+
+def inverse_gram(gram: FloatArray, count: int) -> FloatArray | None:
+    """Inverse of the products of covariates over `count` rows; None where these do not tell the covariates apart."""
+    scale = np.sqrt(np.diag(gram))
+    if count <= len(gram) or (scale <= 0).any():
+        return None
+    alike = gram / np.outer(scale, scale)
+    if float(np.linalg.eigvalsh(alike).min()) < _SINGULAR:
+        return None
+    return np.asarray(np.linalg.inv(alike) / np.outer(scale, scale))
 
 
 @dataclass(frozen=True)

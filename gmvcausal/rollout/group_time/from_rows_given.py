@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
-from gmvcausal.rollout.group_time.adjusted import TRIM
+from gmvcausal.rollout.group_time.adjusted import TRIM, Sides, inverse_gram
 from gmvcausal.rollout.group_time.from_rows import FromRows
 from gmvcausal.rollout.intake.covariates import Covariates
 from gmvcausal.stats.logit import fit_logit, independent
@@ -34,34 +34,6 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _NUMBERS = 2_000_000
-_SINGULAR = 1e-10
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Who is compared with whom, as the audit of a `Blend` asks it.
-
-    Attributes
-    ----------
-    units : ndarray, shape (m,)
-        Positions in the panel, ascending.
-    treated : ndarray of bool, shape (m,)
-    x : ndarray, shape (m, p)
-        A constant first.
-    beside : ndarray, shape (m,)
-        Weight of the controls, 0 elsewhere.
-    chance : ndarray, shape (m,), or None
-        The propensity, where one was fitted.
-    trimmed : int
-        Controls whose propensity is too near 1 to count.
-    """
-
-    units: IntArray
-    treated: BoolArray
-    x: FloatArray
-    beside: FloatArray
-    chance: FloatArray | None
-    trimmed: int
 
 
 @dataclass(frozen=True)
@@ -158,16 +130,13 @@ def compare(
 
 
 def _inverse(gram: FloatArray, count: int, who: str) -> FloatArray:
-    scale = np.sqrt(np.diag(gram))
-    flat = count <= len(gram) or bool((scale <= 0).any())
-    if not flat:
-        flat = float(np.linalg.eigvalsh(gram / np.outer(scale, scale)).min()) < _SINGULAR
-    if flat:
+    found = inverse_gram(gram, count)
+    if found is None:
         raise DesignError(
             f"{count:,} rows of one period in the comparison of {who} cannot tell {len(gram) - 1} covariates apart",
             remedy="use fewer covariates or coarser categories, longer periods, or adjustment='ipw'",
         )
-    return np.asarray(np.linalg.inv(gram / np.outer(scale, scale)) / np.outer(scale, scale))
+    return found
 
 
 @dataclass(frozen=True)

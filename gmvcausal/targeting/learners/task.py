@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,19 +84,19 @@ class Model(Protocol):
         """Text and numbers for a file."""
 
 
-class ByFold:
+class ByFold(ABC):
     """A model for each fold: their mean for new rows, and for each row of its own the one that has not seen it."""
 
     honest = False
     centred = True
 
+    @abstractmethod
     def folds(self) -> int:
         """Number of folds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_fold(self, f: int, x: Matrix, threads: int = 1) -> FloatArray:
         """Effects by the models that have not seen fold `f`, shape (n, k)."""
-        raise NotImplementedError
 
     def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
         """Effects of rows that were not learned from, shape (n, k)."""
