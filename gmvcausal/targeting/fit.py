@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from gmvcausal.targeting.aipw import averages
 from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.chances import Chances, cross_fit_chances
 from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
 from gmvcausal.targeting.learners.task import Model, Task
-from gmvcausal.targeting.nuisance import Chances, Outcome, arm_means, cross_fit, cross_fit_chances, kind_of
+from gmvcausal.targeting.nuisance import Outcome, arm_means, cross_fit, kind_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

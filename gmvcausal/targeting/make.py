@@ -10,7 +10,9 @@ import numpy as np
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.aipw import Averages, averages
-from gmvcausal.targeting.audit.checks import Case, clusters_of, run_audit
+from gmvcausal.targeting.audit.case import Case
+from gmvcausal.targeting.audit.checks import run_audit
+from gmvcausal.targeting.audit.of_design import clusters_of
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, FloatArray, Trial

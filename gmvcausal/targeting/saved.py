@@ -17,12 +17,13 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results import Audit, Check, Estimates, Manifest
 from gmvcausal.stats.small_sample import Spread
+from gmvcausal.targeting.chances import Chances
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.plug_in import Difference, Single
 from gmvcausal.targeting.learners.pseudo import OneStage
-from gmvcausal.targeting.nuisance import Chances, Outcome
+from gmvcausal.targeting.nuisance import Outcome
 from gmvcausal.targeting.policy.seen import Seen
 from gmvcausal.targeting.result import Extra, Uplift
 

@@ -1,0 +1,205 @@
+"""Checks of how arms came about: sizes, balance, overlap, clusters, doses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.results import Check
+from gmvcausal.stats.small_sample import groups_of_clusters
+from gmvcausal.targeting.aipw import overlap_weight
+from gmvcausal.targeting.audit.case import Case, worded
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, RARE, bound, judge
+from gmvcausal.targeting.intake.trial import Trial
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def ratio_test(arm: IntArray, e: FloatArray) -> float:
+    """P-value of the test that arms were drawn with the chances `e`, whatever these are; Pearson's for equal rows.
+
+    Examples
+    --------
+    >>> arm = np.repeat([0, 1], [40, 60])
+    >>> round(ratio_test(arm, np.full((100, 2), 0.5)), 6)
+    0.0455
+    """
+    from scipy import special
+
+    k = e.shape[1] - 1
+    gap = (np.bincount(arm, minlength=k + 1) - e.sum(axis=0))[1:]
+    cov = np.diag(e[:, 1:].sum(axis=0)) - e[:, 1:].T @ e[:, 1:]
+    return float(special.chdtrc(k, float(gap @ np.linalg.solve(cov, gap))))
+
+
+def sample_ratio(case: Case) -> Check:
+    """Do the arms have the sizes that the given chances lead to?"""
+    t = case.trial
+    if not t.known:
+        return Check(
+            "sample_ratio", "not_run", "the chances of the arms were not given but estimated, so nothing was planned",
+            remedy="pass propensity= where a lot or a log of probabilities decided",
+        )  # fmt: skip
+    arm, e, what = t.arm, case.e, ""
+    if t.cluster is not None:
+        groups = int(t.cluster.max()) + 1
+        group = groups_of_clusters(t.arm, t.cluster, t.arms)
+        if group.max() < t.arms:  # whole clusters were drawn
+            size = np.bincount(t.cluster, minlength=groups)
+            arm = group
+            e = np.column_stack([np.bincount(t.cluster, c, minlength=groups) / size for c in case.e.T])
+            what = f" {t.cluster_name} clusters"
+    p = ratio_test(arm, e)
+    status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
+    counts, expected = np.bincount(arm, minlength=t.arms), e.sum(axis=0)
+    told = ", ".join(
+        f"{label} {n:,} (expected {x:,.1f})" for label, n, x in zip(t.labels, counts, expected, strict=True)
+    )
+    remedy = "" if status == "passed" else (
+        "find out who is missing (assignment, logging, filters) before reading any effect, or correct propensity="
+    )  # fmt: skip
+    return Check("sample_ratio", status, f"{told}{what}: {worded(p)}", p, case.srm_alpha, remedy)
+
+
+def balance(case: Case) -> Check | None:
+    """Were those who got an arm like all others, given the chances?"""
+    from scipy import special
+
+    t = case.trial
+    if not t.known or t.cluster is not None or not t.x.shape[1]:
+        return None
+    worst, message, tests = 1.0, "", 0
+    got = np.eye(t.arms)[t.arm]
+    off = got - case.e
+    for j, name in enumerate(t.features.names):
+        levels = t.features.levels[j]
+        columns = [(t.x[:, j].astype(float), name)] if not levels else [
+            ((t.x[:, j] == k).astype(float), f"{name} = {level}") for k, level in enumerate(levels[:50])
+        ]  # fmt: skip
+        gaps = np.isnan(t.x[:, j])
+        if gaps.any():
+            columns.append((gaps.astype(float), f"{name} missing"))
+        for values, told in columns:
+            live = np.where(np.isnan(values), np.nanmean(values) if not gaps.all() else 0.0, values)
+            live = live - live.mean()
+            for a in range(1, t.arms):
+                size = float((live * off[:, a]).sum())
+                variance = float((live**2 * case.e[:, a] * (1 - case.e[:, a])).sum())
+                if variance <= 1e-12 * len(live):
+                    continue
+                tests += 1
+                p = 2 * float(special.ndtr(-abs(size) / np.sqrt(variance)))
+                if p < worst:
+                    worst = p
+                    message = (
+                        f"{told!r} differs most, between {case.label(a)} and what its chances lead to ({worded(p)})"
+                    )
+    if not tests:
+        return None
+    p = min(1.0, worst * tests)
+    status = judge("balance", p)
+    remedy = "" if status == "passed" else (
+        "the feature was moved by the tactic (then leave it out: it is measured after assignment), or propensity= is "
+        "not what decided"
+    )  # fmt: skip
+    return Check("balance", status, message, p, bound("balance"), remedy)
+
+
+def overlap(case: Case) -> Check:
+    """How many of those whom the effect is about could hardly have got what they are compared in?"""
+    t, e = case.trial, case.e
+    if case.estimand == "att":
+        worst = max(float((e[t.arm == a, 0] < RARE).mean()) for a in range(1, t.arms))
+        who = "of the treated have a chance below"
+    elif case.estimand == "overlap":
+        return Check(
+            "overlap", "passed", "rows count by how near the chances of the arms are, so that none counts too much"
+        )
+    else:
+        worst = float((e.min(axis=1) < RARE).mean())
+        who = "of the rows have a chance below"
+    status = judge("overlap", worst)
+    remedy = "" if status == "passed" else (
+        "read the effect weighted by overlap beside it (estimand='overlap'), or keep to those who could get every arm"
+    )  # fmt: skip
+    message = f"{worst:.1%} {who} {RARE:g} of {'the control' if case.estimand == 'att' else 'some arm'}"
+    return Check("overlap", status, message, worst, bound("overlap"), remedy)
+
+
+def effective_sample_size(case: Case) -> Check:
+    """How many rows do the weighted rows of an arm amount to?"""
+    t, e = case.trial, case.e
+    at = np.arange(t.n)
+    weight = 1 / e[at, t.arm]
+    if case.estimand == "overlap":
+        weight = weight * overlap_weight(e)
+    found: list[tuple[float, int, int]] = []
+    for a in range(t.arms):
+        own = weight[t.arm == a]
+        if case.estimand == "att" and a:
+            continue
+        if case.estimand == "att":
+            for b in range(1, t.arms):
+                odds = (e[:, b] / e[:, 0])[t.arm == 0]
+                found.append((float(odds.sum() ** 2 / (odds**2).sum()), a, len(odds)))
+            continue
+        found.append((float(own.sum() ** 2 / (own**2).sum()), a, len(own)))
+    least, a, n = min(found)
+    status = judge("effective_sample_size", round(least, 6))
+    remedy = "" if status == "passed" else "a few rows decide: collect more of this arm, or read estimand='overlap'"
+    message = f"the {n:,} rows of {case.label(a)} count as {least:,.1f} of equal weight"
+    return Check("effective_sample_size", status, message, round(least, 6), bound("effective_sample_size"), remedy)
+
+
+def clusters_of(trial: Trial) -> tuple[float, float, bool]:
+    """Clusters of the smallest arm (of all, where they hold several), what they are worth, and whether they do."""
+    assert trial.cluster is not None
+    group = groups_of_clusters(trial.arm, trial.cluster, trial.arms)
+    size = np.bincount(trial.cluster).astype(float)
+    crossed = bool((group == trial.arms).any())
+    kinds = [group >= 0] if crossed else [group == a for a in range(trial.arms)]
+    counts = [float(k.sum()) for k in kinds]
+    worth = [float(size[k].sum() ** 2 / (size[k] ** 2).sum()) if k.any() else 0.0 for k in kinds]
+    return min(counts), min(worth), crossed
+
+
+def few_clusters(case: Case) -> Check | None:
+    """Are there enough clusters for the standard errors?"""
+    if case.trial.cluster is None:
+        return None
+    fewest, worth, crossed = clusters_of(case.trial)
+    told = f"{fewest:.0f} in all, holding several arms" if crossed else f"{fewest:.0f} in the smallest arm"
+    if worth < 0.95 * fewest:
+        told += f"; their sizes differ, they are worth {worth:.3g} of one size"
+    status = "failed" if fewest < MIN_CLUSTERS else judge("few_clusters", max(round(worth, 6), float(MIN_CLUSTERS)))
+    remedy = {
+        "passed": "",
+        "warned": "read intervals near zero with care",
+        "failed": f"assign more clusters; at least {MIN_CLUSTERS} are needed for an interval",
+    }[status]
+    message = f"clusters by {case.trial.cluster_name}: {told}"
+    return Check("few_clusters", status, message, round(worth, 6), bound("few_clusters"), remedy)
+
+
+def cluster_level(case: Case) -> Check | None:
+    """Was the level of assignment found, not named?"""
+    name = case.trial.cluster_name
+    if not case.trial.found_cluster:
+        return None
+    return Check(
+        "cluster_level", "warned", f"the arm does not vary within {name!r}, so standard errors are clustered there",
+        remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
+    )  # fmt: skip
+
+
+def dose(case: Case) -> Check | None:
+    """Are the arms steps of one amount rather than tactics of their own?"""
+    labels = case.trial.labels
+    if not all(isinstance(v, int) for v in labels) or judge("dose", len(labels)) == "passed":
+        return None
+    return Check(
+        "dose", "warned", f"{len(labels)} arms are numbers: each is compared with the control by itself",
+        float(len(labels)), bound("dose"),
+        "if they are amounts of one tactic (a face value), group them into few arms",
+    )  # fmt: skip

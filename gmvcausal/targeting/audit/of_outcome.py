@@ -1,0 +1,136 @@
+"""Checks of the outcome: its tail, single rows that decide, features that repeat it, its precision."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.results import Check
+from gmvcausal.targeting.audit.case import Case
+from gmvcausal.targeting.audit.rules import bound, judge
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def skewness(case: Case, a: int) -> float:
+    """What the rule of the tail looks at for arm `a`: direct, and as if both arms had the tail they have together."""
+    sums, group = case.sums()
+    own = sums[:, a - 1]
+    out = 0.0
+    for cubes, squares, largest in _powers(case, own, group, a):
+        whole = abs(cubes) / squares**1.5 if squares > 0 else 0.0
+        left = squares - largest**2
+        rest = max(abs(cubes) - abs(largest) ** 3, 0.0) / left**1.5 if left > 1e-9 * squares else 0.0
+        out = max(out, rest, whole / 3)
+    return out
+
+
+def _powers(case: Case, own: FloatArray, group: IntArray, a: int) -> list[tuple[float, float, float]]:
+    """Sums of cubes and of squares, and the largest value: as they are, and with both arms' tails put together."""
+    direct = (float((own**3).sum()), float((own**2).sum()), float(np.abs(own).max()))
+    mine, theirs = own[group == a], -own[group == 0]
+    n, m = len(mine), len(theirs)
+    if min(n, m) < 2:
+        return [direct]
+    # Deviations of single rows from their arm's model; what the arms' sizes do not even out is skewness.
+    pooled = np.concatenate([mine * n, theirs * m])
+    scale = float((pooled**2).mean())
+    lopsided = abs(1 / n**2 - 1 / m**2) / (1 / n + 1 / m) ** 1.5
+    if not scale > 0:
+        return [direct]
+    unit = pooled / np.sqrt(scale) * (lopsided / len(pooled)) ** (1 / 3)
+    cube = float((unit**3).sum())
+    largest = float(np.abs(unit).max())
+    # Scaled so that the squares sum to one: the cubes are the skewness itself.
+    return [direct, (cube, 1.0, min(largest, 0.999))]
+
+
+def tail(case: Case) -> Check:
+    """Is an average effect too skewed for its interval?"""
+    value, a = max((skewness(case, a), a) for a in range(1, case.trial.arms))
+    status = judge("tail", value)
+    message = f"the average effect of {case.label(a)} has a skewness of {value:.2g}"
+    if status == "passed":
+        return Check("tail", status, message, value, bound("tail"))
+    return Check(
+        "tail", status, f"{message}: a few large values decide its interval", value, bound("tail"),
+        "collect more rows in the smaller arm, or read the test of a capped outcome beside it (gc.ab_test, cap=)",
+    )  # fmt: skip
+
+
+def leverage(case: Case) -> Check:
+    """Does one row carry an average effect?"""
+    sums, _ = case.sums()
+    squares = sums**2
+    total = squares.sum(axis=0)
+    share = np.where(total > 0, squares.max(axis=0) / np.where(total > 0, total, 1), 0.0)
+    a = int(np.argmax(share)) + 1
+    worst = float(share[a - 1])
+    what = f"{case.trial.cluster_name} cluster" if case.trial.cluster is not None else "row"
+    limit = max(float(bound("leverage") or 0), 10 / len(sums) if case.trial.cluster is not None else 0.0)
+    status = "passed" if worst <= limit else judge("leverage", worst)
+    message = f"the largest {what} carries {worst:.1%} of the variance of the effect of {case.label(a)}"
+    if status != "passed":
+        own = sums[:, a - 1]
+        at = int(np.argmax(np.abs(own)))
+        message += f"; without it the effect is {case.found.estimate[a - 1] - own[at]:+.4g}"
+    remedy = "" if status == "passed" else f"look at this {what}; read the effect of a capped outcome beside it"
+    return Check("leverage", status, message, worst, bound("leverage"), remedy)
+
+
+def leakage(case: Case) -> Check | None:
+    """Is a feature the outcome under another name?"""
+    t = case.trial
+    y = t.y - t.y.mean()
+    total = float(y @ y)
+    if not total > 0 or not t.x.shape[1]:
+        return None
+    best, name = 0.0, t.features.names[0]
+    for j, column in enumerate(t.x.T):
+        live = ~np.isnan(column)
+        if live.sum() < 3 or t.features.levels[j]:
+            continue
+        x, z = column[live].astype(float), t.y[live]
+        x, z = x - x.mean(), z - z.mean()
+        size = float(x @ x) * float(z @ z)
+        share = float(x @ z) ** 2 / size if size > 0 else 0.0
+        if share > best:
+            best, name = share, t.features.names[j]
+    status = judge("leakage", best)
+    remedy = "" if status == "passed" else "it is the outcome itself under another name: leave it out of features"
+    return Check(
+        "leakage", status, f"{name!r} alone explains {best:.2%} of the variance of the outcome", best, bound("leakage"),
+        remedy,
+    )  # fmt: skip
+
+
+def zero_variance(case: Case) -> Check | None:
+    """Does the outcome vary in every arm?"""
+    t = case.trial
+    flat = [a for a in range(t.arms) if np.ptp(t.y[t.arm == a]) == 0]
+    if not flat or not t.y.any():
+        return None
+    return Check(
+        "zero_variance", "warned", f"the outcome does not vary in {', '.join(case.label(a) for a in flat)}",
+        float(len(flat)), bound("zero_variance"), "check the outcome of this arm: is it logged there?",
+    )  # fmt: skip
+
+
+def all_zero(case: Case) -> Check | None:
+    """Is there any outcome at all?"""
+    if case.trial.y.any():
+        return None
+    return Check("all_zero", "warned", "the outcome is zero in every row", remedy="check the window and the join")
+
+
+def quantisation(case: Case) -> Check | None:
+    """Are the numbers as fine as they are precise?"""
+    spread = float(case.trial.y.std())
+    if not case.trial.spacing or not spread > 0:
+        return None
+    value = case.trial.spacing / spread
+    status = judge("quantisation", value)
+    remedy = "" if status == "passed" else "read the amounts in double precision from the source on"
+    message = f"numbers lie {value:.1e} standard deviations apart in their source type"
+    return Check("quantisation", status, message, value, bound("quantisation"), remedy)
