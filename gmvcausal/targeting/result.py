@@ -14,6 +14,7 @@ from gmvcausal.results import Audit
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.modelled import Modelled
+from gmvcausal.targeting.referee.methods import Refereed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ class Extra:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Uplift(Modelled):
+class Uplift(Modelled, Refereed):
     """Who gains by how much: average effects of every arm with their audit, and an effect for every user.
 
     Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
@@ -53,6 +54,8 @@ class Uplift(Modelled):
         What the summary adds to the finding.
     alike : tuple of int
         Rows that say of the other arms what the first says of its own.
+    origin : table, optional
+        The data as they were passed; None after pickling or loading.
     """
 
     checks: Audit
@@ -62,6 +65,10 @@ class Uplift(Modelled):
     fit: Fit = field(repr=False)
     advice: tuple[str, ...] = ()
     alike: tuple[int, ...] = ()
+    origin: Any = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "origin": None}  # a pickled result does not carry the users' data along
 
     @property
     def audit(self) -> Audit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -162,7 +163,7 @@ def uplift(
         "uplift", options, options["seed"], trial.rows, trial.columns, dict(trial.dropped), tuple(notes),
         partial(_arrays, trial), (f"learner {fit.learner}, {options['folds']} folds",) if fit.model is not None else (),
     )  # fmt: skip
-    return make_result(asked, trial, fit, options, manifest)
+    return replace(make_result(asked, trial, fit, options, manifest), origin=data)
 
 
 def _arrays(trial: Trial) -> list[NDArray[Any]]:
