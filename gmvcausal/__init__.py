@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
+    from gmvcausal.targeting.estimator import UpliftEstimator
     from gmvcausal.targeting.saved import load_uplift
     from gmvcausal.targeting.verb import uplift
 
@@ -36,6 +37,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Proportion": ("gmvcausal.abtest.metrics", "Proportion"),
     "Quantile": ("gmvcausal.abtest.metrics", "Quantile"),
     "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
+    "UpliftEstimator": ("gmvcausal.targeting.estimator", "UpliftEstimator"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
@@ -65,6 +67,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "UpliftEstimator",
     "ab_test",
     "assign",
     "datasets",

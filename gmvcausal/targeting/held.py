@@ -16,7 +16,9 @@ from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.intake.features import Features, Matrix
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
+from gmvcausal.targeting.policy.knapsack import best
 from gmvcausal.targeting.policy.policy import bounded
+from gmvcausal.targeting.policy.value import policy_value
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.intake.trial import Trial
@@ -74,6 +76,22 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
         read(data, False), depth=depth, margin=margin, budget=bounded("budget", options.get("budget")), labels=labels,
         names=features.names, levels=levels, trained_on=trained_on, read=read,
     )  # fmt: skip
+
+
+def best_value(model: Uplift, test: Any) -> float:
+    """Net value per held-out user, doubly robust, of giving each the arm whose expected net value is highest, if any.
+
+    Raises
+    ------
+    DesignError
+        These rows trained the model.
+    """
+    held = model.held_out(test)
+    t = held.trial
+    model.seen.refuse(_rows(t))
+    arm, worth = best(t.margin * held.effects - t.cost, t.cost, 0.0)
+    known = Held(t.y, t.arm, held.e, t.cost, t.margin, held.mu, t.cluster, model.asked.outcome)
+    return policy_value(np.where(worth > 0, arm, 0), known).value
 
 
 def trained(model: Uplift) -> Seen:
