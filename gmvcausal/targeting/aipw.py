@@ -125,6 +125,26 @@ def averages(
     return Averages(estimate, cov, spread, influence)
 
 
+def mean_outcomes(y: FloatArray, arm: IntArray, e: FloatArray, mu: FloatArray, estimand: str) -> FloatArray:
+    """Mean outcome under every arm, shape (k + 1,), of those whom the estimand is about; "att": of each arm's own rows.
+
+    Parameters
+    ----------
+    y, arm, e, mu : ndarray
+        As in `scores`.
+    estimand : {"ate", "att", "overlap"}
+    """
+    if estimand == "att":
+        arms = e.shape[1]
+        own = np.bincount(arm, y, minlength=arms) / np.bincount(arm, minlength=arms)
+        return np.asarray(own, dtype=np.float64)
+    psi = scores(y, arm, e, mu)
+    if estimand == "overlap":
+        h = overlap_weight(e)
+        return np.asarray((h[:, None] * psi).sum(axis=0) / h.sum())
+    return np.asarray(psi.mean(axis=0))
+
+
 def clustered(
     influence: FloatArray, arm: IntArray, arms: int, cluster: IntArray | None = None
 ) -> tuple[FloatArray, Spread]:

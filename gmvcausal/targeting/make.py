@@ -9,7 +9,7 @@ import numpy as np
 
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.stats.small_sample import Spread
-from gmvcausal.targeting.aipw import Averages, averages
+from gmvcausal.targeting.aipw import Averages, averages, mean_outcomes
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.checks import run_audit
 from gmvcausal.targeting.audit.of_design import clusters_of
@@ -38,7 +38,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"])
     audit = run_audit(case)
     blocks: list[tuple[str, str, Averages, FloatArray]] = [
-        ("", estimand, found, _levels(t, fit, estimand)),
+        ("", estimand, found, mean_outcomes(t.y, t.arm, fit.e, fit.mu, estimand)),
     ]
     advice: list[str] = []
     lot = t.known and float(np.ptp(fit.e, axis=0).max()) < 1e-12
@@ -50,7 +50,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     thin = "overlap" in audit and audit["overlap"].status != "passed"
     if thin and estimand != "overlap":
         beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=t.known)
-        blocks.append(("overlap", "overlap", beside, _levels(t, fit, "overlap")))
+        blocks.append(("overlap", "overlap", beside, mean_outcomes(t.y, t.arm, fit.e, fit.mu, "overlap")))
         advice.append("Where chances come near 0 read the effect weighted by overlap, which stands beside")
     per = asked.unit or ("user" if t.facts.get("unit") == "user" else "unit")
     measure = f"{asked.outcome} per {per}"
@@ -91,20 +91,6 @@ def _worth(t: Trial, estimates: Estimates, level: float, per: str) -> list[str]:
             f"{cost:,.3g}"
         )
     return out
-
-
-def _levels(t: Trial, fit: Fit, estimand: str) -> FloatArray:
-    """Mean outcome under every arm, shape (k + 1,): of the control as the effects of the estimand see it."""
-    from gmvcausal.targeting.aipw import overlap_weight, scores
-
-    psi = scores(t.y, t.arm, fit.e, fit.mu)
-    if estimand == "overlap":
-        h = overlap_weight(fit.e)
-        return np.asarray((h[:, None] * psi).sum(axis=0) / h.sum())
-    if estimand == "att":
-        own = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
-        return np.asarray(own, dtype=np.float64)
-    return np.asarray(psi.mean(axis=0))
 
 
 def _table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gmvcausal.abtest.audit.rules import SEGMENT_RULES
+from gmvcausal.results.by_level import SEGMENT_RULES
 from gmvcausal.results.rule import table_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "many-metrics.md"

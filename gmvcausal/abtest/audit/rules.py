@@ -129,16 +129,6 @@ RULES: dict[str, Rule] = {
     ),
 }
 
-# Checks of `AbResult.by`, beside those of the whole test.
-SEGMENT_RULES: dict[str, Rule] = {
-    "segment_balance": Rule(
-        "p-value of the chi-square test that the levels of the segment have the same shares in all arms",
-        fail=1e-6,
-        small_is_bad=True,
-    ),
-    "segment_levels": Rule("levels of the segment that are not estimated", 0),
-}
-
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvcausal.abtest.audit import rules
-from gmvcausal.abtest.audit.case import p_text
 from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import refuse_few_draws, resample
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.read import read_rows
-from gmvcausal.abtest.intake.rows import FloatArray, IntArray, Rows
+from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.metrics import parts
-from gmvcausal.abtest.segments.result import Hidden, Interaction, SegmentResult
+from gmvcausal.abtest.segments.result import SegmentResult
 from gmvcausal.abtest.terms.caps import Cap
 from gmvcausal.abtest.terms.compare import Contrast, Limits
 from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
@@ -26,17 +24,24 @@ from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.tables import ADJUSTED
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
 from gmvcausal.frames.params import column_name, one_of
-from gmvcausal.results import Audit, Check, Manifest
+from gmvcausal.results import Audit, Manifest
+from gmvcausal.results.by_level import (
+    SHARED_CLUSTERS,
+    SMALL,
+    apart,
+    balance_check,
+    family,
+    levels_check,
+    none_left,
+    refuse_number,
+)
 from gmvcausal.results.estimates import Estimates
+from gmvcausal.results.levels import Hidden, Interaction
 from gmvcausal.stats.inference import equal_effects
-from gmvcausal.stats.multiplicity import adjust as adjusted
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
     from gmvcausal.abtest.result import AbResult
-
-_MOST_LEVELS = 50
-_SMALL = 10  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +92,7 @@ def segmented(result: AbResult, segment: Any, how: Any) -> SegmentResult:
         else:
             found[str(level)] = one
     if not found:
-        raise DesignError(
-            f"no level of {column!r} can be estimated: {hidden[0].level}: {hidden[0].why}", column=column,
-            remedy="merge levels",
-        )  # fmt: skip
+        raise none_left(column, hidden[0].level, hidden[0].why)
     return _result(result, origin, column, how, rows, levels, whole, found, hidden)
 
 
@@ -107,13 +109,7 @@ def _read(origin: Origin, column: str) -> tuple[Rows, tuple[Any, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmvCausalWarning)  # said when the test was made
         rows = read_rows(origin.data, replace(ask, segment=column))
-    if len(rows.of_segment) < 2 or len(rows.of_segment) > _MOST_LEVELS:
-        raise InputError(
-            f"segment {column!r} has {len(rows.of_segment):,} level{'' if len(rows.of_segment) == 1 else 's'}; 2 to "
-            f"{_MOST_LEVELS} can be compared",
-            column=column,
-            remedy="name a column of groups, for example a tier or a city, and merge rare ones",
-        )
+    refuse_number(column, len(rows.of_segment))
     return rows, rows.of_segment
 
 
@@ -138,8 +134,8 @@ def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
     least = int(part.counts().min())
     if least < 2:
         return None, f"fewer than 2 {_units(rows)} in an arm"
-    if not rows.cluster_name and least < _SMALL:
-        return None, f"n < {_SMALL} in an arm, not shown"
+    if not rows.cluster_name and least < SMALL:
+        return None, f"n < {SMALL} in an arm, not shown"
     if part.stratum is not None:
         cells = np.bincount(part.arm * part.strata + part.stratum, minlength=len(part.labels) * part.strata)
         if cells.min() < 2:
@@ -160,7 +156,8 @@ def _result(
     found: Mapping[str, Fit], hidden: list[Hidden],
 ) -> SegmentResult:  # fmt: skip
     e, x, alpha = result.estimates, result.extra, result.alpha
-    apart = _apart(rows)
+    assert rows.segment is not None
+    alone = apart(rows.cluster, rows.segment)
     head: list[tuple[str, str, str, int]] = []
     contrasts: list[Contrast] = []
     columns: dict[str, list[Any]] = {
@@ -174,18 +171,14 @@ def _result(
     for i, term in enumerate(whole.terms):
         own = [one.terms[i].contrast for one in found.values()]
         p = np.array([term.contrast.p_value(), *(c.p_value() for c in own)])
-        share = np.ones(len(p))
-        if how is not None:
-            family = adjusted(how, p[1:], alpha)
-            p[1:], said = family.p_value, family.said
-            share[1:] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+        p, share, said = family(how, p, alpha)
         # Where t does not hold, nor does a weight that is one over the variance.
         used = [c for c in own if c.variance > 0 and not c.by_itself]
         left = tuple(name for name, c in zip(found, own, strict=True) if not (c.variance > 0 and not c.by_itself))
         test = equal_effects(
             np.array([c.difference for c in used]), np.array([c.variance for c in used]), np.array([c.df for c in used])
         )
-        statistic, df1, df2, p_inter = test if apart else (math.nan, math.nan, math.nan, math.nan)
+        statistic, df1, df2, p_inter = test if alone else (math.nan, math.nan, math.nan, math.nan)
         interactions.append(
             Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(used), statistic, df1, df2, p_inter, left)
         )
@@ -236,64 +229,18 @@ def _result(
         "ab_test.by", {**result.manifest.options, "segment": segment, "adjust": how}, result.manifest.seed,
         result.manifest.rows, result.manifest.columns, dict(result.manifest.dropped), tuple(notes), rows.analysed,
     )  # fmt: skip
-    audit = Audit((*result.audit, _balance(rows, segment, levels), _shown(segment, levels, hidden)))
+    total = len(levels)
+    audit = Audit(
+        (
+            *result.audit,
+            balance_check(segment, total, rows.segment, rows.arm, len(rows.labels), rows.cluster, rows.cluster_name),
+            levels_check(segment, total, [(h.level, h.why) for h in hidden]),
+        )
+    )
     k = 1 + len(found)
     return SegmentResult(
         f"{result.title}, by {segment}", result.assumption, estimates, manifest, alpha, segment, audit,
-        {name: tuple(values) for name, values in columns.items()},
-        tuple(f for f in x.factor for _ in range(k)), tuple(c for c in x.caps for _ in range(k)),
-        tuple(interactions), tuple(hidden), k * result.spoken, "" if apart else _DEPEND.format(rows.cluster_name),
+        {name: tuple(values) for name, values in columns.items()}, tuple(interactions), tuple(hidden),
+        "" if alone else SHARED_CLUSTERS.format(rows.cluster_name),
+        tuple(f for f in x.factor for _ in range(k)), tuple(c for c in x.caps for _ in range(k)), k * result.spoken,
     )  # fmt: skip
-
-
-_DEPEND = "clusters by {!r} lie in several levels, so that their estimates depend on each other"
-
-
-def _apart(rows: Rows) -> bool:
-    """Whether the levels share no cluster, so that their estimates are independent."""
-    if rows.cluster is None:
-        return True
-    assert rows.segment is not None
-    pairs = np.unique(rows.cluster.astype(np.int64) * (int(rows.segment.max()) + 1) + rows.segment)
-    return len(pairs) == len(np.unique(rows.cluster))
-
-
-def _table(rows: Rows) -> FloatArray | None:
-    """Units by level and arm; None where clusters lie in several levels or arms."""
-    assert rows.segment is not None
-    level, arm = rows.segment, rows.arm
-    if rows.cluster is not None:
-        first = np.unique(rows.cluster, return_index=True)[1]
-        if not _apart(rows) or len(first) != int(rows.counts().sum()):
-            return None
-        level, arm = level[first], arm[first]
-    cells: IntArray = np.bincount(level * len(rows.labels) + arm, minlength=(int(level.max()) + 1) * len(rows.labels))
-    return np.asarray(cells.reshape(-1, len(rows.labels)), dtype=float)
-
-
-def _balance(rows: Rows, segment: str, levels: tuple[Any, ...]) -> Check:
-    from scipy import stats
-
-    table = _table(rows)
-    if table is None:
-        why = f"clusters by {rows.cluster_name!r} lie in several levels or arms, so levels cannot be counted by cluster"
-        return Check("segment_balance", "not_run", why)
-    table = table[table.sum(axis=1) > 0]
-    p = float(stats.chi2_contingency(table, correction=False).pvalue)
-    status = rules.SEGMENT_RULES["segment_balance"].status(p)
-    remedy = "" if status == "passed" else (
-        "name a segment that was fixed before assignment: this one was moved by the tactic, or the arms were not drawn "
-        "by lot"
-    )  # fmt: skip
-    have = "have the same shares in all arms" if status == "passed" else "do not have the same shares in all arms"
-    message = f"the {len(levels)} levels of {segment!r} {have}: p {p_text(p)}"
-    return Check("segment_balance", status, message, p, rules.SEGMENT_RULES["segment_balance"].bound, remedy)
-
-
-def _shown(segment: str, levels: tuple[Any, ...], hidden: list[Hidden]) -> Check:
-    rule = rules.SEGMENT_RULES["segment_levels"]
-    status = rule.status(len(hidden))
-    told = "; ".join(f"{h.level}: {h.why}" for h in hidden[:5]) + (", ..." if len(hidden) > 5 else "")
-    message = f"{len(levels) - len(hidden)} of {len(levels)} levels of {segment!r} are estimated"
-    remedy = "" if status == "passed" else "merge small levels; the interaction test knows only those estimated"
-    return Check("segment_levels", status, f"{message} ({told})" if told else message, len(hidden), rule.bound, remedy)

@@ -11,14 +11,13 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import column_name, one_of
-from gmvcausal.results import Audit, Check, Estimates, Result
+from gmvcausal.results import Audit, Estimates, Result
+from gmvcausal.results.by_level import SHARED_CLUSTERS, apart, family, levels_check, none_left, refuse_number
 from gmvcausal.rollout.audit.case import subset
-from gmvcausal.rollout.audit.rules import bound, judge
-from gmvcausal.rollout.fitted import Fitted, IntArray
+from gmvcausal.rollout.fitted import Fitted
 from gmvcausal.rollout.intake.per_unit import labels_of
 from gmvcausal.rollout.methods import estimate
 from gmvcausal.stats.inference import equal_effects
-from gmvcausal.stats.multiplicity import adjust as adjusted
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from gmvcausal.rollout.result import DidResult
 
-MOST_LEVELS = 50
 # Options that name the columns by which treated and controls are told apart.
 _DESIGN = ("outcome", "unit", "time", "first_treated", "treated", "stack", "dose", "eligible", "exposed")
 
@@ -112,13 +110,7 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
         )
     origin = result.known_origin()
     code, labels = labels_of(origin.data, panel, origin.unit, column, "segment", options.outcome)
-    if not 2 <= len(labels) <= MOST_LEVELS:
-        raise InputError(
-            f"segment {column!r} has {len(labels):,} level{'' if len(labels) == 1 else 's'}; 2 to {MOST_LEVELS} can be "
-            "compared",
-            column=column,
-            remedy="name a column of groups, for example a tier or a city, and merge rare ones",
-        )
+    refuse_number(column, len(labels))
     found: dict[str, Fitted] = {}
     hidden: list[tuple[str, str]] = []
     for k, label in enumerate(labels):
@@ -132,38 +124,23 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
         else:
             found[str(label)] = one
     if not found:
-        raise DesignError(
-            f"no level of {column!r} can be estimated: {hidden[0][0]}: {hidden[0][1]}",
-            column=column,
-            remedy="merge levels",
-        )
-    return _result(result, column, how, found, hidden, apart=_apart(panel.cluster, code))
-
-
-def _apart(cluster: IntArray, code: IntArray) -> bool:
-    """Whether the levels share no cluster, so that their estimates are independent."""
-    pairs = np.unique(cluster.astype(np.int64) * (int(code.max()) + 1) + code)
-    return len(pairs) == len(np.unique(cluster))
+        raise none_left(column, *hidden[0])
+    return _result(result, column, how, found, hidden, alone=apart(panel.cluster, code))
 
 
 def _result(
     result: DidResult, column: str, how: str | None, found: dict[str, Fitted], hidden: list[tuple[str, str]], *,
-    apart: bool,
+    alone: bool,
 ) -> DidSegments:  # fmt: skip
     alpha, every = result.alpha, [result.estimates, *(one.estimates for one in found.values())]
-    p = np.array([e.p_value[0] for e in every])
-    share, said = np.ones(len(every)), ""
-    if how is not None:
-        family = adjusted(how, p[1:], alpha)
-        p[1:], said = family.p_value, family.said
-        share[1:] = np.where(np.isnan(family.interval_alpha), 1.0, family.interval_alpha / alpha)
+    p, share, said = family(how, np.array([e.p_value[0] for e in every]), alpha)
     value = np.array([e.estimate[0] for e in every])
     error = np.array([e.std_error[0] for e in every])
     df, factor = (np.array([x[0] for x in part]) for part in zip(*(e.t for e in every), strict=True))
     known = np.isfinite(error[1:]).all()
     no_test = (
-        f"clusters by {result.panel.cluster_name!r} lie in several levels, so that their estimates depend on each other"
-        if not apart
+        SHARED_CLUSTERS.format(result.panel.cluster_name)
+        if not alone
         else "it needs two levels with standard errors"
         if not known or len(found) < 2
         else ""
@@ -188,16 +165,7 @@ def _result(
     notes = list(result.manifest.notes)
     if said:
         notes.append(f"levels of {column!r} are adjusted: {said}")
-    told = "; ".join(f"{name}: {why}" for name, why in hidden[:5])
-    total = len(found) + len(hidden)
-    shown = Check(
-        "segment_levels",
-        judge("segment_levels", len(hidden)),
-        f"{len(found)} of {total} levels of {column!r} are estimated" + (f" ({told})" if told else ""),
-        float(len(hidden)),
-        bound("segment_levels"),
-        "merge small levels; the test of equal effects knows only those estimated" if hidden else "",
-    )
+    shown = levels_check(column, len(found) + len(hidden), hidden)
     options = {**result.manifest.options, "segment": column, "adjust": how}
     return DidSegments(
         f"{result.title}, by {column}", result.assumption, estimates,

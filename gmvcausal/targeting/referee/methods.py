@@ -8,6 +8,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
+    from gmvcausal.targeting.referee.segments import UpliftSegments
     from gmvcausal.targeting.result import Uplift
 
 
@@ -30,6 +31,52 @@ class Refereed(Result):
                 remedy="call uplift again, then ask",
             )
         return self.origin
+
+    def by(self, segment: str, adjust: str | None = "holm") -> UpliftSegments:
+        """The average effects level by level of a segment, and the test that they are equal in all levels.
+
+        Means of the out-of-fold doubly robust scores of each level's users; without features, differences of the
+        level's own means. The data are read again, and refused if they are not those that were learned from.
+
+        Parameters
+        ----------
+        segment : str
+            Column that was fixed before assignment: RFM class, spend tier. Where a lot decided, the audit fails if its
+            levels have different shares in the arms. Rows without a level are refused.
+        adjust : {"holm", "bh", None}
+            For the number of levels, arm by arm; default Holm's method.
+
+        Returns
+        -------
+        UpliftSegments
+            One row for the whole and one for each level, arm by arm; `interaction()` has the tests of equal effects. A
+            level is listed with the reason, not estimated, where an arm has fewer than 10 users in it, fewer than 10
+            with a non-zero outcome (of a 0/1 outcome also without), or fewer than 10 clusters.
+
+        Raises
+        ------
+        InputError
+            No such column, missing levels, one level or more than 50, data that have changed since, or a result that
+            was pickled or loaded and holds no rows.
+        DesignError
+            No level can be estimated.
+
+        References
+        ----------
+        Welch (1951), Biometrika 38; Semenova and Chernozhukov (2021), Econometrics Journal 24 (means of scores).
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"coupon": [0, 1] * 200, "tier": ["new", "new", "old", "old"] * 100})
+        >>> users["gmv"] = [5 + u % 7 + 2 * (u % 4 == 3) for u in range(400)]
+        >>> found = gc.uplift(users, treatment="coupon").by("tier")
+        >>> found.to_frame()["level"].tolist(), bool(found.interaction()["p_value"][0] < 0.001)
+        (['all', 'new', 'old'], True)
+        """
+        from gmvcausal.targeting.referee.segments import by_segment
+
+        return by_segment(_uplift(self), segment, adjust)
 
 
 def _uplift(result: Refereed) -> Uplift:

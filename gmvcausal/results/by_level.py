@@ -1,0 +1,150 @@
+"""What every `by()` settles: how many levels, how they are adjusted, whether they were moved, what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.results.audit import Check
+from gmvcausal.results.rule import Rule
+from gmvcausal.stats.multiplicity import adjust
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+MOST_LEVELS = 50
+SMALL = 10  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
+SHARED_CLUSTERS = "clusters by {!r} lie in several levels, so that their estimates depend on each other"
+
+# Checks of `by()`, beside those of the whole.
+SEGMENT_RULES: dict[str, Rule] = {
+    "segment_balance": Rule(
+        "p-value of the chi-square test that the levels of the segment have the same shares in all arms",
+        fail=1e-6,
+        small_is_bad=True,
+    ),
+    "segment_levels": Rule("levels of the segment that are not estimated", 0),
+}
+
+
+class Family(NamedTuple):
+    """P-values of a whole and its levels, the levels' adjusted for their number.
+
+    Attributes
+    ----------
+    p_value : ndarray, shape (1 + levels,)
+    share : ndarray, shape (1 + levels,)
+        Share of alpha at which the interval of each is made.
+    said : str
+        The adjustment in words; empty without one.
+    """
+
+    p_value: FloatArray
+    share: FloatArray
+    said: str
+
+
+def refuse_number(column: str, levels: int) -> None:
+    """Refuse a segment of one level, or of more than can be compared.
+
+    Raises
+    ------
+    InputError
+    """
+    if 2 <= levels <= MOST_LEVELS:
+        return
+    raise InputError(
+        f"segment {column!r} has {levels:,} level{'' if levels == 1 else 's'}; 2 to {MOST_LEVELS} can be compared",
+        column=column,
+        remedy="name a column of groups, for example a tier or a city, and merge rare ones",
+    )
+
+
+def none_left(column: str, level: str, why: str) -> DesignError:
+    """The error where no level can be estimated, with the first as the example."""
+    return DesignError(f"no level of {column!r} can be estimated: {level}: {why}", column=column, remedy="merge levels")
+
+
+def family(how: str | None, p: FloatArray, alpha: float) -> Family:
+    """Adjust the p-values of the levels, all but the first, for their number.
+
+    Parameters
+    ----------
+    how : {"holm", "bh", None}
+    p : ndarray, shape (1 + levels,)
+        That of the whole first.
+    alpha : float
+
+    Examples
+    --------
+    >>> found = family("holm", np.array([0.3, 0.01, 0.04]), 0.05)
+    >>> found.p_value.tolist(), found.share.tolist()
+    ([0.3, 0.02, 0.04], [1.0, 0.5, 0.5])
+    """
+    out, share = p.copy(), np.ones(len(p))
+    if how is None:
+        return Family(out, share, "")
+    found = adjust(how, p[1:], alpha)
+    out[1:] = found.p_value
+    share[1:] = np.where(np.isnan(found.interval_alpha), 1.0, found.interval_alpha / alpha)
+    return Family(out, share, found.said)
+
+
+def apart(cluster: IntArray | None, level: IntArray) -> bool:
+    """Whether the levels share no cluster, so that their estimates are independent."""
+    if cluster is None:
+        return True
+    pairs = np.unique(cluster.astype(np.int64) * (int(level.max()) + 1) + level)
+    return len(pairs) == len(np.unique(cluster))
+
+
+def balance_check(
+    segment: str, levels: int, level: IntArray, arm: IntArray, arms: int, cluster: IntArray | None, cluster_name: str
+) -> Check:
+    """Whether the levels have the same shares in all arms, as a segment fixed before a draw by lot has.
+
+    Parameters
+    ----------
+    segment : str
+    levels : int
+    level, arm : ndarray of int, shape (n,)
+    arms : int
+    cluster : ndarray of int, shape (n,), optional
+        What was assigned together: clusters are counted then.
+    cluster_name : str
+    """
+    from scipy import stats
+
+    rule = SEGMENT_RULES["segment_balance"]
+    if cluster is not None:
+        first = np.unique(cluster, return_index=True)[1]
+        if not apart(cluster, level) or not apart(cluster, arm):
+            why = f"clusters by {cluster_name!r} lie in several levels or arms, so levels cannot be counted by cluster"
+            return Check("segment_balance", "not_run", why)
+        level, arm = level[first], arm[first]
+    cells = np.bincount(level * arms + arm, minlength=levels * arms).reshape(-1, arms).astype(float)
+    p = float(stats.chi2_contingency(cells[cells.sum(axis=1) > 0], correction=False).pvalue)
+    status = rule.status(p)
+    remedy = "" if status == "passed" else (
+        "name a segment that was fixed before assignment: this one was moved by the tactic, or the arms were not drawn "
+        "by lot"
+    )  # fmt: skip
+    have = "have the same shares in all arms" if status == "passed" else "do not have the same shares in all arms"
+    told = f"= {p:.4f}" if p >= 0.0001 else f"= {p:.1e}" if p >= 1e-300 else "< 1e-300"
+    message = f"the {levels} levels of {segment!r} {have}: p {told}"
+    return Check("segment_balance", status, message, p, rule.bound, remedy)
+
+
+def levels_check(segment: str, levels: int, hidden: Sequence[tuple[Any, str]]) -> Check:
+    """How many levels are estimated, and why the first others are not: pairs of level and reason."""
+    rule = SEGMENT_RULES["segment_levels"]
+    status = rule.status(len(hidden))
+    told = "; ".join(f"{level}: {why}" for level, why in hidden[:5]) + (", ..." if len(hidden) > 5 else "")
+    message = f"{levels - len(hidden)} of {levels} levels of {segment!r} are estimated"
+    remedy = "" if status == "passed" else "merge small levels; the test of equal effects knows only those estimated"
+    message = f"{message} ({told})" if told else message
+    return Check("segment_levels", status, message, float(len(hidden)), rule.bound, remedy)
