@@ -24,6 +24,7 @@ from gmvcausal.abtest.terms import complier_rows, tables, wording
 from gmvcausal.abtest.terms import guardrails as guards
 from gmvcausal.abtest.terms.estimate import Fit
 from gmvcausal.results import Manifest
+from gmvcausal.results.compliers import assumption
 
 _ASSUMPTION = (
     "the arms were drawn by lot and everybody drawn is in the table; one unit's arm leaves the outcomes of others alone"
@@ -86,7 +87,7 @@ def make_result(
             estimates, extra, fitted, source.labels, received, shares, options["alpha"]
         )
         advice += complier_rows.advice(case, received, options["alpha"])
-        assumed += f"; {complier_rows.assumption(received)}"
+        assumed += f"; {assumption(received)}"
     control = source.labels[source.control]
     others = [label for i, label in enumerate(source.labels) if i != source.control]
     kind = "Randomised" if blocks is None else "Switchback"

@@ -110,6 +110,7 @@ _ONES = {
     "promotion": "1 in periods of the promotion, 0 in all others",
     "eligible": "1 for whom the tactic is meant, 0 for all others, in treated and untreated places alike",
     "Proportion": "1 where it happened, 0 where it did not",
+    "received": "1 where the push was delivered (the coupon seen), 0 where it was not, in every arm",
 }
 
 

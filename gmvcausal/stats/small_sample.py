@@ -158,6 +158,14 @@ def welch(variance: FloatArray, trust: Trust, given: FloatArray | None = None) -
     return Spread(df, np.sqrt(np.maximum(factor, 1.0)))
 
 
+def welch_df(parts: list[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of variances (Welch 1947; Satterthwaite 1946); parts are (variance, df)."""
+    variance = np.array([v for v, _ in parts])
+    df = np.array([d for _, d in parts])
+    squares = float((variance**2 / df).sum())
+    return float(variance.sum()) ** 2 / squares if squares > 0 else float("inf")
+
+
 def joint_df(df: FloatArray) -> float:
     """Degrees of freedom of the covariance of several terms together, from those of each (Pustejovsky and Tipton 2018).
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.stats.small_sample import Spread, equal, groups_of_clusters, trust_in, welch
+from gmvcausal.stats.small_sample import Spread, Trust, equal, groups_of_clusters, trust_in, welch
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -162,6 +162,28 @@ def clustered(
     cov : ndarray, shape (k, k)
     spread : Spread
     """
+    by_group, trust = by_groups(influence, arm, arms, cluster)
+    cov = np.asarray((by_group * trust.factor[:, None, None]).sum(axis=0))
+    variance = np.diagonal(by_group, axis1=1, axis2=2).T.copy()
+    return cov, welch(variance, trust, given=np.diag(cov).copy())
+
+
+def by_groups(
+    influence: FloatArray, arm: IntArray, arms: int, cluster: IntArray | None = None
+) -> tuple[FloatArray, Trust]:
+    """What each arm adds to the covariance of sums of influences; clusters of several arms are a group of their own.
+
+    Parameters
+    ----------
+    influence, arm, arms, cluster
+        As in `clustered`.
+
+    Returns
+    -------
+    by_group : ndarray, shape (groups, k, k)
+    trust : Trust
+        Of the groups.
+    """
     if cluster is None:
         group, sums = arm, influence
         trust = equal(np.bincount(arm, minlength=arms).astype(float))
@@ -179,6 +201,4 @@ def clustered(
     for g in range(len(trust.factor)):
         own = sums[group == g]
         by_group[g] = own.T @ own
-    cov = np.asarray((by_group * trust.factor[:, None, None]).sum(axis=0))
-    variance = np.array([[by_group[g, a, a] for g in range(len(trust.factor))] for a in range(k)])
-    return cov, welch(variance, trust, given=np.diag(cov).copy())
+    return by_group, trust

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.targeting.aipw import averages
 from gmvcausal.targeting.boost import Bins, Matrix
 from gmvcausal.targeting.chances import Chances, cross_fit_chances
+from gmvcausal.targeting.compliers import fit_receipt
 from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
@@ -48,6 +49,8 @@ class Fit:
     effects : ndarray, shape (n, k)
         Out of fold.
     threads : int
+    receipt : ndarray, shape (n, k + 1), or None
+        Predicted chances to receive under every arm, out of fold, where receipt was given.
     """
 
     fold: IntArray
@@ -61,6 +64,7 @@ class Fit:
     centre: FloatArray
     effects: FloatArray
     threads: int
+    receipt: FloatArray | None = None
 
     def predict(self, x: Matrix) -> FloatArray:
         """Effects of rows that no model has seen, shape (n, k)."""
@@ -96,7 +100,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
         notes.append("without features every user has the average effect, and the average is that of the arms' means")
         return Fit(
             np.zeros(t.n, dtype=np.int64), e, mu, "plain", (), chances, "none", None, centre,
-            np.tile(centre, (t.n, 1)), threads,
+            np.tile(centre, (t.n, 1)), threads, None if t.received is None else arm_means(t.received, t.arm, t.arms),
         )  # fmt: skip
     count = folds if t.cluster is None else min(folds, int(t.cluster.max()) + 1)
     fold = make_folds(t.arm, t.cluster, count, seed)
@@ -114,6 +118,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
         e = t.propensity
     kind = kind_of(t.y)
     mu, outcomes = cross_fit(bins, fold, t.y, t.arm, t.arms, kind)
+    receipt = None if t.received is None else fit_receipt(bins, fold, t.received, t.arm, t.arms)
     task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads)
     name, model, said = learn(task, learner)
     notes += said
@@ -121,7 +126,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     centre = np.zeros(t.arms - 1)
     if model.centred:
         centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
-    return Fit(fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads)
+    return Fit(fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads, receipt)
 
 
 def _kept_away(e: FloatArray, notes: list[str]) -> FloatArray:

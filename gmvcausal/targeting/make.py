@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.results import Estimates, Manifest
+from gmvcausal.results.compliers import assumption
+from gmvcausal.results.compliers import estimand as among_of
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.aipw import Averages, averages, mean_outcomes
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.checks import run_audit
 from gmvcausal.targeting.audit.of_design import clusters_of
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
+from gmvcausal.targeting.compliers import Compliers, compliers, with_limits
+from gmvcausal.targeting.compliers import advice as among_words
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, FloatArray, Trial
 from gmvcausal.targeting.nuisance import arm_means
@@ -35,7 +39,12 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     """Average effects with what stands beside them."""
     t, estimand = trial, str(options["estimand"])
     found = averages(t.y, t.arm, fit.e, fit.mu, estimand=estimand, cluster=t.cluster, known=t.known)
-    case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"])
+    among: Compliers | None = None
+    if t.received is not None and fit.receipt is not None:
+        among = compliers(
+            t.y, t.received, t.arm, fit.e, fit.mu, fit.receipt, estimand=estimand, cluster=t.cluster, known=t.known
+        )
+    case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"], () if among is None else among.receipts)
     audit = run_audit(case)
     blocks: list[tuple[str, str, Averages, FloatArray]] = [
         ("", estimand, found, mean_outcomes(t.y, t.arm, fit.e, fit.mu, estimand)),
@@ -52,16 +61,24 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
         beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=t.known)
         blocks.append(("overlap", "overlap", beside, mean_outcomes(t.y, t.arm, fit.e, fit.mu, "overlap")))
         advice.append("Where chances come near 0 read the effect weighted by overlap, which stands beside")
+    if among is not None:
+        blocks.append(("compliers", estimand, among.found, np.full(t.arms, np.nan)))
     per = asked.unit or ("user" if t.facts.get("unit") == "user" else "unit")
     measure = f"{asked.outcome} per {per}"
     if t.facts.get("outcome") == asked.outcome and t.facts.get("outcome_unit"):
         measure = str(t.facts["outcome_unit"])
-    estimates, extra = _table(t, blocks, measure, per)
+    estimates, extra = _table(t, blocks, measure, per, asked.received)
+    assumed = _LOT if t.known else _SELECTED
     if t.cluster is not None and clusters_of(t)[0] < MIN_CLUSTERS:
         estimates = replace(
             estimates, cov=np.full_like(estimates.cov, np.nan),
             withheld=f"fewer than {MIN_CLUSTERS} clusters of {t.cluster_name} are too few to tell chance from effect",
         )  # fmt: skip
+    if among is not None:
+        assumed += f"; {assumption(str(asked.received))}"
+        advice += among_words(among, t.labels, str(asked.received), options["alpha"], bool(estimates.withheld))
+        if not estimates.withheld:
+            estimates = with_limits(estimates, among, len(estimates.term) - t.arms + 1, estimates.p_value)
     advice += _worth(t, estimates, 1 - options["alpha"], per)
     if fit.model is not None:
         advice.append(
@@ -71,7 +88,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     arms = t.labels[1:]
     title = f"Uplift: {arms[0] if len(arms) == 1 else f'{len(arms)} arms'} against {t.labels[0]}"
     return Uplift(
-        title, _LOT if t.known else _SELECTED, estimates, manifest, options["alpha"], audit, extra, asked, t, fit,
+        title, assumed, estimates, manifest, options["alpha"], audit, extra, asked, t, fit,
         tuple(advice), tuple(range(1, t.arms - 1)),
     )  # fmt: skip
 
@@ -94,7 +111,7 @@ def _worth(t: Trial, estimates: Estimates, level: float, per: str) -> list[str]:
 
 
 def _table(
-    t: Trial, blocks: list[tuple[str, str, Averages, FloatArray]], measure: str, per: str
+    t: Trial, blocks: list[tuple[str, str, Averages, FloatArray]], measure: str, per: str, received: str | None
 ) -> tuple[Estimates, Extra]:
     k = t.arms - 1
     term: list[str] = []
@@ -104,8 +121,11 @@ def _table(
     method: list[str] = []
     for kind, words, found, levels in blocks:
         for a, label in enumerate(t.labels[1:]):
-            term.append(f"{label} ({kind})" if kind else str(label))
+            among = kind == "compliers"
+            term.append(f"{label} among compliers" if among else f"{label} ({kind})" if kind else str(label))
             told = WORDS[words].format(unit=per) + f" of {label} against {t.labels[0]}"
+            if among:
+                told = f"effect on those reached by it (LATE): {among_of(told, str(received))}"
             estimand.append(told + (", difference of means" if kind == "unadjusted" else ""))
             method.append("difference of means" if kind == "unadjusted" else "AIPW")
             att = words == "att"

@@ -16,6 +16,8 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results import Audit, Check, Estimates, Manifest
+from gmvcausal.results.compliers import Accepted
+from gmvcausal.stats.fraction import Fraction, Piece
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.chances import Chances
 from gmvcausal.targeting.fit import Fit
@@ -122,6 +124,7 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
             "term": list(e.term), "estimand": list(e.estimand), "unit": list(e.unit), "estimate": e.estimate.tolist(),
             "cov": e.cov.tolist(), "n": list(e.n), "df": t_.df.tolist(), "factor": t_.factor.tolist(),
             "withheld": e.withheld, "method": e.method,
+            "compliers": [[k, asdict(v.effect), e.special_p[k]] for k, v in e.special.items() if type(v) is Accepted],
         },
         "extra": {k: list(v) for k, v in asdict(m.extra).items()},
         "checks": [asdict(c) for c in m.checks],
@@ -158,6 +161,11 @@ def _back(value: Any) -> Any:
     return dict(value["pairs"]) if isinstance(value, dict) else value
 
 
+def _fraction(found: dict[str, Any]) -> Fraction:
+    pieces = tuple(Piece(*map(float, p)) for p in found["pieces"])
+    return Fraction(float(found["top"]), float(found["bottom"]), pieces)
+
+
 def _from_dict(found: dict[str, Any]) -> Uplift:
     asked = {k: _back(v) for k, v in found["asked"].items()}
     asked["features"] = tuple(asked["features"])
@@ -191,7 +199,9 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     estimates = Estimates(
         tuple(e["term"]), tuple(e["estimand"]), tuple(e["unit"]), np.array(e["estimate"], dtype=float),
         np.array(e["cov"], dtype=float), tuple(e["n"]),
-        Spread(np.array(e["df"], dtype=float), np.array(e["factor"], dtype=float)), e["withheld"], method=e["method"],
+        Spread(np.array(e["df"], dtype=float), np.array(e["factor"], dtype=float)), e["withheld"],
+        {int(k): Accepted(_fraction(v)) for k, v, _ in e["compliers"]},
+        {int(k): float(p) for k, _, p in e["compliers"]}, method=e["method"],
     )  # fmt: skip
     extra = Extra(**{name: tuple(v) for name, v in found["extra"].items()})
     m = Uplift(

@@ -40,6 +40,7 @@ def uplift(
     assigned_at: str | None = None,
     missing: str = "raise",
     impute: Any = None,
+    received: str | None = None,
     folds: int = 5,
     alpha: float = 0.05,
     srm_alpha: float = 0.01,
@@ -88,6 +89,11 @@ def uplift(
         What a missing outcome means; never guessed.
     impute : {None, "median"} or float
         What fills gaps of numbers; default nothing, since trees take them.
+    received : str, optional
+        0/1 or boolean column: whether the row got what its arm was assigned (the push was delivered, the coupon seen).
+        Rows then follow with the effect on those whom each arm reached because it was assigned (LATE): the effect on
+        the outcome over the effect on receipt, with Anderson and Rubin's interval. All other rows, and the effects of
+        users, stay those of being assigned.
     folds : int
         Default 5. Every nuisance and effect of a row is by models that have not seen its fold.
     alpha : float
@@ -116,6 +122,7 @@ def uplift(
     References
     ----------
     Robins, Rotnitzky and Zhao (1994), JASA 89; Chernozhukov et al. (2018), Econometrics Journal 21 (cross-fitting);
+    Imbens and Angrist (1994), Econometrica 62; Frölich (2007), Journal of Econometrics 139 (LATE given covariates);
     Kennedy (2023), Electronic Journal of Statistics 17 (DR-learner); Li and Li (2019), Annals of Applied Statistics 13.
 
     Examples
@@ -132,6 +139,7 @@ def uplift(
         tuple(check("features", features)), control, propensity, cost, check("margin", margin),
         column_name("cluster", cluster, optional=True), column_name("unit", unit, optional=True),
         column_name("assigned_at", assigned_at, optional=True), check("missing", missing), check_impute(impute),
+        column_name("received", received, optional=True),
     )  # fmt: skip
     options: dict[str, Any] = {
         "outcome": asked.outcome,
@@ -148,6 +156,7 @@ def uplift(
         "assigned_at": assigned_at,
         "missing": asked.missing,
         "impute": asked.impute,
+        "received": received,
         "folds": _whole("folds", folds, 2, 50),
         "alpha": check("alpha", alpha),
         "srm_alpha": check("srm_alpha", srm_alpha),
@@ -169,7 +178,7 @@ def uplift(
 def _arrays(trial: Trial) -> list[NDArray[Any]]:
     """What was analysed, in the order of its own."""
     found: list[NDArray[Any]] = [trial.y, trial.arm, np.ascontiguousarray(trial.x)]
-    found += [a for a in (trial.propensity, trial.cluster) if a is not None]
+    found += [a for a in (trial.propensity, trial.cluster, trial.received) if a is not None]
     return found
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from gmvcausal.abtest.audit.case import Case, p_text
 from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.days.days import Days
-from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.results import Check
+from gmvcausal.stats.small_sample import welch_df
 
 
 def novelty(case: Case) -> Check | None:

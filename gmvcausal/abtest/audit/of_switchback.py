@@ -12,8 +12,8 @@ from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.designs.switchback import MICROS, Blocks, BoolArray
 from gmvcausal.abtest.intake.rows import Col, FloatArray, IntArray, Rows
 from gmvcausal.abtest.metrics import Metric, name_of, parts
-from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.results import Check
+from gmvcausal.stats.small_sample import welch_df
 
 _DAYS, _WEEKS = MICROS["D"], MICROS["W"]
 

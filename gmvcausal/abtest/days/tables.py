@@ -11,10 +11,10 @@ from gmvcausal.abtest.days.days import Days, missing_metric
 from gmvcausal.abtest.intake.rows import FloatArray
 from gmvcausal.abtest.looks.read import correlated_information
 from gmvcausal.abtest.metrics import Mean, Metric, Proportion, Ratio, name_of, parts
-from gmvcausal.abtest.terms.compare import welch_df
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.stats.inference import critical_values
+from gmvcausal.stats.small_sample import welch_df
 
 if TYPE_CHECKING:
     import pandas as pd

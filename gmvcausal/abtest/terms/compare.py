@@ -10,10 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import POWER_80, fieller
+from gmvcausal.stats.small_sample import welch_df
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 LIFTS = ("fieller", "log", "linear")
@@ -225,11 +224,3 @@ def errors_to_find(found: Estimates, place: int, alpha: float) -> dict[str, floa
     if not isinstance(limits, Limits) or math.isnan(critical := limits.critical(1 - alpha)):
         return {}
     return {"detectable_errors": critical + POWER_80}
-
-
-def welch_df(parts: list[tuple[float, float]]) -> float:
-    """Degrees of freedom of a sum of variances (Welch 1947; Satterthwaite 1946); parts are (variance, df)."""
-    variance = np.array([v for v, _ in parts])
-    df = np.array([d for _, d in parts])
-    squares = float((variance**2 / df).sum())
-    return float(variance.sum()) ** 2 / squares if squares > 0 else math.inf

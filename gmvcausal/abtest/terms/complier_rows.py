@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,32 +14,11 @@ from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.metrics import name_of
 from gmvcausal.abtest.result import Extra
 from gmvcausal.abtest.terms.estimate import Fit
-from gmvcausal.abtest.terms.fraction import Fraction
+from gmvcausal.results.compliers import Accepted, endless_words, estimand, shares_words
 from gmvcausal.results.estimates import Estimates
+from gmvcausal.stats.fraction import Fraction
 from gmvcausal.stats.inference import FloatArray
 from gmvcausal.stats.small_sample import Spread
-
-
-def assumption(received: str) -> str:
-    """What the rows among compliers assume besides the lot."""
-    return (
-        f"among compliers also: assignment acts through {received!r} alone (exclusion), and nobody receives it only "
-        "when not assigned (monotonicity)"
-    )
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The ends of an Anderson-Rubin set as a function of the level that can be stored; `share` as in `Limits`."""
-
-    effect: Fraction
-    share: float = 1.0
-
-    def __call__(self, level: float) -> tuple[float, float]:
-        if math.isnan(self.share):
-            return math.nan, math.nan
-        found = self.effect.accepted(1 - self.share * (1 - level))
-        return found.low, found.high
 
 
 def appended(
@@ -74,7 +53,7 @@ def appended(
     estimates = replace(
         found,
         term=(*found.term, *(f"{found.term[i]} among compliers" for i in of)),
-        estimand=(*found.estimand, *(_estimand(found.estimand[i], received) for i in of)),
+        estimand=(*found.estimand, *(estimand(found.estimand[i], received) for i in of)),
         unit=(*found.unit, *(found.unit[i] for i in of)),
         estimate=np.append(found.estimate, [row.effect.estimate for row in rows]),
         cov=cov,
@@ -100,10 +79,6 @@ def appended(
     return estimates, replace(extra, **columns)
 
 
-def _estimand(assigned: str, received: str) -> str:
-    return f"{assigned}, per unit that received because it was assigned (complier average causal effect of {received})"
-
-
 def _relative(
     effect: Fraction, relative: Fraction, baseline: float, share: float, alpha: float
 ) -> tuple[float, float, float]:
@@ -122,13 +97,7 @@ def advice(case: Case, received: str, alpha: float) -> tuple[str, ...]:
     lines = []
     labels, control = case.source.labels, case.source.labels[case.source.control]
     for one in case.fit.receipts:
-        text = (
-            f"{received!r}: {one.treated:.3g} of {labels[one.arm]} and {one.control:.3g} of {control} received it; "
-            "rows among compliers are per unit that received because it was assigned"
-        )
-        if one.control > 0:
-            text += ", and as some of the control received it too, they assume that nobody refuses only when assigned"
-        lines.append(f"{text}.")
+        lines.append(f"{shares_words(received, labels[one.arm], one.treated, control, one.control)}.")
     for one in case.fit.receipts:
         if judge("first_stage", one.strength) != "passed":
             lines.append(
@@ -137,7 +106,6 @@ def advice(case: Case, received: str, alpha: float) -> tuple[str, ...]:
                 "where they are bounded would miss too often."
             )
     for row in case.fit.compliers if not case.fit.withheld else ():
-        found = row.effect.accepted(1 - alpha)
         term = case.fit.terms[row.term]
         name = f"{name_of(case.metrics[term.metric])}{' capped' if term.cap is not None else ''}"
         if term.contrast.by_itself:
@@ -146,12 +114,6 @@ def advice(case: Case, received: str, alpha: float) -> tuple[str, ...]:
                 "(or lack) a value."
             )
             continue
-        if math.isinf(found.low) and math.isinf(found.high):
-            ruled = "no effect can be ruled out"
-            if found.gap is not None:
-                ruled = f"only effects between {found.gap[0]:.4g} and {found.gap[1]:.4g} are ruled out"
-            lines.append(
-                f"For {name} among compliers of {labels[term.arm]} the interval has no end: receipt is not "
-                f"distinguishably different between the arms, so {ruled}."
-            )
+        if told := endless_words(row.effect, 1 - alpha):
+            lines.append(f"For {name} among compliers of {labels[term.arm]} {told}")
     return tuple(lines)

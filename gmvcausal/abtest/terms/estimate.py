@@ -14,7 +14,7 @@ from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.metrics import Metric, Quantile, name_of, parts
 from gmvcausal.abtest.terms import quantiles, received
 from gmvcausal.abtest.terms.caps import Cap, find_cap
-from gmvcausal.abtest.terms.compare import Contrast, welch_df
+from gmvcausal.abtest.terms.compare import Contrast
 from gmvcausal.abtest.terms.cupac import with_predictions
 from gmvcausal.abtest.terms.of_clusters import ClusterFits, look_at_sums, most_slopes, refuse_slopes
 from gmvcausal.abtest.terms.recipes import needed_columns, recipes_of
@@ -30,6 +30,7 @@ from gmvcausal.abtest.terms.values import (
     variance_parts,
 )
 from gmvcausal.errors import DesignError
+from gmvcausal.stats.small_sample import welch_df
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ import numpy as np
 from gmvcausal.abtest.intake.rows import Ask, Col, FloatArray
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.metrics import Mean, Metric, Proportion, covariates
-from gmvcausal.abtest.terms.fraction import Fraction, Piece
 from gmvcausal.abtest.terms.of_clusters import ClusterFits
 from gmvcausal.abtest.terms.sample import Sample
 from gmvcausal.abtest.terms.values import Recipe, Value, centre, hc2, regression_variance, value, variance_parts
 from gmvcausal.errors import InputError
+from gmvcausal.stats.fraction import Fraction, Piece
 
 if TYPE_CHECKING:
     from gmvcausal.abtest.terms.estimate import Term

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.stats.small_sample import groups_of_clusters
 from gmvcausal.targeting.aipw import Averages
+from gmvcausal.targeting.compliers import Receipt
 from gmvcausal.targeting.intake.trial import Trial
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +26,7 @@ class Case:
     estimand: str
     found: Averages
     srm_alpha: float
+    receipts: tuple[Receipt, ...] = ()
 
     def label(self, a: int) -> str:
         """Name of an arm in a message."""

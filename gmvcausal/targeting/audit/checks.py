@@ -12,6 +12,7 @@ from gmvcausal.targeting.audit.of_design import (
     dose,
     effective_sample_size,
     few_clusters,
+    first_stage,
     overlap,
     sample_ratio,
 )
@@ -19,8 +20,8 @@ from gmvcausal.targeting.audit.of_outcome import all_zero, leakage, leverage, qu
 
 # Every check, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    sample_ratio, balance, overlap, effective_sample_size, tail, leverage, few_clusters, cluster_level, leakage, dose,
-    zero_variance, all_zero, quantisation,
+    sample_ratio, balance, overlap, effective_sample_size, tail, leverage, few_clusters, cluster_level, first_stage,
+    leakage, dose, zero_variance, all_zero, quantisation,
 )  # fmt: skip
 
 

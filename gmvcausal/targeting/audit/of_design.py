@@ -193,6 +193,29 @@ def cluster_level(case: Case) -> Check | None:
     )  # fmt: skip
 
 
+def first_stage(case: Case) -> Check | None:
+    """Did assignment make receipt more frequent?"""
+    if not case.receipts:
+        return None
+    labels = case.trial.labels
+    at = min(range(len(case.receipts)), key=lambda a: (case.receipts[a].effect > 0, case.receipts[a].strength))
+    worst = case.receipts[at]
+    value = min(worst.strength, 1e300)
+    message = (
+        f"{worst.treated:.3g} of {labels[at + 1]} against {worst.control:.3g} of {labels[0]} received: F = {value:,.4g}"
+    )
+    if worst.effect <= 0:
+        status, remedy = "failed", (
+            "check the column of receipt and the labels of the arms; rows among compliers mean nothing here"
+        )  # fmt: skip
+    else:
+        status = judge("first_stage", value)
+        remedy = "" if status == "passed" else (
+            "read the interval among compliers (Anderson-Rubin), which stays valid, not its estimate and standard error"
+        )  # fmt: skip
+    return Check("first_stage", status, message, value, bound("first_stage"), remedy)
+
+
 def dose(case: Case) -> Check | None:
     """Are the arms steps of one amount rather than tactics of their own?"""
     labels = case.trial.labels

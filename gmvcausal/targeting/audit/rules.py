@@ -46,6 +46,12 @@ RULES: dict[str, Rule] = {
         more_fail=" (no interval is given)",
     ),
     "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
+    "first_stage": Rule(
+        "F (squared t) of the effect of an arm on receipt (`received=`)",
+        10,
+        small_is_bad=True,
+        more_fail="an arm received no more often than the control",
+    ),
     "leakage": Rule(
         "share of the variance of the outcome that one feature explains along a line: the outcome under another name",
         0.999,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
-from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
+from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers, numeric
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
@@ -45,6 +45,8 @@ def read_trial(
     named = [asked.cluster, asked.unit, asked.assigned_at]
     needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
     needed += [c for c in named if c]
+    receipt = asked.received if features is None else None  # what is held out needs none
+    needed += [receipt] if receipt else []
     table = open_table(data, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
     _refuse_window(asked, facts)
@@ -52,6 +54,7 @@ def read_trial(
     arm, found = _arms(table, asked, labels)
     unit = _one_row_each(table, asked, arm)
     y, spacing = _outcome(table, asked, notes)
+    got = None if receipt is None else _receipt(table, receipt)
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
     if features is None:
         notes += said_of_levels(own)
@@ -68,6 +71,7 @@ def read_trial(
         y[order], arm[order], found, np.asfortranarray(x[order]), own, None if e is None else e[order], e is not None,
         None if cluster is None else cluster[order], cost[order], asked.margin, name, order, table.n,
         len(table.columns), tuple(notes), dict(facts.get("dropped", {})), was_found, spacing, facts,
+        None if got is None else got[order],
     )  # fmt: skip
 
 
@@ -75,6 +79,13 @@ def refuse_roles(asked: Asked) -> None:
     """One column cannot be a feature and something that comes after treatment."""
     roles = {asked.outcome: "the outcome", asked.treatment: "the treatment", asked.assigned_at: "assigned_at="}
     roles |= {asked.cluster: "cluster=", asked.unit: "unit="}
+    if asked.received in roles and asked.received is not None:
+        raise InputError(
+            f"received= names {asked.received!r}, which is {roles[asked.received]} too",
+            column=asked.received,
+            remedy="name the column that says who got what he was assigned",
+        )
+    roles[asked.received] = "received=, which happened after assignment,"
     for column in asked.features:
         if column in roles:
             raise InputError(
@@ -125,6 +136,25 @@ def _outcome(table: Table, asked: Asked, notes: list[str]) -> tuple[NDArray[np.f
         return found.values, found.spacing
     notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
     return np.where(gone, 0.0, found.values), found.spacing
+
+
+def _receipt(table: Table, column: str) -> NDArray[np.float64]:
+    """1 where the row got what its arm was assigned, else 0.
+
+    Raises
+    ------
+    InputError
+        Other values, missing ones, nobody, or everybody in the control too.
+    """
+    got = flags(table, column, "received").astype(np.float64)
+    if got.min() == got.max():
+        who = "everybody, in the control too," if got.min() else "nobody"
+        raise InputError(
+            f"{who} received, so receipt cannot be told from assignment",
+            column=column,
+            remedy="name the column that says who received, or leave received= out",
+        )
+    return got
 
 
 def _one_row_each(table: Table, asked: Asked, arm: IntArray) -> IntArray | None:

@@ -28,6 +28,7 @@ class Asked:
     cluster, unit, assigned_at : str or None
     missing : {"raise", "zero"}
     impute : {None, "median"} or float
+    received : str or None
     """
 
     outcome: str
@@ -42,6 +43,7 @@ class Asked:
     assigned_at: str | None = None
     missing: str = "raise"
     impute: Any = None
+    received: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,8 @@ class Trial:
         Distance of neighbouring numbers in the source type of the outcome (0 for exact sources).
     facts : dict
         What `Logs` wrote about the table.
+    received : ndarray of float64, shape (n,), or None
+        1 where the row got what its arm was assigned, else 0; None where it was not asked for.
     """
 
     y: FloatArray
@@ -106,6 +110,7 @@ class Trial:
     found_cluster: bool = False
     spacing: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
+    received: FloatArray | None = None
 
     @property
     def n(self) -> int:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gmvcausal.abtest.terms.compare import welch_df
+from gmvcausal.stats.small_sample import welch_df
 
 
 class Piece(NamedTuple):
