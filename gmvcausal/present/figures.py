@@ -9,11 +9,12 @@ from gmvcausal.frames.params import one_of
 from gmvcausal.present import curves, digits, figures_cells, figures_rows, figures_time, phrases, style, synthetic
 from gmvcausal.present.compare import compare
 from gmvcausal.results import Result
+from gmvcausal.results.curves import Curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["compare", "describe", "kinds", "plot"]
+__all__ = ["compare", "describe", "describe_curves", "kinds", "plot"]
 
 
 def kinds(result: Result) -> tuple[str, ...]:
@@ -67,9 +68,7 @@ def plot(result: Result, kind: str | None = None) -> Figure:
 def describe(result: Result, kind: str) -> str:
     """The figure in words, for those who cannot see it."""
     if kind in result.curve_kinds:
-        said = result.curves(kind)
-        lines = [line.label for line in said.lines if line.label]
-        return digits.inline(f"{said.title}; {said.y_label} by {said.x_label}: {', '.join(lines)}.")
+        return describe_curves(result.curves(kind))
     if kind == "event_study":
         return figures_time.describe(result)
     if kind == "trends":
@@ -85,6 +84,12 @@ def describe(result: Result, kind: str) -> str:
     if kind == "stacks":
         return "Estimate of each campaign by its weight; dots to the right of zero are gains."
     return f"Estimates with intervals, in {digits.inline(result.unit)}."
+
+
+def describe_curves(said: Curves) -> str:
+    """Lines over one axis in words."""
+    lines = [line.label for line in said.lines if line.label]
+    return digits.inline(f"{said.title}; {said.y_label} by {said.x_label}: {', '.join(lines)}.")
 
 
 _KINDS: dict[str, Callable[[Any], Figure]] = {

@@ -37,7 +37,7 @@ def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
         if not isinstance(result, Result):
             raise InputError(
                 f"{name or 'an entry'} is not a result but {type(result).__name__}",
-                remedy="a plan is shown by its summary(), plot() and to_frame(), or by gc.report beside a result"
+                remedy="it is shown by its own summary() and to_frame(), or by gc.report beside a result"
                 if hasattr(result, "report_parts")
                 else "pass what gc.did and its like return",
             )

@@ -15,6 +15,7 @@ from gmvcausal.present import digits, figures, files, phrases, style, tables, wo
 from gmvcausal.present.selection import selection
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
+from gmvcausal.results.curves import Curves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,8 @@ def report(
     ----------
     results : Result, list of Result, or mapping of str to Result
         In the order in which they would be believed: the first that its audit and an interval support is the headline.
-        Plans of `gc.power` and `gc.sample_size` among them become sections after the evidence.
+        Plans of `gc.power` and `gc.sample_size`, and of an uplift model its evaluation, its plan and the plan's value,
+        become sections of their own.
     path : path
         File to write; its folder must exist.
     language : {"en"}
@@ -198,25 +200,33 @@ def _picture(figure: Figure) -> str:
 
 
 def _without_plans(results: Any) -> tuple[Any, list[tuple[str, Any]]]:
-    """The results, and what stands among them but is no estimate: planned tests, each a section of its own."""
+    """The results, and what stands among them without being an answer (planned tests, rankings, plans)."""
     if isinstance(results, Mapping):
         plans = [(str(name), one) for name, one in results.items() if _is_plan(one)]
         left: Any = {name: one for name, one in results.items() if not _is_plan(one)}
     elif isinstance(results, Sequence) and not isinstance(results, str | bytes):
-        plans = [("The plan", one) for one in results if _is_plan(one)]
+        plans = [(_heading(one), one) for one in results if _is_plan(one)]
         left = [one for one in results if not _is_plan(one)]
     else:
-        plans, left = [("The plan", results)] if _is_plan(results) else [], results
+        plans, left = [(_heading(results), results)] if _is_plan(results) else [], results
     if plans and (not left or _is_plan(left)):
         raise InputError(
-            "a planned test is no answer, so a page cannot open with it",
-            remedy="put it beside a result, gc.report([result, plan], path); alone, print its summary() and its plot()",
+            f"{_what(plans[0][1])} is no answer, so a page cannot open with it",
+            remedy="put it beside a result, gc.report([result, this], path); alone, print its summary()",
         )
     return left, plans
 
 
 def _is_plan(one: Any) -> bool:
     return hasattr(one, "report_parts")
+
+
+def _heading(one: Any) -> str:
+    return str(getattr(one, "report_title", "The plan"))
+
+
+def _what(one: Any) -> str:
+    return f"{type(one).__name__} alone" if hasattr(one, "report_title") else "a planned test"
 
 
 # --- what a study adds ------------------------------------------------------------------------------------------------
@@ -247,7 +257,10 @@ def _parts(content: Any) -> list[dict[str, Any]]:
         elif isinstance(part, Table):
             found.append({"kind": "table", "table": part})
         elif isinstance(part, Figure):
-            found.append({"kind": "picture", "source": _picture(part)})
+            found.append({"kind": "picture", "source": _picture(part), "alt": ""})
+        elif isinstance(part, Curves):
+            alt = figures.describe_curves(part)
+            found.append({"kind": "picture", "source": _picture(part.draw()), "alt": alt})
         else:
             raise InputError(
                 f"extra cannot show {type(part).__name__}",
@@ -257,17 +270,6 @@ def _parts(content: Any) -> list[dict[str, Any]]:
 
 
 def _frame(frame: Any) -> Table:
-    columns = [[_cell(v) for v in frame.iloc[:_SHOWN_ROWS, i]] for i in range(frame.shape[1])]
+    columns = [[tables.frame_cell(v) for v in frame.iloc[:_SHOWN_ROWS, i]] for i in range(frame.shape[1])]
     note = f"The first {_SHOWN_ROWS} of {len(frame):,} rows." if len(frame) > _SHOWN_ROWS else ""
     return Table("", tuple(digits.inline(c) for c in frame.columns), tuple(zip(*columns, strict=True)), note)
-
-
-def _cell(value: Any) -> str:
-    """Fractions with four significant digits; whole numbers as they are, for they may be years or codes."""
-    import pandas as pd
-
-    if isinstance(value, float):
-        return digits.number(value, 4)
-    if value is None or value is pd.NA or value is pd.NaT:
-        return digits.NOT_GIVEN
-    return digits.inline(value).replace("-", digits.MINUS) if isinstance(value, int) else digits.inline(value)

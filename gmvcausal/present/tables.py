@@ -13,6 +13,7 @@ from gmvcausal.frames.params import check
 from gmvcausal.present import digits, files, phrases, words
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
+from gmvcausal.results.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def _relative(size: float, low: float, high: float) -> str:
     return f"{found[0]}%" if math.isnan(low) else f"{found[0]}% [{found[1]}, {found[2]}]"
 
 
-def estimate_cells(result: Result) -> list[tuple[str, str, str, str, str]]:
+def estimate_cells(result: Result | Shown) -> list[tuple[str, str, str, str, str]]:
     """Term, estimate, standard error, interval and p-value of every row, as they are printed."""
     frame = result.to_frame()
     columns = [frame[c].to_numpy(float) for c in ("estimate", "std_error", "conf_low", "conf_high", "p_value")]
@@ -136,6 +137,45 @@ def to_latex(result: Result, path: str | os.PathLike[str] | None = None) -> str:
 def to_docx(result: Result, path: str | os.PathLike[str]) -> None:
     """The estimates as a three-line table in a Word file; see `Table.to_docx`."""
     estimates_table(result).to_docx(path)
+
+
+# --- what belongs to a result -----------------------------------------------------------------------------------------
+def shown_table(one: Shown, caption: str | None = None) -> Table:
+    """A ranking, a plan or its value as a table: estimates with their intervals, or the frame as it is."""
+    title = one.report_title if caption is None else caption
+    frame = one.to_frame()
+    if "conf_low" not in frame:
+        columns = [[frame_cell(v) for v in frame[name]] for name in frame]
+        return Table(title, tuple(digits.inline(c) for c in frame), tuple(zip(*columns, strict=True)))
+    labels = [digits.inline(t) for t in frame["term"]]
+    for extra in ("arm", "estimand"):  # what sets rows apart that have one term
+        if extra in frame:
+            again = [labels.count(x) > 1 for x in labels]
+            more = [f", {digits.inline(v)}" if k else "" for k, v in zip(again, frame[extra], strict=True)]
+            labels = [x + y for x, y in zip(labels, more, strict=True)]
+    rows = tuple(
+        (label, *cells[1:], digits.inline(unit))
+        for label, cells, unit in zip(labels, estimate_cells(one), frame["unit"], strict=True)
+    )
+    head = ("", "estimate", "std. error", f"{100 * one.level:g}% interval", "p", "unit")
+    return Table(title, head, rows, f"n = {int(frame['n'].iloc[0]):,}.")
+
+
+def shown_block(one: Shown) -> str:
+    """Its sentences and its table, for notebooks."""
+    told = "".join(f'<p style="margin:.2em 0;max-width:60em">{_h(text)}</p>' for text in one.sentences())
+    return f'<div class="gmvcausal">{told}{shown_table(one).to_html()}</div>'
+
+
+def frame_cell(value: Any) -> str:
+    """Fractions with four significant digits; whole numbers as they are, for they may be years or codes."""
+    import pandas as pd
+
+    if isinstance(value, float):
+        return digits.number(value, 4)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return digits.NOT_GIVEN
+    return digits.inline(value).replace("-", digits.MINUS) if isinstance(value, int) else digits.inline(value)
 
 
 # --- several results --------------------------------------------------------------------------------------------------

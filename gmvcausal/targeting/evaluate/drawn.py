@@ -12,7 +12,7 @@ from gmvcausal.results.curves import Curves, Line
 if TYPE_CHECKING:
     from gmvcausal.targeting.evaluate.evaluation import Evaluation
 
-KINDS = ("qini", "toc", "deciles", "cost")
+KINDS = ("qini", "toc", "deciles", "calibration", "cost")
 
 
 def _band(label: str, x: pd.Series, frame: pd.DataFrame, name: str, scale: float = 1.0) -> Line:
@@ -20,15 +20,50 @@ def _band(label: str, x: pd.Series, frame: pd.DataFrame, name: str, scale: float
     return Line(label, np.asarray(x, dtype=float), values[0], low=values[1], high=values[2])
 
 
+def sentences(e: Evaluation, verdicts: list[str]) -> list[str]:
+    """What a page says of every arm: whether the ranking tells users apart, and how predictions are calibrated."""
+    out = [f"{e.rankings[0].n:,} users who were not learned from were ranked by their predicted effect."]
+    for label, said in zip(e.labels, verdicts, strict=True):
+        slope = e.of(label).calibration().slope
+        low, high = slope.conf_int(1 - e.alpha)
+        told = f"{label}: {said}" if len(e.labels) > 1 else said
+        if np.isfinite(slope.estimate) and np.isfinite(slope.std_error):
+            told += (
+                f" Between users, effects differ {slope.estimate:.2f} times as much as predicted ({low:.2f} to "
+                f"{high:.2f}; 1 is right, 0 is noise)."
+            )
+        out.append(told)
+    return [*out, *e.notes]
+
+
+def figures(e: Evaluation) -> list[Curves]:
+    """All figures of every arm; the cost curve where something costs."""
+    return [
+        curves(one, kind)
+        for one in (e.of(label) for label in e.labels)
+        for kind in KINDS
+        if kind != "cost" or float(one.curve()["cost"].iloc[-1]) > 0
+    ]
+
+
 def curves(e: Evaluation, kind: str) -> Curves:
     """The figure `kind` of the first arm."""
     ranking = e.rankings[0]
     level = f"{100 * (1 - e.alpha):g} % interval at each point"
     per_user = f"{ranking.unit} per user"
-    if kind == "deciles":
+    if kind in ("deciles", "calibration"):
         frame = e.deciles()
         bins, estimate = np.asarray(frame["bin"], dtype=float), np.asarray(frame["estimate"])
         low, high = np.asarray(frame["conf_low"]), np.asarray(frame["conf_high"])
+        if kind == "calibration":
+            at = np.asarray(frame["predicted"])
+            ends = np.array([at.min(), at.max()])
+            found = Line(f"estimated, by decile ({level})", at, estimate, "points", low, high)
+            title, line = (
+                f"Effects predicted and estimated: {ranking.label}",
+                Line("as predicted", ends, ends, "dashed"),
+            )
+            return Curves(title, f"Predicted, {per_user}", f"Estimated, {per_user}", (found, line), zero=True)
         lines = [Line(f"estimated ({level})", bins, estimate, "points", low, high)]
         lines.append(Line("predicted", bins, np.asarray(frame["predicted"]), "dashed"))
         title = f"Effect by decile of the score: {ranking.label}"

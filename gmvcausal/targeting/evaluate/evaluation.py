@@ -12,6 +12,7 @@ import numpy as np
 from gmvcausal.frames.params import check, one_of
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, wrapped
+from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate import drawn
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranking import Ranking
@@ -47,7 +48,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """Ranking metrics of a score on held-out users, each with its interval; one ranking for every arm but the control.
 
     `qini`, `auuc`, `toc`, `deciles()`, ... are of the first arm; ``e.of(label)`` is the same of another.
@@ -151,11 +152,29 @@ class Evaluation:
         import pandas as pd
 
         rows = [
-            metric.row() | {"arm": ranking.label, "version": self.version}
+            metric.row(1 - self.alpha) | {"arm": ranking.label, "version": self.version}
             for ranking, found in zip(self.rankings, self._found, strict=True)
             for metric in found.values()
         ]
         return pd.DataFrame(rows, columns=[*COMMON_COLUMNS, "arm", "version"])
+
+    @property
+    def report_title(self) -> str:
+        """The heading of its section on a page."""
+        return "The ranking on users kept apart"
+
+    @property
+    def level(self) -> float:
+        """Of the intervals in `to_frame()`."""
+        return 1 - self.alpha
+
+    def sentences(self) -> list[str]:
+        """What the ranking is worth, one sentence for each arm, and the slope of its calibration."""
+        return drawn.sentences(self, [verdict(found, self.alpha) for found in self._found])
+
+    def figures(self) -> list[Curves]:
+        """All figures of every arm; the cost curve where something costs."""
+        return drawn.figures(self)
 
     def summary(self) -> str:
         """What the ranking is worth, in words."""
@@ -173,11 +192,11 @@ class Evaluation:
         return self.summary()
 
     def curves(self, kind: str = "qini") -> Curves:
-        """A figure in numbers: "qini", "toc", "deciles" or "cost"."""
+        """A figure in numbers: "qini", "toc", "deciles", "calibration" or "cost"."""
         return drawn.curves(self, one_of("kind", kind, drawn.KINDS))
 
     def plot(self, kind: str = "qini") -> Figure:
-        """Draw "qini" (gain over the share treated), "toc", "deciles" (with predictions) or "cost"."""
+        """Draw "qini" (gain over the share treated), "toc", "deciles" (with predictions), "calibration" or "cost"."""
         return self.curves(kind).draw()
 
 

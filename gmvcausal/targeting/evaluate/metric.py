@@ -55,9 +55,9 @@ class Metric:
         low, high = self.conf_int(level)
         return bool(low <= 0 <= high)
 
-    def row(self) -> dict[str, object]:
-        """The leading columns that every result of this library has."""
-        low, high = self.conf_int()
+    def row(self, level: float = 0.95) -> dict[str, object]:
+        """The leading columns that every result of this library has, with limits at `level`."""
+        low, high = self.conf_int(level)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = float(np.float64(self.estimate) / self.std_error)
         values = (

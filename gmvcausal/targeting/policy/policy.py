@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, said
 from gmvcausal.results.curves import wrapped
+from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.evaluate.read import codes, numbers
 from gmvcausal.targeting.policy.knapsack import Plan, best
 from gmvcausal.targeting.policy.limits import allocate_within, limits
 from gmvcausal.targeting.policy.seen import Prints, Seen
 from gmvcausal.targeting.policy.value import Held, PolicyValue, policy_value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +117,7 @@ class Rule:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Policy:
+class Policy(Shown):
     """Who gets what.
 
     Attributes
@@ -192,15 +196,34 @@ class Policy:
             raise InputError(f"this policy was made from arrays and takes an Offer, but was given {said(data)}")
         return self.read(data, outcomes)
 
+    @property
+    def report_title(self) -> str:
+        """The heading of its section on a page."""
+        return "The plan"
+
+    def to_frame(self) -> pd.DataFrame:
+        """How many users get what: arm, users, share. Who gets what is `assign`, in the order of the rows."""
+        import pandas as pd
+
+        users = [int((self.assign == label).sum()) for label in self.labels]
+        share = [k / max(len(self.assign), 1) for k in users]
+        return pd.DataFrame({"arm": list(self.labels), "users": users, "share": share})
+
     def summary(self) -> str:
         """The plan in words."""
-        given = {label: int((self.assign == label).sum()) for label in self.labels}
-        n = max(len(self.assign), 1)
+        given = self.to_frame()
+        rows = zip(given["arm"], given["users"], given["share"], strict=True)
+        first, *rest = self.sentences()
+        said, notes = rest[: len(rest) - len(self.notes)], self.notes
+        lines = [first, *(f"  {label}: {users:,} users ({share:.1%})" for label, users, share in rows), *said]
+        return wrapped([*lines, *(f"Note: {n}" for n in notes)], indent=2)
+
+    def sentences(self) -> list[str]:
+        """Limits, cost and expected value of the plan, one sentence each."""
         lines = [
             f"Plan for {len(self.assign):,} users"
             + ("" if self.budget is None else f" under a budget of {self.budget:,.6g}")
             + ("" if self.max_share is None else f", at most {self.max_share:.1%} of them treated"),
-            *(f"  {label}: {given[label]:,} users ({given[label] / n:.1%})" for label in self.labels),
             f"Cost {self.cost:,.6g}; net value {self.expected.value:,.6g}, {self.expected.how}",
             f"At most {max(self.expected.gap, 0):.3%} below the best plan within these limits",
         ]
@@ -208,7 +231,7 @@ class Policy:
             lines.append(
                 f"The budget binds: one more unit is expected to bring {self.expected.price:.4g} above its cost"
             )
-        return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
+        return [*lines, *self.notes]
 
     def __repr__(self) -> str:
         return self.summary()

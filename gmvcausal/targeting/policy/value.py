@@ -11,6 +11,7 @@ from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import check
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import wrapped
+from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
@@ -52,7 +53,7 @@ class Held:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class PolicyValue:
+class PolicyValue(Shown):
     """Value of a policy above another (above treating nobody, unless said), per user.
 
     Attributes
@@ -134,8 +135,19 @@ class PolicyValue:
         rows = [m.row() for m in (self._led, other, self.gain, self.cost)]
         return pd.DataFrame([*rows, roi], columns=list(COMMON_COLUMNS))
 
+    @property
+    def report_title(self) -> str:
+        """The heading of its section on a page."""
+        return "What the plan is worth"
+
     def summary(self) -> str:
         """Value, gain, cost and ROI in words."""
+        lines = self.sentences()
+        said, notes = lines[: len(lines) - len(self.notes)], self.notes
+        return wrapped([*said, *(f"Note: {n}" for n in notes)], indent=2)
+
+    def sentences(self) -> list[str]:
+        """Value, gain, cost and ROI, one sentence each."""
         low, high = self.conf_int()
         roi_low, roi_high = self.roi_conf_int()
         lines = [
@@ -147,7 +159,7 @@ class PolicyValue:
             lines.append(f"ROI: {self.roi:.3g} [{roi_low:.3g}, {roi_high:.3g}]")
         if low <= 0 <= high:
             lines.append("The interval holds 0: these users do not show that the policy pays, nor that it does not.")
-        return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
+        return [*lines, *self.notes]
 
     def __repr__(self) -> str:
         return self.summary()
