@@ -125,10 +125,10 @@ def test_known_probabilities_undo_targeting() -> None:
 def test_figures_and_words() -> None:
     score, y, arm = trial(500)
     e = evaluate(score, y, arm, HALF, cost=0.1, unit="CNY")
-    for kind in ("qini", "toc", "deciles", "cost"):
+    for kind in ("qini", "toc", "deciles", "calibration", "cost"):
         assert e.curves(kind).lines
         assert e.plot(kind).axes
-    with pytest.raises(InputError, match="'qini', 'toc', 'deciles', 'cost'"):
+    with pytest.raises(InputError, match="'qini', 'toc', 'deciles', 'calibration', 'cost'"):
         e.plot("lift")
     assert "CNY per user" in e.summary()
     assert "500 held-out users" in e.summary()
