@@ -141,9 +141,8 @@ def fit_part(
             bins.train(at, target[at], recipe(len(at), objective)) for at in (rows[arm[rows] == a] for a in range(arms))
         )
         return Part(None, own, (0.0,) * arms, objective)
-    base = bins.train(rows, target[rows], recipe(len(rows), objective))
+    base, known = bins.grow(rows, target[rows], recipe(len(rows), objective))
     linked = objective != "regression"
-    known = base.raw(bins.x[rows]) if linked else base.predict(bins.x[rows])
     trees: list[Trees] = []
     shifts: list[float] = []
     for a in range(arms):

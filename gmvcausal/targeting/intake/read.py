@@ -67,8 +67,10 @@ def read_trial(
     if own.names:
         _tell_constant(own, x, notes)
     order = _order(x, y, arm, unit if cluster is None else cluster)
+    for j in range(x.shape[1]):  # in its place, because a second matrix is what would cost most memory of all
+        x[:, j] = x[order, j]
     return Trial(
-        y[order], arm[order], found, np.asfortranarray(x[order]), own, None if e is None else e[order], e is not None,
+        y[order], arm[order], found, x, own, None if e is None else e[order], e is not None,
         None if cluster is None else cluster[order], cost[order], asked.margin, name, order, table.n,
         len(table.columns), tuple(notes), dict(facts.get("dropped", {})), was_found, spacing, facts,
         None if got is None else got[order],
