@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.columns import first_rows
 from gmvcausal.frames.params import said
 
 FloatArray = NDArray[np.float64]
@@ -131,3 +132,47 @@ def read_shares(name: str, expected: Any, labels: tuple[Any, ...]) -> FloatArray
         left = str(labels[int(np.flatnonzero(np.isnan(found))[0])])
         raise InputError(f"{name} has no share for arm {left!r}", remedy="name every arm")
     return np.asarray(found / found.sum())
+
+
+def in_one_arm(
+    ids: IntArray, arm: IntArray, unit: str, rule: str, notes: list[str], dropped: dict[str, int]
+) -> NDArray[np.bool_] | None:
+    """Which rows stay so that every unit is in one arm, shape (n,); None for all.
+
+    Parameters
+    ----------
+    ids, arm : ndarray of int, shape (n,)
+    unit : str
+        Column of the units.
+    rule : {"raise", "first", "drop"}
+        Refuse units in two arms, keep the arm of their first row, or leave them out.
+    notes, dropped
+        What was done is added to them.
+    """
+    first = np.empty(int(ids.max()) + 1, dtype=np.int64)
+    first[ids[::-1]] = arm[::-1]
+    other = arm != first[ids]
+    if not other.any():
+        return None
+    both = np.zeros(len(first), dtype=bool)
+    both[ids[other]] = True
+    count = int(both.sum())
+    if rule == "raise":
+        raise in_two_arms(unit, count, first_rows(both[ids]), "keeps the arm that comes first in the table")
+    keep = ~other if rule == "first" else ~both[ids]
+    beyond = ", beyond their first" if rule == "first" else ""
+    dropped["rows of units in more than one arm" + beyond] = int((~keep).sum())
+    notes.append(f"{count:,} units were in more than one arm (rule={rule!r})")
+    return np.asarray(keep)
+
+
+def in_two_arms(unit: str, count: int, rows: list[int], first: str) -> InputError:
+    """Units in more than one arm; `first` says what rule='first' would do."""
+    return InputError(
+        f"{count:,} units are in more than one arm",
+        column=unit,
+        count=count,
+        rows=rows,
+        remedy=f"find out why; then rule='first' {first}, rule='drop' leaves these units out",
+        counted=True,
+    )

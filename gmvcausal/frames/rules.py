@@ -111,6 +111,7 @@ _ONES = {
     "eligible": "1 for whom the tactic is meant, 0 for all others, in treated and untreated places alike",
     "Proportion": "1 where it happened, 0 where it did not",
     "received": "1 where the push was delivered (the coupon seen), 0 where it was not, in every arm",
+    "redeemed": "1 where the coupon was redeemed, 0 where it was not or there was none; what it takes off is cost=",
 }
 
 

@@ -17,6 +17,7 @@ from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
 from gmvcausal.targeting.learners.task import Model, Task
 from gmvcausal.targeting.nuisance import Outcome, arm_means, cross_fit, kind_of
+from gmvcausal.targeting.redemption import Redemption, cross_fit_redemption, redemption_by_share
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,6 +52,10 @@ class Fit:
     threads : int
     receipt : ndarray, shape (n, k + 1), or None
         Predicted chances to receive under every arm, out of fold, where receipt was given.
+    redemption : Redemption or None
+        Who redeems a coupon; None where no column says so.
+    redeems : ndarray, shape (n, k), or None
+        Chance of that, out of fold.
     """
 
     fold: IntArray
@@ -65,6 +70,8 @@ class Fit:
     effects: FloatArray
     threads: int
     receipt: FloatArray | None = None
+    redemption: Redemption | None = None
+    redeems: FloatArray | None = None
 
     def predict(self, x: Matrix) -> FloatArray:
         """Effects of rows that no model has seen, shape (n, k)."""
@@ -87,6 +94,10 @@ class Fit:
             raise ValueError("the chances were given")
         return np.maximum(self.chances.predict(x, self.threads), NEAREST)
 
+    def predict_redeems(self, x: Matrix) -> FloatArray | None:
+        """Chance that a coupon is redeemed by rows that no model has seen, shape (n, k); None where nobody said."""
+        return None if self.redemption is None else self.redemption.predict(x, self.threads)
+
 
 def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, notes: list[str]) -> Fit:
     """Folds, nuisances, individual effects; what was decided on the way is added to `notes`."""
@@ -98,9 +109,11 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
         centre = averages(t.y, t.arm, e, mu).estimate
         chances = None if t.known else Chances(tuple(shares.tolist()), (), ())
         notes.append("without features every user has the average effect, and the average is that of the arms' means")
+        redeems, redemption = (None, None) if t.redeemed is None else redemption_by_share(t.redeemed, t.arm, t.arms)
         return Fit(
             np.zeros(t.n, dtype=np.int64), e, mu, "plain", (), chances, "none", None, centre,
             np.tile(centre, (t.n, 1)), threads, None if t.received is None else arm_means(t.received, t.arm, t.arms),
+            redemption, redeems,
         )  # fmt: skip
     count = folds if t.cluster is None else min(folds, int(t.cluster.max()) + 1)
     fold = make_folds(t.arm, t.cluster, count, seed)
@@ -126,7 +139,12 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     centre = np.zeros(t.arms - 1)
     if model.centred:
         centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
-    return Fit(fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads, receipt)
+    redeems, redemption = (
+        (None, None) if t.redeemed is None else cross_fit_redemption(bins, fold, t.redeemed, t.arm, t.arms)
+    )
+    return Fit(
+        fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads, receipt, redemption, redeems
+    )  # fmt: skip
 
 
 def _kept_away(e: FloatArray, notes: list[str]) -> FloatArray:

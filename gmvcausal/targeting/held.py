@@ -19,9 +19,11 @@ from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, m
 from gmvcausal.targeting.policy.knapsack import best
 from gmvcausal.targeting.policy.policy import bounded
 from gmvcausal.targeting.policy.value import policy_value
+from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.intake.trial import Trial
+    from gmvcausal.targeting.modelled import HeldOut
     from gmvcausal.targeting.result import Uplift
 
 
@@ -37,7 +39,8 @@ def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
     t = held.trial
     model.seen.refuse(_rows(t))
     return evaluate(
-        held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=t.cost, margin=t.margin,
+        held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
+        margin=t.margin,
         labels=[str(label) for label in t.labels], unit=model.asked.outcome, **options,
     )  # fmt: skip
 
@@ -89,9 +92,9 @@ def best_value(model: Uplift, test: Any) -> float:
     held = model.held_out(test)
     t = held.trial
     model.seen.refuse(_rows(t))
-    arm, worth = best(t.margin * held.effects - t.cost, t.cost, 0.0)
-    known = Held(t.y, t.arm, held.e, t.cost, t.margin, held.mu, t.cluster, model.asked.outcome)
-    return policy_value(np.where(worth > 0, arm, 0), known).value
+    cost = expected_cost(t.cost, held.redeems)
+    arm, worth = best(t.margin * held.effects - cost, cost, 0.0)
+    return policy_value(np.where(worth > 0, arm, 0), _known(held, model.asked.outcome)).value
 
 
 def trained(model: Uplift) -> Seen:
@@ -114,15 +117,26 @@ def _reader(model: Uplift, column: str | None, known: list[Any]) -> Callable[[An
             table = open_table(data, needed=list(dict.fromkeys(needed)))
             x = features.transform(table)
             cost, made = read_cost(table, asked.cost, labels), {"features": prints(x)}
-            return Offer(model.fit.predict(x), cost, group, made, x=_in_their_units(features, x))
+            redeems = model.fit.predict_redeems(x)
+            return Offer(
+                model.fit.predict(x), expected_cost(cost, redeems), group, made,
+                x=_in_their_units(features, x), redeems=redeems,
+            )  # fmt: skip
         found = model.held_out(data)
         t = found.trial
-        held = Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, asked.outcome)
+        held = _known(found, asked.outcome)
         made = {"features": prints(t.x), "rows": _rows(t)}
         code = None if group is None else group[t.row]
-        return Offer(found.effects, t.cost, code, made, held, _in_their_units(features, t.x))
+        cost = expected_cost(t.cost, found.redeems)
+        return Offer(found.effects, cost, code, made, held, _in_their_units(features, t.x), found.redeems)
 
     return read
+
+
+def _known(found: HeldOut, unit: str) -> Held:
+    """Arms and outcomes of users kept apart, as `policy_value` takes them."""
+    t = found.trial
+    return Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, unit, t.redeemed, found.redeems)
 
 
 def _in_their_units(features: Features, x: Matrix) -> FloatArray:

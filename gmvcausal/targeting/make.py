@@ -20,7 +20,9 @@ from gmvcausal.targeting.compliers import Compliers, compliers, with_limits
 from gmvcausal.targeting.compliers import advice as among_words
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, FloatArray, Trial
+from gmvcausal.targeting.money import said_of_money
 from gmvcausal.targeting.nuisance import arm_means
+from gmvcausal.targeting.redemption import redeemed_table
 from gmvcausal.targeting.result import Extra, Uplift
 
 WORDS = {
@@ -79,7 +81,11 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
         advice += among_words(among, t.labels, str(asked.received), options["alpha"], bool(estimates.withheld))
         if not estimates.withheld:
             estimates = with_limits(estimates, among, len(estimates.term) - t.arms + 1, estimates.p_value)
-    advice += _worth(t, estimates, 1 - options["alpha"], per)
+    level, withheld = 1 - options["alpha"], bool(estimates.withheld)
+    redeemed = None
+    if fit.redemption is not None and fit.redeems is not None:
+        redeemed = redeemed_table(t, fit.e, fit.redeems, fit.redemption.learned, estimand, level, withheld)
+    advice += said_of_money(t, fit, estimand, level, withheld, per, redeemed)
     if fit.model is not None:
         advice.append(
             "Effects of single users are predictions: m.evaluate(test) holds them against users kept apart, and "
@@ -89,25 +95,8 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     title = f"Uplift: {arms[0] if len(arms) == 1 else f'{len(arms)} arms'} against {t.labels[0]}"
     return Uplift(
         title, assumed, estimates, manifest, options["alpha"], audit, extra, asked, t, fit,
-        tuple(advice), tuple(range(1, t.arms - 1)),
+        tuple(advice), tuple(range(1, t.arms - 1)), redeemed=redeemed,
     )  # fmt: skip
-
-
-def _worth(t: Trial, estimates: Estimates, level: float, per: str) -> list[str]:
-    """What giving each arm to everyone earns, where a cost or a margin was given."""
-    if t.margin == 1 and not t.cost.any():
-        return []
-    low, high = estimates.interval(level)
-    out = []
-    for a, label in enumerate(t.labels[1:]):
-        cost = float(t.cost[:, a].mean())
-        net, least, most = (t.margin * float(v[a]) - cost for v in (estimates.estimate, low, high))
-        span = f" ({level:.0%} interval {least:+,.3g} to {most:+,.3g})" if least == least else ""
-        out.append(
-            f"{label} given to everyone earns {net:+,.3g} per {per}{span}: {t.margin:g} of the effect, less a cost of "
-            f"{cost:,.3g}"
-        )
-    return out
 
 
 def _table(

@@ -36,12 +36,15 @@ class HeldOut(NamedTuple):
     effects : ndarray, shape (n, k)
     e, mu : ndarray, shape (n, k + 1)
         Chances (as given, or by the model of training) and predicted outcomes.
+    redeems : ndarray, shape (n, k), or None
+        Predicted chances that a coupon is redeemed.
     """
 
     trial: Trial
     effects: FloatArray
     e: FloatArray
     mu: FloatArray
+    redeems: FloatArray | None = None
 
 
 class Modelled(Result):
@@ -88,7 +91,9 @@ class Modelled(Result):
         """
         trial = read_trial(data, self.asked, self.trial.features, self.trial.labels)
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
-        return HeldOut(trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x))
+        return HeldOut(
+            trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x), self.fit.predict_redeems(trial.x)
+        )  # fmt: skip
 
     def evaluate(
         self,
@@ -149,7 +154,8 @@ class Modelled(Result):
         data : frame, parquet path or DuckDB relation
             The users to decide about: features, and the cost column where there is one.
         budget : float, optional
-            Of the cost of all these users. Without, whoever has a treatment of positive net value gets the best.
+            Of the cost of all these users (with `redeemed`, of what they are expected to redeem). Without, whoever
+            has a treatment of positive net value gets the best.
         max_share : float, optional
             At most this share of users is treated.
         groups : str, optional

@@ -56,6 +56,8 @@ class Uplift(Modelled, Refereed):
         Rows that say of the other arms what the first says of its own.
     origin : table, optional
         The data as they were passed; None after pickling or loading.
+    redeemed : dict of str to list, or None
+        The columns of `redemption()`.
     """
 
     checks: Audit
@@ -66,6 +68,7 @@ class Uplift(Modelled, Refereed):
     advice: tuple[str, ...] = ()
     alike: tuple[int, ...] = ()
     origin: Any = field(default=None, repr=False)
+    redeemed: dict[str, list[Any]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "origin": None}  # a pickled result does not carry the users' data along
@@ -126,3 +129,26 @@ class Uplift(Modelled, Refereed):
         t = self.trial
         mean = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
         return pd.DataFrame({"arm": list(t.labels), "n": t.sizes, "mean": mean})
+
+    def redemption(self) -> pd.DataFrame:
+        """How many redeem the coupon of every arm, and what that costs; with `redeemed=`.
+
+        Returns
+        -------
+        DataFrame
+            arm; n, and how many of them redeemed; share of everyone who would (doubly robust) with its interval;
+            mean cost of a redeemed coupon, and of giving the coupon to a user; whether features tell who redeems.
+
+        Raises
+        ------
+        InputError
+            The model was made without `redeemed=`.
+        """
+        import pandas as pd
+
+        if self.redeemed is None:
+            raise InputError(
+                "nobody said who redeemed the coupon: the cost counts for every treated user",
+                remedy="pass redeemed= to uplift, a column that is 1 where the coupon was redeemed",
+            )
+        return pd.DataFrame(self.redeemed)

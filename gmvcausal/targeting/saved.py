@@ -27,6 +27,7 @@ from gmvcausal.targeting.learners.plug_in import Difference, Single
 from gmvcausal.targeting.learners.pseudo import OneStage
 from gmvcausal.targeting.nuisance import Outcome
 from gmvcausal.targeting.policy.seen import Seen
+from gmvcausal.targeting.redemption import Redemption
 from gmvcausal.targeting.result import Extra, Uplift
 
 _MEMBER, _DIGEST = "uplift.json", "sha256"
@@ -143,7 +144,9 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
             "model": model,
             "outcomes": [o.to_dict() for o in fit.outcomes],
             "chances": None if fit.chances is None else fit.chances.to_dict(),
+            "redemption": None if fit.redemption is None else fit.redemption.to_dict(),
         },
+        "redeemed": m.redeemed,
         "seen": base64.b64encode(m.seen.rows.tobytes()).decode(),
     }  # fmt: skip
 
@@ -189,6 +192,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
         np.empty(0, dtype=np.int64), none, np.array([own["mean"]]) if own["mean"] else none, str(own["kind"]),
         tuple(Outcome.from_dict(o) for o in own["outcomes"]), chances, str(own["learner"]), model,
         np.array(own["centre"], dtype=float), np.empty((0, k - 1)), int(own["threads"]),
+        None if own["redemption"] is None else Redemption.from_dict(own["redemption"]),
     )  # fmt: skip
     trial = Trial(
         np.empty(0), no_rows, labels, no_x, features, None, bool(chances is None), None, np.empty((0, k - 1)),
@@ -207,7 +211,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     m = Uplift(
         found["title"], found["assumption"], estimates, manifest, float(found["alpha"]),
         Audit(tuple(Check(**c) for c in found["checks"])), extra, Asked(**asked), trial, fit, tuple(found["advice"]),
-        tuple(found["alike"]),
+        tuple(found["alike"]), redeemed=found["redeemed"],
     )  # fmt: skip
     m.__dict__["seen"] = Seen("trained the model", np.frombuffer(base64.b64decode(found["seen"]), dtype=np.uint64))
     return m

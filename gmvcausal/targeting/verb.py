@@ -35,10 +35,12 @@ def uplift(
     propensity: Any = None,
     cost: Any = 0,
     margin: float = 1.0,
+    redeemed: str | None = None,
     cluster: str | None = None,
     unit: str | None = None,
     assigned_at: str | None = None,
     missing: str = "raise",
+    rule: str = "raise",
     impute: Any = None,
     received: str | None = None,
     folds: int = 5,
@@ -75,9 +77,15 @@ def uplift(
         against the arms' sizes. None: estimated from the features, out of fold, and calibrated; shares of the arms
         where the features do not tell who was treated.
     cost : number, column, or mapping of arm to either
-        What treating a user costs, in the money of the outcome; for `policy`.
+        What treating a user costs, in the money of the outcome; with `redeemed`, what one redeemed coupon costs. For
+        `policy`.
     margin : float
         Share of GMV that is earned; for `policy`.
+    redeemed : str, optional
+        Column that is 1 where the coupon was redeemed and 0 elsewhere, 0 throughout the control: a coupon then costs
+        only when it is redeemed. The chance of that is learned out of fold on the rows of each arm (its share where
+        the features do not tell who redeems), and `policy` plans with cost x chance; the value of a plan counts what
+        was redeemed. Default: every treated user costs.
     cluster : str, optional
         Column of what was assigned, or depends, together. Folds and standard errors go by it. Default: rows, or a
         column named room, city, store, ... within which the arm does not vary, with a warning.
@@ -87,6 +95,8 @@ def uplift(
         Column of the time of assignment: features that are dates count as days before it; later ones are refused.
     missing : {"raise", "zero"}
         What a missing outcome means; never guessed.
+    rule : {"raise", "first", "drop"}
+        Units in two arms: refuse, keep the arm of their first row, or leave them out.
     impute : {None, "median"} or float
         What fills gaps of numbers; default nothing, since trees take them.
     received : str, optional
@@ -140,6 +150,7 @@ def uplift(
         column_name("cluster", cluster, optional=True), column_name("unit", unit, optional=True),
         column_name("assigned_at", assigned_at, optional=True), check("missing", missing), check_impute(impute),
         column_name("received", received, optional=True),
+        column_name("redeemed", redeemed, optional=True), one_of("rule", rule, ("raise", "first", "drop")),
     )  # fmt: skip
     options: dict[str, Any] = {
         "outcome": asked.outcome,
@@ -151,10 +162,12 @@ def uplift(
         "propensity": _told(propensity),
         "cost": _told(cost),
         "margin": asked.margin,
+        "redeemed": redeemed,
         "cluster": cluster,
         "unit": unit,
         "assigned_at": assigned_at,
         "missing": asked.missing,
+        "rule": asked.rule,
         "impute": asked.impute,
         "received": received,
         "folds": _whole("folds", folds, 2, 50),
@@ -178,7 +191,7 @@ def uplift(
 def _arrays(trial: Trial) -> list[NDArray[Any]]:
     """What was analysed, in the order of its own."""
     found: list[NDArray[Any]] = [trial.y, trial.arm, np.ascontiguousarray(trial.x)]
-    found += [a for a in (trial.propensity, trial.cluster, trial.received) if a is not None]
+    found += [a for a in (trial.propensity, trial.cluster, trial.received, trial.redeemed) if a is not None]
     return found
 
 

@@ -53,7 +53,17 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "35 one treated": (lambda: of(on=(np.arange(N) == 3) * 1), {}, gc.InputError, "arm '1' has 1 row,.*at least 2", None, None, ()),
     "26 nobody treated": (lambda: of(on=0), {}, gc.InputError, "only one label", "on", None, ()),
     "control that does not occur": (lambda: of(on=np.where(ON, "coupon", "none")), {"control": "nothing"}, gc.InputError, "control is 'nothing'.*no label", "on", None, ()),
-    "38 users in two arms": (lambda: put("user", [1, int(np.flatnonzero(ON[1] != ON)[0])], 7777), {}, gc.InputError, "1 units are in more than one arm.*find out why", "user", 1, tuple(sorted((1, int(np.flatnonzero(ON[1] != ON)[0]))))),
+    "38 users in two arms": (lambda: put("user", [1, int(np.flatnonzero(ON[1] != ON)[0])], 7777), {}, gc.InputError, "1 units are in more than one arm.*find out why; then rule='first' keeps.*rule='drop'", "user", 1, tuple(sorted((1, int(np.flatnonzero(ON[1] != ON)[0]))))),
+    "38 users in two arms, clustered": (lambda: put("user", [1, int(np.flatnonzero(ON[1] != ON)[0])], 7777), {"cluster": "user"}, gc.InputError, "1 units are in more than one arm.*rule='first'", "user", 1, tuple(sorted((1, int(np.flatnonzero(ON[1] != ON)[0]))))),
+    "38 no such rule": (lambda: BASE, {"rule": "last"}, gc.InputError, "rule must be one of 'raise', 'first'.*'drop'", None, None, ()),
+    "redeemed missing": (lambda: of(used=1.0 * ON).pipe(lambda d: d.assign(used=d["used"].where(d.index != 4))), {"redeemed": "used"}, gc.InputError, "redeemed is missing.*1 where the coupon was redeemed", "used", 1, (4,)),
+    "redeemed is an amount": (lambda: of(used=5.0 * (np.arange(N) == 3)), {"redeemed": "used"}, gc.InputError, "redeemed must hold 0 and 1 only, but holds 5.*what it takes off is cost=", "used", 1, (3,)),
+    "redeemed is text": (lambda: of(used=np.where(ON, "yes", "no")), {"redeemed": "used"}, gc.InputError, "redeemed holds text.*comparison", "used", N, (0, 1, 2, 3, 4)),
+    "redeemed by the control": (lambda: of(used=1), {"redeemed": "used"}, gc.InputError, "redeemed is 1 for users of the control arm 0.*write 0 there", "used", int((~ON).sum()), tuple(np.flatnonzero(~ON)[:5])),
+    "redeemed is a feature": (lambda: of(used=1 * ON), {"redeemed": "used", "features": ["age", "used"]}, gc.InputError, "'used', which is redeemed=, known only after treatment", "used", None, ()),
+    "redeemed is the outcome": (lambda: BASE, {"redeemed": "gmv"}, gc.InputError, "redeemed names 'gmv', which is the outcome", "gmv", None, ()),
+    "redeemed is the cost": (lambda: BASE, {"redeemed": "price", "cost": "price"}, gc.InputError, "redeemed names 'price'.*or the cost", "price", None, ()),
+    "redeemed is not there": (lambda: BASE, {"redeemed": "used"}, gc.InputError, "no column 'used'", None, None, ()),
     "38 users twice": (lambda: pd.concat([BASE, BASE.iloc[:4]], ignore_index=True), {}, gc.InputError, "4 units occur more than once.*cluster='user'", "user", 4, (N, N + 1, N + 2, N + 3)),
     "42 chance of 1": (lambda: put("chance", [2, 9], 1.0), {"propensity": "chance"}, gc.InputError, "probabilities of 0 or 1.*leave these rows out", "chance", 2, (2, 9)),
     "42 chance of 0": (lambda: put("chance", [4], 0.0), {"propensity": "chance"}, gc.InputError, "probabilities of 0 or 1", "chance", 1, (4,)),
@@ -215,3 +225,24 @@ def test_predict_names_what_is_wrong() -> None:
     with pytest.raises(gc.DesignError, match="no honest interval"):
         m.predict_interval(BASE)
     assert m.predict(BASE.iloc[:1]).shape == (1, 1)
+
+
+@pytest.mark.parametrize("rule", ["first", "drop"])
+def test_38_users_in_two_arms_by_rule(rule: str) -> None:
+    """The answer is that of the table without the rows that the rule leaves out, wherever they stood."""
+    second = int(np.flatnonzero(ON[1] != ON)[0])
+    second = max(second, 2)
+    while ON[second] == ON[1]:
+        second += 1
+    frame = put("user", [1, second], 7777)
+    gone = [second] if rule == "first" else [1, second]
+    m = gc.uplift(frame, **CALL, rule=rule)
+    clean = gc.uplift(frame.drop(index=gone), **CALL)
+    assert m.n == N - len(gone) and m.estimate == pytest.approx(clean.estimate, rel=1e-12)
+    assert m.std_error == pytest.approx(clean.std_error, rel=1e-12)
+    assert np.flatnonzero(np.isnan(m.effects[:, 0])).tolist() == gone
+    assert np.delete(m.effects, gone, axis=0) == pytest.approx(clean.effects, rel=1e-9)
+    assert len(gone) in m.manifest.dropped.values() and f"rule='{rule}'" in " ".join(m.summary().split())
+    together = gc.uplift(frame.assign(room=np.arange(N) // 4), **CALL, rule=rule, cluster="room")
+    apart = gc.uplift(frame.assign(room=np.arange(N) // 4).drop(index=gone), **CALL, cluster="room")
+    assert together.std_error == pytest.approx(apart.std_error, rel=1e-12)

@@ -10,13 +10,12 @@ import numpy as np
 
 from gmvcausal.abtest.days.calendar import Calendar, calendar_of
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.read import in_two_arms
 from gmvcausal.abtest.intake.read_values import outcomes
 from gmvcausal.abtest.intake.rows import Col, FloatArray, IntArray
 from gmvcausal.abtest.metrics import Proportion, covariates, parts
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.arms import find_control
+from gmvcausal.frames.arms import find_control, in_two_arms
 from gmvcausal.frames.columns import first_rows, identifiers, numeric
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES
 from gmvcausal.frames.table import Table, open_table

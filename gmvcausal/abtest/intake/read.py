@@ -18,7 +18,7 @@ from gmvcausal.abtest.terms.received import outcome_of
 from gmvcausal.abtest.terms.strata import as_covariates, beside_covariates, read_strata
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
+from gmvcausal.frames.arms import assigned_there, find_control, found_there, in_one_arm, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
@@ -130,22 +130,7 @@ def _one_arm_each(
     if unit is None:
         return None
     ids = identifiers(table, unit, "unit").codes
-    first = np.empty(int(ids.max()) + 1, dtype=np.int64)
-    first[ids[::-1]] = arms.codes[::-1]
-    other = arms.codes != first[ids]
-    keep: NDArray[np.bool_] | None = None
-    if other.any():
-        both = np.zeros(len(first), dtype=bool)
-        both[ids[other]] = True
-        count = int(both.sum())
-        if ask.rule == "raise":
-            raise in_two_arms(unit, count, first_rows(both[ids]), "keeps the arm that comes first in the table")
-        keep = ~other if ask.rule == "first" else ~both[ids]
-        what = "rows of units in more than one arm, beyond their first" if ask.rule == "first" else (
-            "rows of units in more than one arm"
-        )  # fmt: skip
-        dropped[what] = int((~keep).sum())
-        notes.append(f"{count:,} units were in more than one arm (rule={ask.rule!r})")
+    keep = in_one_arm(ids, arms.codes, unit, ask.rule, notes, dropped)
     if ask.cluster is None:
         inside = np.ones(len(ids), dtype=bool) if keep is None else keep
         _, at = np.unique(ids[inside], return_index=True)
@@ -160,18 +145,6 @@ def _one_arm_each(
                 f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
             )
     return keep
-
-
-def in_two_arms(unit: str, count: int, rows: list[int], first: str) -> InputError:
-    """Units in more than one arm; `first` says what rule='first' would do."""
-    return InputError(
-        f"{count:,} units are in more than one arm",
-        column=unit,
-        count=count,
-        rows=rows,
-        remedy=f"find out why; then rule='first' {first}, rule='drop' leaves these units out",
-        counted=True,
-    )
 
 
 def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] | None) -> tuple[str, IntArray | None]:

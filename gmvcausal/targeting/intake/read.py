@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
+from gmvcausal.frames.arms import assigned_there, find_control, found_there, in_one_arm, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers, numeric
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
+from gmvcausal.targeting.intake.redeemed import read_redeemed
 from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost
 from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
 
@@ -42,7 +43,7 @@ def read_trial(
         Every way of being wrong that a table has; the message names column, count, rows and remedy.
     """
     refuse_roles(asked)
-    named = [asked.cluster, asked.unit, asked.assigned_at]
+    named = [asked.cluster, asked.unit, asked.assigned_at, asked.redeemed]
     needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
     needed += [c for c in named if c]
     receipt = asked.received if features is None else None  # what is held out needs none
@@ -52,7 +53,10 @@ def read_trial(
     _refuse_window(asked, facts)
     notes: list[str] = list(map(str, facts.get("notes", [])))
     arm, found = _arms(table, asked, labels)
-    unit = _one_row_each(table, asked, arm)
+    dropped = dict(facts.get("dropped", {}))
+    unit, kept = _one_row_each(table, asked, arm, notes, dropped)
+    if kept is not None:
+        small_arms(found, np.bincount(arm[kept], minlength=len(found)))
     y, spacing = _outcome(table, asked, notes)
     got = None if receipt is None else _receipt(table, receipt)
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
@@ -61,26 +65,33 @@ def read_trial(
     x = own.transform(table, notes)
     e = given_propensity(table, asked.propensity, found)
     cost = read_cost(table, asked.cost, found)
+    redeemed = read_redeemed(table, asked.redeemed, arm, found)
     name, cluster, was_found = _clusters(table, asked, arm)
     if cluster is not None:
-        _constant_within(unit, cluster, name)
+        _constant_within(unit, cluster, name, kept)
     if own.names:
         _tell_constant(own, x, notes)
     order = _order(x, y, arm, unit if cluster is None else cluster)
-    for j in range(x.shape[1]):  # in its place, because a second matrix is what would cost most memory of all
-        x[:, j] = x[order, j]
+    if kept is not None:
+        order = order[kept[order]]
+        cluster = None if cluster is None else _dense(cluster, order)
+    if kept is None:
+        for j in range(x.shape[1]):  # in its place, because a second matrix is what would cost most memory of all
+            x[:, j] = x[order, j]
+    else:
+        x = np.asfortranarray(x[order])
     return Trial(
         y[order], arm[order], found, x, own, None if e is None else e[order], e is not None,
         None if cluster is None else cluster[order], cost[order], asked.margin, name, order, table.n,
-        len(table.columns), tuple(notes), dict(facts.get("dropped", {})), was_found, spacing, facts,
-        None if got is None else got[order],
+        len(table.columns), tuple(notes), dropped, was_found, spacing, facts,
+        None if got is None else got[order], None if redeemed is None else redeemed[order],
     )  # fmt: skip
 
 
 def refuse_roles(asked: Asked) -> None:
     """One column cannot be a feature and something that comes after treatment."""
     roles = {asked.outcome: "the outcome", asked.treatment: "the treatment", asked.assigned_at: "assigned_at="}
-    roles |= {asked.cluster: "cluster=", asked.unit: "unit="}
+    roles |= {asked.cluster: "cluster=", asked.unit: "unit=", asked.redeemed: "redeemed=, known only after treatment"}
     if asked.received in roles and asked.received is not None:
         raise InputError(
             f"received= names {asked.received!r}, which is {roles[asked.received]} too",
@@ -95,6 +106,12 @@ def refuse_roles(asked: Asked) -> None:
             )
     if asked.outcome == asked.treatment:
         raise InputError(f"outcome and treatment are both {asked.outcome!r}", remedy="name two columns")
+    if asked.redeemed in (asked.outcome, asked.treatment, *columns_of(asked.cost)):
+        raise InputError(
+            f"redeemed names {asked.redeemed!r}, which is the outcome, the treatment or the cost",
+            column=asked.redeemed,
+            remedy="name the column that is 1 where the coupon was redeemed and 0 where it was not",
+        )
 
 
 def _refuse_window(asked: Asked, facts: dict[str, Any]) -> None:
@@ -159,37 +176,36 @@ def _receipt(table: Table, column: str) -> NDArray[np.float64]:
     return got
 
 
-def _one_row_each(table: Table, asked: Asked, arm: IntArray) -> IntArray | None:
-    """Codes of the units, each in one row unless rows are clustered by them; None where no column names them."""
+def _one_row_each(
+    table: Table, asked: Asked, arm: IntArray, notes: list[str], dropped: dict[str, int]
+) -> tuple[IntArray | None, NDArray[np.bool_] | None]:
+    """Codes of the units, each in one arm, and in one row unless rows are clustered; None where no column names them.
+
+    Also which rows stay, None for all.
+    """
     unit = asked.unit
+    if unit is None and asked.cluster in UNIT_NAMES:
+        unit = asked.cluster
     if unit is None:
         taken = (asked.cluster, asked.treatment, asked.outcome, *asked.features)
         unit = next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
-    if unit is None or unit == asked.cluster:
-        return None
+    if unit is None:
+        return None, None
     codes: Codes = identifiers(table, unit, "unit")
-    first = np.empty(len(codes.labels), dtype=np.int64)
-    first[codes.codes[::-1]] = arm[::-1]
-    other = arm != first[codes.codes]
-    if other.any():
-        both = np.zeros(len(first), dtype=bool)
-        both[codes.codes[other]] = True
-        raise InputError(
-            f"{int(both.sum()):,} units are in more than one arm",
-            column=unit,
-            count=int(both.sum()),
-            rows=first_rows(both[codes.codes]),
-            remedy="find out why; then keep the first row of each, or leave these units out",
-            counted=True,
-        )
+    kept = in_one_arm(codes.codes, arm, unit, asked.rule, notes, dropped)
+    if unit == asked.cluster:
+        return None, kept
     again = pd.Series(codes.codes).duplicated().to_numpy()
+    if kept is not None:
+        again = np.zeros(table.n, dtype=bool)
+        again[kept] = pd.Series(codes.codes[kept]).duplicated().to_numpy()
     if again.any() and asked.cluster is None:
         raise rules.duplicated(
-            "units", unit, int((np.bincount(codes.codes) > 1).sum()), first_rows(again),
+            "units", unit, len(np.unique(codes.codes[again])), first_rows(again),
             f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
         )  # fmt: skip
     hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
-    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
+    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes], kept
 
 
 def _clusters(table: Table, asked: Asked, arm: IntArray) -> tuple[str, IntArray | None, bool]:
@@ -220,12 +236,14 @@ def _scattered(codes: Codes) -> IntArray:
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
 
 
-def _constant_within(unit: IntArray | None, cluster: IntArray, name: str) -> None:
+def _constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: NDArray[np.bool_] | None) -> None:
     if unit is None:
         return
     first = np.empty(int(unit.max()) + 1, dtype=np.int64)
-    first[unit[::-1]] = cluster[::-1]
-    bad = cluster != first[unit]
+    rows = np.arange(len(unit)) if kept is None else np.flatnonzero(kept)
+    first[unit[rows[::-1]]] = cluster[rows[::-1]]
+    bad = np.zeros(len(unit), dtype=bool)
+    bad[rows] = cluster[rows] != first[unit[rows]]
     if bad.any():
         raise rules.not_constant(
             name, "cluster", "units", len(np.unique(unit[bad])), first_rows(bad),
@@ -244,6 +262,13 @@ def _tell_constant(features: Features, x: NDArray[np.float32], notes: list[str])
         if content in seen:
             notes.append(f"feature {name!r} is {seen[content]!r} over again, on another scale at most")
         seen.setdefault(content, name)
+
+
+def _dense(cluster: IntArray, order: IntArray) -> IntArray:
+    """Codes without gaps after rows were left out, in the order that they had; still one for each row of the table."""
+    out = np.full(len(cluster), -1, dtype=np.int64)
+    out[order] = np.unique(cluster[order], return_inverse=True)[1]
+    return out
 
 
 def _order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:

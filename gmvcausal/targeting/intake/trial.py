@@ -29,6 +29,8 @@ class Asked:
     missing : {"raise", "zero"}
     impute : {None, "median"} or float
     received : str or None
+    redeemed : str or None
+    rule : {"raise", "first", "drop"}
     """
 
     outcome: str
@@ -44,6 +46,8 @@ class Asked:
     missing: str = "raise"
     impute: Any = None
     received: str | None = None
+    redeemed: str | None = None
+    rule: str = "raise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,7 @@ class Trial:
     cluster : ndarray of int64, shape (n,), or None
         Dense codes.
     cost : ndarray, shape (n, k)
-        Of each arm but the control, in money.
+        Of each arm but the control, in money: of a redeemed coupon where `redeemed` says which were, else of treating.
     margin : float
         Share of the outcome that is earned.
     cluster_name : str
@@ -89,6 +93,8 @@ class Trial:
         What `Logs` wrote about the table.
     received : ndarray of float64, shape (n,), or None
         1 where the row got what its arm was assigned, else 0; None where it was not asked for.
+    redeemed : ndarray, shape (n,), or None
+        Whether each row redeemed its coupon, 0 or 1.
     """
 
     y: FloatArray
@@ -111,6 +117,7 @@ class Trial:
     spacing: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     received: FloatArray | None = None
+    redeemed: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -127,8 +134,16 @@ class Trial:
         """Rows of every arm, shape (k + 1,)."""
         return np.asarray(np.bincount(self.arm, minlength=self.arms))
 
+    @property
+    def spent(self) -> FloatArray:
+        """What each row did cost, shape (n,): nothing for the control, and for a coupon that was not redeemed."""
+        padded = np.column_stack([np.zeros(self.n), self.cost])
+        paid = padded[np.arange(self.n), self.arm]
+        return np.asarray(paid if self.redeemed is None else paid * self.redeemed)
+
     def in_table_order(self, values: NDArray[Any]) -> NDArray[Any]:
-        """One value for each row of the trial, put where the row stood in the table."""
-        out = np.empty_like(values)
+        """One value for each row of the table, put where the row stood in it; NaN (-1) where a row was left out."""
+        left = np.nan if np.issubdtype(values.dtype, np.floating) else -1
+        out = np.full((self.rows, *values.shape[1:]), left, dtype=values.dtype)
         out[self.row] = values
         return out

@@ -34,7 +34,7 @@ class Offer:
     effects : ndarray, shape (n, k)
         Predicted.
     cost : ndarray, shape (n, k)
-        Expected cost of every treatment: of a coupon, its face value x the chance that it is redeemed.
+        Expected cost of every treatment: of a coupon, its cost when redeemed x the chance that it is.
     group : ndarray of int, shape (n,), optional
     prints : dict of str to ndarray of uint64
         By what they are made of: "features", "rows" (with arm and outcome), "units".
@@ -42,6 +42,8 @@ class Offer:
         Arms and outcomes.
     x : ndarray, shape (n, p), optional
         Features in units of their own, for trees.
+    redeems : ndarray, shape (n, k), optional
+        Chance that a coupon is redeemed, where `cost` is made of it.
     """
 
     effects: FloatArray
@@ -50,6 +52,7 @@ class Offer:
     prints: dict[str, Prints]
     held: Held | None = None
     x: FloatArray | None = None
+    redeems: FloatArray | None = None
 
 
 class Assigns(Protocol):

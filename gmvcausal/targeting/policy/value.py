@@ -34,12 +34,16 @@ class Held:
     e : ndarray, shape (n, k + 1)
         Probability of every arm.
     cost : ndarray, shape (n, k)
-        Expected cost of every treatment.
+        Of every treatment; of a redeemed coupon where `redeemed` is known.
     margin : float
     mu : ndarray, shape (n, k + 1), optional
         Expected outcome under every arm, from a model that has not seen these users.
     cluster : ndarray of int, shape (n,), optional
     unit : str
+    redeemed : ndarray, shape (n,), optional
+        Whether each user redeemed the coupon, 0 or 1: a coupon that was not costs nothing.
+    chance : ndarray, shape (n, k), optional
+        Of redeeming, from a model that has not seen these users. Without, the weighted share of the arm.
     """
 
     y: FloatArray
@@ -50,6 +54,8 @@ class Held:
     mu: FloatArray | None = None
     cluster: IntArray | None = None
     unit: str = "money"
+    redeemed: FloatArray | None = None
+    chance: FloatArray | None = None
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -187,8 +193,9 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
     -----
     By weights: in every group of users with the same two arms (a, b) under the two policies, the difference of the
     weighted means of those who were drawn into a and into b, times the share of the group. Doubly robust: the mean
-    difference of scores under a and b (Dudik, Langford and Li 2011; Athey and Wager 2021). Both intervals allow for
-    the users being a sample.
+    difference of scores under a and b (Dudik, Langford and Li 2011; Athey and Wager 2021). Where coupons cost only
+    when redeemed, the cost is estimated in the same two ways from what was redeemed, and value and ROI carry its
+    covariance with the gain. Both intervals allow for the users being a sample.
 
     Examples
     --------
@@ -201,13 +208,22 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
     n = len(held.y)
     other = np.zeros(n, dtype=np.int64) if against is None else against
     rows = np.arange(n)
-    spent = np.column_stack([np.zeros(n), held.cost])
-    cost = spent[rows, assigned] - spent[rows, other]
+    price = np.column_stack([np.zeros(n), held.cost])
+    known = price[rows, assigned] - price[rows, other]
     psi = potential(held.y, held.arm, held.e, held.mu)
-    robust = held.margin * (psi[rows, assigned] - psi[rows, other])
-    weighted, notes = _weighted(assigned, other, held)
+    robust, robust_cost = held.margin * (psi[rows, assigned] - psi[rows, other]), known
+    weighted, notes = _weighted(assigned, other, held, held.margin * held.y)
+    weighted_cost = known
+    if held.redeemed is not None:
+        chance = None if held.chance is None else np.column_stack([np.zeros(n), held.chance])
+        paid = price * potential(held.redeemed, held.arm, held.e, chance)
+        robust_cost = paid[rows, assigned] - paid[rows, other]
+        weighted_cost, _ = _weighted(assigned, other, held, price[rows, held.arm] * held.redeemed)
     out: dict[str, tuple[Metric, Metric, Metric, float]] = {}
-    for name, words, gain in (("doubly_robust", "doubly robust", robust), ("ipw", "inverse propensity", weighted)):
+    for name, words, gain, cost in (
+        ("doubly_robust", "doubly robust", robust, robust_cost),
+        ("ipw", "inverse propensity", weighted, weighted_cost),
+    ):
         both = np.column_stack([gain, cost])
         cov = variance((both - both.mean(axis=0)) / n, held.cluster)
         mean = both.mean(axis=0).tolist()
@@ -225,8 +241,8 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
     return PolicyValue(*metrics, lead[3], held.mu is not None, float((assigned != other).mean()), tuple(notes))
 
 
-def _weighted(assigned: IntArray, other: IntArray, held: Held) -> tuple[FloatArray, list[str]]:
-    """Values of users whose mean is the gain by weights, and whose spread is that of its influence."""
+def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) -> tuple[FloatArray, list[str]]:
+    """Values of users whose mean is the gain in `y` by weights, and whose spread is that of its influence."""
     n, arms = len(held.y), held.e.shape[1]
     out, notes = np.zeros(n), []
     weight = 1 / held.e[np.arange(n), held.arm]
@@ -243,10 +259,10 @@ def _weighted(assigned: IntArray, other: IntArray, held: Held) -> tuple[FloatArr
                     f"{int(code % arms)}, none was drawn into arm {int(a)}",
                     remedy="evaluate on more users, or on users for whom both arms were possible",
                 )
-            mean = float(weight[in_arm] @ held.y[in_arm]) / total
-            out[in_arm] += sign * held.margin * n * share * weight[in_arm] * (held.y[in_arm] - mean) / total
+            mean = float(weight[in_arm] @ y[in_arm]) / total
+            out[in_arm] += sign * n * share * weight[in_arm] * (y[in_arm] - mean) / total
             effect, fewest = effect + sign * mean, min(fewest, count)
-        out[here] += held.margin * effect
+        out[here] += effect
         if fewest < _FEW:
             notes.append(
                 f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of arm {int(code // arms)}: "

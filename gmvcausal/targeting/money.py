@@ -1,0 +1,55 @@
+"""What giving each arm to everyone earns, and who redeems it, in words for the summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.stats.inference import critical_values
+from gmvcausal.targeting.aipw import Averages, averages
+from gmvcausal.targeting.fit import Fit
+from gmvcausal.targeting.intake.trial import Trial
+from gmvcausal.targeting.redemption import expected_cost
+
+_WHOM = {
+    "ate": "given to everyone",
+    "att": "given to those who got it",
+    "overlap": "given to everyone, weighted by overlap,",
+}
+
+
+def net_values(t: Trial, fit: Fit, estimand: str) -> Averages:
+    """Net value of every arm, margin x effect - cost, as an average effect on margin x outcome - what was spent."""
+    expected = expected_cost(t.cost, fit.redeems)
+    mu = t.margin * fit.mu
+    mu[:, 1:] -= expected
+    z = t.margin * t.y - t.spent
+    return averages(z, t.arm, fit.e, mu, estimand=estimand, cluster=t.cluster, known=t.known)
+
+
+def said_of_money(
+    t: Trial, fit: Fit, estimand: str, level: float, withheld: bool, per: str, redeemed: dict[str, list[Any]] | None
+) -> list[str]:
+    """What giving each arm to everyone earns, where a cost or a margin was given; how many redeem it."""
+    if t.margin == 1 and not t.cost.any():
+        return [] if redeemed is None else ["cost= was not given, so that redeemed= tells shares alone: m.redemption()"]
+    found = net_values(t, fit, estimand)
+    half = critical_values(level, found.spread.df) * found.spread.factor * np.sqrt(np.diag(found.cov))
+    out = []
+    for a, label in enumerate(t.labels[1:]):
+        net = float(found.estimate[a])
+        low, high = net - float(half[a]), net + float(half[a])
+        span = "" if withheld or np.isnan(low) else f" ({level:.0%} interval {low:+,.3g} to {high:+,.3g})"
+        line = f"{label} {_WHOM[estimand]} earns {net:+,.3g} per {per}{span}: {t.margin:g} of the effect, less "
+        if redeemed is None:
+            line += f"a cost of {float(t.cost[:, a].mean()):,.3g}"
+        else:
+            line += (
+                f"{redeemed['cost_per_user'][a]:,.3g} of cost ({redeemed['share'][a]:.1%} redeem it, at "
+                f"{redeemed['cost_per_coupon'][a]:,.3g} each)"
+            )
+        out.append(line)
+    if redeemed is None and t.cost.any():
+        out.append("Every treated user costs, whether the coupon is used or not: redeemed= counts those who use it")
+    return out
