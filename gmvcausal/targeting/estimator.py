@@ -38,8 +38,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     scoring : {"qini", "value"}
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
-    control, learner, estimand, propensity, cost, margin, cluster, unit, assigned_at, missing, impute, folds, alpha, \
-srm_alpha, seed, threads
+    control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, missing, rule, impute, \
+folds, alpha, srm_alpha, seed, threads
         As for `gc.uplift`.
 
     Attributes
@@ -85,10 +85,12 @@ srm_alpha, seed, threads
         propensity: Any = None,
         cost: Any = 0,
         margin: float = 1.0,
+        redeemed: str | None = None,
         cluster: str | None = None,
         unit: str | None = None,
         assigned_at: str | None = None,
         missing: str = "raise",
+        rule: str = "raise",
         impute: Any = None,
         folds: int = 5,
         alpha: float = 0.05,
@@ -105,10 +107,12 @@ srm_alpha, seed, threads
         self.propensity = propensity
         self.cost = cost
         self.margin = margin
+        self.redeemed = redeemed
         self.cluster = cluster
         self.unit = unit
         self.assigned_at = assigned_at
         self.missing = missing
+        self.rule = rule
         self.impute = impute
         self.folds = folds
         self.alpha = alpha
@@ -138,7 +142,7 @@ srm_alpha, seed, threads
         options["treatment"] = treatment = _column(self.treatment)
         if isinstance(self.features, str):
             raise InputError(f"features must be a list of columns, but is {said(self.features)}")
-        roles = {treatment, self.cluster, self.unit, self.assigned_at}
+        roles = {treatment, self.cluster, self.unit, self.assigned_at, self.redeemed}
         roles |= {*columns_of(self.propensity), *columns_of(self.cost)}
         chosen = [c for c in frame.columns if c not in roles] if self.features is None else self.features
         options["features"] = [_column(c) for c in chosen]
