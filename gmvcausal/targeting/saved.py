@@ -192,7 +192,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
         np.empty(0, dtype=np.int64), none, np.array([own["mean"]]) if own["mean"] else none, str(own["kind"]),
         tuple(Outcome.from_dict(o) for o in own["outcomes"]), chances, str(own["learner"]), model,
         np.array(own["centre"], dtype=float), np.empty((0, k - 1)), int(own["threads"]),
-        None if own["redemption"] is None else Redemption.from_dict(own["redemption"]),
+        redemption=None if own["redemption"] is None else Redemption.from_dict(own["redemption"]),
     )  # fmt: skip
     trial = Trial(
         np.empty(0), no_rows, labels, no_x, features, None, bool(chances is None), None, np.empty((0, k - 1)),
