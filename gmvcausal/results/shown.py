@@ -29,6 +29,10 @@ class Shown(ABC):
     def to_frame(self) -> pd.DataFrame:
         """Its numbers."""
 
+    @abstractmethod
+    def summary(self) -> str:
+        """The same as text."""
+
     @property
     def level(self) -> float:
         """Of the intervals in `to_frame()`."""

@@ -16,6 +16,7 @@ TABLES = ("orders", "exposures", "users", "rooms", "coverage")
 DATASETS = ("complete_journey",)
 # What an answer's table is made by from logs, and what is asked of it.
 MAKERS = ("panel", "stack", "users")
+VERBS = ("did", "ab_test", "uplift")
 _KEYS: dict[str, tuple[str, ...]] = {
     "the file": ("study", "data", "columns", "logs", "answer"),
     "[study]": ("title", "question", "currency"),
@@ -30,6 +31,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "where",
         "did",
         "ab_test",
+        "uplift",
+        "test",
+        "policy",
         "also",
         "money",
     ),
@@ -120,7 +124,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
 
 def _check_answer(answer: Mapping[str, Any]) -> None:
     """Types of the keys of one answer; what the options mean is checked by the verbs."""
-    for key in (*MAKERS, "did", "ab_test", "money", "where"):
+    for key in (*MAKERS, *VERBS, "policy", "money", "where"):
         keywords(answer.get(key, {}), key)
     also = answer.get("also", [])
     if not isinstance(also, list) or not all(isinstance(a, str) for a in also):
@@ -130,25 +134,38 @@ def _check_answer(answer: Mapping[str, Any]) -> None:
 
 
 def _one_verb(answer: Mapping[str, Any]) -> None:
-    """An answer is a roll-out or a test, and each has its own table."""
-    name, tested = answer["name"], "ab_test" in answer
-    if tested and "did" in answer:
+    """An answer is a roll-out, a test or a model of uplift, and each has its own table."""
+    name, verbs = answer["name"], [verb for verb in VERBS if verb in answer]
+    by_user = "ab_test" in answer or "uplift" in answer
+    if len(verbs) > 1:
         raise InputError(
-            f"the answer {name!r} is both did and ab_test", remedy="make two answers of it, each with its own name"
+            f"the answer {name!r} is both {verbs[0]} and {verbs[1]}",
+            remedy="make two answers of it, each with its own name",
         )
-    if tested and ("panel" in answer or "stack" in answer):
+    if by_user and ("panel" in answer or "stack" in answer):
         raise InputError(
-            f"the answer {name!r} tests arms, which needs one row per user, not a panel",
+            f"the answer {name!r} compares arms, which needs one row per user, not a panel",
             remedy="write users = { tactic = ..., pre = '28D', post = '7D' } in its place",
         )
-    if "users" in answer and not tested:
+    if "users" in answer and not by_user:
         raise InputError(
             f"the answer {name!r} has one row per user, which gc.did cannot take",
-            remedy="write ab_test = { control = 'none', metrics = [...] } beside it",
+            remedy="write ab_test = { control = 'none', metrics = [...] } beside it, or uplift = {...}",
         )
-    if tested and "also" in answer:
+    if by_user and "also" in answer:
         raise InputError(
-            f"the answer {name!r} has also=, which is for roll-outs", remedy="name further outcomes in its metrics"
+            f"the answer {name!r} has also=, which is for roll-outs",
+            remedy="name further outcomes in its metrics" if "ab_test" in answer else "make an answer of each outcome",
+        )
+    if "uplift" in answer and "money" in answer:
+        raise InputError(
+            f"the answer {name!r} has money=, which is for tests and roll-outs",
+            remedy="write cost and margin among the options of uplift: plans and their values are net of them",
+        )
+    lost = [key for key in ("test", "policy") if key in answer]
+    if lost and "uplift" not in answer:
+        raise InputError(
+            f"the answer {name!r} has {lost[0]}=, which is for uplift", remedy="write uplift = {...} beside it"
         )
 
 

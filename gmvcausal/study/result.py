@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gmvcausal.present.words import Headline
     from gmvcausal.results import Result
+    from gmvcausal.study.targeting import Targeted
 
 _FACTS = ("sample_ratio", "pre_trend", "pre_trend_slope", "campaign_overlap")
 
@@ -35,12 +36,15 @@ class StudyResult:
         The same designs on further outcomes: answer -> outcome -> result.
     money : dict of str to Result
         Incremental GMV and profit, where the file asks for them.
+    targeted : dict of str to Targeted
+        Of models of uplift: `ranking`, `plan` and `value`, and the `users` with their effects.
     """
 
     study: Study
     answers: dict[str, Result]
     also: dict[str, dict[str, Result]] = field(default_factory=dict)
     money: dict[str, Result] = field(default_factory=dict)
+    targeted: dict[str, Targeted] = field(default_factory=dict)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -63,7 +67,10 @@ class StudyResult:
         """The headline and every answer with its estimate, as text."""
         from gmvcausal.present import text
 
-        return text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)
+        said = [text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)]
+        for name, found in self.targeted.items():
+            said += ["", name, *found.about, *(one.summary() for one in found.shown)]
+        return "\n".join(said)
 
     def to_frame(self) -> pd.DataFrame:
         """All estimates of all answers under a column ``answer``; the rest as in every `to_frame()`."""
@@ -73,11 +80,16 @@ class StudyResult:
         parts |= {f"{name}, {outcome}": r for name, more in self.also.items() for outcome, r in more.items()}
         parts |= {f"{name}, money": r for name, r in self.money.items()}
         frames = [r.to_frame().assign(answer=name) for name, r in parts.items()]
+        for name, found in self.targeted.items():
+            told = {"ranking": found.ranking, "value": found.value}
+            frames += [one.to_frame().assign(answer=f"{name}, {what}") for what, one in told.items() if one is not None]
         frame = pd.concat(frames, ignore_index=True)
         return frame[["answer", *(c for c in frame.columns if c != "answer")]]
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write report.html, answers.png, results.csv, audit.csv and manifest.json into `folder`.
+
+        Of every answer by uplift also the users with their effects and arms, as CSV, and the figures of the ranking.
 
         Returns
         -------
@@ -115,6 +127,13 @@ class StudyResult:
         tables.to_csv(pd.concat(audits, ignore_index=True), out / "audit.csv")
         manifests = {name: r.manifest.to_dict() for name, r in self.answers.items()}
         files.write(out / "manifest.json", json.dumps(manifests, indent=2, ensure_ascii=False))
+        for name, found in self.targeted.items():
+            stem = _file_name(name)
+            tables.to_csv(found.users, out / f"{stem}-users.csv")
+            for kind, curves in found.figures().items():
+                picture = io.BytesIO()
+                curves.draw().savefig(picture, format="png", dpi=150, bbox_inches="tight")
+                files.write(out / f"{stem}-{kind}.png", picture.getvalue())
         return page
 
     def _beside(self) -> list[str]:
@@ -147,6 +166,10 @@ class StudyResult:
         for name, more in self.also.items():
             lines = [phrases.sentence(self._other_outcome(outcome, r)) for outcome, r in more.items()]
             found.append((f"{name}: other outcomes", lines))
+        for name, parts in self.targeted.items():
+            if parts.about:
+                found.append((f"{name}: who was kept apart", list(parts.about)))
+            found += [(f"{name}: {one.report_title}", one) for one in parts.shown]
         for name, result in self.answers.items():
             if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
                 found.append((f"{name}: weight of each campaign", result.by_stack()))
@@ -155,3 +178,8 @@ class StudyResult:
             heading = f"{name}: money" + ("" if verdict in ("gain", "loss") else f" ({verdict})")
             found.append((heading, result.to_frame().drop(columns=["statistic", "n"])))
         return found
+
+
+def _file_name(name: str) -> str:
+    """The name of an answer as that of a file: letters and digits of any script, the rest as dashes."""
+    return "-".join("".join(c if c.isalnum() else " " for c in name).split())[:60] or "answer"

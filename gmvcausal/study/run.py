@@ -15,6 +15,7 @@ from gmvcausal.study.result import StudyResult
 
 if TYPE_CHECKING:
     from gmvcausal.results import Result
+    from gmvcausal.study.targeting import Targeted
 
 
 def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyResult:
@@ -57,11 +58,15 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     also: dict[str, dict[str, Result]] = {}
     money: dict[str, Result] = {}
     made: dict[str, Any] = {}
+    targeted: dict[str, Targeted] = {}
     for answer in tqdm(study.answers, desc="answers", unit="answer", disable=not progress, leave=False):
         name = answer["name"]
         try:
-            result, frame = _answer(study, source, answer, made)
-            answers[name] = result
+            frame = _table(source, answer, made)
+            if "uplift" in answer:
+                answers[name], targeted[name] = _uplift(study, answer, frame)
+                continue
+            answers[name] = result = _verb(study, answer, frame)
             extra = {
                 outcome: _estimate(study, frame, {**answer.get("did", {}), "outcome": outcome})
                 for outcome in answer.get("also", [])
@@ -78,7 +83,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
                 rows=error.rows,
                 remedy=error.remedy,
             ) from None
-    return StudyResult(study, answers, also, money)
+    return StudyResult(study, answers, also, money, targeted)
 
 
 def _open(study: Study) -> Any:
@@ -119,10 +124,10 @@ def _file(study: Study, name: Any, where: str) -> Any:
         ) from None
 
 
-def _answer(study: Study, source: Any, answer: dict[str, Any], made: dict[str, Any]) -> tuple[Any, Any]:
-    """The result of one answer and the table it stands on; equal tables are built once."""
+def _table(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> Any:
+    """The table that an answer stands on; equal tables are built once."""
     if not isinstance(source, tuple):
-        return _verb(study, answer, source), source
+        return source
     logs, exposures, columns = source
     kind = next(maker for maker in MAKERS if maker in answer)
     options = keywords(answer[kind], kind)
@@ -131,7 +136,7 @@ def _answer(study: Study, source: Any, answer: dict[str, Any], made: dict[str, A
     key = json.dumps([kind, options], sort_keys=True, default=str)
     if key not in made:
         made[key] = _call(getattr(logs, kind), options, kind)
-    return _verb(study, answer, made[key]), made[key]
+    return made[key]
 
 
 def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
@@ -142,6 +147,24 @@ def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
     from gmvcausal.study.ab_test import read_options
 
     return _call(ab_test, read_options(answer["ab_test"]), "ab_test", frame)
+
+
+def _uplift(study: Study, answer: dict[str, Any], frame: Any) -> tuple[Any, Targeted]:
+    """The model, and its ranking, plan and value."""
+    from gmvcausal.study.targeting import PLAN_OPTIONS, learn_and_target
+    from gmvcausal.targeting.verb import uplift
+
+    for option in answer.get("policy", {}):
+        if option not in PLAN_OPTIONS:
+            raise InputError(
+                f"policy has no option {option!r}", remedy=nearest(option, list(PLAN_OPTIONS), "use one of")
+            )
+    return learn_and_target(
+        answer,
+        frame,
+        learn=lambda table: _call(uplift, answer["uplift"], "uplift", table),
+        read=lambda name, where: _file(study, name, where),
+    )
 
 
 def _estimate(study: Study, frame: Any, options: Mapping[str, Any]) -> Any:
