@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gmvcausal import DesignError, InputError
 from gmvcausal.targeting.policy import Held, Offer, make_policy, policy_tree, policy_value, prints, seen
@@ -206,7 +207,14 @@ def test_value_beside_a_second_implementation() -> None:
     cluster = np.arange(len(z)) // 4
     sums = np.bincount(cluster, z - z.mean())
     clustered = policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0, h.mu, cluster))
-    assert clustered.std_error == pytest.approx(np.sqrt((sums**2).sum() * 1_000 / 999) / len(z), rel=1e-10)
+    # clusters of one size: those of the control, of the coupon and of both count each with n / (n - 1)
+    treated = np.bincount(cluster, h.arm)
+    parts = [sums[kind] for kind in (treated == 0, treated == 4, (treated > 0) & (treated < 4))]
+    total = [(own**2).sum() * len(own) / (len(own) - 1) for own in parts]
+    assert clustered.std_error == pytest.approx(np.sqrt(sum(total)) / len(z), rel=1e-10)
+    welch = sum(total) ** 2 / sum(v**2 / (len(own) - 1) for v, own in zip(total, parts, strict=True))
+    half = (clustered.conf_int()[1] - clustered.conf_int()[0]) / 2
+    assert half == pytest.approx(stats.t.ppf(0.975, welch) * clustered.std_error, rel=1e-9)
 
 
 def test_value_scales_and_order() -> None:

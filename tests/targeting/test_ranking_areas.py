@@ -10,6 +10,7 @@ from gmvcausal.targeting.evaluate import evaluate
 from gmvcausal.targeting.evaluate.areas import areas, gradients, influence, variances
 from gmvcausal.targeting.evaluate.poisson import replicates, weights
 from gmvcausal.targeting.evaluate.ranked import Side, rank
+from gmvcausal.targeting.policy import Held, policy_value
 
 HALF = [0.5, 0.5]
 
@@ -247,3 +248,27 @@ def test_hillstrom_womens(data_dir) -> None:
     assert "noise" in whole.summary()
     assert whole.ate.estimate == pytest.approx(0.4244122159365967, abs=1e-9)
     assert whole.ate.std_error == pytest.approx(0.13033285852919116, rel=1e-4)
+
+
+def test_few_rooms_hold() -> None:
+    """24 rooms by lot with levels of their own: t intervals by rooms hold, normal ones would miss too often."""
+    rng = np.random.default_rng(11)
+    truth, reps = {"qini": 1 / 12, "ate": 0.5, "value": 0.375}, 300
+    held, normal = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
+    for _ in range(reps):
+        size = np.maximum(np.round(20 * np.exp(0.5 * rng.standard_normal(24))), 2).astype(int)
+        room = np.repeat(np.arange(24), size)
+        arm = (rng.permutation(24) < 12).astype(int)[room]
+        score = rng.random(len(room))
+        y = 0.5 * rng.standard_normal(24)[room] + 0.3 * rng.standard_normal(len(room)) + arm * score
+        e = evaluate(score, y, arm, HALF, cluster=room)
+        chance, free = np.full((len(y), 2), 0.5), np.zeros((len(y), 1))
+        value = policy_value((score > 0.5).astype(int), Held(y, arm, chance, free, 1.0, None, room))
+        for name, found in (("qini", e.qini), ("ate", e.ate), ("value", value.ipw)):
+            low, high = found.conf_int()
+            held[name] += low <= truth[name] <= high
+            normal[name] += abs(found.estimate - truth[name]) <= 1.96 * found.std_error * np.sqrt(22 / 24)
+            assert 0 < found.df < 22
+    for name, count in held.items():
+        assert abs(count / reps - 0.95) < 3 * np.sqrt(0.95 * 0.05 / reps), (name, count / reps)
+    assert min(normal.values()) / reps < 0.93

@@ -24,7 +24,9 @@ class Metric:
     n : int
         Users behind it.
     draws : ndarray, optional
-        Replicates of the Poisson bootstrap; the interval is then theirs (percentiles), else the normal one.
+        Replicates of the Poisson bootstrap; the interval is then theirs (percentiles).
+    df : float
+        Degrees of freedom of the t interval: infinite (the normal one) unless users come in clusters.
     """
 
     term: str
@@ -34,13 +36,14 @@ class Metric:
     std_error: float
     n: int
     draws: FloatArray | None = field(default=None, repr=False)
+    df: float = np.inf
 
     def conf_int(self, level: float = 0.95) -> tuple[float, float]:
         """Confidence limits at `level`."""
         level = check("level", level)
         if self.draws is not None:
             return resampling.percentile(self.draws, level, "two-sided")
-        half = critical_value(level) * self.std_error
+        half = critical_value(level, self.df) * self.std_error
         return self.estimate - half, self.estimate + half
 
     @property
@@ -48,7 +51,7 @@ class Metric:
         """Two-sided p-value against zero."""
         if self.draws is not None:
             return resampling.percentile_p(self.draws, "two-sided")
-        return float(p_value(np.array([self.estimate]), np.array([self.std_error]))[0])
+        return float(p_value(np.array([self.estimate]), np.array([self.std_error]), self.df)[0])
 
     def holds_zero(self, level: float = 0.95) -> bool:
         """Whether the interval at `level` holds zero."""

@@ -14,7 +14,7 @@ from gmvcausal.targeting.evaluate import areas as at
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import variance
+from gmvcausal.targeting.evaluate.scores import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,11 @@ class Ranking:
         """Users."""
         return len(self.y)
 
+    @property
+    def side(self) -> IntArray:
+        """Control 0, this arm 1, other arms 2."""
+        return np.where(self.treated > 0, 1, np.where(self.control > 0, 0, 2)).astype(np.int64)
+
     def sides(self, robust: bool) -> list[Side]:
         """The means that are followed down the ranking: two of the arms, or one of the doubly robust scores."""
         if robust:
@@ -100,6 +105,7 @@ class Ranking:
         cluster = None if self.cluster is None else self.cluster[ranked.order]
         drawn: at.Areas | None = None
         errors: dict[str, float] = {}
+        df = dict.fromkeys(NAMES, np.inf)
         if self.draws:
             drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
         else:
@@ -108,15 +114,19 @@ class Ranking:
                 squares = at.variances(ranked, start, gradient)
                 errors = {name: float(np.sqrt(v * self.n / (self.n - 1))) for name, v in squares.items()}
             else:
-                for name, g in gradient.items():
-                    errors[name] = float(np.sqrt(variance(at.influence(ranked, start, g), cluster)))
+                each = np.column_stack([at.influence(ranked, start, gradient[name]) for name in NAMES])
+                cov, found_df = spread(each, cluster, self.side[ranked.order])
+                errors = dict(zip(NAMES, np.sqrt(np.diag(cov)).tolist(), strict=True))
+                df = dict(zip(NAMES, found_df.tolist(), strict=True))
         out = {}
         for name, words in NAMES.items():
             estimate = float(getattr(found, name))
             draws = None if drawn is None else np.asarray(getattr(drawn, name))
             error = errors[name] if draws is None else float(draws.std(ddof=1))
             how = "doubly robust" if robust else "differences of means"
-            out[name] = Metric(name, f"{words}, {how}", f"{self.unit} per user", estimate, error, self.n, draws)
+            out[name] = Metric(
+                name, f"{words}, {how}", f"{self.unit} per user", estimate, error, self.n, draws, df[name]
+            )
         return out
 
     # --- curves -------------------------------------------------------------------------------------------------------
@@ -128,7 +138,7 @@ class Ranking:
         """
         import pandas as pd
 
-        from gmvcausal.stats.inference import critical_value
+        from gmvcausal.stats.inference import critical_values
 
         sides = self.sides(robust)
         ranked = rank(self.score, sides)
@@ -138,18 +148,18 @@ class Ranking:
         spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.order], ranked.start).cumsum()]) / self.n
         ends = np.concatenate([[0.0], steps[0].cumsum()]) / self.n
         cluster = None if self.cluster is None else self.cluster[ranked.order]
-        whole = self._gain_at(ranked, steps, ends, place, 1.0)
-        rows = []
+        whole, side = self._gain_at(ranked, steps, ends, place, 1.0), self.side[ranked.order]
+        rows, wide = [], []
         for s in grid:
             gain, influence = self._gain_at(ranked, steps, ends, place, s)
             toc = gain / s - whole[0]
-            errors = [np.sqrt(variance(i, cluster)) for i in (influence, influence / s - whole[1])]
+            cov, df = spread(np.column_stack([influence, influence / s - whole[1]]), cluster, side)
+            errors = np.sqrt(np.diag(cov))
+            wide.append(critical_values(level, df) * errors)
             rows.append((s, gain, errors[0], toc, errors[1], s * whole[0], np.interp(s, ends, spent)))
         out = pd.DataFrame(rows, columns=["share", "gain", "gain_se", "toc", "toc_se", "by_lot", "cost"])
-        z = critical_value(level)
-        for name in ("gain", "toc"):
-            out[f"{name}_low"] = out[name] - z * out[f"{name}_se"]
-            out[f"{name}_high"] = out[name] + z * out[f"{name}_se"]
+        for name, half in zip(("gain", "toc"), np.array(wide).T, strict=True):
+            out[f"{name}_low"], out[f"{name}_high"] = out[name] - half, out[name] + half
         return out
 
     def _gain_at(
@@ -185,22 +195,23 @@ class Ranking:
         steps = ranked.steps()
         ends, place = np.concatenate([[0.0], steps[0].cumsum()]) / self.n, _places(ranked, steps)
         cluster = None if self.cluster is None else self.cluster[ranked.order]
-        by, rows, last = self.score[ranked.order], [], np.zeros(self.n)
+        by, side, rows, last = self.score[ranked.order], self.side[ranked.order], [], np.zeros(self.n)
         for b in range(1, bins + 1):
             upto = _inside(ranked, place, ends, b / bins)
             part, last = upto - last, upto
             effect, influence, counts = 0.0, np.zeros(self.n), []
-            for side in ranked.sides:
-                weight = part * side.weight
-                counts.append(float(part[side.weight > 0].sum()))
+            for one in ranked.sides:
+                weight = part * one.weight
+                counts.append(float(part[one.weight > 0].sum()))
                 if weight.sum() <= 0:
                     effect = np.nan
                     continue
-                mean = weight @ side.value / weight.sum()
-                effect += side.sign * mean
-                influence += side.sign * weight * (side.value - mean) / weight.sum()
-            error = float(np.sqrt(variance(influence, cluster))) if np.isfinite(effect) else np.nan
-            half = critical_value(level) * error
+                mean = weight @ one.value / weight.sum()
+                effect += one.sign * mean
+                influence += one.sign * weight * (one.value - mean) / weight.sum()
+            cov, df = spread(influence[:, None], cluster, side)
+            error = float(np.sqrt(cov[0, 0])) if np.isfinite(effect) else np.nan
+            half = critical_value(level, float(df[0])) * error
             few = min(counts) < 2
             rows.append(
                 (
@@ -217,17 +228,18 @@ class Ranking:
     def slope(self) -> Metric:
         """Slope of the estimated on the predicted effects: 1 where predictions are right, 0 where they are noise."""
         apart = self.score - self.score.mean()
-        spread = float(apart @ apart)
-        if spread <= 0:
+        square = float(apart @ apart)
+        if square <= 0:
             raise DesignError(
                 "all users have the same score, so that it cannot be calibrated",
                 remedy="use a score that tells users apart",
             )
-        slope = float(apart @ self.gamma) / spread
+        slope = float(apart @ self.gamma) / square
         rest = self.gamma - self.gamma.mean() - slope * apart
-        error = float(np.sqrt(variance(apart * rest / spread, self.cluster)))
+        cov, df = spread((apart * rest / square)[:, None], self.cluster, self.side)
+        error = float(np.sqrt(cov[0, 0]))
         words = "slope of doubly robust scores on predicted effects"
-        return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n)
+        return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n, df=float(df[0]))
 
 
 def _places(ranked: Ranked, steps: FloatArray) -> IntArray:

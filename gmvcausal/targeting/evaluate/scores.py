@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmvcausal.targeting.aipw import clustered
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 
 
@@ -56,3 +57,22 @@ def variance(influence: FloatArray, cluster: IntArray | None) -> FloatArray:
     g = len(one)
     cov = one.T @ one * (g / (g - 1) if g > 1 else np.nan)
     return cov if influence.ndim > 1 else cov[0, 0]
+
+
+def spread(influence: FloatArray, cluster: IntArray | None, arm: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Covariance from influences, shape (n, p), and the degrees of freedom of each term, shape (p,).
+
+    Under clusters as for average effects: squared sums by the arm of the cluster, each with the factor and the degrees
+    of freedom of Bell and McCaffrey; ten rooms in an arm are few, however many users they have.
+
+    Examples
+    --------
+    >>> _, df = spread(np.array([[1.0], [-1], [2], [-2]]), np.arange(4), np.array([0, 0, 1, 1]))
+    >>> round(float(df[0]), 2), float(spread(np.ones((4, 1)), None, np.array([0, 0, 1, 1]))[1][0])
+    (1.47, inf)
+    """
+    if cluster is None:
+        return variance(influence, None), np.full(influence.shape[1], np.inf)
+    codes = np.unique(cluster, return_inverse=True)[1]
+    cov, found = clustered(influence, arm, int(arm.max()) + 1, codes)
+    return cov, found.df

@@ -15,7 +15,7 @@ from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
-from gmvcausal.targeting.evaluate.scores import potential, variance
+from gmvcausal.targeting.evaluate.scores import potential, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,8 +124,10 @@ class PolicyValue(Shown):
         """Confidence limits of `roi` by Fieller; NaN where the cost is not distinguishable from zero."""
         if not self.cost.estimate > 0:
             return float("nan"), float("nan")
-        spread = (self.gain.std_error**2, self.cost.std_error**2, self.cov)
-        low, high = fieller(self.gain.estimate, self.cost.estimate, *spread, critical_value(check("level", level)))
+        spreads = (self.gain.std_error**2, self.cost.std_error**2, self.cov)
+        low, high = fieller(
+            self.gain.estimate, self.cost.estimate, *spreads, critical_value(check("level", level), self._led.df)
+        )
         return low - 1, high - 1
 
     def to_frame(self) -> pd.DataFrame:
@@ -225,16 +227,18 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
         ("ipw", "inverse propensity", weighted, weighted_cost),
     ):
         both = np.column_stack([gain, cost])
-        cov = variance((both - both.mean(axis=0)) / n, held.cluster)
+        net = np.column_stack([gain - cost, both])
+        cov, df = spread((net - net.mean(axis=0)) / n, held.cluster, held.arm)
         mean = both.mean(axis=0).tolist()
-        spread = [cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], cov[0, 0], cov[1, 1]]
-        errors = np.sqrt(np.maximum(spread, 0)).tolist()
+        errors = np.sqrt(np.maximum(np.diag(cov), 0)).tolist()
         unit = f"{held.unit} per user"
         out[name] = (
-            Metric("value", f"net value above the other policy, {words}", unit, mean[0] - mean[1], errors[0], n),
-            Metric("gain", f"margin x effect, {words}", unit, mean[0], errors[1], n),
-            Metric("cost", "cost of the assignment", unit, mean[1], errors[2], n),
-            float(cov[0, 1]),
+            Metric(
+                "value", f"net value above the other policy, {words}", unit, mean[0] - mean[1], errors[0], n, df=df[0]
+            ),
+            Metric("gain", f"margin x effect, {words}", unit, mean[0], errors[1], n, df=df[1]),
+            Metric("cost", "cost of the assignment", unit, mean[1], errors[2], n, df=df[2]),
+            float(cov[1, 2]),
         )
     lead = out["doubly_robust" if held.mu is not None else "ipw"]
     metrics = (out["doubly_robust"][0], out["ipw"][0], lead[1], lead[2])
