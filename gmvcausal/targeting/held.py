@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, m
 from gmvcausal.targeting.policy.knapsack import best
 from gmvcausal.targeting.policy.policy import bounded
 from gmvcausal.targeting.policy.value import policy_value
+from gmvcausal.targeting.policy.words import who_gets_what
 from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
@@ -66,17 +68,19 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
     read = _reader(model, column, known)
     trained_on = [("rows", model.seen)]
     labels, margin = model.trial.labels, model.asked.margin
-    if depth is None:
-        return make_policy(read(data, False), margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
     features = model.trial.features
+    levels = {j: features.levels[j] for j in features.categorical}
+    if depth is None:
+        offer = read(data, False)
+        plan = make_policy(offer, margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
+        return replace(plan, whom=tuple(who_gets_what(plan.assign, labels, offer.x, features.names, levels)))
     if not features.names:
         raise InputError("a tree asks for features, and the model has none", remedy="pass features= to uplift")
-    limits = [name for name in ("max_share", "group_share") if options.get(name) is not None]
-    if limits:
-        raise InputError(f"depth= and {limits[0]}= do not go together", remedy="limit a tree by budget=")
-    levels = {j: features.levels[j] for j in features.categorical}
+    if options.get("group_share") is not None:
+        raise InputError("depth= and group_share= do not go together", remedy="limit a tree by budget= or max_share=")
     return make_tree_policy(
-        read(data, False), depth=depth, margin=margin, budget=bounded("budget", options.get("budget")), labels=labels,
+        read(data, False), depth=depth, margin=margin, budget=bounded("budget", options.get("budget")),
+        max_share=bounded("max_share", options.get("max_share"), 1.0), labels=labels,
         names=features.names, levels=levels, trained_on=trained_on, read=read,
     )  # fmt: skip
 

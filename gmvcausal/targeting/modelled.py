@@ -163,7 +163,8 @@ class Modelled(Result):
         group_share : (float, float), optional
             At least and at most this share of every group is treated.
         depth : {1, 2, 3}, optional
-            The policy is a tree of so many questions that can be read aloud: ``p.rule.tree``.
+            The policy is a tree of so many questions that can be read aloud: ``p.rule.tree``; within `budget` and
+            `max_share`.
 
         Returns
         -------

@@ -107,8 +107,17 @@ def test_a_plan_that_is_a_tree(model, test) -> None:
     assert low < truth.mean() < high
     tight = model.policy(choose, depth=2, budget=1_200.0)
     assert 0 < tight.cost <= 1_200 and tight.expected.value < p.expected.value
-    with pytest.raises(gc.InputError, match="depth= and max_share= do not go together"):
-        model.policy(choose, depth=2, max_share=0.5)
+    few = model.policy(choose, depth=2, max_share=0.3)
+    treated = few.assign != "none"
+    assert 0.2 < treated.mean() <= 0.3 and 0 < few.expected.value < p.expected.value
+    # no tree of the same users treats as few and is worth more than the bound of all plans
+    assert few.expected.bound == pytest.approx(model.policy(choose, max_share=0.3).expected.bound)
+    both = model.policy(choose, depth=2, max_share=0.3, budget=500.0)
+    assert both.cost <= 500 and (both.assign != "none").mean() <= 0.3 and 0 < both.expected.value <= few.expected.value
+    nobody = model.policy(choose, depth=1, max_share=0.0)
+    assert (nobody.assign == "none").all() and "Nobody is treated" in nobody.summary()
+    with pytest.raises(gc.InputError, match=r"depth= and group_share= do not go together.*budget= or max_share="):
+        model.policy(choose, depth=2, groups="city", group_share=(0.1, 0.5))
     with pytest.raises(gc.InputError, match="depth must be 1, 2 or 3"):
         model.policy(choose, depth=7)
 

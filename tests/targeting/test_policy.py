@@ -12,6 +12,7 @@ from gmvcausal import DesignError, InputError
 from gmvcausal.targeting.policy import Held, Offer, make_policy, policy_tree, policy_value, prints, seen
 from gmvcausal.targeting.policy.knapsack import allocate
 from gmvcausal.targeting.policy.limits import allocate_within, limits
+from gmvcausal.targeting.policy.words import traits, who_gets_what
 
 
 def offers(n, k, seed):
@@ -193,6 +194,66 @@ def test_policies_are_compared_where_they_differ() -> None:
     assert gap.std_error < 0.4 * policy_value(one, h).std_error
     same = policy_value(one, h, one)
     assert (same.value, same.std_error, same.treated) == (0, 0, 0)
+
+
+def test_two_policies_by_hand() -> None:
+    """Eight users: the one treats the first four, the other the last four of the first six. They differ on users 0, 1
+    (treated by the one alone: 4 against 1) and 4, 5 (by the other alone: 6 against 4); a coupon costs 1 and 3 there."""
+    arm = np.array([1, 0, 1, 0, 1, 0, 1, 0])
+    y = np.array([4.0, 1, 2, 1, 6, 4, 99, -50])
+    cost = np.array([1.0, 1, 1, 1, 3, 3, 1, 1])[:, None]
+    h = Held(y, arm, np.full((8, 2), 0.5), cost, 1.0)
+    one, two = np.array([1, 1, 1, 1, 0, 0, 0, 0]), np.array([0, 0, 1, 1, 1, 1, 0, 0])
+    v = policy_value(one, h, two)
+    assert v.treated == 0.5 and v.against
+    assert v.gain.estimate == pytest.approx(2 / 8 * 3 - 2 / 8 * 2) and v.cost.estimate == pytest.approx(-0.5)
+    assert v.value == pytest.approx(0.75) and np.isnan(v.roi) and np.isnan(v.roi_conf_int()).all()
+    assert "costs less than the other plan" in " ".join(v.summary().split())
+    back = policy_value(two, h, one)
+    assert back.roi == pytest.approx(-0.25 / 0.5 - 1) and back.value == pytest.approx(-0.75)
+    # one user of each arm in each part, so that no mean varies: what is left are the shares of the parts
+    parts = np.array([2.0, 2, 0, 0, 1, 1, 0, 0])  # 3 - 1, and -2 + 3
+    assert v.std_error == pytest.approx(np.sqrt(((parts - parts.mean()) ** 2).sum() * 8 / 7) / 8)
+    # whoever is dealt with alike is of no account
+    y[[2, 3, 6, 7]] = [-1e6, 7, 0, 1e6]
+    again = policy_value(one, h, two)
+    assert (again.value, again.std_error, again.cost.std_error) == (v.value, v.std_error, v.cost.std_error)
+    assert (back.roi, back.cov) == ((found := policy_value(two, h, one)).roi, found.cov)
+
+
+def test_a_cost_that_cannot_be_told_from_zero() -> None:
+    """One coupon redeemed of twenty: Fieller's set is no interval, and the summary says so."""
+    n = 40
+    arm, redeemed = np.arange(n) % 2, np.zeros(n)
+    redeemed[1] = 1
+    y = np.random.default_rng(0).exponential(1, n) + arm
+    h = Held(y, arm, np.full((n, 2), 0.5), np.ones((n, 1)), 1.0, redeemed=redeemed)
+    v = policy_value(np.ones(n, dtype=int), h)
+    assert np.isfinite(v.roi) and np.isnan(v.roi_conf_int()).all()
+    assert "without an interval: on these users the cost cannot be told from 0" in " ".join(v.summary().split())
+    assert "nan" not in v.summary()
+    free = policy_value(np.ones(n, dtype=int), Held(y, arm, h.e, np.zeros((n, 1)), 1.0))
+    assert "There is no cost, and so no return on it" in free.summary() and np.isnan(free.roi)
+    nobody = policy_value(np.zeros(n, dtype=int), h)
+    assert (nobody.value, nobody.std_error) == (0, 0) and "Nobody is treated" in nobody.summary()
+
+
+def test_whom_in_the_units_of_the_table() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 2, 400), np.repeat([40.0, 2_000], 200), rng.normal(size=400), np.zeros(400)])
+    x[::7, 1] = np.nan
+    inside = np.arange(400) >= 200
+    x[:, 0] = np.where(inside, 1, x[:, 0])
+    names, levels = ["city", "spend", "noise", "constant"], {0: ["Hefei", "Wuhu"]}
+    told = traits(x, inside, names, levels)
+    share = (x[:200, 0] == 1).mean()
+    assert told == ["spend 2,000 (others 40)", f"city Wuhu 100% (others {share:.0%})"]
+    assert (
+        traits(x, np.ones(400, dtype=bool), names, levels) == traits(x, np.zeros(400, dtype=bool), names, levels) == []
+    )
+    offer = Offer(np.where(inside, 2.0, -1.0)[:, None], np.ones((400, 1)), None, {}, x=x)
+    p = make_policy(offer, labels=["none", "5 yuan"])
+    assert who_gets_what(p.assign, p.labels, x, names, levels) == [f"Who gets 5 yuan: {', '.join(told)}"]
 
 
 def test_value_beside_a_second_implementation() -> None:

@@ -20,6 +20,7 @@ from gmvcausal.targeting.policy.knapsack import Plan, best
 from gmvcausal.targeting.policy.limits import allocate_within, limits
 from gmvcausal.targeting.policy.seen import Prints, Seen
 from gmvcausal.targeting.policy.value import Held, PolicyValue, policy_value
+from gmvcausal.targeting.policy.words import said_of_plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,8 @@ class Expected:
         (bound - value) / bound.
     price : float
         What one more unit of budget is expected to bring above its cost; 0 where the budget does not bind.
+    redeemed : float
+        Share of the coupons given that are redeemed; NaN where the cost does not depend on it.
     how : str
     """
 
@@ -86,6 +89,7 @@ class Expected:
     bound: float
     gap: float
     price: float
+    redeemed: float = math.nan
     how: str = "expected by the model, not measured: evaluate it on users kept apart"
 
     def __float__(self) -> float:
@@ -140,6 +144,9 @@ class Policy(Shown):
         What the policy may not be evaluated on.
     read : callable, optional
         Makes an `Offer` of a table; set by the model.
+    notes : tuple of str
+    whom : tuple of str
+        What sets those who get an arm apart from all others.
     """
 
     assign: NDArray[Any]
@@ -152,6 +159,7 @@ class Policy(Shown):
     chosen_on: tuple[tuple[str, Seen], ...] = ()
     read: Callable[[Any, bool], Offer] | None = None
     notes: tuple[str, ...] = ()
+    whom: tuple[str, ...] = ()
 
     def apply(self, data: Any) -> NDArray[Any]:
         """Labels for other users, by the rule of the plan: the same price of budget and the same thresholds.
@@ -222,19 +230,8 @@ class Policy(Shown):
         return wrapped([*lines, *(f"Note: {n}" for n in notes)], indent=2)
 
     def sentences(self) -> list[str]:
-        """Limits, cost and expected value of the plan, one sentence each."""
-        lines = [
-            f"Plan for {len(self.assign):,} users"
-            + ("" if self.budget is None else f" under a budget of {self.budget:,.6g}")
-            + ("" if self.max_share is None else f", at most {self.max_share:.1%} of them treated"),
-            f"Cost {self.cost:,.6g}; net value {self.expected.value:,.6g}, {self.expected.how}",
-            f"At most {max(self.expected.gap, 0):.3%} below the best plan within these limits",
-        ]
-        if self.expected.price > 0:
-            lines.append(
-                f"The budget binds: one more unit is expected to bring {self.expected.price:.4g} above its cost"
-            )
-        return [*lines, *self.notes]
+        """Limits, who gets what, cost and expected value of the plan, one sentence each."""
+        return [*said_of_plan(self), *self.notes]
 
     def __repr__(self) -> str:
         return self.summary()
@@ -314,13 +311,19 @@ def make_policy(
     if group_share is None and group is not None:
         rule = Rule(rule.price, np.repeat(rule.threshold, int(group.max(initial=0)) + 1), margin)
     used = (*trained_on, *chosen_on(offer))
-    return Policy(labelled(names, plan.arm), plan.cost, expected(plan), rule, names, budget, max_share, used, read)
+    return Policy(
+        labelled(names, plan.arm), plan.cost, expected(plan, offer), rule, names, budget, max_share, used, read
+    )  # fmt: skip
 
 
-def expected(plan: Plan) -> Expected:
+def expected(plan: Plan, offer: Offer) -> Expected:
     """What the model expects of a plan."""
     roi = plan.value / plan.cost if plan.cost > 0 else math.nan
-    return Expected(plan.value, plan.cost, roi, plan.bound, plan.gap, plan.price)
+    at = np.flatnonzero(plan.arm)
+    redeemed = math.nan
+    if offer.redeems is not None and len(at):
+        redeemed = float(offer.redeems[at, plan.arm[at] - 1].mean())
+    return Expected(plan.value, plan.cost, roi, plan.bound, plan.gap, plan.price, redeemed)
 
 
 def chosen_on(offer: Offer) -> list[tuple[str, Seen]]:

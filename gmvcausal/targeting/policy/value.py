@@ -16,6 +16,7 @@ from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.evaluate.scores import potential, spread
+from gmvcausal.targeting.policy.words import said_of_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,8 @@ class PolicyValue(Shown):
     treated : float
         Share of users on whom the two policies differ: those treated, against nobody.
     notes : tuple of str
+    against : bool
+        Whether the other policy is one of its own, not treating nobody.
     """
 
     doubly_robust: Metric
@@ -86,6 +89,7 @@ class PolicyValue(Shown):
     adjusted: bool
     treated: float
     notes: tuple[str, ...] = ()
+    against: bool = False
 
     @property
     def _led(self) -> Metric:
@@ -155,19 +159,8 @@ class PolicyValue(Shown):
         return wrapped([*said, *(f"Note: {n}" for n in notes)], indent=2)
 
     def sentences(self) -> list[str]:
-        """Value, gain, cost and ROI, one sentence each."""
-        low, high = self.conf_int()
-        roi_low, roi_high = self.roi_conf_int()
-        lines = [
-            f"Value on {self.n:,} users kept apart: {self.value:.4g} {self._led.unit} [{low:.4g}, {high:.4g}]",
-            f"Treated differently: {self.treated:.1%} of users; gain {self.gain.estimate:.4g}, "
-            f"cost {self.cost.estimate:.4g} per user",
-        ]
-        if self.cost.estimate > 0:
-            lines.append(f"ROI: {self.roi:.3g} [{roi_low:.3g}, {roi_high:.3g}]")
-        if low <= 0 <= high:
-            lines.append("The interval holds 0: these users do not show that the policy pays, nor that it does not.")
-        return [*lines, *self.notes]
+        """Value, gain, cost, ROI and what is not known, one sentence each; intervals are at 95 %."""
+        return [*said_of_value(self), *self.notes]
 
     def __repr__(self) -> str:
         return self.summary()
@@ -242,7 +235,8 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
         )
     lead = out["doubly_robust" if held.mu is not None else "ipw"]
     metrics = (out["doubly_robust"][0], out["ipw"][0], lead[1], lead[2])
-    return PolicyValue(*metrics, lead[3], held.mu is not None, float((assigned != other).mean()), tuple(notes))
+    differ = float((assigned != other).mean())
+    return PolicyValue(*metrics, lead[3], held.mu is not None, differ, tuple(notes), against is not None)
 
 
 def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) -> tuple[FloatArray, list[str]]:
