@@ -185,8 +185,17 @@ class Evaluation(Shown):
                 metric = found[name]
                 low, high = metric.conf_int(1 - self.alpha)
                 lines.append(f"  {words:<15}{metric.estimate:>12.4g}   [{low:.4g}, {high:.4g}]   {metric.unit}")
-            lines.append(f"  {verdict(found, self.alpha)}")
+            lines += [f"  {verdict(found, self.alpha)}", f"  {self._top_fifth(ranking)}"]
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
+
+    def _top_fifth(self, ranking: Ranking) -> str:
+        """What the fifth that is ranked first gains, beside everyone."""
+        row = ranking.bins(self._robust, 5, 1 - self.alpha).iloc[0]
+        ate = ranking.metrics(self._robust)["ate"].estimate
+        return (
+            f"The fifth that it puts first gains {row['estimate']:.3g} [{row['conf_low']:.3g}, {row['conf_high']:.3g}] "
+            f"per user, the average user {ate:.3g}."
+        )
 
     def __repr__(self) -> str:
         return self.summary()
