@@ -66,6 +66,23 @@ def p_value(estimate: FloatArray, std_error: FloatArray, df: float | FloatArray 
     return np.asarray(2 * np.where(np.isinf(df), special.ndtr(-z), special.stdtr(df, -z)), dtype=float)
 
 
+def standard_draws(cov: FloatArray, seed: int, draws: int = _DRAWS) -> FloatArray:
+    """Draws of normal terms with mean zero, variance one and the correlations of `cov`, shape (draws, terms).
+
+    Terms with zero variance are left out.
+    """
+    sd = root_of_diagonal(cov)
+    live = np.flatnonzero(np.isfinite(sd) & (sd > 0))
+    if not len(live):
+        return np.empty((draws, 0))
+    corr = cov[np.ix_(live, live)] / np.outer(sd[live], sd[live])
+    values, vectors = np.linalg.eigh((corr + corr.T) / 2)
+    root = vectors * np.sqrt(np.clip(values, 0, None))
+    keep = values > 1e-12
+    rng = np.random.default_rng(seed)
+    return np.asarray(rng.standard_normal((draws, int(keep.sum()))) @ root[:, keep].T)
+
+
 def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws: int = _DRAWS) -> float:
     """Critical value of max |t| over the terms of `cov`: the simultaneous band (Montiel Olea, Plagborg-Møller 2019).
 
@@ -89,18 +106,12 @@ def sup_t(cov: FloatArray, level: float, seed: int, df: float = math.inf, draws:
     float
         At least the pointwise value; NaN if no term has a positive variance.
     """
-    sd = root_of_diagonal(cov)
-    live = np.flatnonzero(np.isfinite(sd) & (sd > 0))
-    if not len(live):
+    found = standard_draws(cov, seed, draws)
+    if not found.shape[1]:
         return math.nan
-    corr = cov[np.ix_(live, live)] / np.outer(sd[live], sd[live])
-    values, vectors = np.linalg.eigh((corr + corr.T) / 2)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    keep = values > 1e-12
-    rng = np.random.default_rng(seed)
-    top = np.abs(rng.standard_normal((draws, int(keep.sum()))) @ root[:, keep].T).max(axis=1)
+    top = np.abs(found).max(axis=1)
     if math.isfinite(df):
-        top /= np.sqrt(rng.chisquare(df, draws) / df)
+        top /= np.sqrt(np.random.default_rng([seed, 1]).chisquare(df, draws) / df)
     return max(float(np.quantile(top, level)), critical_value(level, df))
 
 

@@ -16,6 +16,7 @@ from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.intake.features import Features, Matrix
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
+from gmvcausal.targeting.intake.traits import Traits
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
 from gmvcausal.targeting.policy.knapsack import best
 from gmvcausal.targeting.policy.policy import bounded
@@ -42,8 +43,8 @@ def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
     model.seen.refuse(_rows(t))
     return evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
-        margin=t.margin,
-        labels=[str(label) for label in t.labels], unit=model.asked.outcome, **options,
+        margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,
+        traits=Traits(t.features, t.x), **options,
     )  # fmt: skip
 
 

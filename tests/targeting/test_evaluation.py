@@ -128,7 +128,7 @@ def test_figures_and_words() -> None:
     for kind in ("qini", "toc", "deciles", "calibration", "cost"):
         assert e.curves(kind).lines
         assert e.plot(kind).axes
-    with pytest.raises(InputError, match="'qini', 'toc', 'deciles', 'calibration', 'cost'"):
+    with pytest.raises(InputError, match="'qini', 'toc', 'deciles', 'calibration', 'gates', 'cost'"):
         e.plot("lift")
     assert "CNY per user" in e.summary()
     assert "500 held-out users" in e.summary()

@@ -12,7 +12,7 @@ from gmvcausal.results.curves import Curves, Line
 if TYPE_CHECKING:
     from gmvcausal.targeting.evaluate.evaluation import Evaluation
 
-KINDS = ("qini", "toc", "deciles", "calibration", "cost")
+KINDS = ("qini", "toc", "deciles", "calibration", "gates", "cost")
 
 
 def _band(label: str, x: pd.Series, frame: pd.DataFrame, name: str, scale: float = 1.0) -> Line:
@@ -68,6 +68,15 @@ def curves(e: Evaluation, kind: str) -> Curves:
         lines.append(Line("predicted", bins, np.asarray(frame["predicted"]), "dashed"))
         title = f"Effect by decile of the score: {ranking.label}"
         return Curves(title, "Decile, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
+    if kind == "gates":
+        frame = e.gates().to_frame()
+        group, ate = np.asarray(frame["group"], dtype=float), e.rankings[0].gamma.mean()
+        joint = f"groups (limits hold together at {100 * (1 - e.alpha):g} %)"
+        limits = np.asarray(frame["conf_low"]), np.asarray(frame["conf_high"])
+        lines = [Line(joint, group, np.asarray(frame["estimate"]), "points", *limits)]
+        lines.append(Line("average effect", group[[0, -1]], np.array([ate, ate]), "dashed"))
+        title = f"Effect by group of the score: {ranking.label}"
+        return Curves(title, "Group, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
     frame = e.curve()
     share = frame["share"]
     if kind == "toc":

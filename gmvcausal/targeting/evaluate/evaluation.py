@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from gmvcausal.frames.params import check, one_of
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, wrapped
 from gmvcausal.results.shown import Shown
-from gmvcausal.targeting.evaluate import drawn
+from gmvcausal.targeting.evaluate import drawn, groups
+from gmvcausal.targeting.evaluate.grouped import Grouped
 from gmvcausal.targeting.evaluate.metric import Metric
+from gmvcausal.targeting.evaluate.ranked import FloatArray
 from gmvcausal.targeting.evaluate.ranking import Ranking
 from gmvcausal.targeting.evaluate.read import rankings
 
@@ -48,7 +50,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Evaluation(Shown):
+class Evaluation(Grouped, Shown):
     """Ranking metrics of a score on held-out users, each with its interval; one ranking for every arm but the control.
 
     `qini`, `auuc`, `toc`, `deciles()`, ... are of the first arm; ``e.of(label)`` is the same of another.
@@ -63,12 +65,15 @@ class Evaluation(Shown):
         One minus the level of tables and figures.
     notes : tuple of str
         What was decided on the way.
+    traits : mapping of str to ndarray, optional
+        What is known of the users, for `clan()`.
     """
 
     rankings: tuple[Ranking, ...]
     version: str = "means"
     alpha: float = 0.05
     notes: tuple[str, ...] = ()
+    traits: Mapping[str, FloatArray] | None = field(default=None, repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -137,7 +142,7 @@ class Evaluation(Shown):
             ``conf_high``, ``n``. Users with the same score count in parts where a border runs through them; no
             interval where an arm has fewer than two users. Borders are taken as they fell.
         """
-        return self.rankings[0].bins(self._robust, int(bins), 1 - self.alpha)
+        return groups.bins(self.rankings[0], self._robust, int(bins), 1 - self.alpha)
 
     def calibration(self, bins: int = 10) -> Calibration:
         """Whether the score, read as an effect in the unit of the outcome, is right: by bins, and its slope."""
@@ -201,11 +206,11 @@ class Evaluation(Shown):
         return self.summary()
 
     def curves(self, kind: str = "qini") -> Curves:
-        """A figure in numbers: "qini", "toc", "deciles", "calibration" or "cost"."""
+        """A figure in numbers: "qini", "toc", "deciles", "calibration", "gates" or "cost"."""
         return drawn.curves(self, one_of("kind", kind, drawn.KINDS))
 
     def plot(self, kind: str = "qini") -> Figure:
-        """Draw "qini" (gain over the share treated), "toc", "deciles" (with predictions), "calibration" or "cost"."""
+        """Draw "qini" (gain over the share treated), "toc", "deciles" (with predictions), "calibration", "gates" or "cost"."""
         return self.curves(kind).draw()
 
 
@@ -240,6 +245,7 @@ def evaluate(
     draws: int = 1_000,
     seed: int = 0,
     alpha: float = 0.05,
+    traits: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Hold a score against outcomes that it has not seen.
 
@@ -274,6 +280,8 @@ def evaluate(
         Replicates of the bootstrap.
     seed : int
     alpha : float
+    traits : mapping of str to array, shape (n,), optional
+        What is known of the users, for `clan()`; NaN where it is not.
 
     Returns
     -------
@@ -308,4 +316,4 @@ def evaluate(
     notes = [
         f"{r.label}: all users have the same score, so that there is no ranking" for r in made if np.ptp(r.score) == 0
     ]
-    return Evaluation(made, version, check("alpha", alpha), tuple(notes))
+    return Evaluation(made, version, check("alpha", alpha), tuple(notes), traits)

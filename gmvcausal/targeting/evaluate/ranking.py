@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvcausal.errors import DesignError, InputError
+from gmvcausal.errors import DesignError
 from gmvcausal.targeting.evaluate import areas as at
+from gmvcausal.targeting.evaluate.groups import inside, places
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
@@ -39,6 +40,8 @@ class Ranking:
     y : ndarray, shape (n,)
     treated, control : ndarray, shape (n,)
         Inverse propensity for users of this arm and of the control, 0 for others.
+    chance : ndarray, shape (n, 2)
+        Of the control and of this arm.
     mu : ndarray, shape (n, 2), optional
         Expected outcome under the control and under this arm.
     cost : ndarray, shape (n,)
@@ -56,6 +59,7 @@ class Ranking:
     y: FloatArray
     treated: FloatArray
     control: FloatArray
+    chance: FloatArray
     mu: FloatArray | None
     cost: FloatArray
     margin: float
@@ -144,7 +148,7 @@ class Ranking:
         ranked = rank(self.score, sides)
         steps = ranked.steps()
         grid = np.arange(1, points + 1) / points
-        place = _places(ranked, steps)
+        place = places(ranked, steps)
         spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.order], ranked.start).cumsum()]) / self.n
         ends = np.concatenate([[0.0], steps[0].cumsum()]) / self.n
         cluster = None if self.cluster is None else self.cluster[ranked.order]
@@ -165,7 +169,7 @@ class Ranking:
     def _gain_at(
         self, ranked: Ranked, steps: FloatArray, ends: FloatArray, place: IntArray, s: float
     ) -> tuple[float, FloatArray]:
-        inside = _inside(ranked, place, ends, s)
+        part = inside(place, ends, s)
         gain, influence = 0.0, np.zeros(self.n)
         for i, side in enumerate(ranked.sides):
             n = np.concatenate([[0.0], steps[1 + 2 * i].cumsum()])
@@ -177,54 +181,12 @@ class Ranking:
             near = np.clip([s - 0.025, s + 0.025], 0, 1)
             many = np.diff(np.interp(near, ends, n))[0]
             there = np.diff(np.interp(near, ends, a))[0] / many if many > 0 and s < 1 else mean
-            influence += side.sign * s / count * side.weight * inside * (side.value - mean)
-            influence += side.sign * (there - mean) * (s - inside) / self.n
+            influence += side.sign * s / count * side.weight * part * (side.value - mean)
+            influence += side.sign * (there - mean) * (s - part) / self.n
             gain += side.sign * s * mean
         return gain, influence
 
-    # --- bins ---------------------------------------------------------------------------------------------------------
-    def bins(self, robust: bool, bins: int, level: float) -> pd.DataFrame:
-        """Effect in equal shares of the users, from the highest scores down; tied users count in parts."""
-        import pandas as pd
-
-        from gmvcausal.stats.inference import critical_value
-
-        if bins < 2 or bins > self.n:
-            raise InputError(f"bins must be a whole number from 2 to the number of users, but is {bins}")
-        ranked = rank(self.score, self.sides(robust))
-        steps = ranked.steps()
-        ends, place = np.concatenate([[0.0], steps[0].cumsum()]) / self.n, _places(ranked, steps)
-        cluster = None if self.cluster is None else self.cluster[ranked.order]
-        by, side, rows, last = self.score[ranked.order], self.side[ranked.order], [], np.zeros(self.n)
-        for b in range(1, bins + 1):
-            upto = _inside(ranked, place, ends, b / bins)
-            part, last = upto - last, upto
-            effect, influence, counts = 0.0, np.zeros(self.n), []
-            for one in ranked.sides:
-                weight = part * one.weight
-                counts.append(float(part[one.weight > 0].sum()))
-                if weight.sum() <= 0:
-                    effect = np.nan
-                    continue
-                mean = weight @ one.value / weight.sum()
-                effect += one.sign * mean
-                influence += one.sign * weight * (one.value - mean) / weight.sum()
-            cov, df = spread(influence[:, None], cluster, side)
-            error = float(np.sqrt(cov[0, 0])) if np.isfinite(effect) else np.nan
-            half = critical_value(level, float(df[0])) * error
-            few = min(counts) < 2
-            rows.append(
-                (
-                    b,
-                    part @ by / part.sum(),
-                    effect,
-                    np.nan if few else error,
-                    *((np.nan, np.nan) if few else (effect - half, effect + half)),
-                    part.sum(),
-                )
-            )
-        return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
-
+    # --- calibration --------------------------------------------------------------------------------------------------
     def slope(self) -> Metric:
         """Slope of the estimated on the predicted effects: 1 where predictions are right, 0 where they are noise."""
         apart = self.score - self.score.mean()
@@ -240,17 +202,6 @@ class Ranking:
         error = float(np.sqrt(cov[0, 0]))
         words = "slope of doubly robust scores on predicted effects"
         return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n, df=float(df[0]))
-
-
-def _places(ranked: Ranked, steps: FloatArray) -> IntArray:
-    """Group of every user."""
-    return np.repeat(np.arange(len(ranked.start)), steps[0].astype(np.int64))
-
-
-def _inside(ranked: Ranked, place: IntArray, ends: FloatArray, s: float) -> FloatArray:
-    """Chance of every user to be among the top `s`."""
-    width = np.diff(ends)
-    return np.asarray(np.clip((s - ends[:-1]) / width, 0, 1)[place], dtype=float)
 
 
 def _of_replicates(

@@ -96,6 +96,7 @@ def rankings(
             remedy="evaluate on users of every arm",
         )
     weight = weights(e, arm, k + 1)
+    given = np.broadcast_to(np.asarray(e, dtype=float), (n, k + 1))
     groups = None if cluster is None else np.unique(codes("cluster", cluster, n), return_inverse=True)[1]
     expected = None if mu is None else numbers("mu", mu, (n, k + 1))
     spent = np.asarray(cost, dtype=float)
@@ -107,6 +108,7 @@ def rankings(
             y=y,
             treated=weight * (arm == a),
             control=weight * (arm == 0),
+            chance=given[:, [0, a]],
             mu=None if expected is None else expected[:, [0, a]],
             cost=spent[:, a - 1],
             margin=margin,

@@ -1,0 +1,273 @@
+"""Users in equal shares of a ranking: their effects, whether these fall from group to group, and who the groups are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.results.base import COMMON_COLUMNS
+from gmvcausal.results.curves import wrapped
+from gmvcausal.stats.inference import critical_value, p_value, standard_draws, sup_t
+from gmvcausal.stats.multiplicity import adjust
+from gmvcausal.targeting.evaluate.metric import Metric
+from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
+from gmvcausal.targeting.evaluate.scores import variance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.targeting.evaluate.ranking import Ranking
+
+
+def places(ranked: Ranked, steps: FloatArray) -> IntArray:
+    """Group of ties of every user, in the order of the ranking."""
+    return np.repeat(np.arange(len(ranked.start)), steps[0].astype(np.int64))
+
+
+def inside(place: IntArray, ends: FloatArray, s: float) -> FloatArray:
+    """Chance of every user to be among the top `s`."""
+    width = np.diff(ends)
+    return np.asarray(np.clip((s - ends[:-1]) / width, 0, 1)[place], dtype=float)
+
+
+def _parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
+    """How much of every user, in the order of the ranking, is in each of so many equal shares, highest first."""
+    if not 2 <= groups <= ranked.n:
+        raise InputError(f"the groups must be a whole number from 2 to the number of users, but are {groups}")
+    steps = ranked.steps()
+    ends, place = np.concatenate([[0.0], steps[0].cumsum()]) / ranked.n, places(ranked, steps)
+    last = np.zeros(ranked.n)
+    for g in range(1, groups + 1):
+        upto = inside(place, ends, g / groups)
+        yield upto - last
+        last = upto
+
+
+def _effect(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]:
+    """Effect on a part of the users, and what each adds to it; NaN where a side has nobody."""
+    effect, influence = 0.0, np.zeros(len(part))
+    for side in sides:
+        weight = part * side.weight
+        total = float(weight.sum())
+        if total <= 0:
+            effect = np.nan
+            continue
+        mean = float(weight @ side.value) / total
+        effect += side.sign * mean
+        influence += side.sign * weight * (side.value - mean) / total
+    return effect, influence
+
+
+def bins(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.DataFrame:
+    """Effect in equal shares of the users, from the highest scores down; tied users count in parts."""
+    import pandas as pd
+
+    ranked = rank(ranking.score, ranking.sides(robust))
+    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
+    by, rows = ranking.score[ranked.order], []
+    for b, part in enumerate(_parts(ranked, groups), 1):
+        effect, influence = _effect(part, ranked.sides)
+        error = float(np.sqrt(variance(influence, cluster))) if np.isfinite(effect) else np.nan
+        if min(float(part[side.weight > 0].sum()) for side in ranked.sides) < 2:
+            error = np.nan
+        half = critical_value(level) * error
+        rows.append((b, part @ by / part.sum(), effect, error, effect - half, effect + half, part.sum()))
+    return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
+
+
+@dataclass(frozen=True, eq=False)
+class Gates:
+    """Sorted group average effects: mean doubly robust scores of equal shares of the users, highest scores first.
+
+    Attributes
+    ----------
+    label, unit : str
+        The arm, and the unit of the effects.
+    groups : int
+    estimate : ndarray, shape (groups,)
+    cov : ndarray, shape (groups, groups)
+    predicted : ndarray, shape (groups,)
+        Mean score.
+    n : ndarray, shape (groups,)
+        Users; tied ones in parts.
+    difference : Metric
+        Effect on the first group less that on the last; its p-value is the test that they are equal.
+    order_p : float
+        P-value of the test that no group gains more than the one before it: small where the order is wrong somewhere.
+    alpha : float
+    critical : float
+        Of the joint band.
+    """
+
+    label: str
+    unit: str
+    groups: int
+    estimate: FloatArray
+    cov: FloatArray = field(repr=False)
+    predicted: FloatArray
+    n: FloatArray
+    difference: Metric
+    order_p: float
+    alpha: float
+    critical: float
+    draws: FloatArray = field(repr=False)
+
+    @property
+    def std_error(self) -> FloatArray:
+        """Standard errors, shape (groups,)."""
+        return np.asarray(np.sqrt(np.diag(self.cov)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a group: the leading columns of every result; limits and p-values hold for all groups together.
+
+        Then ``arm``, ``group`` (1 gains most by the score), ``predicted`` (mean score), ``point_low`` and
+        ``point_high`` (limits of each group by itself).
+        """
+        import pandas as pd
+
+        error, k = self.std_error, self.groups
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(error > 0, self.estimate / error, np.nan)
+        top = np.abs(self.draws).max(axis=1, initial=0.0)
+        p = (1 + (top[:, None] >= np.abs(z)).sum(axis=0)) / (1 + len(top))
+        wide, narrow = self.critical * error, critical_value(1 - self.alpha) * error
+        columns = (
+            [f"group {g} of {k}" for g in range(1, k + 1)],
+            [f"average effect on share {g} of {k} in the order of the score" for g in range(1, k + 1)],
+            [self.unit] * k, self.estimate, error, z, np.where(np.isnan(z), np.nan, p), self.estimate - wide,
+            self.estimate + wide, self.n,
+        )  # fmt: skip
+        return pd.DataFrame(dict(zip(COMMON_COLUMNS, columns, strict=True))).assign(
+            arm=self.label, group=np.arange(1, k + 1), predicted=self.predicted,
+            point_low=self.estimate - narrow, point_high=self.estimate + narrow,
+        )  # fmt: skip
+
+    def summary(self) -> str:
+        """Groups, the test of first against last and that of the order, in words."""
+        frame, d = self.to_frame(), self.difference
+        lines = [f"Effect by group, {self.label}, {self.unit}; limits hold together at {1 - self.alpha:.0%}"]
+        for g, effect, low, high in zip(
+            frame["group"], frame["estimate"], frame["conf_low"], frame["conf_high"], strict=True
+        ):
+            lines.append(f"  {g:<4}{effect:>12.4g}   [{low:.4g}, {high:.4g}]")
+        low, high = d.conf_int(1 - self.alpha)
+        told = (
+            "the score does not tell these groups apart as far as these users can tell"
+            if low <= 0 <= high
+            else "the first group gains more than the last"
+            if low > 0
+            else "the first group gains less than the last: the score is upside down"
+        )
+        lines.append(f"First less last {d.estimate:.4g} [{low:.4g}, {high:.4g}], p = {d.p_value:.2g}: {told}.")
+        wrong = (
+            "some group gains more than the one before it" if self.order_p < self.alpha else "nothing speaks against it"
+        )
+        lines.append(f"Falling order: {wrong} (p = {self.order_p:.2g}).")
+        return wrapped(lines, indent=2)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
+    """Sorted group average effects of a ranking (Chernozhukov, Demirer, Duflo and Fernández-Val), by scores.
+
+    Raises
+    ------
+    DesignError
+        All scores are equal; a group without two users of an arm.
+    """
+    refuse_no_ranking(ranking)
+    ranked = rank(ranking.score, ranking.sides(True))
+    order = ranked.order
+    cluster = None if ranking.cluster is None else ranking.cluster[order]
+    by, of_arm = ranking.score[order], [(weight > 0)[order] for weight in (ranking.control, ranking.treated)]
+    found, columns, predicted, n = [], [], [], []
+    for g, part in enumerate(_parts(ranked, groups), 1):
+        least = min(float(part[own].sum()) for own in of_arm)
+        if least < 2:
+            raise DesignError(
+                f"group {g} of {groups} has fewer than two users of {ranking.label!r} or of the control",
+                remedy="ask for fewer groups, or evaluate on more users",
+            )
+        effect, influence = _effect(part, ranked.sides)
+        found.append(effect)
+        columns.append(influence)
+        predicted.append(float(part @ by / part.sum()))
+        n.append(float(part.sum()))
+    estimate, cov = np.array(found), np.asarray(variance(np.column_stack(columns), cluster))
+    ends = np.eye(groups)[0] - np.eye(groups)[-1]
+    words = "effect on the first group less that on the last, in the order of the score"
+    difference = Metric(
+        f"group 1 - group {groups}", words, f"{ranking.unit} per user", float(ends @ estimate),
+        float(np.sqrt(max(float(ends @ cov @ ends), 0.0))), round(n[0] + n[-1]),
+    )  # fmt: skip
+    draws = standard_draws(cov, ranking.seed)
+    return Gates(
+        ranking.label, f"{ranking.unit} per user", groups, estimate, cov, np.array(predicted), np.array(n), difference,
+        _order_p(estimate, cov, ranking.seed), alpha, sup_t(cov, 1 - alpha, ranking.seed), draws,
+    )  # fmt: skip
+
+
+def _order_p(estimate: FloatArray, cov: FloatArray, seed: int) -> float:
+    """P-value of the largest rise from a group to the next, where all effects are equal: no falling order has more."""
+    step = np.diff(np.eye(len(estimate)), axis=0)
+    rise, spread = step @ estimate, step @ cov @ step.T
+    error = np.sqrt(np.maximum(np.diag(spread), 0.0))
+    live = error > 0
+    if not live.any():
+        return float("nan")
+    top = float((rise[live] / error[live]).max())
+    draws = standard_draws(spread, seed).max(axis=1)
+    return float((1 + (draws >= top).sum()) / (1 + len(draws)))
+
+
+def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha: float) -> pd.DataFrame:
+    """Means of every trait in the first and in the last group, and their difference; see `Evaluation.clan`."""
+    import pandas as pd
+
+    refuse_no_ranking(ranking)
+    ranked = rank(ranking.score, ranking.sides(True))
+    parts = list(_parts(ranked, groups))
+    first, last = parts[0], parts[-1]
+    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
+    rows = []
+    for name in traits:
+        value = np.asarray(traits[name], dtype=float)
+        if value.shape != (ranking.n,):
+            raise InputError(f"the trait {name!r} must hold one number per user, {ranking.n:,}")
+        value = value[ranked.order]
+        known = np.isfinite(value)
+        # From their middle on, so that a common size costs no digits.
+        middle = float(value[known].mean()) if known.any() else 0.0
+        sides = [Side(1, known.astype(float), np.where(known, value - middle, 0.0))]
+        most, of_first = _effect(first, sides)
+        least, of_last = _effect(last, sides)
+        error = float(np.sqrt(variance(of_first - of_last, cluster)))
+        n = [float(part[known].sum()) for part in (first, last)]
+        rows.append((name, most + middle, least + middle, most - least, error if min(n) >= 2 else np.nan, *n))
+    out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
+    gap, spread = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
+    family = adjust("holm", p_value(gap, spread), alpha)
+    level = 1 - np.where(np.isnan(family.interval_alpha), alpha, family.interval_alpha)
+    half = np.array([critical_value(v) for v in level]) * spread
+    out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
+    return out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
+
+
+def refuse_no_ranking(ranking: Ranking) -> None:
+    """Refuse a score that is the same for all.
+
+    Raises
+    ------
+    DesignError
+    """
+    if np.ptp(ranking.score) == 0:
+        raise DesignError(
+            "all users have the same score, so that there are no groups of them",
+            remedy="use a score that tells users apart",
+        )

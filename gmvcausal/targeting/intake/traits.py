@@ -1,0 +1,50 @@
+"""Features one by one as people read them: numbers in their own unit, categories as shares of their levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.targeting.intake.features import Features, Matrix
+
+FloatArray = NDArray[np.float64]
+
+
+class Traits(Mapping[str, FloatArray]):
+    """Name -> one value per row, made when it is asked for.
+
+    A number is called as its column, NaN where missing; a level of a category ``"tier = gold"`` is 0 or 1; what is
+    missing anywhere has a trait ``"age missing"`` of its own.
+
+    Parameters
+    ----------
+    features : Features
+    x : ndarray, shape (n, p)
+    """
+
+    def __init__(self, features: Features, x: Matrix) -> None:
+        self._features, self._x = features, x
+        self._at: dict[str, tuple[int, int]] = {}
+        for j, name in enumerate(features.names):
+            found = [(f"{name} = {level}", k) for k, level in enumerate(features.levels[j])] or [(name, -1)]
+            if np.isnan(x[:, j]).any():
+                found.append((f"{name} missing", -2))
+            self._at |= {told: (j, k) for told, k in found}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        j, k = self._at[name]
+        column = self._x[:, j].astype(np.float64)
+        if k >= 0:
+            return np.asarray(column == k, dtype=np.float64)
+        if k == -2:
+            return np.asarray(np.isnan(column), dtype=np.float64)
+        out: FloatArray = column * self._features.scale[j] + self._features.shift[j]
+        return out
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
