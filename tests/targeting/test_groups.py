@@ -81,6 +81,9 @@ def test_gates_table_joint_limits_and_words() -> None:
     assert "the first group gains more" in found.summary() and found.order_p > 0.3
     upside = evaluate(-score, y, arm, HALF).gates()
     assert "upside down" in upside.summary() and upside.order_p < 0.05
+    page = found.to_html() + e.best_linear().to_html()
+    assert "group 5 of 5" in page and "heterogeneity" in page and "95% interval" in found.to_latex().replace("\\", "")
+    assert "effects rise with the score" in e.best_linear().summary()
     figure = e.plot("gates")
     assert "Effect by group" in figure.axes[0].get_title(loc="left")
 
@@ -201,6 +204,7 @@ def test_refusals() -> None:
     for ask in (same.gates, same.best_linear, same.clan):
         with pytest.raises(DesignError, match="same score"):
             ask()
+    assert "same score" in same._repr_html_() and same.figures()
     e = evaluate(score, y, arm, HALF)
     with pytest.raises(InputError, match="nothing is known"):
         e.clan()

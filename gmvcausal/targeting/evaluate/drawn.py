@@ -24,9 +24,13 @@ def sentences(e: Evaluation, verdicts: list[str]) -> list[str]:
     """What a page says of every arm: whether the ranking tells users apart, and how predictions are calibrated."""
     out = [f"{e.rankings[0].n:,} users who were not learned from were ranked by their predicted effect."]
     for label, said in zip(e.labels, verdicts, strict=True):
-        slope = e.of(label).calibration().slope
-        low, high = slope.conf_int(1 - e.alpha)
         told = f"{label}: {said}" if len(e.labels) > 1 else said
+        one = e.of(label)
+        if not np.ptp(one.rankings[0].score):  # one score for all is said in the notes
+            out.append(told)
+            continue
+        slope = one.calibration().slope
+        low, high = slope.conf_int(1 - e.alpha)
         if np.isfinite(slope.estimate) and np.isfinite(slope.std_error):
             told += (
                 f" Between users, effects differ {slope.estimate:.2f} times as much as predicted ({low:.2f} to "
@@ -37,12 +41,12 @@ def sentences(e: Evaluation, verdicts: list[str]) -> list[str]:
 
 
 def figures(e: Evaluation) -> list[Curves]:
-    """All figures of every arm; the cost curve where something costs."""
+    """Figures of every arm; the cost curve where something costs. Groups are deciles again: left to `gates`."""
     return [
         curves(one, kind)
         for one in (e.of(label) for label in e.labels)
         for kind in KINDS
-        if kind != "cost" or float(one.curve()["cost"].iloc[-1]) > 0
+        if kind != "gates" and (kind != "cost" or float(one.curve()["cost"].iloc[-1]) > 0)
     ]
 
 
@@ -69,14 +73,7 @@ def curves(e: Evaluation, kind: str) -> Curves:
         title = f"Effect by decile of the score: {ranking.label}"
         return Curves(title, "Decile, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
     if kind == "gates":
-        frame = e.gates().to_frame()
-        group, ate = np.asarray(frame["group"], dtype=float), e.rankings[0].gamma.mean()
-        joint = f"groups (limits hold together at {100 * (1 - e.alpha):g} %)"
-        limits = np.asarray(frame["conf_low"]), np.asarray(frame["conf_high"])
-        lines = [Line(joint, group, np.asarray(frame["estimate"]), "points", *limits)]
-        lines.append(Line("average effect", group[[0, -1]], np.array([ate, ate]), "dashed"))
-        title = f"Effect by group of the score: {ranking.label}"
-        return Curves(title, "Group, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
+        return e.gates().curves()
     frame = e.curve()
     share = frame["share"]
     if kind == "toc":

@@ -13,7 +13,7 @@ from gmvcausal.frames.params import check, one_of
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, wrapped
 from gmvcausal.results.shown import Shown
-from gmvcausal.targeting.evaluate import drawn, groups
+from gmvcausal.targeting.evaluate import drawn
 from gmvcausal.targeting.evaluate.grouped import Grouped
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray
@@ -128,22 +128,6 @@ class Evaluation(Grouped, Shown):
         """
         return all(m.holds_zero(1 - self.alpha / 2) for m in (self.qini, self.toc))
 
-    def deciles(self, bins: int = 10) -> pd.DataFrame:
-        """Effect by equal shares of the users, highest scores first.
-
-        Parameters
-        ----------
-        bins : int
-
-        Returns
-        -------
-        DataFrame
-            ``bin`` (1 is the highest), ``predicted`` (mean score), ``estimate``, ``std_error``, ``conf_low``,
-            ``conf_high``, ``n``. Users with the same score count in parts where a border runs through them; no
-            interval where an arm has fewer than two users. Borders are taken as they fell.
-        """
-        return groups.bins(self.rankings[0], self._robust, int(bins), 1 - self.alpha)
-
     def calibration(self, bins: int = 10) -> Calibration:
         """Whether the score, read as an effect in the unit of the outcome, is right: by bins, and its slope."""
         return Calibration(self.rankings[0].slope(), self.deciles(bins))
@@ -210,7 +194,7 @@ class Evaluation(Grouped, Shown):
         return drawn.curves(self, one_of("kind", kind, drawn.KINDS))
 
     def plot(self, kind: str = "qini") -> Figure:
-        """Draw "qini" (gain over the share treated), "toc", "deciles" (with predictions), "calibration", "gates" or "cost"."""
+        """Draw "qini" (gain over the share treated), "toc", "deciles", "calibration", "gates" or "cost"."""
         return self.curves(kind).draw()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gmvcausal.errors import InputError
-from gmvcausal.targeting.evaluate.groups import Gates, clan, gates
+from gmvcausal.targeting.evaluate.clan import clan
+from gmvcausal.targeting.evaluate.groups import Gates, gates, shares
 from gmvcausal.targeting.evaluate.linear import BestLinear, best_linear
 from gmvcausal.targeting.evaluate.ranked import FloatArray
 
@@ -20,8 +21,25 @@ class Grouped:
     """Effects by group of a ranking, the line through them, and who the groups are: of the first arm."""
 
     rankings: tuple[Ranking, ...]
+    version: str
     alpha: float
     traits: Mapping[str, FloatArray] | None
+
+    def deciles(self, bins: int = 10) -> pd.DataFrame:
+        """Effect by equal shares of the users, highest scores first.
+
+        Parameters
+        ----------
+        bins : int
+
+        Returns
+        -------
+        DataFrame
+            ``bin`` (1 is the highest), ``predicted`` (mean score), ``estimate``, ``std_error``, ``conf_low``,
+            ``conf_high``, ``n``. Users with the same score count in parts where a border runs through them; no
+            interval where an arm has fewer than two users. Borders are taken as they fell.
+        """
+        return shares(self.rankings[0], self.version == "doubly_robust", int(bins), 1 - self.alpha)
 
     def gates(self, groups: int = 5) -> Gates:
         """Sorted group average effects: doubly robust, with limits that hold for all groups together.
@@ -67,7 +85,7 @@ class Grouped:
         ----------
         Chernozhukov, Demirer, Duflo and Fernández-Val (2025), Econometrica 93.
         """
-        return best_linear(self.rankings[0])
+        return best_linear(self.rankings[0], self.alpha)
 
     def clan(self, groups: int = 5) -> pd.DataFrame:
         """Who gains most and who least, by the score: means of every feature in the first and in the last group.

@@ -1,8 +1,8 @@
-"""Users in equal shares of a ranking: their effects, whether these fall from group to group, and who the groups are."""
+"""Users in equal shares of a ranking: their effects, and whether these fall from group to group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results.base import COMMON_COLUMNS
-from gmvcausal.results.curves import wrapped
-from gmvcausal.stats.inference import critical_value, p_value, standard_draws, sup_t
-from gmvcausal.stats.multiplicity import adjust
+from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results.shown import Shown
+from gmvcausal.stats.inference import critical_value, standard_draws, sup_t
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
 from gmvcausal.targeting.evaluate.scores import variance
@@ -34,7 +34,7 @@ def inside(place: IntArray, ends: FloatArray, s: float) -> FloatArray:
     return np.asarray(np.clip((s - ends[:-1]) / width, 0, 1)[place], dtype=float)
 
 
-def _parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
+def parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
     """How much of every user, in the order of the ranking, is in each of so many equal shares, highest first."""
     if not 2 <= groups <= ranked.n:
         raise InputError(f"the groups must be a whole number from 2 to the number of users, but are {groups}")
@@ -47,7 +47,7 @@ def _parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
         last = upto
 
 
-def _effect(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]:
+def effect_of(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]:
     """Effect on a part of the users, and what each adds to it; NaN where a side has nobody."""
     effect, influence = 0.0, np.zeros(len(part))
     for side in sides:
@@ -62,15 +62,15 @@ def _effect(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]
     return effect, influence
 
 
-def bins(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.DataFrame:
+def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.DataFrame:
     """Effect in equal shares of the users, from the highest scores down; tied users count in parts."""
     import pandas as pd
 
     ranked = rank(ranking.score, ranking.sides(robust))
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
     by, rows = ranking.score[ranked.order], []
-    for b, part in enumerate(_parts(ranked, groups), 1):
-        effect, influence = _effect(part, ranked.sides)
+    for b, part in enumerate(parts(ranked, groups), 1):
+        effect, influence = effect_of(part, ranked.sides)
         error = float(np.sqrt(variance(influence, cluster))) if np.isfinite(effect) else np.nan
         if min(float(part[side.weight > 0].sum()) for side in ranked.sides) < 2:
             error = np.nan
@@ -79,8 +79,8 @@ def bins(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.DataFr
     return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
 
 
-@dataclass(frozen=True, eq=False)
-class Gates:
+@dataclass(frozen=True, repr=False, eq=False)
+class Gates(Shown):
     """Sorted group average effects: mean doubly robust scores of equal shares of the users, highest scores first.
 
     Attributes
@@ -148,12 +148,30 @@ class Gates:
 
     def summary(self) -> str:
         """Groups, the test of first against last and that of the order, in words."""
-        frame, d = self.to_frame(), self.difference
+        frame = self.to_frame()
         lines = [f"Effect by group, {self.label}, {self.unit}; limits hold together at {1 - self.alpha:.0%}"]
         for g, effect, low, high in zip(
             frame["group"], frame["estimate"], frame["conf_low"], frame["conf_high"], strict=True
         ):
             lines.append(f"  {g:<4}{effect:>12.4g}   [{low:.4g}, {high:.4g}]")
+        return wrapped([*lines, *self.sentences()], indent=2)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    @property
+    def report_title(self) -> str:
+        """The heading of its section on a page."""
+        return f"Effects by group of the ranking: {self.label}"
+
+    @property
+    def level(self) -> float:
+        """Of the limits in `to_frame()`, all together."""
+        return 1 - self.alpha
+
+    def sentences(self) -> list[str]:
+        """The test of the first group against the last, and that of the order."""
+        d = self.difference
         low, high = d.conf_int(1 - self.alpha)
         told = (
             "the score does not tell these groups apart as far as these users can tell"
@@ -162,15 +180,27 @@ class Gates:
             if low > 0
             else "the first group gains less than the last: the score is upside down"
         )
-        lines.append(f"First less last {d.estimate:.4g} [{low:.4g}, {high:.4g}], p = {d.p_value:.2g}: {told}.")
-        wrong = (
-            "some group gains more than the one before it" if self.order_p < self.alpha else "nothing speaks against it"
-        )
-        lines.append(f"Falling order: {wrong} (p = {self.order_p:.2g}).")
-        return wrapped(lines, indent=2)
+        order = "some group gains more than the one before it" if self.order_p < self.alpha else "nothing against it"
+        return [
+            f"First less last {d.estimate:.4g} [{low:.4g}, {high:.4g}], p = {d.p_value:.2g}: {told}.",
+            f"Falling order: {order} (p = {self.order_p:.2g}).",
+        ]
 
-    def __str__(self) -> str:
-        return self.summary()
+    def figures(self) -> list[Curves]:
+        """The groups with their limits."""
+        return [self.curves()]
+
+    def curves(self) -> Curves:
+        """The figure in numbers."""
+        frame = self.to_frame()
+        at, values, low, high = (
+            np.asarray(frame[c], dtype=float) for c in ("group", "estimate", "conf_low", "conf_high")
+        )
+        ate = float(self.estimate @ self.n / self.n.sum())
+        joint = Line(f"groups (limits hold together at {100 * self.level:g} %)", at, values, "points", low, high)
+        average = Line("average effect", at[[0, -1]], np.array([ate, ate]), "dashed")
+        words = (f"Effect by group of the score: {self.label}", "Group, 1 = highest scores", f"Effect, {self.unit}")
+        return Curves(*words, (joint, average), zero=True)
 
 
 def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
@@ -187,14 +217,14 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     cluster = None if ranking.cluster is None else ranking.cluster[order]
     by, of_arm = ranking.score[order], [(weight > 0)[order] for weight in (ranking.control, ranking.treated)]
     found, columns, predicted, n = [], [], [], []
-    for g, part in enumerate(_parts(ranked, groups), 1):
+    for g, part in enumerate(parts(ranked, groups), 1):
         least = min(float(part[own].sum()) for own in of_arm)
         if least < 2:
             raise DesignError(
                 f"group {g} of {groups} has fewer than two users of {ranking.label!r} or of the control",
                 remedy="ask for fewer groups, or evaluate on more users",
             )
-        effect, influence = _effect(part, ranked.sides)
+        effect, influence = effect_of(part, ranked.sides)
         found.append(effect)
         columns.append(influence)
         predicted.append(float(part @ by / part.sum()))
@@ -224,39 +254,6 @@ def _order_p(estimate: FloatArray, cov: FloatArray, seed: int) -> float:
     top = float((rise[live] / error[live]).max())
     draws = standard_draws(spread, seed).max(axis=1)
     return float((1 + (draws >= top).sum()) / (1 + len(draws)))
-
-
-def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha: float) -> pd.DataFrame:
-    """Means of every trait in the first and in the last group, and their difference; see `Evaluation.clan`."""
-    import pandas as pd
-
-    refuse_no_ranking(ranking)
-    ranked = rank(ranking.score, ranking.sides(True))
-    parts = list(_parts(ranked, groups))
-    first, last = parts[0], parts[-1]
-    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
-    rows = []
-    for name in traits:
-        value = np.asarray(traits[name], dtype=float)
-        if value.shape != (ranking.n,):
-            raise InputError(f"the trait {name!r} must hold one number per user, {ranking.n:,}")
-        value = value[ranked.order]
-        known = np.isfinite(value)
-        # From their middle on, so that a common size costs no digits.
-        middle = float(value[known].mean()) if known.any() else 0.0
-        sides = [Side(1, known.astype(float), np.where(known, value - middle, 0.0))]
-        most, of_first = _effect(first, sides)
-        least, of_last = _effect(last, sides)
-        error = float(np.sqrt(variance(of_first - of_last, cluster)))
-        n = [float(part[known].sum()) for part in (first, last)]
-        rows.append((name, most + middle, least + middle, most - least, error if min(n) >= 2 else np.nan, *n))
-    out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
-    gap, spread = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
-    family = adjust("holm", p_value(gap, spread), alpha)
-    level = 1 - np.where(np.isnan(family.interval_alpha), alpha, family.interval_alpha)
-    half = np.array([critical_value(v) for v in level]) * spread
-    out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
-    return out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
 
 
 def refuse_no_ranking(ranking: Ranking) -> None:

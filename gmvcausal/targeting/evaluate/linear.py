@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmvcausal.errors import DesignError
+from gmvcausal.results.curves import wrapped
+from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate.groups import refuse_no_ranking
 from gmvcausal.targeting.evaluate.metric import Metric
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from gmvcausal.targeting.evaluate.ranking import Ranking
 
 
-@dataclass(frozen=True, eq=False)
-class BestLinear:
+@dataclass(frozen=True, repr=False, eq=False)
+class BestLinear(Shown):
     """effect(user) ~ intercept + slope x (score - mean score).
 
     Attributes
@@ -30,20 +32,54 @@ class BestLinear:
     slope : Metric
         0 where the score says nothing of effects (or these do not differ), 1 where it is right on average, below 1
         where it spreads too far.
+    alpha : float
     """
 
     label: str
     intercept: Metric
     slope: Metric
+    alpha: float = 0.05
 
     def to_frame(self) -> pd.DataFrame:
         """Both, with the leading columns of every result, and ``arm``."""
         import pandas as pd
 
-        return pd.DataFrame([m.row() | {"arm": self.label} for m in (self.intercept, self.slope)])
+        return pd.DataFrame([m.row(self.level) | {"arm": self.label} for m in (self.intercept, self.slope)])
+
+    @property
+    def report_title(self) -> str:
+        """The heading of its section on a page."""
+        return f"Effects along a line of the score: {self.label}"
+
+    @property
+    def level(self) -> float:
+        """Of the intervals in `to_frame()`."""
+        return 1 - self.alpha
+
+    def sentences(self) -> list[str]:
+        """Whether effects differ along the score."""
+        low, high = self.slope.conf_int(self.level)
+        told = (
+            "the score is not shown to find any difference between effects"
+            if low <= 0 <= high
+            else "effects rise with the score"
+            if low > 0
+            else "effects fall with the score: it is upside down"
+        )
+        return [
+            f"Average {self.intercept.estimate:.4g} {self.intercept.unit}; one more of the score goes with "
+            f"{self.slope.estimate:.3g} more of the effect [{low:.3g}, {high:.3g}]: {told}."
+        ]
+
+    def summary(self) -> str:
+        """Its sentences."""
+        return wrapped(self.sentences(), indent=2)
+
+    def __repr__(self) -> str:
+        return self.summary()
 
 
-def best_linear(ranking: Ranking) -> BestLinear:
+def best_linear(ranking: Ranking, alpha: float) -> BestLinear:
     """Regress outcomes on the treatment less its chance, and on that times the score (Chernozhukov et al.).
 
     With p the chance of the arm among those who got it or the control, weights 1 / ((e0 + e1) p (1 - p)) make the
@@ -100,4 +136,4 @@ def best_linear(ranking: Ranking) -> BestLinear:
         Metric(name, words[i], units[i], float(beta[i]), float(error[i]), ranking.n)
         for i, name in enumerate(("average", "heterogeneity"))
     ]
-    return BestLinear(ranking.label, *found)
+    return BestLinear(ranking.label, found[0], found[1], alpha)

@@ -1,0 +1,53 @@
+"""Who gains most and who least: what is known of the first and of the last group of a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.errors import InputError
+from gmvcausal.stats.inference import critical_value, p_value
+from gmvcausal.stats.multiplicity import adjust
+from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
+from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
+from gmvcausal.targeting.evaluate.scores import variance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.targeting.evaluate.ranking import Ranking
+
+
+def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha: float) -> pd.DataFrame:
+    """Means of every trait in the first and in the last group, and their difference; see `Evaluation.clan`."""
+    import pandas as pd
+
+    refuse_no_ranking(ranking)
+    ranked = rank(ranking.score, ranking.sides(True))
+    every = list(parts(ranked, groups))
+    first, last = every[0], every[-1]
+    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
+    rows = []
+    for name in traits:
+        value = np.asarray(traits[name], dtype=float)
+        if value.shape != (ranking.n,):
+            raise InputError(f"the trait {name!r} must hold one number per user, {ranking.n:,}")
+        value = value[ranked.order]
+        known = np.isfinite(value)
+        # From their middle on, so that a common size costs no digits.
+        middle = float(value[known].mean()) if known.any() else 0.0
+        sides = [Side(1, known.astype(float), np.where(known, value - middle, 0.0))]
+        most, of_first = effect_of(first, sides)
+        least, of_last = effect_of(last, sides)
+        error = float(np.sqrt(variance(of_first - of_last, cluster)))
+        n = [float(part[known].sum()) for part in (first, last)]
+        rows.append((name, most + middle, least + middle, most - least, error if min(n) >= 2 else np.nan, *n))
+    out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
+    gap, spread = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
+    family = adjust("holm", p_value(gap, spread), alpha)
+    level = 1 - np.where(np.isnan(family.interval_alpha), alpha, family.interval_alpha)
+    half = np.array([critical_value(v) for v in level]) * spread
+    out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
+    return out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
