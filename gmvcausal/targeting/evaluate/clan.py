@@ -12,7 +12,7 @@ from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
-from gmvcausal.targeting.evaluate.scores import variance
+from gmvcausal.targeting.evaluate.scores import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,8 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     every = list(parts(ranked, groups))
     first, last = every[0], every[-1]
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
-    rows = []
+    side = ranking.side[ranked.order]
+    rows, dfs = [], []
     for name in traits:
         value = np.asarray(traits[name], dtype=float)
         if value.shape != (ranking.n,):
@@ -41,13 +42,15 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         sides = [Side(1, known.astype(float), np.where(known, value - middle, 0.0))]
         most, of_first = effect_of(first, sides)
         least, of_last = effect_of(last, sides)
-        error = float(np.sqrt(variance(of_first - of_last, cluster)))
+        cov, df = spread((of_first - of_last)[:, None], cluster, side)
+        one = float(np.sqrt(cov[0, 0]))
+        dfs.append(float(df[0]))
         n = [float(part[known].sum()) for part in (first, last)]
-        rows.append((name, most + middle, least + middle, most - least, error if min(n) >= 2 else np.nan, *n))
+        rows.append((name, most + middle, least + middle, most - least, one if min(n) >= 2 else np.nan, *n))
     out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
-    gap, spread = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
-    family = adjust("holm", p_value(gap, spread), alpha)
+    gap, error = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
+    family = adjust("holm", p_value(gap, error, np.array(dfs)), alpha)
     level = 1 - np.where(np.isnan(family.interval_alpha), alpha, family.interval_alpha)
-    half = np.array([critical_value(v) for v in level]) * spread
+    half = np.array([critical_value(*v) for v in zip(level, dfs, strict=True)]) * error
     out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
     return out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]

@@ -12,10 +12,10 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Shown
-from gmvcausal.stats.inference import critical_value, standard_draws, sup_t
+from gmvcausal.stats.inference import band, critical_value, critical_values, p_value, standard_draws, sup_t
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import variance
+from gmvcausal.targeting.evaluate.scores import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,13 +68,14 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
 
     ranked = rank(ranking.score, ranking.sides(robust))
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
-    by, rows = ranking.score[ranked.order], []
+    by, side, rows = ranking.score[ranked.order], ranking.side[ranked.order], []
     for b, part in enumerate(parts(ranked, groups), 1):
         effect, influence = effect_of(part, ranked.sides)
-        error = float(np.sqrt(variance(influence, cluster))) if np.isfinite(effect) else np.nan
-        if min(float(part[side.weight > 0].sum()) for side in ranked.sides) < 2:
+        cov, df = spread(influence[:, None], cluster, side)
+        error = float(np.sqrt(cov[0, 0])) if np.isfinite(effect) else np.nan
+        if min(float(part[one.weight > 0].sum()) for one in ranked.sides) < 2:
             error = np.nan
-        half = critical_value(level) * error
+        half = critical_value(level, float(df[0])) * error
         rows.append((b, part @ by / part.sum(), effect, error, effect - half, effect + half, part.sum()))
     return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
 
@@ -99,8 +100,10 @@ class Gates(Shown):
     order_p : float
         P-value of the test that no group gains more than the one before it: small where the order is wrong somewhere.
     alpha : float
-    critical : float
-        Of the joint band.
+    df : ndarray, shape (groups,)
+        Degrees of freedom: infinite unless users come in clusters.
+    critical : ndarray, shape (groups,)
+        Of the joint limits.
     """
 
     label: str
@@ -113,7 +116,8 @@ class Gates(Shown):
     difference: Metric
     order_p: float
     alpha: float
-    critical: float
+    df: FloatArray
+    critical: FloatArray
     draws: FloatArray = field(repr=False)
 
     @property
@@ -132,13 +136,12 @@ class Gates(Shown):
         error, k = self.std_error, self.groups
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(error > 0, self.estimate / error, np.nan)
-        top = np.abs(self.draws).max(axis=1, initial=0.0)
-        p = (1 + (top[:, None] >= np.abs(z)).sum(axis=0)) / (1 + len(top))
-        wide, narrow = self.critical * error, critical_value(1 - self.alpha) * error
+        p = _joint_p(p_value(self.estimate, error, self.df), np.abs(self.draws), 2)
+        wide, narrow = self.critical * error, critical_values(1 - self.alpha, self.df) * error
         columns = (
             [f"group {g} of {k}" for g in range(1, k + 1)],
             [f"average effect on share {g} of {k} in the order of the score" for g in range(1, k + 1)],
-            [self.unit] * k, self.estimate, error, z, np.where(np.isnan(z), np.nan, p), self.estimate - wide,
+            [self.unit] * k, self.estimate, error, z, p, self.estimate - wide,
             self.estimate + wide, self.n,
         )  # fmt: skip
         return pd.DataFrame(dict(zip(COMMON_COLUMNS, columns, strict=True))).assign(
@@ -229,31 +232,37 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
         columns.append(influence)
         predicted.append(float(part @ by / part.sum()))
         n.append(float(part.sum()))
-    estimate, cov = np.array(found), np.asarray(variance(np.column_stack(columns), cluster))
-    ends = np.eye(groups)[0] - np.eye(groups)[-1]
+    estimate, influence, side = np.array(found), np.column_stack(columns), ranking.side[order]
+    cov, df = spread(influence, cluster, side)
+    k = len(estimate)
+    ends = np.eye(k)[0] - np.eye(k)[-1]
+    apart, apart_df = spread((influence @ ends)[:, None], cluster, side)
     words = "effect on the first group less that on the last, in the order of the score"
     difference = Metric(
-        f"group 1 - group {groups}", words, f"{ranking.unit} per user", float(ends @ estimate),
-        float(np.sqrt(max(float(ends @ cov @ ends), 0.0))), round(n[0] + n[-1]),
+        f"group 1 - group {k}", words, f"{ranking.unit} per user", float(ends @ estimate),
+        float(np.sqrt(apart[0, 0])), round(n[0] + n[-1]), df=float(apart_df[0]),
     )  # fmt: skip
-    draws = standard_draws(cov, ranking.seed)
+    step = np.diff(np.eye(k), axis=0)
+    rise = spread(influence @ step.T, cluster, side)
+    # No falling order has larger rises than chance makes where all effects are equal.
+    by_step = p_value(step @ estimate, np.sqrt(np.diag(rise[0])), rise[1])
+    one_sided = np.where(step @ estimate > 0, by_step / 2, 1 - by_step / 2)
+    order_p = _joint_p(one_sided, standard_draws(rise[0], ranking.seed), 1)
+    normal = sup_t(cov, 1 - alpha, ranking.seed)
     return Gates(
-        ranking.label, f"{ranking.unit} per user", groups, estimate, cov, np.array(predicted), np.array(n), difference,
-        _order_p(estimate, cov, ranking.seed), alpha, sup_t(cov, 1 - alpha, ranking.seed), draws,
+        ranking.label, f"{ranking.unit} per user", k, estimate, cov, np.array(predicted), np.array(n), difference,
+        float(np.nanmin(order_p)) if np.isfinite(order_p).any() else np.nan, alpha, df,
+        band(normal, df), standard_draws(cov, ranking.seed),
     )  # fmt: skip
 
 
-def _order_p(estimate: FloatArray, cov: FloatArray, seed: int) -> float:
-    """P-value of the largest rise from a group to the next, where all effects are equal: no falling order has more."""
-    step = np.diff(np.eye(len(estimate)), axis=0)
-    rise, spread = step @ estimate, step @ cov @ step.T
-    error = np.sqrt(np.maximum(np.diag(spread), 0.0))
-    live = error > 0
-    if not live.any():
-        return float("nan")
-    top = float((rise[live] / error[live]).max())
-    draws = standard_draws(spread, seed).max(axis=1)
-    return float((1 + (draws >= top).sum()) / (1 + len(draws)))
+def _joint_p(p: FloatArray, draws: FloatArray, sides: int) -> FloatArray:
+    """Share of draws whose largest term is at least as far as a term with the p-value `p` lies; NaN stays."""
+    from scipy import special
+
+    top = draws.max(axis=1, initial=-np.inf)
+    far = -special.ndtri(np.clip(p, 1e-300, 1.0) / sides)
+    return np.where(np.isnan(p), np.nan, (1 + (top[:, None] >= far).sum(axis=0)) / (1 + len(top)))
 
 
 def refuse_no_ranking(ranking: Ranking) -> None:

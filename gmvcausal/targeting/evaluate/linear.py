@@ -12,6 +12,7 @@ from gmvcausal.results.curves import wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate.groups import refuse_no_ranking
 from gmvcausal.targeting.evaluate.metric import Metric
+from gmvcausal.targeting.evaluate.scores import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,18 +123,15 @@ def best_linear(ranking: Ranking, alpha: float) -> BestLinear:
     if ranking.cluster is None:
         # HC2 (MacKinnon and White 1985); a row that alone decides a coefficient has no residual to speak of.
         influence = influence * (rest / np.sqrt(np.maximum(1 - reach, 1e-12)))[:, None]
-        cov = influence.T @ influence
+        cov, df = influence.T @ influence, np.full(2, np.inf)
     else:
-        cluster = np.unique(ranking.cluster[use], return_inverse=True)[1]
-        sums = np.column_stack([np.bincount(cluster, c * rest) for c in influence.T])
-        g, n, k = len(sums), len(y), round(float(reach.sum()))
-        cov = sums.T @ sums * (g / (g - 1) * (n - 1) / (n - k))
+        cov, df = spread(influence * rest[:, None], ranking.cluster[use], ranking.side[use])
     error = np.sqrt(np.diag(cov))
     unit = ranking.unit
     words = ("average effect, by weighted regression", "change of the effect with one unit of the score")
     units = (f"{unit} per user", f"{unit} per {unit}")
     found = [
-        Metric(name, words[i], units[i], float(beta[i]), float(error[i]), ranking.n)
+        Metric(name, words[i], units[i], float(beta[i]), float(error[i]), ranking.n, df=float(df[i]))
         for i, name in enumerate(("average", "heterogeneity"))
     ]
     return BestLinear(ranking.label, found[0], found[1], alpha)
