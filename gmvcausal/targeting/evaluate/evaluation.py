@@ -15,6 +15,7 @@ from gmvcausal.results.curves import Curves, wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate import drawn
 from gmvcausal.targeting.evaluate.grouped import Grouped
+from gmvcausal.targeting.evaluate.groups import top_fifth
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray
 from gmvcausal.targeting.evaluate.ranking import Ranking
@@ -174,17 +175,8 @@ class Evaluation(Grouped, Shown):
                 metric = found[name]
                 low, high = metric.conf_int(1 - self.alpha)
                 lines.append(f"  {words:<15}{metric.estimate:>12.4g}   [{low:.4g}, {high:.4g}]   {metric.unit}")
-            lines += [f"  {verdict(found, self.alpha)}", f"  {self._top_fifth(ranking)}"]
+            lines += [f"  {verdict(found, self.alpha)}", f"  {top_fifth(ranking, self._robust, 1 - self.alpha)}"]
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
-
-    def _top_fifth(self, ranking: Ranking) -> str:
-        """What the fifth that is ranked first gains, beside everyone."""
-        row = ranking.bins(self._robust, 5, 1 - self.alpha).iloc[0]
-        ate = ranking.metrics(self._robust)["ate"].estimate
-        return (
-            f"The fifth that it puts first gains {row['estimate']:.3g} [{row['conf_low']:.3g}, {row['conf_high']:.3g}] "
-            f"per user, the average user {ate:.3g}."
-        )
 
     def __repr__(self) -> str:
         return self.summary()

@@ -80,6 +80,16 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
     return pd.DataFrame(rows, columns=["bin", "predicted", "estimate", "std_error", "conf_low", "conf_high", "n"])
 
 
+def top_fifth(ranking: Ranking, robust: bool, level: float) -> str:
+    """What the fifth that is ranked first gains, beside everyone."""
+    row = shares(ranking, robust, 5, level).iloc[0]
+    ate = ranking.metrics(robust)["ate"].estimate
+    return (
+        f"The fifth that it puts first gains {row['estimate']:.3g} [{row['conf_low']:.3g}, {row['conf_high']:.3g}] "
+        f"per user, the average user {ate:.3g}."
+    )
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Gates(Shown):
     """Sorted group average effects: mean doubly robust scores of equal shares of the users, highest scores first.
