@@ -226,6 +226,15 @@ class Trees:
         said = np.asarray(self.booster.predict(x, num_threads=threads), dtype=np.float64)
         return self.middle + self.spread * said if self.objective == "regression" else said
 
+    def contributions(self, x: Matrix, threads: int = 1) -> FloatArray:
+        """What each feature adds to each prediction, and in the last column where all start from: Shapley values of the
+        trees, exact (Lundberg et al. 2020), shape (n, p + 1). Rows sum to `predict`; for models without a link."""
+        if self.booster is None or not len(x):
+            return np.column_stack([np.zeros(x.shape), np.full(len(x), self.middle)])
+        found = self.spread * np.asarray(self.booster.predict(x, pred_contrib=True, num_threads=threads))
+        found[:, -1] += self.middle
+        return found
+
     def raw(self, x: Matrix, threads: int = 1) -> FloatArray:
         """What the trees add on the scale of the link, shape (n,)."""
         if self.objective == "regression":

@@ -8,6 +8,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
+    from gmvcausal.targeting.referee.explain import Explanation
     from gmvcausal.targeting.referee.segments import UpliftSegments
     from gmvcausal.targeting.result import Uplift
 
@@ -77,6 +78,48 @@ class Refereed(Result):
         from gmvcausal.targeting.referee.segments import by_segment
 
         return by_segment(_uplift(self), segment, adjust)
+
+    def explain(self, data: Any = None, *, arm: Any = None) -> Explanation:
+        """Which features move the predicted effects, by how much, and which way.
+
+        Trees learn to say what the model says, whatever the learner; of trees Shapley values are exact and quick. So
+        each feature has what it adds to each user's effect, in the unit of the outcome, and a row's values sum to its
+        prediction less the mean.
+
+        Parameters
+        ----------
+        data : frame, parquet path or DuckDB relation, optional
+            Rows to explain. Default: 10,000 of those learned from, or all if they are fewer.
+        arm : label, optional
+            Default the first.
+
+        Returns
+        -------
+        Explanation
+            `to_frame()`, `levels()`, `values`, `fidelity`, `plot("bar" | "beeswarm")`, `summary()`.
+
+        Raises
+        ------
+        DesignError
+            There is nothing to explain; or no small trees follow the model (R2 below .8 on rows that they have not
+            learned from), so that their reasons would not be its own.
+
+        References
+        ----------
+        Lundberg et al. (2020), Nature Machine Intelligence 2.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"coupon": [0, 1] * 200, "tier": [u // 2 % 4 for u in range(400)]})
+        >>> users["gmv"] = 10 + 4.0 * users["coupon"] * users["tier"] + [u % 5 for u in range(400)]
+        >>> found = gc.uplift(users, treatment="coupon", features=["tier"], propensity=0.5).explain()
+        >>> found.to_frame()[["feature", "direction"]].values.tolist()
+        [['tier', 'rises with it']]
+        """
+        from gmvcausal.targeting.referee.explain import explain
+
+        return explain(_uplift(self), data, arm)
 
 
 def _uplift(result: Refereed) -> Uplift:
