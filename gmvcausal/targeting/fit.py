@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,38 @@ class Fit:
         return None if self.redemption is None else self.redemption.predict(x, self.threads)
 
 
+class Nuisances(NamedTuple):
+    """What is learned before any effect: see `Fit`."""
+
+    e: FloatArray
+    chances: Chances | None
+    kind: str
+    mu: FloatArray
+    outcomes: tuple[Outcome, ...]
+
+
+def learn_nuisances(
+    bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, propensity: FloatArray | None,
+    notes: list[str] | None = None,
+) -> Nuisances:  # fmt: skip
+    """Chances of the arms (where they were not given) and predicted outcomes, out of fold."""
+    told: list[str] = [] if notes is None else notes
+    chances = None
+    if propensity is None:
+        e, chances = cross_fit_chances(bins, fold, arm, arms)
+        e = _kept_away(e, told)
+        told.append(
+            "the chances of the arms were estimated from the features, out of fold, and calibrated"
+            if chances.models
+            else "features do not tell who was treated: the chances of the arms are their shares"
+        )
+    else:
+        e = propensity
+    kind = kind_of(y)
+    mu, outcomes = cross_fit(bins, fold, y, arm, arms, kind)
+    return Nuisances(e, chances, kind, mu, outcomes)
+
+
 def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, notes: list[str]) -> Fit:
     """Folds, nuisances, individual effects; what was decided on the way is added to `notes`."""
     t = trial
@@ -118,19 +150,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     count = folds if t.cluster is None else min(folds, int(t.cluster.max()) + 1)
     fold = make_folds(t.arm, t.cluster, count, seed)
     bins = Bins(t.x, t.features.categorical, seed, threads)
-    chances = None
-    if t.propensity is None:
-        e, chances = cross_fit_chances(bins, fold, t.arm, t.arms)
-        e = _kept_away(e, notes)
-        notes.append(
-            "the chances of the arms were estimated from the features, out of fold, and calibrated"
-            if chances.models
-            else "features do not tell who was treated: the chances of the arms are their shares"
-        )
-    else:
-        e = t.propensity
-    kind = kind_of(t.y)
-    mu, outcomes = cross_fit(bins, fold, t.y, t.arm, t.arms, kind)
+    e, chances, kind, mu, outcomes = learn_nuisances(bins, fold, t.y, t.arm, t.arms, t.propensity, notes)
     receipt = None if t.received is None else fit_receipt(bins, fold, t.received, t.arm, t.arms)
     task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads)
     name, model, said = learn(task, learner)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.referee.explain import Explanation
+    from gmvcausal.targeting.referee.hidden import HiddenConfounding
     from gmvcausal.targeting.referee.segments import UpliftSegments
     from gmvcausal.targeting.result import Uplift
 
@@ -120,6 +123,64 @@ class Refereed(Result):
         from gmvcausal.targeting.referee.explain import explain
 
         return explain(_uplift(self), data, arm)
+
+    def sensitivity(
+        self,
+        benchmark: str | Sequence[str] | None = None,
+        *,
+        outcome: float = 0.03,
+        treatment: float = 0.03,
+        rho: float = 1.0,
+        alpha: float | None = None,
+    ) -> HiddenConfounding:
+        """How strong something that nobody has measured would have to be to explain the average effects away.
+
+        Where the chances of the arms were given (a lot, a log of probabilities) nothing unseen can confound, and the
+        answer says so.
+
+        Parameters
+        ----------
+        benchmark : str or list of str, optional
+            Features to compare with: the model is learned again without each, and what is lost is its strength.
+        outcome, treatment : float
+            Strength for which bounds are printed: share of what the features leave of the outcome that the confounder
+            explains, and share that it adds to what is known of the treatment. Default .03 each, as others have it; it
+            is no measure of what is plausible.
+        rho : float
+            How far both work the same way; default 1, the worst case.
+        alpha : float, optional
+            Default that of the call.
+
+        Returns
+        -------
+        HiddenConfounding
+            `to_frame()` (robustness values, bounds, E-values), `benchmark_frame()`, `plot()` (contours), `summary()`.
+
+        Raises
+        ------
+        InputError
+            No such feature; strengths that are none.
+
+        References
+        ----------
+        Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis (2022), NBER Working Paper 30302; Cinelli and Hazlett (2020),
+        Journal of the Royal Statistical Society B 82; VanderWeele and Ding (2017), Annals of Internal Medicine 167.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"coupon": [0, 1] * 200, "tier": [u // 2 % 2 for u in range(400)]})
+        >>> users["gmv"] = 10 + 4.0 * users["coupon"] * users["tier"] + [u % 5 for u in range(400)]
+        >>> gc.uplift(users, treatment="coupon", features=["tier"], propensity=0.5).sensitivity().given
+        True
+        >>> found = gc.uplift(users, treatment="coupon", features=["tier"]).sensitivity()
+        >>> bool(0 < found.to_frame()["robustness"][0] < 1)
+        True
+        """
+        from gmvcausal.targeting.referee.strength import sensitivity
+
+        level = self.alpha if alpha is None else check("alpha", alpha)
+        return sensitivity(_uplift(self), benchmark, outcome, treatment, rho, level)
 
 
 def _uplift(result: Refereed) -> Uplift:
