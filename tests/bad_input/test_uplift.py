@@ -135,6 +135,9 @@ WARNED: dict[str, tuple[Callable[[], Any], dict[str, Any], str, str, str]] = {
     "44 dose": (lambda: of(on=np.arange(N) % 7), {"control": 0, "propensity": None}, "dose", "warned", "7 arms are numbers"),
     "48 all zero": (lambda: of(gmv=0.0), {}, "all_zero", "warned", "zero in every row"),
     "49 a whale": (lambda: put("gmv", [7], 1e9), {}, "leverage", "warned", "carries"),
+    "46 refunds as negative amounts": (lambda: put("gmv", [7, 9], -20.0), {}, "negative_amounts", "warned", "2 rows have a negative outcome"),
+    "50 two currencies": (lambda: of(gmv=np.where(np.arange(N) % 5 == 0, 100, 1) * (BASE["gmv"] + 5)), {}, "scale_mix", "warned", "apart, 20.0% on the smaller one"),
+    "43 perfect separation": (lambda: of(app=ON * 1.0), {"features": ["age", "app"], "propensity": None}, "overlap", "failed", "100.0% of the rows"),
     "51 float32": (lambda: of(gmv=(BASE["gmv"] + 1e7).astype(np.float32)), {}, "quantisation", "warned", "apart"),
     "64 a feature that the tactic moved": (lambda: of(age=BASE["age"] + 3 * ON), {}, "balance", "warned", "'age' differs most"),
     "65 the outcome under another name": (lambda: of(age=BASE["gmv"] * 7 + 3), {}, "leakage", "warned", "'age' alone explains"),
@@ -177,6 +180,7 @@ def repaired() -> dict[str, tuple[pd.DataFrame, dict[str, Any], str]]:
     """Inputs that mean the same as the base, with a word of the notes that says what was met."""
     return {
         "29 boolean arms": (of(on=ON), {}, ""),
+        "28 arms as floats": (of(on=BASE["on"].astype(float)), {}, ""),
         "32 unused levels": (of(on=pd.Categorical(np.where(ON, "b", "a"), categories=["a", "b", "c"])), {"control": "a"}, ""),
         "54 decimals": (of(gmv=[Decimal(str(v)) for v in BASE["gmv"]]), {}, ""),
         "55 nullable": (of(gmv=BASE["gmv"].astype("Float64"), age=BASE["age"].astype("Float64"), on=BASE["on"].astype("Int64")), {}, ""),
@@ -195,6 +199,57 @@ def test_repaired(case: str) -> None:
     m = gc.uplift(frame, **{**CALL, **options})
     assert m.estimate == pytest.approx(base.estimate, rel=1e-9 if "60" not in case else 0.05)
     assert words in " ".join(m.manifest.notes)
+
+
+def test_small_integers_do_not_overflow() -> None:
+    """Row 52: sums of 8-bit amounts leave 8 bits."""
+    small = of(gmv=(100 + 20 * ON).astype("uint8") - (np.arange(N) % 3).astype("uint8"))
+    wide = small.assign(gmv=small["gmv"].astype(float))
+    pd.testing.assert_frame_equal(gc.uplift(small, **CALL).to_frame(), gc.uplift(wide, **CALL).to_frame())
+
+
+@pytest.mark.parametrize("shift", [-12.0, -10.3, 0.0])
+def test_relative_effects_need_a_control_above_zero(shift: float) -> None:
+    """Row 58: no share of a control mean that is zero or below."""
+    m = gc.uplift(of(gmv=BASE["gmv"] + shift), **CALL)
+    assert ("of the control arm" in m.summary()) == (shift == 0)
+
+
+def test_amounts_that_are_margins_or_flags_are_not_odd() -> None:
+    """Rows 46 and 50: half negative is a change, 0/1 has no currency, net GMV of `Logs` is said to be net."""
+    for gmv in (BASE["gmv"] - BASE["gmv"].median(), BASE["gmv"] > 10, BASE["gmv"]):
+        m = gc.uplift(of(gmv=gmv), **CALL)
+        assert not {"negative_amounts", "scale_mix"} & {c.name for c in m.audit.warned}
+    net = put("gmv", [7], -20.0)
+    net.attrs["gmvcausal"] = {"gmv": "net"}
+    assert "negative_amounts" not in gc.uplift(net, **CALL).audit
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "words"),
+    [
+        (
+            {"on": pd.array(np.where(np.arange(N) == 3, None, ON), dtype="boolean")},
+            {},
+            "arm is missing.*row position 3",
+        ),
+        ({"on": np.where(ON, "True", "False")}, {}, "control arm is not named.*control='False'"),
+        ({"on": ON * 0.5}, {}, "not whole, for example 0.5"),
+        ({"age": [[1]] * N}, {}, "features holds .*numbers are needed"),
+        ({"age": pd.to_timedelta(np.arange(N), unit="h")}, {}, "cannot be read as numbers"),
+        ({"age": 2**60 + np.arange(N)}, {}, "beyond 2.53.*subtract a constant"),
+        ({"age": BASE["age"] * 1e300}, {}, "squares cannot be computed"),
+        ({"gmv": BASE["since"]}, {}, "outcome has dtype Datetime"),
+        ({}, {"control": "0"}, "whole numbers: pass control=0, without quotes"),
+        ({}, {"cluster": "gmv"}, "cluster holds numbers that are not whole"),
+        ({"drawn": "x"}, {"assigned_at": "drawn", "features": ["since"]}, "not an ISO date, for example 'x'"),
+    ],
+)
+def test_columns_of_another_kind_are_refused_in_words(
+    change: dict[str, Any], options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(gc.InputError, match=f"(?is){words}"):
+        gc.uplift(of(**change), **{**CALL, **options})
 
 
 def test_gaps_are_counted_and_filled_only_when_asked() -> None:

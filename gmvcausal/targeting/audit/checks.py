@@ -16,12 +16,21 @@ from gmvcausal.targeting.audit.of_design import (
     overlap,
     sample_ratio,
 )
-from gmvcausal.targeting.audit.of_outcome import all_zero, leakage, leverage, quantisation, tail, zero_variance
+from gmvcausal.targeting.audit.of_outcome import (
+    all_zero,
+    leakage,
+    leverage,
+    negative_amounts,
+    quantisation,
+    scale_mix,
+    tail,
+    zero_variance,
+)
 
 # Every check, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     sample_ratio, balance, overlap, effective_sample_size, tail, leverage, few_clusters, cluster_level, first_stage,
-    leakage, dose, zero_variance, all_zero, quantisation,
+    leakage, dose, zero_variance, all_zero, negative_amounts, scale_mix, quantisation,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.results import Check
+from gmvcausal.stats.humps import two_humps
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.rules import bound, judge
 
@@ -122,6 +123,38 @@ def all_zero(case: Case) -> Check | None:
     if case.trial.y.any():
         return None
     return Check("all_zero", "warned", "the outcome is zero in every row", remedy="check the window and the join")
+
+
+def negative_amounts(case: Case) -> Check | None:
+    """Are refunds booked as negative amounts, in a table that does not say so?"""
+    y = case.trial.y
+    below = int((y < 0).sum())
+    # A change, or a margin, is negative as often as not: nothing is odd there.
+    if case.trial.facts.get("gmv") == "net" or not 0 < below < 0.25 * float((y != 0).sum()):
+        return None
+    share = below / len(y)
+    return Check(
+        "negative_amounts", judge("negative_amounts", share),
+        f"{below:,} rows have a negative outcome: refunds, which may come after the window?", share,
+        bound("negative_amounts"),
+        "say whether amounts are gross or net; take refunds by the order they belong to (gc.Logs does, with gmv='net')",
+    )  # fmt: skip
+
+
+def scale_mix(case: Case) -> Check | None:
+    """Are some rows recorded in another unit of money (cents, another currency)?"""
+    y = case.trial.y
+    level = np.sort(np.log10(y[y > 0]))
+    if len(level) < 20 or not level[-1] > 0:
+        return None  # too few, or shares and flags, which have no unit of money
+    share, apart = two_humps(level)
+    if not apart or judge("scale_mix", share) == "passed":
+        return Check("scale_mix", "passed", "positive outcomes form one hump", 0.0, bound("scale_mix"))
+    return Check(
+        "scale_mix", "warned",
+        f"positive outcomes form two humps a factor of about {10**apart:,.0f} apart, {share:.1%} on the smaller one",
+        share, bound("scale_mix"), "check whether these rows are recorded in cents or in another currency",
+    )  # fmt: skip
 
 
 def quantisation(case: Case) -> Check | None:

@@ -59,6 +59,10 @@ RULES: dict[str, Rule] = {
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
     "all_zero": Rule("whether the outcome is zero throughout", more_warn="it is"),
+    "negative_amounts": Rule("share of rows with a negative outcome, where most outcomes are not", 0),
+    "scale_mix": Rule(
+        "share of rows on the smaller hump, where positive outcomes form two humps a factor of 30 or more apart", 0.005
+    ),
     "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
 }
 
