@@ -102,25 +102,31 @@ def averages(
     k = e.shape[1] - 1
     n = len(y)
     estimate, influence = np.empty(k), np.empty((n, k))
-    h = overlap_weight(e) if estimand == "overlap" else np.ones(n)
-    moved = np.zeros(n)
-    if estimand == "overlap" and not known:
-        got = np.eye(k + 1)[arm]
-        moved = (h[:, None] ** 2 / e**2 * (got - e)).sum(axis=1)
+    h: FloatArray | float = 1.0
+    moved: FloatArray | float = 0.0
+    if estimand == "overlap":
+        h = overlap_weight(e)
+        if not known:
+            got = np.eye(k + 1)[arm]
+            moved = (h[:, None] ** 2 / e**2 * (got - e)).sum(axis=1)
     for a in range(1, k + 1):
+        weight: FloatArray | float = 1.0
+        total = float(n)
         if estimand == "att":
             own = (arm == a).astype(float)
             gain = own * (y - mu[:, 0]) - (arm == 0) * (e[:, a] / e[:, 0]) * (y - mu[:, 0])
-            weight = own
+            weight, total = own, float(own.sum())
         elif estimand == "overlap":
             gain = h * (psi[:, a] - psi[:, 0]) + moved * (mu[:, a] - mu[:, 0])
             weight = h + moved
+            total = float(np.sum(weight))
         else:
-            gain, weight = psi[:, a] - psi[:, 0], np.ones(n)
-        total = float(weight.sum())
+            gain = psi[:, a] - psi[:, 0]
         # From a middle value on, so that a common size of all outcomes costs no digits.
         estimate[a - 1] = float(gain.sum()) / total
-        influence[:, a - 1] = (gain - weight * estimate[a - 1]) / total
+        gain -= weight * estimate[a - 1]
+        gain /= total
+        influence[:, a - 1] = gain
     cov, spread = clustered(influence, arm, k + 1, cluster)
     return Averages(estimate, cov, spread, influence)
 

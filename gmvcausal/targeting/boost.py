@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,9 @@ from gmvcausal.errors import InputError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Matrix = NDArray[np.float32]
+
+# From so many rows on memory that models have freed is returned at once.
+_MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,12 @@ class Bins:
         if x.shape[1] and len(x) > 1:
             lgb = lightgbm()
             self._all = lgb.Dataset(
-                x, np.zeros(len(x)), categorical_feature=list(categorical) or "auto", params=self._params
+                x,
+                np.zeros(len(x), dtype=np.float32),
+                categorical_feature=list(categorical) or "auto",
+                params=self._params,
             ).construct()
+            _give_back(len(x))
 
     def train(
         self, rows: IntArray, target: FloatArray, recipe: Recipe, weight: FloatArray | None = None,
@@ -163,6 +172,8 @@ class Bins:
             said -= start
         # The text alone: the booster holds on to its rows.
         trees = Trees(lgb.Booster(model_str=booster.model_to_string()), constant, spread, recipe.objective)
+        del booster, part
+        _give_back(len(rows))
         return trees, said if linked else middle + spread * said
 
     def _part(self, rows: IntArray) -> Any:
@@ -173,6 +184,18 @@ class Bins:
         if part.num_data() != len(rows):
             part = self._all.subset(rows, params=self._params).construct()
         return part
+
+
+def _give_back(rows: int) -> None:
+    """Return freed memory to the system, where the C library keeps it unless it is told (glibc).
+
+    Otherwise what every model has held, several bytes for each row and feature, adds up to more than the data.
+    """
+    if rows < _MANY or not sys.platform.startswith("linux"):
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries (musl) do not have it
+    if trim is not None:
+        trim(0)
 
 
 def _said(booster: Any, part: Any, objective: str) -> FloatArray:

@@ -55,7 +55,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     lot = t.known and float(np.ptp(fit.e, axis=0).max()) < 1e-12
     if lot and fit.model is not None:
         means = arm_means(t.y, t.arm, t.arms)
-        shares = np.tile(t.sizes / t.n, (t.n, 1))
+        shares = np.broadcast_to(t.sizes / t.n, (t.n, t.arms))
         plain = averages(t.y, t.arm, shares, means, cluster=t.cluster)
         blocks.append(("unadjusted", "ate", plain, means[0]))
     thin = "overlap" in audit and audit["overlap"].status != "passed"

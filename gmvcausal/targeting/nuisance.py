@@ -210,4 +210,4 @@ def cross_fit(
 def arm_means(y: FloatArray, arm: IntArray, arms: int) -> FloatArray:
     """Mean outcome of every arm for each row: the nuisance where nothing is known of the rows."""
     mean = np.bincount(arm, y, minlength=arms) / np.bincount(arm, minlength=arms)
-    return np.tile(mean, (len(y), 1))
+    return np.broadcast_to(mean, (len(y), arms))
