@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.facts import UNIT_NAMES
 from gmvcausal.frames.params import one_of, said
 from gmvcausal.frames.table import open_table
 from gmvcausal.targeting.intake.shares import columns_of
@@ -34,12 +35,12 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     treatment : str or int
         Column of X that holds the arm; its position where X is an array.
     features : sequence of str or int, optional
-        Default: every column of X that has no other role.
+        Default: every column of X that has no other role; one called unit, user, user_id, uid or customer_id is none.
     scoring : {"qini", "value"}
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
     control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, missing, rule, impute, \
-folds, alpha, srm_alpha, seed, threads
+received, folds, alpha, srm_alpha, seed, threads
         As for `gc.uplift`.
 
     Attributes
@@ -92,6 +93,7 @@ folds, alpha, srm_alpha, seed, threads
         missing: str = "raise",
         rule: str = "raise",
         impute: Any = None,
+        received: str | None = None,
         folds: int = 5,
         alpha: float = 0.05,
         srm_alpha: float = 0.01,
@@ -114,6 +116,7 @@ folds, alpha, srm_alpha, seed, threads
         self.missing = missing
         self.rule = rule
         self.impute = impute
+        self.received = received
         self.folds = folds
         self.alpha = alpha
         self.srm_alpha = srm_alpha
@@ -142,8 +145,8 @@ folds, alpha, srm_alpha, seed, threads
         options["treatment"] = treatment = _column(self.treatment)
         if isinstance(self.features, str):
             raise InputError(f"features must be a list of columns, but is {said(self.features)}")
-        roles = {treatment, self.cluster, self.unit, self.assigned_at, self.redeemed}
-        roles |= {*columns_of(self.propensity), *columns_of(self.cost)}
+        roles = {treatment, self.cluster, self.unit, self.assigned_at, self.redeemed, self.received}
+        roles |= {*columns_of(self.propensity), *columns_of(self.cost), *UNIT_NAMES}
         chosen = [c for c in frame.columns if c not in roles] if self.features is None else self.features
         options["features"] = [_column(c) for c in chosen]
         self.result_: Uplift = uplift(_with_outcome(frame, self._outcome, y), outcome=self._outcome, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_it_is_the_verb() -> None:
     np.testing.assert_array_equal(polars.predict(pl.from_pandas(X)), one.predict(X))
     shuffled = Y.set_axis(np.arange(N)[::-1])  # rows belong together by place: the index says nothing
     np.testing.assert_array_equal(gc.UpliftEstimator("coupon", **OPTIONS).fit(X, shuffled).predict(X), one.predict(X))
+
+
+def test_every_option_of_the_verb_is_one_of_the_estimator() -> None:
+    verb = {n: p.default for n, p in inspect.signature(gc.uplift).parameters.items()}
+    own = {n: p.default for n, p in inspect.signature(gc.UpliftEstimator).parameters.items()}
+    ours = {"outcome", "data", "scoring", "features"}
+    assert {n: v for n, v in verb.items() if n not in ours} == {n: v for n, v in own.items() if n not in ours}
+    with_ids = X.assign(user=np.arange(N))  # who a row belongs to is no feature
+    one = gc.UpliftEstimator("coupon", **OPTIONS).fit(with_ids, Y)
+    assert one.result_.trial.features.names == ("tier", "age", "city")
 
 
 def test_arrays_go_by_position() -> None:
