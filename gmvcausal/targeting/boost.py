@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Matrix = NDArray[np.float32]
 
-# From so many rows on memory that models have freed is returned at once.
+# From so many rows on memory that models have freed is returned at once; as many are predicted at a time.
 _MANY = 100_000
 
 
@@ -246,7 +246,7 @@ class Trees:
         """One prediction for each row of `x`, shape (n,): means, chances."""
         if self.booster is None or not len(x):
             return np.full(len(x), self.middle)
-        said = np.asarray(self.booster.predict(x, num_threads=threads), dtype=np.float64)
+        said = _through(self.booster, x, threads)
         return self.middle + self.spread * said if self.objective == "regression" else said
 
     def contributions(self, x: Matrix, threads: int = 1) -> FloatArray:
@@ -264,7 +264,7 @@ class Trees:
             return self.predict(x, threads)
         if self.booster is None or not len(x):
             return np.full(len(x), link(self.middle, self.objective) if self.middle else 0.0)
-        return np.asarray(self.booster.predict(x, raw_score=True, num_threads=threads), dtype=np.float64)
+        return _through(self.booster, x, threads, raw_score=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Text and numbers for a file."""
@@ -280,6 +280,15 @@ class Trees:
         except lgb.basic.LightGBMError:
             raise ValueError("the text is no model of LightGBM") from None
         return cls(booster, float(found["middle"]), float(found["spread"]), str(found["objective"]))
+
+
+def _through(booster: Any, x: Matrix, threads: int, **options: Any) -> FloatArray:
+    """What a booster says of every row, block by block: it copies the features, row after row, before it reads them."""
+    out = np.empty(len(x))
+    for at in range(0, len(x), _MANY):
+        block = slice(at, at + _MANY)
+        out[block] = booster.predict(np.ascontiguousarray(x[block]), num_threads=threads, **options)
+    return out
 
 
 def link(value: Any, objective: str) -> Any:

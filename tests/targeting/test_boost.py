@@ -35,6 +35,17 @@ def test_kept_sums_are_predictions(objective: str, started: bool) -> None:
     np.testing.assert_allclose(seen, trees.raw(x[rows]), rtol=1e-12, atol=1e-12)
 
 
+def test_predictions_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are gone through a block at a time, in the order of either layout of the matrix."""
+    x, y = drawn("binary")
+    trees = Bins(x, (3,), 0, 1).train(np.arange(len(y)), y, Recipe(20, 7, 0.1, 20, 1.0, "binary"))
+    whole, raw = trees.predict(x), trees.raw(x)
+    np.testing.assert_allclose(whole, trees.booster.predict(x), rtol=1e-15)
+    monkeypatch.setattr("gmvcausal.targeting.boost._MANY", 7)
+    np.testing.assert_array_equal(trees.predict(np.asfortranarray(x)), whole)
+    np.testing.assert_array_equal(trees.raw(x[::-1]), raw[::-1])
+
+
 def test_nothing_to_learn_is_said_too() -> None:
     """A constant outcome, or too few rows: one number for every row, that of the model."""
     x, y = drawn("regression")
