@@ -149,8 +149,8 @@ def said_of_value(v: PolicyValue) -> list[str]:
     low, high = v.conf_int()
     above = " above the other plan" if v.against else ""
     out = [
-        f"Value on {v.n:,} users kept apart: {amount(v.value)} {v.doubly_robust.unit}{above} {span(low, high)}; of "
-        f"10,000 users {amount(1e4 * v.value)} {span(1e4 * low, 1e4 * high)}"
+        f"Value on {v.n:,} users kept apart: {amount(v.value)} per user{above} {span(low, high)}; of 10,000 "
+        f"users {amount(1e4 * v.value)} {span(1e4 * low, 1e4 * high)}"
     ]
     if v.treated == 0:
         return [*out, "The two plans do the same for all of these users" if v.against else "Nobody is treated"]
