@@ -39,8 +39,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     scoring : {"qini", "value"}
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
-    control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, missing, rule, impute, \
-received, folds, alpha, srm_alpha, seed, threads
+    control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, exposed_at, missing, \
+rule, impute, received, folds, alpha, srm_alpha, seed, threads
         As for `gc.uplift`.
 
     Attributes
@@ -90,6 +90,7 @@ received, folds, alpha, srm_alpha, seed, threads
         cluster: str | None = None,
         unit: str | None = None,
         assigned_at: str | None = None,
+        exposed_at: str | None = None,
         missing: str = "raise",
         rule: str = "raise",
         impute: Any = None,
@@ -113,6 +114,7 @@ received, folds, alpha, srm_alpha, seed, threads
         self.cluster = cluster
         self.unit = unit
         self.assigned_at = assigned_at
+        self.exposed_at = exposed_at
         self.missing = missing
         self.rule = rule
         self.impute = impute
@@ -145,7 +147,7 @@ received, folds, alpha, srm_alpha, seed, threads
         options["treatment"] = treatment = _column(self.treatment)
         if isinstance(self.features, str):
             raise InputError(f"features must be a list of columns, but is {said(self.features)}")
-        roles = {treatment, self.cluster, self.unit, self.assigned_at, self.redeemed, self.received}
+        roles = {treatment, self.cluster, self.unit, self.assigned_at, self.exposed_at, self.redeemed, self.received}
         roles |= {*columns_of(self.propensity), *columns_of(self.cost), *UNIT_NAMES}
         chosen = [c for c in frame.columns if c not in roles] if self.features is None else self.features
         options["features"] = [_column(c) for c in chosen]

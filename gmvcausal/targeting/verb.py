@@ -39,6 +39,7 @@ def uplift(
     cluster: str | None = None,
     unit: str | None = None,
     assigned_at: str | None = None,
+    exposed_at: str | None = None,
     missing: str = "raise",
     rule: str = "raise",
     impute: Any = None,
@@ -93,6 +94,9 @@ def uplift(
         Column of the user; repeats are refused. Default: a column called unit, user, user_id, uid or customer_id.
     assigned_at : str, optional
         Column of the time of assignment: features that are dates count as days before it; later ones are refused.
+    exposed_at : str, optional
+        Column of the time of the first exposure, missing where there was none; exposures before `assigned_at` are
+        refused.
     missing : {"raise", "zero"}
         What a missing outcome means; never guessed.
     rule : {"raise", "first", "drop"}
@@ -151,6 +155,7 @@ def uplift(
         column_name("assigned_at", assigned_at, optional=True), check("missing", missing), check_impute(impute),
         column_name("received", received, optional=True),
         column_name("redeemed", redeemed, optional=True), one_of("rule", rule, ("raise", "first", "drop")),
+        column_name("exposed_at", exposed_at, optional=True),
     )  # fmt: skip
     options: dict[str, Any] = {
         "outcome": asked.outcome,
@@ -166,6 +171,7 @@ def uplift(
         "cluster": cluster,
         "unit": unit,
         "assigned_at": assigned_at,
+        "exposed_at": exposed_at,
         "missing": asked.missing,
         "rule": asked.rule,
         "impute": asked.impute,

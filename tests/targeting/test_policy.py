@@ -369,6 +369,22 @@ def test_refusals() -> None:
         policy_value(np.array([1, 1, 0, 0]), h)
 
 
+def test_a_handful_to_whom_no_arm_was_drawn() -> None:
+    """The doubly robust value stands, with a note; without predictions, or for more users, there is none."""
+    _, h = held(1_000, mu=True)
+    h.arm[:3] = 0
+    give = (np.arange(1_000) < 3).astype(int)
+    v = policy_value(give, h)
+    assert np.isfinite(v.value) and np.isnan(v.ipw.estimate)
+    assert "nobody of 3 users to whom the policy gives arm 1" in " ".join(v.summary().split())
+    assert np.isnan(v.to_frame()["estimate"].iloc[1])
+    with pytest.raises(DesignError, match="of 3 users"):
+        policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0))
+    h.arm[:30] = 0
+    with pytest.raises(DesignError, match="of 30 users"):
+        policy_value((np.arange(1_000) < 30).astype(int), h)
+
+
 # --- trees ------------------------------------------------------------------------------------------------------------
 def slow_tree(x, reward, depth):
     """The best tree by trying every one."""

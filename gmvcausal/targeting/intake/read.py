@@ -14,6 +14,7 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import assigned_there, find_control, found_there, in_one_arm, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers, numeric
+from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
@@ -43,7 +44,7 @@ def read_trial(
         Every way of being wrong that a table has; the message names column, count, rows and remedy.
     """
     refuse_roles(asked)
-    named = [asked.cluster, asked.unit, asked.assigned_at, asked.redeemed]
+    named = [asked.cluster, asked.unit, asked.assigned_at, asked.exposed_at, asked.redeemed]
     needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
     needed += [c for c in named if c]
     receipt = asked.received if features is None else None  # what is held out needs none
@@ -52,6 +53,8 @@ def read_trial(
     facts = frame_facts(data)
     _refuse_window(asked, facts)
     notes: list[str] = list(map(str, facts.get("notes", [])))
+    if asked.assigned_at is not None and asked.exposed_at is not None:
+        refuse_early(table, asked.assigned_at, asked.exposed_at, notes)
     arm, found = _arms(table, asked, labels)
     dropped = dict(facts.get("dropped", {}))
     unit, kept = _one_row_each(table, asked, arm, notes, dropped)
@@ -91,6 +94,7 @@ def read_trial(
 def refuse_roles(asked: Asked) -> None:
     """One column cannot be a feature and something that comes after treatment."""
     roles = {asked.outcome: "the outcome", asked.treatment: "the treatment", asked.assigned_at: "assigned_at="}
+    roles |= {asked.exposed_at: "exposed_at=, which comes after assignment"}
     roles |= {asked.cluster: "cluster=", asked.unit: "unit=", asked.redeemed: "redeemed=, known only after treatment"}
     if asked.received in roles and asked.received is not None:
         raise InputError(
@@ -104,6 +108,10 @@ def refuse_roles(asked: Asked) -> None:
             raise InputError(
                 f"features names {column!r}, which is {roles[column]}", column=column, remedy="leave it out of features"
             )
+    if asked.exposed_at is not None and asked.assigned_at is None:
+        raise InputError(
+            "exposed_at= was given without assigned_at=", remedy="name the column of the time of assignment"
+        )
     if asked.outcome == asked.treatment:
         raise InputError(f"outcome and treatment are both {asked.outcome!r}", remedy="name two columns")
     if asked.redeemed in (asked.outcome, asked.treatment, *columns_of(asked.cost)):

@@ -31,6 +31,7 @@ class Asked:
     received : str or None
     redeemed : str or None
     rule : {"raise", "first", "drop"}
+    exposed_at : str or None
     """
 
     outcome: str
@@ -48,6 +49,7 @@ class Asked:
     received: str | None = None
     redeemed: str | None = None
     rule: str = "raise"
+    exposed_at: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

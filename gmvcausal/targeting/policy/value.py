@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FEW = 30
+# Share of the users whose part of a doubly robust value may rest on predictions, because none got the arm of the plan.
+_ON_TRUST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,6 +253,13 @@ def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) ->
         for sign, a in ((1, code // arms), (-1, code % arms)):
             in_arm = here & (held.arm == a)
             count, total = int(in_arm.sum()), float(weight[in_arm].sum())
+            if not count and held.mu is not None and share <= _ON_TRUST:
+                notes.append(
+                    f"nobody of {int(here.sum()):,} users to whom the policy gives arm {int(code // arms)} in place of "
+                    f"{int(code % arms)} was drawn into arm {int(a)}: there is no value by weights, and their part of "
+                    f"the value is the model's"
+                )
+                return np.full(n, np.nan), notes
             if not count:
                 raise DesignError(
                     f"of {int(here.sum()):,} users to whom the policy gives arm {int(code // arms)} in place of "
