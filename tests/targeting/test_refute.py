@@ -1,0 +1,142 @@
+"""Refuters: what is dealt anew keeps its design, fabricated runs are judged by hand, clean data pass."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.targeting.referee import refute as rooms
+
+RNG = np.random.default_rng(4)
+N = 400
+USERS = pd.DataFrame({"age": RNG.normal(size=N), "tier": RNG.integers(0, 3, N)})
+USERS["coupon"] = (RNG.random(N) < 1 / (1 + np.exp(-0.7 * USERS["age"]))).astype(int)
+USERS["gmv"] = 10 + USERS["age"] + USERS["tier"] + 2 * USERS["coupon"] + RNG.normal(size=N)
+CALL: dict[str, Any] = {"treatment": "coupon", "features": ["age", "tier"], "learner": "t", "folds": 2}
+MODEL = gc.uplift(USERS, **CALL)
+FOUND = MODEL.refute(draws=5)
+
+
+def test_clean_data_pass() -> None:
+    assert FOUND.audit.credible and {c.name for c in FOUND.audit} == set(rooms.NAMES)
+    frame = FOUND.to_frame().set_index("refuter")
+    assert (frame["estimate"] == MODEL.estimate).all() and (frame["std_error"] == MODEL.std_error).all()
+    assert abs(frame.loc["placebo_treatment", "new_effect"]) < MODEL.std_error
+    assert abs(frame.loc["data_subset", "new_effect"] - MODEL.estimate) < MODEL.std_error
+    assert 0.3 < frame.loc["bootstrap", "spread"] / MODEL.std_error < 3
+    assert "no refuter sees that" in " ".join(FOUND.summary().split())
+    FOUND.plot()
+
+
+def test_the_same_seed_in_any_order_of_rows() -> None:
+    state = np.random.get_state()[1].copy()  # noqa: NPY002  # the global state is what must not change
+    again = gc.uplift(USERS.sample(frac=1, random_state=1), **CALL).refute(draws=5)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002  # as above
+    for name in rooms.NAMES:
+        np.testing.assert_array_equal(again.runs[name], FOUND.runs[name])
+
+
+def _rows(arm: Any, cluster: Any = None, propensity: Any = None) -> Any:
+    n = len(arm)
+    return rooms._Rows(
+        np.zeros((n, 1), np.float32), np.arange(n, dtype=float), np.asarray(arm), propensity, cluster, np.arange(n) % 2
+    )
+
+
+def test_what_is_dealt_anew_keeps_its_design() -> None:
+    rng = np.random.default_rng(0)
+    arm = np.repeat([0, 1, 2], [50, 30, 20])
+    shuffled = rooms._placebo(_rows(arm), 3, rng)
+    assert np.bincount(shuffled.arm).tolist() == [50, 30, 20] and (shuffled.arm != arm).any()
+    e = np.tile([0.7, 0.2, 0.1], (100_000, 1))
+    drawn = rooms._placebo(_rows(np.zeros(100_000, int), propensity=e), 3, rng)
+    np.testing.assert_allclose(np.bincount(drawn.arm) / 1e5, [0.7, 0.2, 0.1], atol=0.005)
+    cluster = np.repeat(np.arange(20), 5)
+    whole = rooms._placebo(_rows(cluster % 2, cluster), 2, rng).arm.reshape(20, 5)
+    assert (whole == whole[:, :1]).all() and whole[:, 0].sum() == 10
+    crossed = rng.integers(0, 2, 100)
+    inside = rooms._placebo(_rows(crossed, cluster), 2, rng).arm
+    assert (np.bincount(cluster, inside) == np.bincount(cluster, crossed)).all() and (inside != crossed).any()
+    part = rooms._part(_rows(arm), 0.8, rng)
+    assert np.bincount(arm[part]).tolist() == [40, 24, 16]
+    kept = rooms._part(_rows(cluster % 2, cluster), 0.8, rng)
+    assert len(kept) == 80 and len(np.unique(cluster[kept])) == 16
+    again = rooms._again(_rows(arm), rng)
+    assert np.bincount(arm[again]).tolist() == [50, 30, 20] and len(np.unique(again)) < 90
+    copies = rooms._again(_rows(cluster % 2, cluster), rng)
+    _, counts = np.unique(copies, return_counts=True)
+    assert (np.bincount(cluster[copies], minlength=20) % 5 == 0).all() and counts.max() > 1
+    taken = _rows(cluster % 2, cluster).take(copies)
+    assert taken.cluster.max() + 1 == len(np.unique(cluster[copies]))
+
+
+def test_fabricated_runs_are_judged_by_hand() -> None:
+    base = (np.array([2.0]), np.array([0.5]))
+    still = {name: np.full((10, 1), 2.0) for name in rooms.NAMES}
+    even = np.array([1.0, -1.0] * 5)[:, None]  # t statistics of mean 0 and mean square 1
+    checks = {c.name: c for c in rooms._checks(("a",), base, {**still, "bootstrap": 2 + even / 2}, even)}
+    assert {c.status for c in checks.values()} == {"passed"}
+    assert checks["placebo_treatment"].value == pytest.approx(2 * 0.4405, abs=1e-3)  # of chi-square 10 on 10
+    loud = {c.name: c for c in rooms._checks(("a",), base, still, 2 * even)}
+    assert loud["placebo_treatment"].status == "failed"  # chi-square 40 on 10: p = 1.7e-5
+    tilted = {c.name: c for c in rooms._checks(("a",), base, still, np.ones((10, 1)))}
+    assert tilted["placebo_treatment"].status == "warned"  # z = 3.16, p = .0016, twice
+    moved = {c.name: c for c in rooms._checks(("a",), base, {**still, "data_subset": np.full((10, 1), 2.4)}, even)}
+    assert moved["data_subset"].status == "warned" and moved["data_subset"].value == pytest.approx(0.8)
+    far = {
+        c.name: c for c in rooms._checks(("a",), base, {**still, "random_common_cause": np.full((10, 1), 3.0)}, even)
+    }
+    assert far["random_common_cause"].status == "failed"
+    wide = {c.name: c for c in rooms._checks(("a",), base, {**still, "bootstrap": 2 + 2 * even}, even)}
+    assert wide["bootstrap"].status == "failed"
+    assert wide["bootstrap"].value == pytest.approx(4 * math.sqrt(10 / 9) * math.sqrt(9 / 21.666), rel=1e-4)
+
+
+def test_a_standard_error_that_is_too_small_is_caught_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by rows that are taken for independent and are not: t statistics of false arms are too large."""
+    right = rooms.averages
+    monkeypatch.setattr(rooms, "averages", lambda *a, **k: (f := right(*a, **k))._replace(cov=f.cov / 25))
+    assert MODEL.refute(draws=5).audit["placebo_treatment"].status == "failed"
+
+
+def test_refused(tmp_path: Path) -> None:
+    with pytest.raises(gc.InputError, match="draws must be a whole number from 5"):
+        MODEL.refute(draws=2)
+    with pytest.raises(gc.InputError, match="seed must be"):
+        MODEL.refute(seed=-1)
+    with pytest.raises(gc.DesignError, match="without features"):
+        gc.uplift(USERS, treatment="coupon").refute()
+    with pytest.raises(gc.DesignError, match="no standard error"):
+        gc.uplift(USERS.assign(room=np.arange(N) % 4), **CALL, cluster="room").refute()
+    with pytest.raises(gc.InputError, match="arm is 'ten'"):
+        FOUND.plot("ten")
+    MODEL.save(tmp_path / "m.uplift")
+    for ask in ("refute", "sensitivity"):
+        with pytest.raises(gc.InputError, match="not in the file"):
+            getattr(gc.load_uplift(tmp_path / "m.uplift"), ask)()
+
+
+def test_more_rows_than_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "MOST", 200)
+    found = MODEL.refute(draws=5)
+    assert (found.rows, found.of) == (200, N) and f"200 of {N} rows" in found.summary()
+    assert found.estimate[0] != MODEL.estimate
+
+
+def test_the_page_has_these_thresholds() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/estimators/hidden-confounding.md").read_text(encoding="utf-8")
+    table = text.split("\n## Refuters\n", 1)[1].split("\n## ", 1)[0]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")]
+    moved, placebo, spread = ([f"{v:g}" for v in pair] for pair in (rooms.MOVED, rooms.PLACEBO, rooms.SPREAD))
+    assert {c[0].strip("`"): (c[2], c[3]) for c in cells} == {
+        "placebo_treatment": (f"< {placebo[0]}", f"< {placebo[1]}"),
+        "random_common_cause": (f"> {moved[0]}", f"> {moved[1]}"),
+        "data_subset": (f"> {moved[0]}", f"> {moved[1]}"),
+        "bootstrap": (f"> {moved[0]}; spread > {spread[0]}", f"> {moved[1]}; spread > {spread[1]}"),
+    }
