@@ -20,7 +20,14 @@ USERS["push"] = RNG.permutation(np.arange(N) % 2)
 REACHABLE = RNG.random(N) < 0.3 + 0.15 * USERS["tier"]
 USERS["seen"] = (USERS["push"] * REACHABLE).astype(int)
 USERS["gmv"] = 10 + 4 * USERS["tier"] + 6 * REACHABLE + 5 * USERS["seen"] + RNG.normal(size=N) * 4
-CALL: dict[str, Any] = {"treatment": "push", "features": ["tier", "city"], "propensity": 0.5, "received": "seen"}
+CALL: dict[str, Any] = {
+    "treatment": "push",
+    "features": ["tier", "city"],
+    "propensity": 0.5,
+    "received": "seen",
+    "learner": "t",
+    "folds": 2,
+}
 LATE = "1 among compliers"
 
 
