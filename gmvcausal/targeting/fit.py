@@ -152,7 +152,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     bins = Bins(t.x, t.features.categorical, seed, threads)
     e, chances, kind, mu, outcomes = learn_nuisances(bins, fold, t.y, t.arm, t.arms, t.propensity, notes)
     receipt = None if t.received is None else fit_receipt(bins, fold, t.received, t.arm, t.arms)
-    task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads)
+    task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads, t.cluster)
     name, model, said = learn(task, learner)
     notes += said
     own = model.own(task)

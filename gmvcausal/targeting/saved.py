@@ -23,6 +23,7 @@ from gmvcausal.targeting.chances import Chances
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.learners.forest import Forest
 from gmvcausal.targeting.learners.plug_in import Difference, Single
 from gmvcausal.targeting.learners.pseudo import OneStage
 from gmvcausal.targeting.nuisance import Outcome
@@ -33,7 +34,7 @@ from gmvcausal.targeting.result import Extra, Uplift
 _MEMBER, _DIGEST = "uplift.json", "sha256"
 _FORMAT = "gmvcausal uplift 1"
 _LARGEST = 4 * 2**30
-_MODELS: dict[str, Any] = {"Difference": Difference, "OneStage": OneStage, "Single": Single}
+_MODELS: dict[str, Any] = {"Difference": Difference, "Forest": Forest, "OneStage": OneStage, "Single": Single}
 
 
 def save(m: Uplift, path: str | os.PathLike[str]) -> None:

@@ -163,22 +163,6 @@ def test_no_drift_in_a_plain_randomised_trial(known: bool) -> None:
     assert 0.6 < gap.std() / error.mean() < 1.4
 
 
-def test_causal_forest_has_intervals_and_no_other_learner() -> None:
-    frame = plain(800, 5)
-    m = gc.uplift(frame, **CALL, learner="causal_forest")
-    with pytest.warns(gc.GmvCausalWarning, match="rough"):
-        found = m.predict_interval(frame, level=0.9)
-    assert found.shape == (800, 1, 2)
-    said = m.predict(frame)[:, 0]
-    assert ((found[:, 0, 0] < said) & (said < found[:, 0, 1])).all()
-    with pytest.warns(gc.GmvCausalWarning, match="rough"):
-        wider = m.predict_interval(frame, level=0.99)
-    assert (np.diff(wider) > np.diff(found)).all()
-    assert np.corrcoef(m.effects[:, 0], frame["cate"])[0, 1] > 0.4
-    with pytest.raises(gc.InputError, match=r"takes no gaps.*impute='median'"):
-        gc.uplift(frame.assign(a=frame["a"].where(frame["a"] < 1)), **CALL, learner="causal_forest")
-
-
 def test_methods_on_data_kept_apart(data_dir: Path) -> None:
     """Womens e-mail on visits: half learns, the other half holds the ranking and a plan against what happened."""
     frame = pd.read_csv(data_dir / "hillstrom.csv")

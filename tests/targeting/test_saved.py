@@ -41,7 +41,7 @@ GIVEN = {0: 1 / 3, 1: 1 / 3, 2: 1 / 3}
 @pytest.mark.parametrize(
     ("learner", "propensity"),
     # Estimated chances have a part in how these two are stored alone.
-    [*((name, GIVEN) for name in ("s", "t", "x", "dr", "hurdle")), ("dr", None), ("hurdle", None)],
+    [*((name, GIVEN) for name in ("s", "t", "x", "dr", "hurdle", "causal_forest")), ("dr", None), ("hurdle", None)],
 )
 def test_round_trip(tmp_path: Path, learner: str, propensity: Any) -> None:
     m = gc.uplift(USERS, **CALL, learner=learner, propensity=propensity)
@@ -119,12 +119,3 @@ def test_no_file_and_no_path(tmp_path: Path) -> None:
         gc.load_uplift(tmp_path / "none")
     with pytest.raises(gc.InputError, match="path must name a file"):
         gc.load_uplift(5)  # type: ignore[arg-type]
-
-
-def test_a_forest_is_not_stored(tmp_path: Path) -> None:
-    frame = USERS.assign(age=USERS["age"].fillna(0), on=(USERS["on"] > 0) * 1)
-    call = {**CALL, "cost": 0}
-    m = gc.uplift(frame, **call, learner="causal_forest")
-    with pytest.raises(gc.DesignError, match="pickled code"):
-        m.save(tmp_path / "m")
-    assert not (tmp_path / "m").exists()

@@ -1,115 +1,103 @@
-"""The causal forest of econml, on our own residuals: honest intervals for single users."""
+"""A causal forest on residuals: effects of single users with intervals."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from gmvcausal.errors import DesignError, InputError
 from gmvcausal.targeting.boost import Matrix
+from gmvcausal.targeting.learners.grown import BAG, Grown, grow, holds
+from gmvcausal.targeting.learners.pseudo import winsorised
 from gmvcausal.targeting.learners.task import Task
 
 FloatArray = NDArray[np.float64]
-
-TREES = 500
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """A generalised random forest (Athey, Tibshirani and Wager 2019).
+    """A generalised random forest (Athey, Tibshirani and Wager 2019) for each arm against the control.
 
     Attributes
     ----------
-    forest : econml.grf.CausalForest
-    levels : tuple of (int, int)
-        Position and number of levels of each category, which becomes 0/1 columns.
+    arms : tuple of Grown
     """
 
-    forest: Any
-    levels: tuple[tuple[int, int], ...]
+    arms: tuple[Grown, ...]
     honest = True
     centred = False
 
     def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
         """Effects of rows that were not learned from, shape (n, k)."""
-        with _quiet():
-            return _columns(self.forest.predict(_dense(x, self.levels)))
+        return np.column_stack([arm.effects(x, threads) for arm in self.arms])
 
-    def interval(self, x: Matrix, alpha: float) -> FloatArray:
+    def interval(self, x: Matrix, alpha: float, threads: int = 1) -> FloatArray:
         """Lower and upper limits by the bootstrap of little bags, shape (n, k, 2)."""
-        with _quiet():
-            low, high = self.forest.predict_interval(_dense(x, self.levels), alpha=alpha)
-        return np.stack([_columns(low), _columns(high)], axis=2)
+        wide = float(ndtri(1 - alpha / 2))
+        said = [arm.said(x, threads) for arm in self.arms]
+        return np.stack(
+            [np.stack([s.effect - wide * s.error, s.effect + wide * s.error], axis=1) for s in said], axis=1
+        )
 
     def own(self, task: Task) -> FloatArray:
-        """Effects of the rows themselves by the trees that have not seen them, shape (n, k)."""
-        with _quiet():
-            return _columns(self.forest.oob_predict(_dense(task.bins.x, self.levels)))
+        """Effects of the rows themselves by the bags that do not hold them, shape (n, k)."""
+        out = np.empty((len(task.y), len(self.arms)))
+        for a, arm in enumerate(self.arms, start=1):
+            rows = _rows(task, a)
+            seen = np.zeros((len(arm.first) // BAG, len(task.y)), dtype=bool)
+            seen[:, rows] = holds(_units(task, rows), len(rows), task.seed)
+            out[:, a - 1] = arm.effects(task.bins.x, task.threads, seen)
+        return out
 
     def to_dict(self) -> dict[str, Any]:
-        """A forest is not stored."""
-        raise DesignError(
-            "a causal forest cannot be stored without pickled code, which is not loaded here",
-            remedy="store m.predict(data), or save a learner of boosted trees",
-        )
+        """Text and numbers for a file."""
+        return {"arms": [arm.to_dict() for arm in self.arms]}
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Forest:
+        """What `to_dict` made."""
+        return cls(tuple(Grown.from_dict(arm) for arm in found["arms"]))
 
 
 def fit_forest(task: Task) -> Forest:
-    """Regress residuals on residuals in a forest whose trees choose splits on one half and effects on the other.
+    """Regress residuals on residuals in trees whose splits and effects come of different rows, arm by arm.
 
-    Raises
-    ------
-    InputError
-        Gaps in features, which the forest does not take.
+    A tree that learns ``rest / got`` with weights ``got`` squared takes the splits between whose sides the local
+    effects ``sum(got rest) / sum(got got)`` differ most. Only what chooses splits is winsorised, so that no single
+    amount decides them; leaves are filled with the amounts as they are.
     """
-    from econml.grf import CausalForest
-
-    gaps = np.isnan(task.bins.x)
-    if gaps.any():
-        at = int(np.argmax(gaps.any(axis=0)))
-        raise InputError(
-            "the causal forest takes no gaps",
-            column=task.names[at],
-            count=int(gaps[:, at].sum()),
-            remedy="pass impute='median', or another learner: boosted trees take gaps as they are",
+    arms = []
+    for a in range(1, task.arms):
+        rows = _rows(task, a)
+        e = task.e[rows, a] / (task.e[rows, a] + task.e[rows, 0])
+        got = (task.arm[rows] == a) - e
+        rest = task.y[rows] - e * task.mu[rows, a] - (1 - e) * task.mu[rows, 0]
+        label = winsorised(rest / got, task.live)
+        arms.append(
+            grow(task.bins, rows, got, rest, label, _units(task, rows), least(len(rows)), task.seed, task.threads)
         )
-    levels = tuple(
-        (j, int(task.bins.x[:, j].max()) + 1) for j in task.bins.categorical
-    )  # fmt: skip
-    got = np.eye(task.arms)[task.arm][:, 1:] - task.e[:, 1:]
-    rest = task.y - (task.e * task.mu).sum(axis=1)
-    forest = CausalForest(
-        n_estimators=TREES, min_samples_leaf=max(5, len(task.y) // 2000), max_samples=0.45, honest=True, inference=True,
-        random_state=task.seed, n_jobs=task.threads,
-    )  # fmt: skip
-    with _quiet():
-        forest.fit(_dense(task.bins.x, levels), got, rest)
-    return Forest(forest, levels)
+    return Forest(tuple(arms))
 
 
-def _dense(x: Matrix, levels: tuple[tuple[int, int], ...]) -> FloatArray:
-    """Categories as 0/1 columns; a level never seen is none of them. Gaps of numbers are the middle."""
-    of = dict(levels)
-    parts = []
-    for j in range(x.shape[1]):
-        column = np.asarray(x[:, j], dtype=np.float64)
-        if j in of:
-            parts.append((column[:, None] == np.arange(of[j])).astype(float))
-        else:
-            parts.append(np.nan_to_num(column)[:, None])
-    return np.hstack(parts)
+def least(n: int) -> int:
+    """Rows of a leaf: few, since what a leaf averages over is bias to the interval of a single user.
+
+    Examples
+    --------
+    >>> [least(n) for n in (1_000, 20_000, 200_000)]
+    [5, 10, 32]
+    """
+    return max(5, round(np.sqrt(n / 200)))
 
 
-def _columns(found: Any) -> FloatArray:
-    out = np.asarray(found, dtype=np.float64)
-    return out.reshape(len(out), -1)
+def _rows(task: Task, a: int) -> IntArray:
+    return np.flatnonzero((task.arm == a) | (task.arm == 0))
 
 
-def _quiet() -> warnings.catch_warnings:
-    """Warnings of what econml is built on say nothing of the user's data."""
-    caught = warnings.catch_warnings(action="ignore", category=FutureWarning)
-    return caught
+def _units(task: Task, rows: IntArray) -> IntArray | None:
+    """What was assigned together, as dense codes of these rows."""
+    return None if task.cluster is None else np.unique(task.cluster[rows], return_inverse=True)[1]

@@ -33,6 +33,8 @@ class Task:
     names : tuple of str
         Of the features.
     seed, threads : int
+    cluster : ndarray, shape (n,), or None
+        Dense codes of what was assigned together.
     """
 
     bins: Bins
@@ -46,6 +48,7 @@ class Task:
     names: tuple[str, ...]
     seed: int = 0
     threads: int = 1
+    cluster: IntArray | None = None
 
     @property
     def arms(self) -> int:
