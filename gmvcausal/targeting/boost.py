@@ -188,6 +188,28 @@ class Bins:
             part = self._all.subset(rows, params=self._params).construct()
         return part
 
+    def tree(self, rows: IntArray, target: FloatArray, weight: FloatArray, least: int, seed: int) -> str:
+        """The text of one tree as deep as `least` rows in a leaf allow, for a forest."""
+        middle, spread = _scale(target, weight, linked=False)
+        part = self._part(rows)
+        part.set_label((target - middle) / (spread if spread > 0 else 1.0))
+        part.set_weight(weight * (len(weight) / weight.sum()))
+        p = self.x.shape[1]
+        params = {
+            **self._params,
+            "objective": "regression",
+            "learning_rate": 1.0,
+            "num_leaves": max(2, len(rows) // least),
+            "min_data_in_leaf": least,
+            "min_data_per_group": least,
+            "min_sum_hessian_in_leaf": 1e-3,
+            "feature_fraction_bynode": min(1.0, (np.sqrt(p) + 20) / p),  # so many features as grf tries
+            "feature_fraction_seed": seed,
+        }
+        booster = lightgbm().Booster(params, part)
+        booster.update()
+        return str(booster.model_to_string())
+
 
 def _give_back(rows: int) -> None:
     """Return freed memory to the system, where the C library keeps it unless it is told (glibc).
@@ -215,37 +237,6 @@ def _said(booster: Any, part: Any, objective: str) -> FloatArray:
         said = np.clip(said, 1e-15, 1 - 1e-15)
         return np.asarray(np.log(said) - np.log1p(-said))
     return np.log(said) if objective == "gamma" else said
-
-    def tree(self, rows: IntArray, target: FloatArray, weight: FloatArray, least: int, seed: int) -> str:
-        """The text of one tree as deep as `least` rows in a leaf allow, for a forest."""
-        middle, spread = _scale(target, weight, linked=False)
-        part = self._part(rows)
-        part.set_label((target - middle) / (spread if spread > 0 else 1.0))
-        part.set_weight(weight * (len(weight) / weight.sum()))
-        p = self.x.shape[1]
-        params = {
-            **self._params,
-            "objective": "regression",
-            "learning_rate": 1.0,
-            "num_leaves": max(2, len(rows) // least),
-            "min_data_in_leaf": least,
-            "min_data_per_group": least,
-            "min_sum_hessian_in_leaf": 1e-3,
-            "feature_fraction_bynode": min(1.0, (np.sqrt(p) + 20) / p),  # so many features as grf tries
-            "feature_fraction_seed": seed,
-        }
-        booster = lightgbm().Booster(params, part)
-        booster.update()
-        return str(booster.model_to_string())
-
-    def _part(self, rows: IntArray) -> Any:
-        """The binned rows: ``subset`` of one, then the others, since it makes a list of Python's numbers of them."""
-        part = self._all.subset([0], params=self._params)
-        part.used_indices = np.ascontiguousarray(rows, dtype=np.int32)
-        part.construct()
-        if part.num_data() != len(rows):
-            part = self._all.subset(rows, params=self._params).construct()
-        return part
 
 
 def _scale(target: FloatArray, weight: FloatArray | None, linked: bool) -> tuple[float, float]:

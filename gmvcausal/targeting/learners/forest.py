@@ -91,7 +91,7 @@ def least(n: int) -> int:
     >>> [least(n) for n in (1_000, 20_000, 200_000)]
     [5, 10, 32]
     """
-    return max(5, round(np.sqrt(n / 200)))
+    return max(5, round(float(np.sqrt(n / 200))))
 
 
 def _rows(task: Task, a: int) -> IntArray:
