@@ -24,7 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 GATES = (
     *("runs", "coverage", "se", "size", "power", "interval", "band"),
     *("seen_failing", "refused_valid", "refused_violation", "fires"),
-    *("misses", "tails", "flag", "at_most", "at_least"),
+    *("misses", "tails", "flag", "at_most", "at_least", "bias"),
 )
 # Fields that came later: left out of the spec where they say nothing, so that what was kept before stays valid.
 _LATER: dict[str, Any] = {"term": "", "relative": False, "most": None, "least": None}
@@ -163,8 +163,9 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it, because its world is drawn as what the verb sees, without logs."""
-        return self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
+        """Whether a section of its own shows it: of worlds drawn without logs, or of `uplift`."""
+        drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
+        return drawn or self.verb.startswith("gmvcausal.trust.asks_uplift:")
 
     @property
     def file(self) -> str:

@@ -236,6 +236,7 @@ _GATES: dict[str, Callable[[Cell, Mapping[str, Any]], Found]] = {
     "flag": gates_ab.flag,
     "at_most": gates_ab.rejections,
     "at_least": _covered,
+    "bias": gates_ab.bias,
 }
 
 

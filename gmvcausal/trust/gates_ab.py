@@ -1,4 +1,4 @@
-"""Gates of randomised tests on heavy-tailed data: misses, each tail, and whether the audit's flag tells who fails."""
+"""Gates of randomised tests: misses, each tail, whether the audit's flag tells who fails, and bias."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gmvcausal.trust.cells import Cell
 
 MISS_BOUNDS = (0.04, 0.06)
 MOST_IN_A_TAIL = 0.035
+MOST_BIAS = 0.10  # of a standard error
 # The flag is to be up where intervals fail, and down where they are sound.
 LEAST_FLAGGED, MOST_FLAGGED = 0.90, 0.10
 
@@ -64,3 +65,11 @@ def rejections(cell: Cell, s: Mapping[str, Any]) -> Found:
     words = f"with no effect, at most {percent(cell.most)} may be rejected at 5 %; {percent(value)} were"
     words += f" (Monte Carlo error {percent(error)})"
     return at_most(cell.most, s, value, error, words)
+
+
+def bias(cell: Cell, s: Mapping[str, Any]) -> Found:
+    """How far the mean of the estimates lies from the truth, in standard errors of one estimate."""
+    value, error = abs(s["bias"]) / s["mean_se"], s["bias_mc"] / s["mean_se"]
+    words = f"estimates may lie {percent(MOST_BIAS)} of a standard error from the truth on average; they do"
+    words += f" {percent(value)} (Monte Carlo error {percent(error)})"
+    return at_most(MOST_BIAS, s, value, error, words)

@@ -1,8 +1,9 @@
 """The plans: which estimators are asked in which worlds, and what is expected of them.
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
-randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs. The quick
-plan asks the same kinds of questions of the worlds in which a mistake shows first, 100 times each.
+randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
+have trials of `uplift` (`plans_uplift`). The quick plan asks the same kinds of questions of the worlds in which a
+mistake shows first, 100 times each (`uplift`, which learns in every run, 30 times).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab, plans_did
+from gmvcausal.trust import plans_ab, plans_did, plans_uplift
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -224,18 +225,18 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
-    cells += [*plans_did.roll_outs(), *plans_ab.tests()]
+    cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials()]
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
     first = [c for c in cells if (c.id in plans_did.QUICK if c.id in further else _first(c))]
-    return tuple(replace(cell, reps=QUICK) for cell in first)
+    return tuple(replace(cell, reps=plans_uplift.FEW if cell.id in plans_uplift.QUICK else QUICK) for cell in first)
 
 
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell; those of `plans_did` are named there."""
     if cell.verb != "did":
-        return cell.id in plans_ab.QUICK
+        return cell.id in plans_ab.QUICK or cell.id in plans_uplift.QUICK
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

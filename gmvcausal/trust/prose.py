@@ -5,9 +5,10 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. Two kinds of questions are drawn without logs and have sections of their own: [further
-roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests), and [randomised tests of millions of
-users](#ab-tests-heavy-tails-clusters-many-looks). This page shows what came out, failures included. It was made from
+held against the truth. Three kinds of questions have sections of their own: [further
+roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests) and [randomised tests of millions of
+users](#ab-tests-heavy-tails-clusters-many-looks), which are drawn without logs, and
+[uplift](#uplift-averages-rankings-plans). This page shows what came out, failures included. It was made from
 {source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}
@@ -138,6 +139,8 @@ on each side ("tails"). The flag is to be up in 90 % of the runs of plain rows t
 those of the others ("flag"); where the misses lie within three Monte Carlo errors of 6 %, either is let pass, as
 undecided. "at_most" is a bound of the cell's own on what is found without an effect,
 "at_least" one on how often its intervals hold the truth, where they allow for more than happens.
+
+For uplift the mean of the estimates may lie 10 % of a standard error from the truth ("bias").
 
 `gmvcausal trust --quick` asks a part of the questions in under three minutes.
 """

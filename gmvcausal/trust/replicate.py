@@ -135,6 +135,8 @@ def _ask(cell: Cell, market: Any, tables: dict[str, Any], answers: dict[str, Any
             result = verb(_table(cell, market, tables), **call)
             answers[cell.question] = result, result.to_frame()
         result, frame = answers[cell.question]
+        # What was learned is judged by what is true of it, which the answer alone can say.
+        truth = getattr(result, "truths", {}).get(cell.term, truth)
         return _read_row(result, frame, cell, truth)
     except GmvCausalError as error:
         return Record(truth, error=f"{type(error).__name__}: {error.rule}")

@@ -19,12 +19,13 @@ from gmvcausal.trust.cells import Cell
 from gmvcausal.trust.records import Columns, from_json, record_from_json, record_to_json, to_json
 from gmvcausal.trust.replicate import Record
 
-_PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb")
+_PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb", "lightgbm")
 # Numbers flow through these; pages, figures and the command line cannot change them.
 _ROOMS = (
     *("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "abtest", "simulate"),
+    "targeting",
     *("trust/replicate.py", "trust/trials.py", "trust/roll_outs.py", "trust/asks.py"),
-    *("trust/panels.py", "trust/shops.py"),
+    *("trust/panels.py", "trust/shops.py", "trust/coupons.py", "trust/asks_uplift.py"),
 )
 
 

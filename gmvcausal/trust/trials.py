@@ -45,7 +45,8 @@ class Trial:
         return self.data
 
 
-def _trial(data: Any, truth: dict[str, float], call: dict[str, Any]) -> Trial:
+def trial(data: Any, truth: dict[str, float], call: dict[str, Any]) -> Trial:
+    """The test with its truth by row of the answer; the first row is the headline."""
     terms = tuple(Term(name, name, "", value) for name, value in truth.items())
     return Trial(data, Truth(terms, terms[0].term), SimpleNamespace(call=call))
 
@@ -75,7 +76,7 @@ def two_part(*, n: int | None, seed: int, sigma: float = 2.0, split: str = "50/5
     data = sparse((0, 1), 0, sizes, arm, {"gmv": gmv})
     shares = {0: float(sizes[0] / sizes.sum()), 1: float(sizes[1] / sizes.sum())}
     call = {"metrics": ["gmv"], "expected_ratio": shares}
-    return _trial(data, {"gmv: relative": plain, "gmv capped: relative": capped}, call)
+    return trial(data, {"gmv: relative": plain, "gmv capped: relative": capped}, call)
 
 
 @cache
@@ -143,7 +144,7 @@ def rooms(
     level = between * rng.standard_normal(count)
     gmv = np.exp(level[room] + sigma * rng.standard_normal(len(room)))
     frame = pd.DataFrame({"room": room, "arm": treated[room].astype(int), "gmv": gmv})
-    return _trial(frame, {"gmv": 0.0}, {"metrics": ["gmv"], "cluster": "room"})
+    return trial(frame, {"gmv": 0.0}, {"metrics": ["gmv"], "cluster": "room"})
 
 
 def days(
@@ -185,7 +186,7 @@ def days(
         variance = (np.bincount(day, gmv * gmv, looks) - new * mean**2) / (new - 1)
         rows.append(pd.DataFrame({"look": np.arange(looks), "arm": arm, "n": new, "mean": mean, "variance": variance}))
     shares = {0: SPLITS[split] / (SPLITS[split] + 1), 1: 1 / (SPLITS[split] + 1)}
-    return _trial(pd.concat(rows), {"gmv": 0.0}, {"arm": "arm", "expected_ratio": shares})
+    return trial(pd.concat(rows), {"gmv": 0.0}, {"arm": "arm", "expected_ratio": shares})
 
 
 class LooksAnswer:

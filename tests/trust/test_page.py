@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page, plans_ab, plans_did
+from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_uplift
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -93,7 +93,7 @@ def scored(plan: tuple[Cell, ...]) -> trust.Report:
 def test_the_plan_of_a_report_is_named() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 40 to 4,000 replicates each"
-    assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 100 replicates each"
+    assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 30 to 100 replicates each"
     assert page._source(scored(quick[1:])).startswith("a part of a plan")
 
 
@@ -140,6 +140,7 @@ def test_the_plan() -> None:
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     further = {cell.id for cell in plans_did.roll_outs()}
+    further |= {cell.id for cell in plans_uplift.trials()}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
