@@ -22,7 +22,7 @@ from gmvcausal.trust.markdown import (
     with_error,
 )
 from gmvcausal.trust.page_ab import verdict
-from gmvcausal.trust.plans_uplift import MOST_FOUND, SIGMAS
+from gmvcausal.trust.plans_uplift import LEAST_ROOMS, MOST_FOUND, SIGMAS
 from gmvcausal.trust.report import CellResult, Report
 
 _HOLDS: tuple[Column, ...] = (
@@ -52,7 +52,7 @@ def section(report: Report) -> str:
         (("uplift/equal/",), prose.EQUAL.format(most=percent(MOST_FOUND, 0), least=percent(1 - MOST_FOUND, 0)), _FOUND),
         (("uplift/bias/",), prose.BIAS.format(most=percent(MOST_BIAS, 0)), _BIAS),
         (("uplift/D1",), prose.TARGETED, (*_HOLDS, ("flagged", _flagged), _REFUSED, _END)),
-        (("uplift/rooms/",), prose.ROOMS, (*_HOLDS, _REFUSED, _END)),
+        (("uplift/rooms/",), prose.ROOMS.format(least=percent(LEAST_ROOMS, 0)), (*_HOLDS, _REFUSED, _END)),
     ):
         rows = [r for r in known if r.cell.id.startswith(start)]
         if rows:

@@ -18,7 +18,7 @@ PLAN = ("value", "value_weighted", "roi")
 # Whose truth is zero where all effects are equal.
 ZERO = ("qini", "autoc", "qini_robust", "autoc_robust", "slope")
 OFTEN, SOME, BIAS, FEW = 500, 200, 2_000, 30
-MOST_FOUND = 0.07
+MOST_FOUND, LEAST_ROOMS = 0.07, 0.94
 _VALID = ("runs", "coverage", "interval", "refused_valid")
 
 
@@ -132,7 +132,9 @@ def markets() -> Iterator[Cell]:
         **common,
     )
     for n, call in ((20, QUICKLY), (40, {})):
-        yield Cell(f"uplift/rooms/{n}", ROOMS, **{**common, "n": n}, call=call, term="ate", gates=_VALID)
+        asked = {**common, "n": n, "call": call, "term": "ate"}
+        gates = ("runs", "at_least", "interval", "refused_valid")
+        yield Cell(f"uplift/rooms/{n}", ROOMS, **asked, gates=gates, least=LEAST_ROOMS)
 
 
 # What the quick plan asks, in worlds that take least.

@@ -9,14 +9,16 @@ trained nothing, and **the truth is that of the very ranking and plan that were 
 worth among 50,000 users of the same population, by the true effects. So an interval is held to its word whether or not
 the ranking is any good.
 
-Four features; one of five users buys or fewer; what a buyer spends is lognormal, so that GMV has a skewness of
-{skewness}. A coupon brings the young to buy; the highest tier, who buy anyway, use it on what they would have bought,
-and some of them lose.
+Four features. One user of eight buys anything, and what a buyer spends is lognormal: GMV has a skewness of {skewness}.
+A coupon brings the young to buy; the highest tier, who buy anyway, use it on what they would have bought, and some of
+them lose.
 
 Rows: `ate` the average effect by AIPW on the users who train the model; `qini`, `auuc`, `autoc` (RATE) by differences
 of means, `_robust` by doubly robust scores; `top` the effect in the highest tenth of the scores; `slope` of the doubly
 robust scores on the predictions; `value` of a plan that may spend 30 % of what a coupon for everyone would cost
-(net, per user, doubly robust; `value_weighted` by inverse propensity weights), and its `roi`.
+(net, per user, doubly robust; `value_weighted` by inverse propensity weights), and its `roi`. With tails so heavy the
+standard error of a run is large where its estimate lies far out: "SE/sd", which knows of means alone, then falls short
+of 1 while the interval holds.
 """
 BY_LOT = """\
 ### Users by lot, half of them treated
@@ -57,4 +59,6 @@ ROOMS = """\
 
 Rooms of unequal size, half of them treated by lot, each with a level of its own (sd .2) that multiplies what its users
 buy; `cluster="room"`. The 40 rooms are asked with every option as it comes.
+Intervals are to hold in at least {least} of runs: with so few rooms, which differ by chance more than by level, they are
+wider than they need to be.
 """

@@ -189,7 +189,7 @@ def test_the_section_of_the_page() -> None:
     assert not report.failed
     section = page_uplift.section(report)
     text = page_text(report)
-    assert section in text and "nan" not in section and "skewness of\n16 (σ = 1.05) and 38 (σ = 1.3)" in section
+    assert section in text and "nan" not in section and "skewness of 16 (σ = 1.05) and 38 (σ = 1.3)" in section
     for cell in cells:
         assert f"| `{cell.id}` |" in section
         assert cell.id not in text.partition("## Uplift")[0], "the other sections leave these cells out"
