@@ -59,6 +59,6 @@ ROOMS = """\
 
 Rooms of unequal size, half of them treated by lot, each with a level of its own (sd .2) that multiplies what its users
 buy; `cluster="room"`. The 40 rooms are asked with every option as it comes.
-Intervals are to hold in at least {least} of runs: with so few rooms, which differ by chance more than by level, they are
-wider than they need to be.
+Intervals are to hold in at least {least} of runs: with so few rooms, which differ by chance more than by level, they
+are wider than they need to be.
 """
