@@ -47,7 +47,7 @@ def section(report: Report) -> str:
         return ""
     parts = [prose.UPLIFT.format(skewness=_skewness())]
     for start, title, columns in (
-        (("uplift/skew", "uplift/auto/"), prose.BY_LOT, (*_HOLDS, _REFUSED, _END)),
+        (("uplift/skew",), prose.BY_LOT, (*_HOLDS, _REFUSED, _END)),
         (("uplift/10-90/",), prose.LOPSIDED, (*_HOLDS, ("flagged", _flagged), _END)),
         (("uplift/equal/",), prose.EQUAL.format(most=percent(MOST_FOUND, 0), least=percent(1 - MOST_FOUND, 0)), _FOUND),
         (("uplift/bias/",), prose.BIAS.format(most=percent(MOST_BIAS, 0)), _BIAS),

@@ -24,14 +24,13 @@ BY_LOT = """\
 ### Users by lot, half of them treated
 
 20,000 users train the model, by the learner `dr` with two folds, which is quick: averages do not depend on the learner,
-and the intervals of a ranking or a plan do not know who made it. *Auto* leaves the choice of the learner to `uplift`;
-4,000 users train it.
+and the intervals of a ranking or a plan do not know who made it. The skewness is 38.
 """
 LOPSIDED = """\
 ### Nine in ten in the control
 
-The same with 2,000 treated users of 20,000, in training as among the users kept apart: means of so few users with so
-heavy a tail are skewed. The row is to hold, or to be *flagged* by the check `tail` of the audit.
+The same with 2,000 treated users of 20,000 and a skewness of 16, in training as among the users kept apart: means of so
+few users with so heavy a tail are skewed. The row is to hold, or to be *flagged* by the check `tail` of the audit.
 """
 EQUAL = """\
 ### Equal effects: is a ranking made up?
@@ -42,7 +41,7 @@ The coupon adds the same to everyone. No ranking is better than lot, and whateve
 BIAS = """\
 ### Bias of the average effect
 
-Small trials of 1,000 users, half or a tenth of them treated, nothing tuned. The mean of the estimates may
+Small trials of 1,000 users, half of them treated, nothing tuned. The mean of the estimates may
 lie {most} of a standard error from the truth. (Intervals are shown; with 1,000 users and such a tail they are not
 judged.)
 """
