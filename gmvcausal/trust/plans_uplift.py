@@ -18,7 +18,7 @@ PLAN = ("value", "value_weighted", "roi")
 # Whose truth is zero where all effects are equal.
 ZERO = ("qini", "autoc", "qini_robust", "autoc_robust", "slope")
 # As often as decides where coverage is judged; what is asked less often is called undecided.
-OFTEN, EQUAL, BIAS, SOME, FEW = 236, 400, 2_000, 60, 30
+OFTEN, EQUAL, BIAS, SOME, FEW = 236, 500, 2_000, 60, 30
 MOST_FOUND, LEAST_ROOMS = 0.07, 0.94
 _VALID = ("runs", "coverage", "interval", "refused_valid")
 
