@@ -5,7 +5,7 @@ UPLIFT = """\
 
 `uplift` says what a coupon adds on average, ranks users by what it adds to each, and makes a plan under a budget. All
 three are asked in trials whose true effect on every user is known. A model and a plan are judged on 20,000 users who
-trained nothing, and **the truth is that of the very ranking and plan that were learned in the run**: what they are
+trained nothing (8,000 where effects are equal), and **the truth is that of the very ranking and plan that were learned in the run**: what they are
 worth among 50,000 users of the same population, by the true effects. So an interval is held to its word whether or not
 the ranking is any good.
 
@@ -18,7 +18,8 @@ of means, `_robust` by doubly robust scores; `top` the effect in the highest ten
 robust scores on the predictions; `value` of a plan that may spend 30 % of what a coupon for everyone would cost
 (net, per user, doubly robust; `value_weighted` by inverse propensity weights), and its `roi`. With tails so heavy the
 standard error of a run is large where its estimate lies far out: "SE/sd", which knows of means alone, then falls short
-of 1 while the interval holds.
+of 1 while the interval holds. Rows of 60 runs and fewer find gross errors only: their verdict is "undecided" unless a
+share is clear.
 """
 BY_LOT = """\
 ### Users by lot, half of them treated
@@ -30,20 +31,20 @@ LOPSIDED = """\
 ### Nine in ten in the control
 
 The same with 2,000 treated users of 20,000 and a skewness of 16, in training as among the users kept apart: means of so
-few users with so heavy a tail are skewed. The row is to hold, or to be *flagged* by the check `tail` of the audit.
+few users with so heavy a tail are skewed. The row is to hold, or to be *flagged* by the check `tail` of the audit
+of the training trial. An evaluation has no flag of its own.
 """
 EQUAL = """\
 ### Equal effects: is a ranking made up?
 
 The coupon adds the same to everyone. No ranking is better than lot, and whatever a model has learned is noise; at most
-{most} of the intervals may leave 0 out ({least} must hold it). 4,000 users train the model.
+{most} of the intervals may leave 0 out ({least} must hold it). 4,000 users train the model, and 8,000 judge it.
 """
 BIAS = """\
 ### Bias of the average effect
 
-Small trials of 1,000 users, half of them treated, nothing tuned. The mean of the estimates may
-lie {most} of a standard error from the truth. (Intervals are shown; with 1,000 users and such a tail they are not
-judged.)
+Small trials of 1,000 users, half of them treated, nothing tuned. The mean of the estimates may lie {most}
+of a standard error from the truth. (Intervals are shown; with 1,000 users and such a tail they are not judged.)
 """
 TARGETED = """\
 ### Targeted users, several coupons
