@@ -5,9 +5,9 @@ UPLIFT = """\
 
 `uplift` says what a coupon adds on average, ranks users by what it adds to each, and makes a plan under a budget. All
 three are asked in trials whose true effect on every user is known. A model and a plan are judged on 20,000 users who
-trained nothing (8,000 where effects are equal), and **the truth is that of the very ranking and plan that were learned in the run**: what they are
-worth among 50,000 users of the same population, by the true effects. So an interval is held to its word whether or not
-the ranking is any good.
+trained nothing (8,000 where effects are equal), and **the truth is that of the very ranking and plan that were learned
+in the run**: what they are worth among 50,000 users of the same population, by the true effects. So an interval is held
+to its word whether or not the ranking is any good.
 
 Four features. One user of eight buys anything, and what a buyer spends is lognormal: GMV has a skewness of {skewness}.
 A coupon brings the young to buy; the highest tier, who buy anyway, use it on what they would have bought, and some of
