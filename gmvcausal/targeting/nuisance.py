@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Matrix, Trees, recipe, unlink
+from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.line import Columns, columns_of, deviance
+from gmvcausal.targeting.parts import LEANS, Apart, Part, fit_apart, fit_part, lower
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -45,67 +47,21 @@ def cap_of(y: FloatArray) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One quantity (an outcome, a chance, an amount) under every arm: what the arms share, and what sets each apart.
-
-    Attributes
-    ----------
-    shared : Trees or None
-        None where arms are learned apart from each other.
-    own : tuple of Trees
-        One for each arm.
-    shift : tuple of float
-        Of each arm, on the scale of the link.
-    objective : str
-    """
-
-    shared: Trees | None
-    own: tuple[Trees, ...]
-    shift: tuple[float, ...]
-    objective: str
-
-    def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
-        """Shape (n, arms)."""
-        if self.shared is None:
-            return np.column_stack([t.predict(x, threads) for t in self.own])
-        if self.objective == "regression":
-            base = self.shared.predict(x, threads)
-            return np.column_stack([base + t.predict(x, threads) for t in self.own])
-        base = self.shared.raw(x, threads)
-        return np.column_stack(
-            [
-                unlink(base + s + t.raw(x, threads), self.objective)
-                for s, t in zip(self.shift, self.own, strict=True)
-            ]
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Text and numbers for a file."""
-        shared = None if self.shared is None else self.shared.to_dict()
-        own = [t.to_dict() for t in self.own]
-        return {"shared": shared, "own": own, "shift": list(self.shift), "objective": self.objective}
-
-    @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Part:
-        """What `to_dict` made."""
-        shared = None if found["shared"] is None else Trees.from_dict(found["shared"])
-        own = tuple(Trees.from_dict(t) for t in found["own"])
-        return cls(shared, own, tuple(map(float, found["shift"])), str(found["objective"]))
-
-
-@dataclass(frozen=True, eq=False)
 class Outcome:
     """Mean outcome under every arm: one part, or the chance of any outcome times the amount where there is one.
 
     Attributes
     ----------
-    parts : tuple of Part
+    parts : tuple of Part (of Apart, where arms are learned apart)
     ratio : float
         Mean of the outcome over that of the capped one that the models have learned from.
+    cap : float
+        Where the outcome was capped; only while learning.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Apart, ...]
     ratio: float = 1.0
+    cap: float = float("inf")
 
     def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
         """Shape (n, arms)."""
@@ -121,90 +77,81 @@ class Outcome:
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Outcome:
         """What `to_dict` made."""
-        return cls(tuple(Part.from_dict(p) for p in found["parts"]), float(found["ratio"]))
-
-
-def fit_part(
-    bins: Bins, rows: IntArray, target: FloatArray, arm: IntArray, arms: int, objective: str, shared: bool = True
-) -> Part:
-    """Learn `target` on `rows`: over all arms first, then what sets each arm apart, which is mostly little.
-
-    Parameters
-    ----------
-    target, arm : ndarray, shape (n,)
-        Of all rows of `bins`.
-    shared : bool
-        False learns every arm by itself.
-    """
-    if not shared:
-        own = tuple(
-            bins.train(at, target[at], recipe(len(at), objective)) for at in (rows[arm[rows] == a] for a in range(arms))
-        )
-        return Part(None, own, (0.0,) * arms, objective)
-    base, known = bins.grow(rows, target[rows], recipe(len(rows), objective))
-    linked = objective != "regression"
-    trees: list[Trees] = []
-    shifts: list[float] = []
-    for a in range(arms):
-        use = arm[rows] == a
-        at, start = rows[use], known[use]
-        few = recipe(len(at), objective, effect=True)
-        if not linked:
-            trees.append(bins.train(at, target[at] - start, few))
-            shifts.append(0.0)
-            continue
-        shift = _shift(target[at], start, objective)
-        trees.append(bins.train(at, target[at], few, start=start + shift))
-        shifts.append(shift)
-    return Part(base, tuple(trees), tuple(shifts), objective)
-
-
-def _shift(target: FloatArray, start: FloatArray, objective: str) -> float:
-    """What makes the mean of an arm right, on the scale of the link."""
-    if not len(target):
-        return 0.0
-    if objective == "gamma":
-        return float(np.log(np.maximum((target * np.exp(-start)).mean(), 1e-12)))
-    shift, wanted = 0.0, float(np.clip(target.mean(), 1e-6, 1 - 1e-6))
-    for _ in range(30):
-        p = unlink(start + shift, objective)
-        move = float((wanted - p.mean()) / max((p * (1 - p)).mean(), 1e-12))
-        shift += float(np.clip(move, -1, 1))
-        if abs(move) < 1e-10:
-            break
-    return shift
+        parts = tuple(Apart.from_dict(p) if "apart" in p else Part.from_dict(p) for p in found["parts"])
+        return cls(parts, float(found["ratio"]))
 
 
 def fit_outcome(
-    bins: Bins, rows: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str, shared: bool = True
-) -> Outcome:
+    bins: Bins, columns: Columns | None, rows: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str,
+    shared: bool = True,
+) -> Outcome:  # fmt: skip
     """Mean outcome under every arm, learned on `rows`."""
+
+    def fit(at: IntArray, target: FloatArray, objective: str) -> Part | Apart:
+        if not shared:
+            return fit_apart(bins, at, target, arm, arms, objective)
+        return fit_part(bins, columns, at, target, arm, arms, objective)
+
     if kind == "binary":
-        return Outcome((fit_part(bins, rows, y, arm, arms, "binary", shared),))
+        return Outcome((fit(rows, y, "binary"),))
     cap = cap_of(y[rows])
     seen = np.clip(y, -cap, cap)
     total = float(seen[rows].sum())
     ratio = float(y[rows].sum()) / total if total > 0 and y[rows].min() >= 0 else 1.0
     bought = rows[y[rows] > 0]
     if kind == "hurdle" and np.bincount(arm[bought], minlength=arms).min() >= 2:
-        buys = fit_part(bins, rows, (y > 0).astype(float), arm, arms, "binary", shared)
-        amount = fit_part(bins, bought, seen, arm, arms, "gamma", shared)
-        return Outcome((buys, amount), ratio)
-    return Outcome((fit_part(bins, rows, seen, arm, arms, "regression", shared),), ratio)
+        return Outcome((fit(rows, (y > 0).astype(float), "binary"), fit(bought, seen, "gamma")), ratio, cap)
+    return Outcome((fit(rows, seen, "regression"),), ratio, cap)
 
 
 def cross_fit(
     bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str, shared: bool = True
 ) -> tuple[FloatArray, tuple[Outcome, ...]]:
-    """Predicted outcomes of every row by the model that has not seen its fold, shape (n, arms); and the models."""
+    """Predicted outcomes of every row by the model that has not seen its fold, shape (n, arms); and the models.
+
+    How much lines and how much trees say of what sets arms apart is one half each, unless one of them alone has a loss
+    on held-out rows that is lower by more than one paired standard error.
+    """
     mu = np.empty((len(y), arms))
-    models: list[Outcome] = []
-    for f in range(int(fold.max()) + 1):
-        model = fit_outcome(bins, np.flatnonzero(fold != f), y, arm, arms, kind, shared)
-        held = fold == f
-        mu[held] = model.predict(bins.x[held])
-        models.append(model)
-    return mu, tuple(models)
+    columns = columns_of(bins.x, bins.categorical) if shared else None
+    held = [np.flatnonzero(fold == f) for f in range(int(fold.max()) + 1)]
+    models = tuple(
+        fit_outcome(bins, columns, np.flatnonzero(fold != f), y, arm, arms, kind, shared) for f in range(len(held))
+    )
+    if columns is not None:
+        models = _leaning(models, bins.x, held, y, arm)
+    for rows, model in zip(held, models, strict=True):
+        mu[rows] = model.predict(bins.x[rows])
+    return mu, models
+
+
+def _leaning(
+    models: tuple[Outcome, ...], x: Matrix, held: list[IntArray], y: FloatArray, arm: IntArray
+) -> tuple[Outcome, ...]:
+    """The models with the mixture of lines and trees that held-out rows ask for, the same one in all folds."""
+    kinds = {tuple(part.objective for part in model.parts) for model in models}
+    if len(kinds) > 1:  # buying and amounts were learned apart in some folds only
+        return models
+    for j, objective in enumerate(kinds.pop()):
+        losses: dict[float, list[FloatArray]] = {lean: [] for lean in LEANS}
+        for rows, model in zip(held, models, strict=True):
+            at = rows[y[rows] > 0] if objective == "gamma" else rows
+            target = (y[at] > 0).astype(float) if objective == "binary" else np.clip(y[at], -model.cap, model.cap)
+            part = model.parts[j]
+            assert isinstance(part, Part)
+            told = part.told(x[at])
+            for lean in LEANS:
+                mean = replace(part, lean=lean).joined(*told)[np.arange(len(at)), arm[at]]
+                losses[lean].append(deviance(target, mean, objective))
+        loss = {lean: np.concatenate(each) for lean, each in losses.items()}
+        best = LEANS[0]
+        for lean in LEANS[1:]:
+            if len(loss[lean]) > 1 and lower(loss[lean], loss[LEANS[0]]) and loss[lean].mean() < loss[best].mean():
+                best = lean
+        models = tuple(
+            replace(m, parts=(*m.parts[:j], replace(m.parts[j], lean=best), *m.parts[j + 1 :])) for m in models
+        )
+    return models
 
 
 def arm_means(y: FloatArray, arm: IntArray, arms: int) -> FloatArray:

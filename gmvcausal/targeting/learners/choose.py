@@ -8,9 +8,10 @@ import numpy as np
 
 from gmvcausal.targeting.aipw import scores
 from gmvcausal.targeting.learners import forest, plug_in, pseudo
-from gmvcausal.targeting.learners.plug_in import lower, winsorised_columns
+from gmvcausal.targeting.learners.plug_in import winsorised_columns
 from gmvcausal.targeting.learners.task import FloatArray, Model, Task
 from gmvcausal.targeting.nuisance import MOSTLY_ZERO
+from gmvcausal.targeting.parts import lower
 
 FITS: dict[str, Callable[[Task], Model]] = {
     "s": plug_in.fit_s,

@@ -14,6 +14,7 @@ from gmvcausal.targeting.boost import Bins, Matrix, Trees, recipe
 from gmvcausal.targeting.learners.pseudo import OneStage, winsorised
 from gmvcausal.targeting.learners.task import ByFold, Task
 from gmvcausal.targeting.nuisance import Outcome, cross_fit
+from gmvcausal.targeting.parts import lower
 
 FloatArray = NDArray[np.float64]
 
@@ -145,18 +146,6 @@ def fit_hurdle(task: Task) -> Difference:
 def winsorised_columns(values: FloatArray, live: float) -> FloatArray:
     """`winsorised`, arm by arm."""
     return np.column_stack([winsorised(column, live) for column in values.T])
-
-
-def lower(loss: FloatArray, other: FloatArray) -> bool:
-    """Whether the mean of `loss` is below that of `other` by more than one paired standard error.
-
-    Examples
-    --------
-    >>> lower(np.array([1.0, 2, 3]), np.array([2.0, 3, 4.5])), lower(np.array([1.0, 9]), np.array([2.0, 8.5]))
-    (True, False)
-    """
-    gap = other - loss
-    return bool(gap.mean() > gap.std(ddof=1) / np.sqrt(len(gap)))
 
 
 def _second_stage(task: Task, target: FloatArray) -> OneStage:
