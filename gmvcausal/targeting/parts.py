@@ -165,7 +165,7 @@ def fit_part(
         at = rows[pair]
         if columns is not None:
             lines.append(fit_least_squares(columns, bins.x, at, gain, weight)[0])
-        own.append(bins.train(at, gain, _little(len(at), objective), weight=weight))
+        own.append(bins.train(at, gain, little(len(at), objective), weight=weight))
     share_of = tuple((sizes[1:] / max(sizes.sum(), 1)).tolist())
     lean = LEANS[0] if lines else 0.0
     return Part(line, trees, tuple(shift.tolist()), tuple(lines), tuple(own), share_of, lean, objective)
@@ -178,7 +178,7 @@ def _beneath(n: int, objective: str, lined: bool) -> Recipe:
     return Recipe(40, 6, 0.06, max(20, n // 50), 5.0, objective)
 
 
-def _little(n: int, objective: str) -> Recipe:
+def little(n: int, objective: str) -> Recipe:
     """Trees of what an arm adds: shallow and slow, those of amounts most of all, since few buy and they differ most."""
     if objective == "gamma":
         return Recipe(20, 3, 0.04, max(20, n // 10), 10.0)
@@ -205,8 +205,8 @@ def _shift(target: FloatArray, start: FloatArray, objective: str) -> float:
     return shift
 
 
-def lower(loss: FloatArray, other: FloatArray) -> bool:
-    """Whether the mean of `loss` is below that of `other` by more than one paired standard error.
+def lower(loss: FloatArray, other: FloatArray, errors: float = 1.0) -> bool:
+    """Whether the mean of `loss` is below that of `other` by more than `errors` paired standard errors.
 
     Examples
     --------
@@ -214,4 +214,4 @@ def lower(loss: FloatArray, other: FloatArray) -> bool:
     (True, False)
     """
     gap = other - loss
-    return bool(gap.mean() > gap.std(ddof=1) / np.sqrt(len(gap)))
+    return bool(gap.mean() > errors * gap.std(ddof=1) / np.sqrt(len(gap)))

@@ -30,15 +30,15 @@ def learn(task: Task, learner: str) -> tuple[str, Model, list[str]]:
     if learner != "auto":
         return learner, FITS[learner](task), []
     zeros = float((task.y == 0).mean())
-    first = "hurdle" if task.kind == "hurdle" else "dr"
+    first = "hurdle" if task.kind == "hurdle" else "x"
     model = FITS[first](task)
     psi = scores(task.y, task.arm, task.e, task.mu)
     gain = winsorised_columns(psi[:, 1:] - psi[:, :1], task.live)
     told = f"{zeros:.1%} of the outcomes are zero" + (
-        f", above {MOSTLY_ZERO:.0%}: hurdle comes first" if first == "hurdle" else ": dr comes first"
+        f", above {MOSTLY_ZERO:.0%}: hurdle comes first" if first == "hurdle" else ": x comes first"
     )
     best, name = _loss(model, task, gain), first
-    for other in ("dr", "r") if first == "hurdle" else ("r",):
+    for other in ("dr", "r"):
         rival = FITS[other](task)
         loss = _loss(rival, task, gain)
         if lower(loss, best):

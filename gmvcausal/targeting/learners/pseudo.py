@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gmvcausal.targeting.aipw import scores
 from gmvcausal.targeting.boost import Matrix, Trees, recipe
 from gmvcausal.targeting.learners.task import ByFold, Task
+from gmvcausal.targeting.line import Line, columns_of, fit_least_squares
+from gmvcausal.targeting.parts import little
 
 FloatArray = NDArray[np.float64]
 
@@ -21,17 +23,17 @@ _SKEWED = 10.0
 
 @dataclass(frozen=True, eq=False)
 class OneStage(ByFold):
-    """An effect of each arm straight from trees: a weighted sum of several of them, mostly of one.
+    """An effect of each arm straight from trees, or lines: a weighted sum of several of them, mostly of one.
 
     Attributes
     ----------
-    trees : tuple of tuple of tuple of Trees
+    trees : tuple of tuple of tuple of Trees or Line
         For each fold and arm.
     weight : tuple of tuple of float
         For each arm, of its trees.
     """
 
-    trees: tuple[tuple[tuple[Trees, ...], ...], ...]
+    trees: tuple[tuple[tuple[Trees | Line, ...], ...], ...]
     weight: tuple[tuple[float, ...], ...]
 
     def folds(self) -> int:
@@ -55,8 +57,12 @@ class OneStage(ByFold):
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> OneStage:
         """What `to_dict` made."""
-        trees = tuple(tuple(tuple(Trees.from_dict(t) for t in arm) for arm in of) for of in found["trees"])
+        trees = tuple(tuple(tuple(map(_either, arm)) for arm in of) for of in found["trees"])
         return cls(trees, tuple(tuple(map(float, w)) for w in found["weight"]))
+
+
+def _either(found: dict[str, Any]) -> Trees | Line:
+    return Line.from_dict(found) if "slope" in found else Trees.from_dict(found)
 
 
 def winsorised(value: FloatArray, live: float = 1.0) -> FloatArray:
@@ -107,25 +113,29 @@ def fit_r(task: Task) -> OneStage:
 
 
 def fit_x(task: Task) -> OneStage:
-    """Imputed effects of the treated and of the controls, each regressed, then weighted (Künzel et al. 2019).
+    """Imputed effects of the treated and of the controls, regressed together (after Künzel et al. 2019).
 
-    The weights are the shares of the two arms: those that got the larger arm say more of the smaller one's effect.
+    A treated row weighs as the share of the controls, and the other way round: those that got the larger arm say more
+    of the smaller one's effect. The effect is half along a line and half by trees: neither knows which is right.
     """
     out = []
     sizes = np.bincount(task.arm, minlength=task.arms)
+    columns = columns_of(task.bins.x, task.bins.categorical)
     for f in range(task.folds):
-        own = []
+        own: list[tuple[Trees | Line, ...]] = []
         for a in range(1, task.arms):
-            on = np.flatnonzero((task.fold != f) & (task.arm == a))
-            off = np.flatnonzero((task.fold != f) & (task.arm == 0))
-            gained = winsorised(task.y[on] - task.mu[on, 0], task.live)
-            missed = winsorised(task.mu[off, a] - task.y[off], task.live)
-            own.append(
-                (
-                    task.bins.train(on, gained, recipe(len(on), effect=True)),
-                    task.bins.train(off, missed, recipe(len(off), effect=True)),
-                )
-            )
+            rows = np.flatnonzero((task.fold != f) & ((task.arm == a) | (task.arm == 0)))
+            got = task.arm[rows] == a
+            gain = np.where(got, task.y[rows] - task.mu[rows, 0], task.mu[rows, a] - task.y[rows])
+            for side in (got, ~got):
+                gain[side] = winsorised(gain[side], task.live)
+            share = float(sizes[a] / (sizes[a] + sizes[0]))
+            weight = np.where(got, (1 - share) / share, share / (1 - share))
+            trees = task.bins.train(rows, gain, little(len(rows), "regression"), weight=weight)
+            if columns is None:
+                own.append((trees,))
+            else:
+                own.append((trees, fit_least_squares(columns, task.bins.x, rows, gain, weight)[0]))
         out.append(tuple(own))
-    share = [float(sizes[a] / (sizes[a] + sizes[0])) for a in range(1, task.arms)]
-    return OneStage(tuple(out), tuple((1 - s, s) for s in share))
+    each = (1.0,) if columns is None else (0.5, 0.5)
+    return OneStage(tuple(out), (each,) * (task.arms - 1))
