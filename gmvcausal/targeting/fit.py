@@ -16,6 +16,7 @@ from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
 from gmvcausal.targeting.learners.task import Model, Task
+from gmvcausal.targeting.line import WIDEST
 from gmvcausal.targeting.nuisance import Outcome, arm_means, cross_fit, kind_of
 from gmvcausal.targeting.redemption import Redemption, cross_fit_redemption, redemption_by_share
 
@@ -152,6 +153,8 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     bins = Bins(t.x, t.features.categorical, seed, threads)
     e, chances, kind, mu, outcomes = learn_nuisances(bins, fold, t.y, t.arm, t.arms, t.propensity, notes)
     receipt = None if t.received is None else fit_receipt(bins, fold, t.received, t.arm, t.arms)
+    if outcomes[0].columns is None:
+        notes.append(f"the features make more than {WIDEST} columns: no straight lines are learned, trees alone")
     task = Task(bins, t.y, t.arm, fold, e, mu, kind, outcomes, t.features.names, seed, threads, t.cluster)
     name, model, said = learn(task, learner)
     notes += said

@@ -70,6 +70,12 @@ class Outcome:
             out = out * part.predict(x, threads)
         return out * self.ratio
 
+    @property
+    def columns(self) -> Columns | None:
+        """What lines are made of; None without lines."""
+        part = self.parts[0]
+        return part.line.columns if isinstance(part, Part) and part.line is not None else None
+
     def leaning(self, j: int, lean: float) -> Outcome:
         """The same with so much of a line in what part `j` says of an arm."""
         part = self.parts[j]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.targeting.aipw import scores
 from gmvcausal.targeting.boost import Matrix, Trees, recipe
 from gmvcausal.targeting.learners.task import ByFold, Task
-from gmvcausal.targeting.line import Line, columns_of, fit_least_squares
+from gmvcausal.targeting.line import Line, fit_least_squares
 from gmvcausal.targeting.parts import little
 
 FloatArray = NDArray[np.float64]
@@ -120,7 +120,7 @@ def fit_x(task: Task) -> OneStage:
     """
     out = []
     sizes = np.bincount(task.arm, minlength=task.arms)
-    columns = columns_of(task.bins.x, task.bins.categorical)
+    columns = task.outcomes[0].columns
     for f in range(task.folds):
         own: list[tuple[Trees | Line, ...]] = []
         for a in range(1, task.arms):
