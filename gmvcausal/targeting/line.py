@@ -168,13 +168,16 @@ def fit_least_squares(
     gram -= np.outer(mean, mean) / total
     value, vector = np.linalg.eigh(gram)
     value, along = np.maximum(value, 0.0), vector.T @ moment
-    chosen = likeliest(value, along, float((weight * rest * rest).sum()), len(rows)) if ridge is None else ridge
+    chosen = ridge
+    if chosen is None:
+        varying = int((np.diag(gram) > 1e-12 * np.diag(gram).max(initial=0.0)).sum())
+        chosen = likeliest(value, along, float((weight * rest * rest).sum()), len(rows), varying)
     live = value + chosen > 1e-12 * value.max(initial=0.0)
     slope = np.asarray(vector @ np.divide(along, value + chosen, out=np.zeros(len(along)), where=live))
     return Line(columns, middle - float(slope @ mean) / total, slope), chosen
 
 
-def likeliest(value: FloatArray, along: FloatArray, square: float, n: int) -> float:
+def likeliest(value: FloatArray, along: FloatArray, square: float, n: int, varying: int | None = None) -> float:
     """The penalty that makes the data most likely if slopes and errors are normal with variances that are not known.
 
     Parameters
@@ -185,6 +188,8 @@ def likeliest(value: FloatArray, along: FloatArray, square: float, n: int) -> fl
         Of the centred target.
     n : int
         Rows.
+    varying : int, optional
+        Columns that vary: a constant one does not move the grid. By default all.
 
     Returns
     -------
@@ -202,7 +207,7 @@ def likeliest(value: FloatArray, along: FloatArray, square: float, n: int) -> fl
     >>> round(likeliest(np.array([100.0]), np.array([90.0]), 90.0, 100), 3)
     0.178
     """
-    scale = float(value.mean()) if len(value) else 0.0
+    scale = float(value.sum()) / max(len(value) if varying is None else varying, 1)
     if not scale > 0 or not square > 0 or n < 3:
         return float("inf")
     tried = _RIDGES[:, None] * scale

@@ -67,9 +67,9 @@ def uplift(
         The control arm. It may be left out only where the arms are 0 and 1, or booleans; it is never guessed.
     learner : str
         Of individual effects: auto, s, t, x, r, dr, hurdle or causal_forest; the average effects do not depend on it.
-        auto takes the hurdle (chance of buying times amount) where more than half of the outcomes are zero and x
-        elsewhere, unless another has a lower held-out loss by more than one paired standard error; the summary says
-        which.
+        auto takes the hurdle (chance of buying times amount) where more than half of the outcomes are zero or all are
+        zero or one, and x elsewhere, unless another has a lower held-out loss by more than one paired standard error;
+        the summary says which.
     estimand : {"ate", "att", "overlap"}
         Average effect on everyone; on those who got the arm; on everyone weighted by how near the chances of the arms
         are, which needs no user who could hardly get one of them.

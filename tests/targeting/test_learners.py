@@ -144,6 +144,8 @@ def test_binary_outcomes_and_several_arms() -> None:
         assert m.arms == ("five", "ten") and m.predict(frame).shape == (4000, 2)
         high, low = m.effects[frame["a"] > 0], m.effects[frame["a"] <= 0]
         assert high.mean(axis=0)[1] > high.mean(axis=0)[0] > low.mean(axis=0)[0] - 0.05
+    told = " ".join(gc.uplift(frame, **call).manifest.notes)
+    assert "the others one: hurdle, the chance alone, comes first" in told
     assert m.fit.kind == "binary" and m.fit.mu.min() > 0 and m.fit.mu.max() < 1
 
 

@@ -30,12 +30,16 @@ def learn(task: Task, learner: str) -> tuple[str, Model, list[str]]:
     if learner != "auto":
         return learner, FITS[learner](task), []
     zeros = float((task.y == 0).mean())
-    first = "hurdle" if task.kind == "hurdle" else "x"
+    first = "x" if task.kind == "plain" else "hurdle"
     model = FITS[first](task)
     psi = scores(task.y, task.arm, task.e, task.mu)
     gain = winsorised_columns(psi[:, 1:] - psi[:, :1], task.live)
     told = f"{zeros:.1%} of the outcomes are zero" + (
-        f", above {MOSTLY_ZERO:.0%}: hurdle comes first" if first == "hurdle" else ": x comes first"
+        f", above {MOSTLY_ZERO:.0%}: hurdle comes first"
+        if task.kind == "hurdle"
+        else ", the others one: hurdle, the chance alone, comes first"
+        if first == "hurdle"
+        else ": x comes first"
     )
     best, name = _loss(model, task, gain), first
     for other in ("dr", "r"):
