@@ -299,7 +299,7 @@ def test_38_users_in_two_arms_by_rule(rule: str) -> None:
     assert m.n == N - len(gone) and m.estimate == pytest.approx(clean.estimate, rel=1e-7)
     assert m.std_error == pytest.approx(clean.std_error, rel=1e-7)
     assert np.flatnonzero(np.isnan(m.effects[:, 0])).tolist() == gone
-    assert np.delete(m.effects, gone, axis=0) == pytest.approx(clean.effects, rel=1e-9)
+    assert np.delete(m.effects, gone, axis=0) == pytest.approx(clean.effects, rel=1e-7)
     assert len(gone) in m.manifest.dropped.values() and f"rule='{rule}'" in " ".join(m.summary().split())
     together = gc.uplift(frame.assign(room=np.arange(N) // 4), **CALL, rule=rule, cluster="room")
     apart = gc.uplift(frame.assign(room=np.arange(N) // 4).drop(index=gone), **CALL, cluster="room")
