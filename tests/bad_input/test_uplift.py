@@ -303,4 +303,4 @@ def test_38_users_in_two_arms_by_rule(rule: str) -> None:
     assert len(gone) in m.manifest.dropped.values() and f"rule='{rule}'" in " ".join(m.summary().split())
     together = gc.uplift(frame.assign(room=np.arange(N) // 4), **CALL, rule=rule, cluster="room")
     apart = gc.uplift(frame.assign(room=np.arange(N) // 4).drop(index=gone), **CALL, cluster="room")
-    assert together.std_error == pytest.approx(apart.std_error, rel=1e-12)
+    assert together.std_error == pytest.approx(apart.std_error, rel=1e-7)
