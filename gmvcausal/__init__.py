@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.plans.verbs import power, sample_size
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
+    from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -41,6 +42,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
     "datasets": ("gmvcausal.datasets", None),
+    "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
     "did": ("gmvcausal.rollout.verb", "did"),
     "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
     "load_uplift": ("gmvcausal.targeting.saved", "load_uplift"),
@@ -71,6 +73,7 @@ __all__ = [
     "ab_test",
     "assign",
     "datasets",
+    "decompose",
     "did",
     "honest_did",
     "load_uplift",

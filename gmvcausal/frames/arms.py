@@ -6,7 +6,7 @@ Every verb that compares arms asks here, so that the control is guessed nowhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.columns import first_rows
+from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.params import said
+from gmvcausal.frames.table import Table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -83,6 +85,32 @@ def assigned_there(group: IntArray, arm: IntArray) -> bool:
     size = np.bincount(np.bincount(group))
     share = np.bincount(arm) / len(arm)
     return chance_assigned_there({int(k): int(size[k]) for k in np.flatnonzero(size)}, share) < math.log(1e-6)
+
+
+def place_of_assignment(
+    table: Table, arm: IntArray, taken: Collection[str], keep: NDArray[np.bool_] | None = None
+) -> tuple[str, IntArray] | None:
+    """Name and codes of a column of places (room, city) within which the arm does not vary, if there is one.
+
+    Parameters
+    ----------
+    table : Table
+    arm : ndarray of int, shape (rows that are kept,)
+    taken : collection of str
+        Columns that have another role.
+    keep : ndarray of bool, shape (n,), optional
+        The rows that are looked at; the codes are those of all.
+    """
+    for column in COARSER:
+        if column not in table.columns or column in taken or table.series(column, "cluster").is_null().any():
+            continue
+        try:
+            codes = identifiers(table, column, "cluster").codes
+        except InputError:  # a column that nobody named may hold anything
+            continue
+        if assigned_there(codes if keep is None else codes[keep], arm):
+            return column, codes
+    return None
 
 
 def chance_assigned_there(sizes: Mapping[int, int], share: FloatArray) -> float:

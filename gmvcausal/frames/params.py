@@ -129,6 +129,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "dedupe": lambda n, v: _optional(n, v, ("exact", "keep")),
     "keep": _names,
     "covariates": lambda n, v: [] if v is None else _names(n, v),
+    "factors": _names,
     "features": lambda n, v: [] if v is None else _names(n, v),
     "window": _window,
     "complete_only": _flag,

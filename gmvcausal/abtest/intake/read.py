@@ -18,7 +18,7 @@ from gmvcausal.abtest.terms.received import outcome_of
 from gmvcausal.abtest.terms.strata import as_covariates, beside_covariates, read_strata
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.arms import assigned_there, find_control, found_there, in_one_arm, small_arms
+from gmvcausal.frames.arms import find_control, found_there, in_one_arm, place_of_assignment, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
@@ -156,18 +156,10 @@ def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] |
         if int(codes.max()) < 1:
             raise InputError("there is only one cluster, so chance cannot be told from effect", column=ask.cluster)
         return ask.cluster, codes
-    for column in COARSER:
-        if column not in table.columns or column in ask.needed:
-            continue
-        if table.series(column, "cluster").is_null().any():
-            continue
-        try:
-            codes = identifiers(table, column, "cluster").codes
-        except InputError:  # a column that nobody named may hold anything
-            continue
-        if assigned_there(codes if keep is None else codes[keep], arms.codes if keep is None else arms.codes[keep]):
-            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=5)
-            return column, codes
+    found = place_of_assignment(table, arms.codes if keep is None else arms.codes[keep], ask.needed, keep)
+    if found is not None:
+        warnings.warn(found_there(found[0]), GmvCausalWarning, stacklevel=5)
+        return found
     return "", None
 
 

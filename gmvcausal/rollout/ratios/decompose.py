@@ -24,6 +24,7 @@ from gmvcausal.rollout.intake.read import read_panel
 from gmvcausal.rollout.ratios.effects import Loads, Part, RatioEffects, scores_of
 from gmvcausal.rollout.ratios.model import FloatArray, IntArray
 from gmvcausal.rollout.ratios.poisson import poisson
+from gmvcausal.stats.product import shapley
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,12 +139,7 @@ def _parts_of(sums: Any) -> Any:
     now = (real[0], real[1] / real[0], real[2] / real[1])
     then = (other[0], other[1] / other[0], other[2] / other[1])
     logs = [np.log(a / b) for a, b in zip(now, then, strict=True)]
-    money = []
-    for k in range(3):
-        i, j = (m for m in range(3) if m != k)
-        rest = (now[i] * now[j] + then[i] * then[j]) / 3 + (now[i] * then[j] + then[i] * now[j]) / 6
-        money.append((now[k] - then[k]) * rest)
-    return np.array([*money, *logs])
+    return np.array([*shapley(np.array(then), np.array(now)), *logs])
 
 
 def _result(result: DidResult, made: list[RatioEffects]) -> DecompositionResult:

@@ -1,0 +1,1 @@
+"""Why it worked: GMV taken apart, several studies together."""

@@ -1,0 +1,1 @@
+"""A change in GMV taken apart into the factors whose product it is."""
