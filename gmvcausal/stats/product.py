@@ -77,7 +77,7 @@ def lmdi(then: Any, now: Any) -> Any:
     --------
     >>> shares = lmdi(np.array([2.0, 3.0]), np.array([4.0, 5.0]))
     >>> shares.round(6).tolist(), round(float(shares.sum()), 9)
-    ([8.059709, 5.940291], 14.0)
+    ([8.060033, 5.939967], 14.0)
     """
     logs = np.log(now / then)
     u = logs.sum(axis=0)
