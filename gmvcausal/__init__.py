@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.mechanism.factors.verb import decompose
+    from gmvcausal.mechanism.pooled.verb import combine
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -41,6 +42,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "UpliftEstimator": ("gmvcausal.targeting.estimator", "UpliftEstimator"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
+    "combine": ("gmvcausal.mechanism.pooled.verb", "combine"),
     "datasets": ("gmvcausal.datasets", None),
     "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
     "did": ("gmvcausal.rollout.verb", "did"),
@@ -72,6 +74,7 @@ __all__ = [
     "UpliftEstimator",
     "ab_test",
     "assign",
+    "combine",
     "datasets",
     "decompose",
     "did",

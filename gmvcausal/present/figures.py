@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.present import curves, digits, figures_cells, figures_rows, figures_time, phrases, style, synthetic
+from gmvcausal.present import (
+    curves,
+    digits,
+    figures_cells,
+    figures_rows,
+    figures_time,
+    forest,
+    phrases,
+    style,
+    synthetic,
+)
 from gmvcausal.present.compare import compare
 from gmvcausal.results import Result
 from gmvcausal.results.curves import Curves
@@ -19,7 +29,7 @@ __all__ = ["compare", "describe", "describe_curves", "kinds", "plot"]
 
 def kinds(result: Result) -> tuple[str, ...]:
     """The kinds of figure that `result` can be drawn as; the first is the default."""
-    found = list(synthetic.kinds(result))
+    found = [*synthetic.kinds(result), *(["forest"] if hasattr(result, "studies") else [])]
     if figures_time.event_frame(result) is not None:
         found.append("event_study")
     if "relative" in result.to_frame():
@@ -43,9 +53,9 @@ def plot(result: Result, kind: str | None = None) -> Figure:
     result : Result
     kind : str, optional
         ``"event_study"`` or ``"metrics"`` (defaults where they exist), ``"waterfall"`` (the factors of GMV),
-        ``"estimates"``, ``"trends"``, ``"stacks"``, ``"heatmap"`` (effects by cohort and period), ``"bacon"`` (a
-        two-way estimate taken apart), ``"synthetic"``, ``"gap"``, ``"placebo"``, and what the verb draws itself; which
-        of them exist depends on the result.
+        ``"forest"`` (studies and their mean), ``"estimates"``, ``"trends"``, ``"stacks"``, ``"heatmap"`` (effects by
+        cohort and period), ``"bacon"`` (a two-way estimate taken apart), ``"synthetic"``, ``"gap"``, ``"placebo"``, and
+        what the verb draws itself; which of them exist depends on the result.
 
     Returns
     -------
@@ -77,6 +87,8 @@ def describe(result: Result, kind: str) -> str:
         return "Relative effect of every metric against the control, in per cent; dots to the right of zero are gains."
     if kind == "waterfall":
         return figures_rows.describe_waterfall(result)
+    if kind == "forest":
+        return forest.describe(result)
     if kind in synthetic.TITLES:
         return digits.inline(f"{synthetic.TITLES[kind]}, in {result.unit}.")
     if kind in figures_cells.TITLES:
@@ -104,4 +116,5 @@ _KINDS: dict[str, Callable[[Any], Figure]] = {
     "synthetic": synthetic.paths,
     "gap": synthetic.gap,
     "placebo": synthetic.placebo,
+    "forest": forest.forest,
 }

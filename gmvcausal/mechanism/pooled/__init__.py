@@ -1,0 +1,1 @@
+"""Several studies in one answer, or several designs side by side."""
