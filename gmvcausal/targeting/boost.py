@@ -1,7 +1,4 @@
-"""Boosted trees: one binning of the features for all folds, arms and stages.
-
-LightGBM is met here and where a forest puts its trees into one model (`learners.grown`).
-"""
+"""Growing boosted trees: one binning of the features for all folds, arms and stages."""
 
 from __future__ import annotations
 
@@ -12,16 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-Matrix = NDArray[np.float32]
-
-# From so many rows on memory that models have freed is returned at once; as many are predicted at a time.
-_MANY = 100_000
+from gmvcausal.targeting.boosted import MANY, FloatArray, IntArray, Matrix, Trees, lightgbm
 
 
 @dataclass(frozen=True)
@@ -60,18 +49,6 @@ def recipe(n: int, objective: str = "regression", *, effect: bool = False) -> Re
         leaves = 6 if objective == "regression" or n >= 50_000 else 3
         return Recipe(60, leaves, 0.05, max(20, min(n // 50, 2000)), 10.0, objective)
     return Recipe(100, 15, 0.1, max(20, min(n // 200, 200)), 1.0, objective)
-
-
-def lightgbm() -> Any:
-    """The library, loaded when first needed."""
-    try:
-        import lightgbm as found
-    except (ImportError, OSError) as error:  # OSError: its library of threads is missing on some systems
-        raise InputError(
-            f"uplift needs LightGBM, which cannot be loaded here ({error})",
-            remedy="run pip install lightgbm (on Linux also the system's libgomp)",
-        ) from error
-    return found
 
 
 class Bins:
@@ -216,7 +193,7 @@ def _give_back(rows: int) -> None:
 
     Otherwise what every model has held, several bytes for each row and feature, adds up to more than the data.
     """
-    if rows < _MANY or not sys.platform.startswith("linux"):
+    if rows < MANY or not sys.platform.startswith("linux"):
         return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries (musl) do not have it
     if trim is not None:
@@ -247,85 +224,3 @@ def _scale(target: FloatArray, weight: FloatArray | None, linked: bool) -> tuple
     centred = target - middle
     spread = float(np.sqrt(np.average(centred * centred, weights=weight)))
     return middle, float(spread > 0) if linked else spread
-
-
-@dataclass(frozen=True, eq=False)
-class Trees:
-    """A fitted model.
-
-    Attributes
-    ----------
-    booster : lightgbm.Booster or None
-        None where there was nothing to learn: the model is its constant.
-    middle, spread : float
-        Prediction = middle + spread x what the trees say; under a link the trees say it all.
-    objective : str
-    """
-
-    booster: Any
-    middle: float
-    spread: float
-    objective: str
-
-    def predict(self, x: Matrix, threads: int = 1) -> FloatArray:
-        """One prediction for each row of `x`, shape (n,): means, chances."""
-        if self.booster is None or not len(x):
-            return np.full(len(x), self.middle)
-        said = _through(self.booster, x, threads)
-        return self.middle + self.spread * said if self.objective == "regression" else said
-
-    def contributions(self, x: Matrix, threads: int = 1) -> FloatArray:
-        """What each feature adds to each prediction, and in the last column where all start from: Shapley values of the
-        trees, exact (Lundberg et al. 2020), shape (n, p + 1). Rows sum to `predict`; for models without a link."""
-        if self.booster is None or not len(x):
-            return np.column_stack([np.zeros(x.shape), np.full(len(x), self.middle)])
-        found = self.spread * np.asarray(self.booster.predict(x, pred_contrib=True, num_threads=threads))
-        found[:, -1] += self.middle
-        return found
-
-    def raw(self, x: Matrix, threads: int = 1) -> FloatArray:
-        """What the trees add on the scale of the link, shape (n,)."""
-        if self.objective == "regression":
-            return self.predict(x, threads)
-        if self.booster is None or not len(x):
-            return np.full(len(x), link(self.middle, self.objective) if self.middle else 0.0)
-        return _through(self.booster, x, threads, raw_score=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Text and numbers for a file."""
-        text = "" if self.booster is None else self.booster.model_to_string()
-        return {"text": text, "middle": self.middle, "spread": self.spread, "objective": self.objective}
-
-    @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Trees:
-        """What `to_dict` made."""
-        lgb = lightgbm()
-        try:
-            booster = lgb.Booster(model_str=str(found["text"])) if found["text"] else None
-        except lgb.basic.LightGBMError:
-            raise ValueError("the text is no model of LightGBM") from None
-        return cls(booster, float(found["middle"]), float(found["spread"]), str(found["objective"]))
-
-
-def _through(booster: Any, x: Matrix, threads: int, **options: Any) -> FloatArray:
-    """What a booster says of every row, block by block: it copies the features, row after row, before it reads them."""
-    out = np.empty(len(x))
-    for at in range(0, len(x), _MANY):
-        block = slice(at, at + _MANY)
-        out[block] = booster.predict(np.ascontiguousarray(x[block]), num_threads=threads, **options)
-    return out
-
-
-def link(value: Any, objective: str) -> Any:
-    """Means on the scale that trees add up on: log odds of chances, logarithms of amounts."""
-    if objective in ("binary", "cross_entropy"):
-        safe = np.clip(value, 1e-6, 1 - 1e-6)
-        return np.log(safe / (1 - safe))
-    return np.log(np.maximum(value, 1e-300)) if objective == "gamma" else value
-
-
-def unlink(value: FloatArray, objective: str) -> FloatArray:
-    """The inverse of `link`."""
-    if objective in ("binary", "cross_entropy"):
-        return np.asarray(1 / (1 + np.exp(-np.clip(value, -30, 30))))
-    return np.asarray(np.exp(np.clip(value, -300, 300))) if objective == "gamma" else value

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Matrix, Recipe, Trees, link, recipe, unlink
+from gmvcausal.targeting.boost import Bins, Recipe, recipe
+from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

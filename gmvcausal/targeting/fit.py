@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.targeting.aipw import averages
-from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.boost import Bins
+from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.chances import Chances, cross_fit_chances
 from gmvcausal.targeting.compliers import fit_receipt
 from gmvcausal.targeting.folds import make_folds

@@ -19,7 +19,7 @@ from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.traits import Traits
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
 from gmvcausal.targeting.policy.knapsack import best
-from gmvcausal.targeting.policy.policy import bounded
+from gmvcausal.targeting.policy.make import bounded
 from gmvcausal.targeting.policy.value import policy_value
 from gmvcausal.targeting.policy.words import who_gets_what
 from gmvcausal.targeting.redemption import expected_cost

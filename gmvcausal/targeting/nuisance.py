@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.boost import Bins
+from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.line import Columns, columns_of, deviance
 from gmvcausal.targeting.parts import LEANS, Apart, Part, fit_apart, fit_part, lower
 

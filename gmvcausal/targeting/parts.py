@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Matrix, Recipe, Trees, recipe, unlink
+from gmvcausal.targeting.boost import Bins, Recipe, recipe
+from gmvcausal.targeting.boosted import Matrix, Trees, unlink
 from gmvcausal.targeting.line import Columns, Line, fit_least_squares, fit_line, working
 
 FloatArray = NDArray[np.float64]

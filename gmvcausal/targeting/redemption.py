@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.stats.inference import critical_values
 from gmvcausal.targeting.aipw import averages
-from gmvcausal.targeting.boost import Bins, Matrix, Trees, link, recipe, unlink
+from gmvcausal.targeting.boost import Bins, recipe
+from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.intake.trial import Trial

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx
 
-from gmvcausal.targeting.boost import Bins, Matrix, lightgbm
+from gmvcausal.targeting.boost import Bins
+from gmvcausal.targeting.boosted import Matrix, lightgbm
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

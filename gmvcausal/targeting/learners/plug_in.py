@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
 from gmvcausal.targeting.aipw import scores
-from gmvcausal.targeting.boost import Bins, Matrix, Trees, recipe
+from gmvcausal.targeting.boost import Bins, recipe
+from gmvcausal.targeting.boosted import Matrix, Trees
 from gmvcausal.targeting.learners.pseudo import OneStage, winsorised
 from gmvcausal.targeting.learners.task import ByFold, Task
 from gmvcausal.targeting.nuisance import Outcome, cross_fit

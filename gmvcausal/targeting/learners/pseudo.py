@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.targeting.aipw import scores
-from gmvcausal.targeting.boost import Matrix, Trees, recipe
+from gmvcausal.targeting.boost import recipe
+from gmvcausal.targeting.boosted import Matrix, Trees
 from gmvcausal.targeting.learners.task import ByFold, Task
 from gmvcausal.targeting.line import Line, fit_least_squares
 from gmvcausal.targeting.parts import little

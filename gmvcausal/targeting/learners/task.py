@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.boost import Bins
+from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.nuisance import Outcome
 
 FloatArray = NDArray[np.float64]

@@ -12,7 +12,9 @@ from gmvcausal.errors import InputError
 from gmvcausal.targeting.evaluate.ranked import IntArray
 from gmvcausal.targeting.policy.knapsack import Plan
 from gmvcausal.targeting.policy.limits import allocate_within, limits
-from gmvcausal.targeting.policy.policy import Offer, Policy, chosen_on, expected, labelled
+from gmvcausal.targeting.policy.make import chosen_on, expected
+from gmvcausal.targeting.policy.policy import Policy, labelled
+from gmvcausal.targeting.policy.rule import Offer
 from gmvcausal.targeting.policy.seen import Seen
 from gmvcausal.targeting.policy.tree import PolicyTree, policy_tree
 

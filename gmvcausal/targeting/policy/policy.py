@@ -3,64 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import check, said
+from gmvcausal.frames.params import said
 from gmvcausal.results.curves import wrapped
 from gmvcausal.results.shown import Shown
-from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
-from gmvcausal.targeting.evaluate.read import codes, numbers
-from gmvcausal.targeting.policy.knapsack import Plan, best
-from gmvcausal.targeting.policy.limits import allocate_within, limits
-from gmvcausal.targeting.policy.seen import Prints, Seen
-from gmvcausal.targeting.policy.value import Held, PolicyValue, policy_value
+from gmvcausal.targeting.evaluate.ranked import IntArray
+from gmvcausal.targeting.policy.rule import Assigns, Offer
+from gmvcausal.targeting.policy.seen import Seen
+from gmvcausal.targeting.policy.value import PolicyValue, policy_value
 from gmvcausal.targeting.policy.words import said_of_plan
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, eq=False)
-class Offer:
-    """Users to whom a policy is to be applied, and what happened to them where that is known.
-
-    Attributes
-    ----------
-    effects : ndarray, shape (n, k)
-        Predicted.
-    cost : ndarray, shape (n, k)
-        Expected cost of every treatment: of a coupon, its cost when redeemed x the chance that it is.
-    group : ndarray of int, shape (n,), optional
-    prints : dict of str to ndarray of uint64
-        By what they are made of: "features", "rows" (with arm and outcome), "units".
-    held : Held, optional
-        Arms and outcomes.
-    x : ndarray, shape (n, p), optional
-        Features in units of their own, for trees.
-    redeems : ndarray, shape (n, k), optional
-        Chance that a coupon is redeemed, where `cost` is made of it.
-    """
-
-    effects: FloatArray
-    cost: FloatArray
-    group: IntArray | None
-    prints: dict[str, Prints]
-    held: Held | None = None
-    x: FloatArray | None = None
-    redeems: FloatArray | None = None
-
-
-class Assigns(Protocol):
-    """Anything that says who gets what."""
-
-    def assigned(self, offer: Offer) -> IntArray:
-        """Arm of every user, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -94,33 +55,6 @@ class Expected:
 
     def __float__(self) -> float:
         return self.value
-
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """What a plan amounts to for users to come: a price of budget, and what a treatment must be worth above it.
-
-    Attributes
-    ----------
-    price : float
-    threshold : ndarray, shape (groups,)
-        The worth, above the price of its budget, that a treatment must exceed.
-    margin : float
-    """
-
-    price: float
-    threshold: FloatArray
-    margin: float
-
-    def assigned(self, offer: Offer) -> IntArray:
-        """Arm of every user, shape (n,)."""
-        arm, worth = best(self.margin * offer.effects - offer.cost, offer.cost, self.price)
-        code = np.zeros(len(arm), dtype=np.int64) if offer.group is None else offer.group
-        if len(code) and code.max() >= len(self.threshold):
-            raise InputError(
-                "users of a group that the policy was not made for", remedy="make the policy on all groups"
-            )
-        return np.where(worth > self.threshold[code], arm, 0)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -237,128 +171,7 @@ class Policy(Shown):
         return self.summary()
 
 
-def make_policy(
-    offer: Offer,
-    *,
-    margin: float = 1.0,
-    budget: float | None = None,
-    max_share: float | None = None,
-    group_share: tuple[float, float] | None = None,
-    labels: Sequence[Any] | None = None,
-    trained_on: Sequence[tuple[str, Seen]] = (),
-    read: Callable[[Any, bool], Offer] | None = None,
-) -> Policy:
-    """The plan that brings most by predicted effects, within a budget and shares.
-
-    Parameters
-    ----------
-    offer : Offer
-        Users, predicted effects and costs; with `group` for limits by group.
-    margin : float
-        What is kept of a unit of outcome: net value is ``margin x effect - cost``.
-    budget : float, optional
-        Of all users' cost. Without, everyone whose best treatment has a positive net value gets it.
-    max_share : float, optional
-        At most this share of users is treated.
-    group_share : (float, float), optional
-        At least and at most this share of each group is treated: a floor gives the worse off their part even where
-        others bring more.
-    labels : sequence, optional
-        Of the arms, the control first.
-    trained_on : sequence of (str, Seen), optional
-        Rows that trained the model.
-    read : callable, optional
-
-    Returns
-    -------
-    Policy
-
-    Raises
-    ------
-    InputError
-        Negative costs, shares outside [0, 1].
-    DesignError
-        Limits that exclude one another.
-
-    Examples
-    --------
-    >>> offer = Offer(np.array([[4.0], [2.0], [9.0]]), np.ones((3, 1)), None, {})
-    >>> p = make_policy(offer, budget=2.0, labels=["none", "coupon"])
-    >>> p.assign.tolist(), p.cost, p.expected.value
-    (['coupon', 'none', 'coupon'], 2.0, 11.0)
-    """
-    n = len(offer.effects)
-    effects = numbers("effects", offer.effects, (n, offer.effects.shape[1]))
-    cost = numbers("cost", offer.cost, effects.shape)
-    if (cost < 0).any():
-        bad = np.flatnonzero((cost < 0).any(axis=1))
-        raise InputError("costs below 0", count=len(bad), rows=bad, remedy="a treatment cannot give budget back")
-    names = tuple(labels) if labels is not None else ("control", *(f"arm {a + 1}" for a in range(effects.shape[1])))
-    if len(names) != effects.shape[1] + 1:
-        raise InputError(f"labels must name {effects.shape[1] + 1} arms, the control first, but names {len(names)}")
-    budget, max_share = bounded("budget", budget), bounded("max_share", max_share, 1.0)
-    group = None if offer.group is None else codes("group", offer.group, n)
-    if group_share is not None:
-        if group is None:
-            raise InputError("group_share= needs groups", remedy="say which users belong together")
-        low, high = (bounded("group_share", share, 1.0) for share in group_share)
-        group_share = (low or 0.0, 1.0 if high is None else high)
-    margin = check("margin", margin)
-    value = margin * effects - cost
-    within = limits(n, max_share, group, group_share)
-    plan = allocate_within(value, cost, budget, within)
-    rule = Rule(plan.price, _thresholds(plan, value, cost, group if group_share is not None else None), margin)
-    if group_share is None and group is not None:
-        rule = Rule(rule.price, np.repeat(rule.threshold, int(group.max(initial=0)) + 1), margin)
-    used = (*trained_on, *chosen_on(offer))
-    return Policy(
-        labelled(names, plan.arm), plan.cost, expected(plan, offer), rule, names, budget, max_share, used, read
-    )  # fmt: skip
-
-
-def expected(plan: Plan, offer: Offer) -> Expected:
-    """What the model expects of a plan."""
-    roi = plan.value / plan.cost if plan.cost > 0 else math.nan
-    at = np.flatnonzero(plan.arm)
-    redeemed = math.nan
-    if offer.redeems is not None and len(at):
-        redeemed = float(offer.redeems[at, plan.arm[at] - 1].mean())
-    return Expected(plan.value, plan.cost, roi, plan.bound, plan.gap, plan.price, redeemed)
-
-
-def chosen_on(offer: Offer) -> list[tuple[str, Seen]]:
-    """Remembers the users whom a policy was chosen on."""
-    if "features" not in offer.prints:
-        return []
-    return [("features", Seen("chose the policy", np.sort(offer.prints["features"])))]
-
-
 def labelled(labels: tuple[Any, ...], arm: IntArray) -> NDArray[Any]:
     """Labels of arms, in a type of their own where all are of one."""
     kinds = {type(label) for label in labels}
     return np.array(labels, dtype=None if len(kinds) == 1 else object)[arm]
-
-
-def bounded(name: str, value: Any, high: float = math.inf) -> float | None:
-    """A limit: a number from 0 to `high`, or none."""
-    if value is None:
-        return None
-    ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and 0 <= float(value) <= high
-    if not ok or not math.isfinite(float(value)):
-        upto = "" if math.isinf(high) else f" and at most {high:g}"
-        raise InputError(f"{name} must be a number of at least 0{upto}, but is {said(value)}")
-    return float(value)
-
-
-def _thresholds(plan: Plan, value: FloatArray, cost: FloatArray, group: IntArray | None) -> FloatArray:
-    """What a treatment must be worth above the price of its budget, by group, so that the rule repeats the plan."""
-    _, worth = best(value, cost, plan.price)
-    code = np.zeros(len(worth), dtype=np.int64) if group is None else group
-    out = np.zeros(int(code.max(initial=0)) + 1)
-    for g in range(len(out)):
-        treated, left = worth[(code == g) & (plan.arm > 0)], worth[(code == g) & (plan.arm == 0)]
-        if len(treated) and treated.min() < 0:  # a floor: some are treated at a loss
-            out[g] = np.nextafter(treated.min(), -np.inf)
-        elif len(left) and left.max() > 0:  # a ceiling: some are left who would be worth it
-            out[g] = left.max()
-    return out

@@ -21,7 +21,8 @@ from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.stats.small_sample import groups_of_clusters
 from gmvcausal.targeting.aipw import averages
 from gmvcausal.targeting.audit.case import worded
-from gmvcausal.targeting.boost import Bins, Matrix
+from gmvcausal.targeting.boost import Bins
+from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.fit import learn_nuisances
 from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import FloatArray, IntArray
