@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gmvcausal.logs.logs import Logs
     from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.mechanism.pooled.verb import combine
+    from gmvcausal.observational.instrument.verb import iv
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -47,6 +48,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
     "did": ("gmvcausal.rollout.verb", "did"),
     "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
+    "iv": ("gmvcausal.observational.instrument.verb", "iv"),
     "load_uplift": ("gmvcausal.targeting.saved", "load_uplift"),
     "match": ("gmvcausal.observational.verb", "match"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
@@ -79,6 +81,7 @@ __all__ = [
     "decompose",
     "did",
     "honest_did",
+    "iv",
     "load_uplift",
     "match",
     "power",

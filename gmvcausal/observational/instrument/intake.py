@@ -1,0 +1,285 @@
+"""Columns of a table in, a checked `Trial` of an instrument out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
+from gmvcausal.frames import rules
+from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
+from gmvcausal.frames.columns import first_rows, identifiers, numeric
+from gmvcausal.frames.covariates import MOST_LEVELS, encode, is_text
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.table import Table, open_table
+from gmvcausal.stats.standardise import standardised
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
+_NO_TREATMENT = "receipt is never guessed: 0 where the tactic did not arrive; remove rows of which it is not known"
+_NO_INSTRUMENT = "assignment is never guessed: find out how these rows were assigned, or remove them"
+_NO_COVARIATE = "covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which column is what."""
+
+    outcome: str
+    treatment: str
+    instruments: tuple[str, ...]
+    covariates: tuple[str, ...]
+    cluster: str | None
+    unit: str | None
+    control: Any
+    missing: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The rows that are analysed.
+
+    Attributes
+    ----------
+    y, d : ndarray, shape (n,)
+    z : ndarray, shape (n, k)
+        Instruments, with their `names`.
+    arm : ndarray of int, shape (n,), or None
+        Arms of the one instrument that has arms, the control first; `labels` are theirs.
+    x : ndarray, shape (n, p)
+        Covariates, standardised, those that say nothing left out; `covariates` are their names, `level` and `spread`
+        their mean and standard deviation in the data.
+    cluster : ndarray of int, shape (n,), or None
+    raw : ndarray, shape (n, q)
+        Covariates as they are in the data.
+    binary : bool
+        Whether the treatment is 0/1.
+    """
+
+    y: FloatArray
+    d: FloatArray
+    z: FloatArray
+    names: tuple[str, ...]
+    arm: IntArray | None
+    labels: tuple[Any, ...]
+    x: FloatArray
+    covariates: tuple[str, ...]
+    level: FloatArray
+    spread: FloatArray
+    cluster: IntArray | None
+    raw: FloatArray = field(repr=False)
+    cluster_name: str
+    found_cluster: bool
+    binary: bool
+    rows: int
+    columns: int
+    notes: list[str]
+    dropped: dict[str, int]
+    facts: dict[str, Any] = field(repr=False)
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.y)
+
+    @property
+    def two_arms(self) -> bool:
+        """Whether there is one instrument of two arms."""
+        return self.arm is not None and len(self.labels) == 2
+
+
+def read(data: Any, asked: Asked) -> Trial:
+    """Read and check a table.
+
+    Raises
+    ------
+    InputError, DesignError
+    """
+    _refuse_roles(asked)
+    wanted = [asked.outcome, asked.treatment, *asked.instruments, *asked.covariates]
+    wanted += [c for c in (asked.cluster, asked.unit) if c]
+    table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=(*COARSER, *UNIT_NAMES))
+    facts = frame_facts(data)
+    notes = list(map(str, facts.get("notes", [])))
+    y = _outcome(table, asked, notes)
+    d, binary = _treatment(table, asked.treatment)
+    z, names, arm, labels = _instruments(table, asked)
+    if asked.covariates:
+        encoded = encode(table, asked.covariates, _NO_COVARIATE)
+        notes += encoded.notes
+        raw = encoded.values
+        x, keep, dropped = standardised(raw, encoded.names)
+        notes += dropped
+        kept, level = tuple(np.array(encoded.names)[keep].tolist()), raw[:, keep].mean(axis=0)
+        spread = np.sqrt(((raw[:, keep] - level) ** 2).mean(axis=0))
+    else:
+        raw = x = np.zeros((table.n, 0))
+        kept, level, spread = (), np.zeros(0), np.zeros(0)
+    if table.n <= x.shape[1] + z.shape[1] + 2:
+        raise DesignError(
+            f"{table.n:,} rows are too few for {x.shape[1]} covariates and {z.shape[1]} instruments",
+            remedy="use fewer covariates, or more rows",
+        )
+    name, cluster, found = _clusters(table, asked, arm)
+    _refuse_twice(table, asked)
+    return Trial(
+        y, d, z, names, arm, labels, x, kept, level, spread, cluster, raw, name, found, binary, table.n,
+        len(table.columns), notes, dict(facts.get("dropped", {})), facts,
+    )  # fmt: skip
+
+
+def _refuse_roles(asked: Asked) -> None:
+    if not asked.instruments:
+        raise InputError(
+            "instrument= names no column", remedy="name what moved the treatment and nothing else: who was assigned"
+        )
+    roles = {asked.outcome: "outcome", asked.treatment: "treatment"}
+    if asked.outcome == asked.treatment:
+        raise InputError(f"outcome and treatment are both {asked.outcome!r}", remedy="name two columns")
+    for column in asked.instruments:
+        if column in roles:
+            raise InputError(
+                f"instrument= names {column!r}, which is the {roles[column]} too",
+                column=column,
+                remedy="the instrument is what was assigned, the treatment what arrived; if they are one, there is "
+                "nothing to repair: gc.ab_test compares the arms",
+            )
+    roles |= dict.fromkeys(asked.instruments, "instrument")
+    for column in asked.covariates:
+        if column in roles:
+            raise InputError(
+                f"covariates= names {column!r}, which is the {roles[column]}", column=column, remedy="leave it out"
+            )
+    for role, taken in (("cluster", asked.cluster), ("unit", asked.unit)):
+        if taken in (asked.outcome, asked.treatment):
+            raise InputError(f"{role}= names {taken!r}, which is the {roles[taken]}", column=taken,
+                             remedy="name another column")  # fmt: skip
+
+
+def _outcome(table: Table, asked: Asked, notes: list[str]) -> FloatArray:
+    values = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None).values
+    gone = np.isnan(values)
+    if gone.any():
+        notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
+        return np.where(gone, 0.0, values)
+    return values
+
+
+def _treatment(table: Table, column: str) -> tuple[FloatArray, bool]:
+    if is_text(table.series(column, "treatment")):
+        raise InputError(
+            "treatment holds text, and which of its values means that the tactic arrived is not said",
+            column=column,
+            remedy="make a 0/1 column of it",
+        )
+    values = numeric(table, column, "treatment", missing=_NO_TREATMENT).values
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise DesignError(
+            f"treatment is {low:g} in every row, so there is nothing to compare", column=column,
+            remedy="supply rows with and without the tactic",
+        )  # fmt: skip
+    two = bool(((values == low) | (values == high)).all())
+    if two and (low, high) != (0.0, 1.0):
+        raise InputError(
+            f"treatment has the two values {low:g} and {high:g}, and the effect would be per unit of their difference",
+            column=column,
+            remedy="code it 0 and 1",
+        )
+    return values, two
+
+
+def _instruments(table: Table, asked: Asked) -> tuple[FloatArray, tuple[str, ...], IntArray | None, tuple[Any, ...]]:
+    """Columns of instruments with their names; arms and their labels where there is one instrument that has arms."""
+    several = len(asked.instruments) > 1
+    if several and asked.control is not None:
+        raise InputError("control= names an arm, and there are several instruments", remedy="make 0/1 columns of them")
+    parts: list[FloatArray] = []
+    for column in asked.instruments:
+        series = table.series(column, "instrument")
+        text = is_text(series) or series.dtype in (nw.Date, nw.Datetime)
+        if text and several:
+            raise InputError(
+                "instrument holds text, which one of several instruments cannot", column=column,
+                remedy="make 0/1 columns of its levels",
+            )  # fmt: skip
+        if text or asked.control is not None:
+            return _of_arms(table, column, asked.control)
+        values = numeric(table, column, "instrument", missing=_NO_INSTRUMENT).values
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            raise DesignError(
+                f"instrument is {low:g} in every row, so it moves nobody", column=column,
+                remedy="supply rows that were assigned and rows that were not",
+            )  # fmt: skip
+        if not several and ((values == low) | (values == high)).all():
+            return _of_arms(table, column, None)
+        parts.append(values)
+    return np.column_stack(parts), asked.instruments, None, ()
+
+
+def _of_arms(
+    table: Table, column: str, control: Any
+) -> tuple[FloatArray, tuple[str, ...], IntArray | None, tuple[Any, ...]]:
+    codes = identifiers(table, column, "arm")
+    labels = tuple(v.item() if isinstance(v, np.generic) else v for v in codes.labels)
+    if len(labels) > MOST_LEVELS:
+        raise InputError(
+            f"instrument has {len(labels):,} labels, and at most {MOST_LEVELS} can be arms", column=column,
+            remedy="group them, or pass numbers without control=",
+        )  # fmt: skip
+    base = find_control(column, labels, control)
+    small_arms(labels, np.bincount(codes.codes, minlength=len(labels)))
+    order = [base, *(k for k in range(len(labels)) if k != base)]
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels))
+    arm, found = rank[codes.codes], tuple(labels[k] for k in order)
+    z = (arm[:, None] == np.arange(1, len(labels))).astype(float)
+    plain = found == (0, 1)
+    return z, tuple(column if plain else f"{column} = {label}" for label in found[1:]), arm, found
+
+
+def _clusters(table: Table, asked: Asked, arm: IntArray | None) -> tuple[str, IntArray | None, bool]:
+    """Name and codes of the clusters, and whether they were found: as named, or where the arm does not vary."""
+    if asked.cluster is not None:
+        codes = identifiers(table, asked.cluster, "cluster")
+        if len(codes.labels) < 2:
+            raise InputError("there is only one cluster, so chance cannot be told from effect", column=asked.cluster)
+        return asked.cluster, codes.codes, False
+    taken = (asked.outcome, asked.treatment, *asked.instruments, *asked.covariates)
+    for column in COARSER if arm is not None else ():
+        if column not in table.columns or column in taken or table.series(column, "cluster").is_null().any():
+            continue
+        try:
+            codes = identifiers(table, column, "cluster")
+        except InputError:  # a column that nobody named may hold anything
+            continue
+        if arm is not None and len(codes.labels) > 1 and assigned_there(codes.codes, arm):
+            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=4)
+            return column, codes.codes, True
+    return "", None, False
+
+
+def _refuse_twice(table: Table, asked: Asked) -> None:
+    """Rows of one unit are not independent."""
+    taken = (asked.cluster, asked.outcome, asked.treatment, *asked.instruments, *asked.covariates)
+    unit = asked.unit or next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
+    if unit is None or asked.cluster is not None:
+        return
+    codes = identifiers(table, unit, "unit").codes
+    first = np.empty(int(codes.max()) + 1, dtype=np.int64)
+    rows = np.arange(len(codes))
+    first[codes[::-1]] = rows[::-1]
+    again = first[codes] != rows
+    if again.any():
+        raise rules.duplicated(
+            "units", unit, len(np.unique(codes[again])), first_rows(again),
+            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
+        )  # fmt: skip
