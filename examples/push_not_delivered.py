@@ -23,6 +23,8 @@ truth = market.truth.to_frame().set_index("term")["value"]
 rows = result.to_frame().set_index("term")
 for name, term in (("late", "delivered"), ("itt", "intent to treat: sent")):
     row = rows.loc[term]
-    print(f"{name}: true {truth[name]:.1f}, found {row['estimate']:.1f} ({row['conf_low']:.1f} to {row['conf_high']:.1f})")
+    print(
+        f"{name}: true {truth[name]:.1f}, found {row['estimate']:.1f} ({row['conf_low']:.1f} to {row['conf_high']:.1f})"
+    )
 gc.report([result], "report.html", title="A push that many phones never showed")
 print(f"as treated it would have been {rows.loc['as treated (least squares)', 'estimate']:.1f}")
