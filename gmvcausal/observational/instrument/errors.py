@@ -70,7 +70,8 @@ def parts(
     --------
     >>> y, arm = np.array([1.0, 3, 2, 6]), np.array([0, 0, 1, 1])
     >>> w, r, h = np.array([[-0.5, -0.5, 0.5, 0.5]]).T, np.array([[-1.0, 1, -2, 2]]).T, np.full((4, 1), 0.5)
-    >>> [(round(float(one.cov[0, 0]), 9), one.df) for one in parts(w, r, h, np.array([2]), Errors("robust", "hc2", arm), 0)]
+    >>> found = parts(w, r, h, np.array([2]), Errors("robust", "hc2", arm), 0)
+    >>> [(round(float(one.cov[0, 0]), 9), one.df) for one in found]
     [(1.0, 1.0), (4.0, 1.0)]
     """
     n = len(weight)

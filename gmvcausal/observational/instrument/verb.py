@@ -118,7 +118,7 @@ def iv(
     >>> users["gmv"] = 10 + 3.0 * users["delivered"] + [u % 7 for u in range(200)]
     >>> r = gc.iv(users, treatment="delivered", instrument="sent")
     >>> round(r.estimate, 2), [round(end, 1) for end in r.conf_int()]
-    (3.0, [2.2, 3.8])
+    (3.03, [2.2, 3.9])
     """
     asked = Asked(
         str(column_name("outcome", outcome)), str(column_name("treatment", treatment)),
