@@ -75,7 +75,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "instrument None": (lambda: BASE, {"instrument": None}, gc.InputError, "instrument must be a column name", None, None, ()),
     "text among several": (lambda: BASE, {"instrument": ["sent", "city"]}, gc.InputError, "holds text.*0/1 columns", "city", None, ()),
     "control with several": (lambda: BASE, {"instrument": ["sent", "age"], "control": 0}, gc.InputError, "several instruments", None, None, ()),
-    "a column that is not there": (lambda: BASE, {"instrument": "sentt"}, gc.InputError, "[Dd]id you mean 'sent'", "sentt", None, ()),
+    "a column that is not there": (lambda: BASE, {"instrument": "sentt"}, gc.InputError, "[Dd]id you mean 'sent'", None, None, ()),
     "one cluster": (lambda: of(room=1), {"cluster": "room"}, gc.InputError, "only one cluster", "room", None, ()),
     "cluster is the outcome": (lambda: BASE, {"cluster": "gmv"}, gc.InputError, "cluster= names 'gmv'", "gmv", None, ()),
     "unadjusted with clusters": (lambda: BASE, {"cluster": "room", "errors": "unadjusted"}, gc.InputError, "rows as independent", None, None, ()),
