@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
@@ -99,3 +99,18 @@ class Audit:
         columns = ["name", "status", "value", "threshold", "message", "remedy"]
         frame = pd.DataFrame([[getattr(c, k) for k in columns] for c in self.checks], columns=columns)
         return frame.astype({"value": float, "threshold": float})
+
+
+def audit_with(own: Sequence[Check], facts: Mapping[str, Any]) -> Audit:
+    """A verb's own checks, and those that `Logs` or `match` wrote onto its frame, unless the name is taken."""
+    names = {check.name for check in own}
+    written = [_written(found) for found in facts.get("checks", []) if found["name"] not in names]
+    return Audit((*own, *written))
+
+
+def _written(found: Mapping[str, Any]) -> Check:
+    value, threshold = (
+        float(v) if isinstance(v := found.get(k), int | float) else None for k in ("value", "threshold")
+    )
+    name, status, message = (str(found[k]) for k in ("name", "status", "message"))
+    return Check(name, status, message, value, threshold, str(found.get("remedy", "")))

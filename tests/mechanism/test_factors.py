@@ -312,6 +312,15 @@ def test_the_audit_speaks() -> None:
     assert gc.decompose(data, STAGES, cluster="shop").audit["few_clusters"].status == "passed"
 
 
+def test_what_was_written_on_the_frame_is_carried_along() -> None:
+    data = shop(1000)
+    note = {"name": "dst", "status": "warned", "message": "a clock was changed", "remedy": "name the time zone"}
+    data.attrs["gmvcausal"] = {"notes": ["orders after 31 May are missing"], "checks": [note], "outcome": "net",
+                               "outcome_unit": "¥ per user in the 7 days from assignment"}  # fmt: skip
+    r = gc.decompose(data, STAGES)
+    assert r.audit["dst"].status == "warned" and "31 May" in r.summary() and r.unit.startswith("¥ per user")
+
+
 def test_the_page_s_table_is_the_code_s() -> None:
     text = PAGE.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gmvcausal.abtest.audit import of_days, of_design, of_outcome, of_split, of_switchback
 from gmvcausal.abtest.audit.case import Case
 from gmvcausal.results import Audit, Check
+from gmvcausal.results.audit import audit_with
 
 # Every check of a test, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
@@ -46,21 +47,4 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
 def run_audit(case: Case) -> Audit:
     """Run every check that applies; what `Logs` found when it made the frame follows."""
     found = [check for function in CHECKS if (check := function(case)) is not None]
-    names = {check.name for check in found}
-    for facts in case.source.meta.get("checks", []):
-        if facts["name"] not in names:
-            found.append(
-                Check(
-                    str(facts["name"]),
-                    str(facts["status"]),
-                    str(facts["message"]),
-                    _number(facts.get("value")),
-                    _number(facts.get("threshold")),
-                    str(facts.get("remedy", "")),
-                )
-            )
-    return Audit(tuple(found))
-
-
-def _number(found: object) -> float | None:
-    return float(found) if isinstance(found, int | float) else None
+    return audit_with(found, case.source.meta)

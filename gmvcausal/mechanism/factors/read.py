@@ -13,7 +13,7 @@ from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import found_there, in_two_arms, place_of_assignment, small_arms
 from gmvcausal.frames.columns import IntArray, first_rows, identifiers, numeric
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import check, column_name
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.mechanism.factors.numbers import FloatArray
@@ -43,6 +43,8 @@ class Funnel:
     rows, width : int
         Shape of the data.
     notes : tuple of str
+    facts : mapping
+        What `Logs` wrote about the frame.
     """
 
     names: tuple[str, ...]
@@ -56,6 +58,7 @@ class Funnel:
     rows: int
     width: int
     notes: tuple[str, ...]
+    facts: Mapping[str, Any]
 
     @property
     def mean(self) -> FloatArray:
@@ -132,10 +135,12 @@ def read_funnel(
         small_arms(labels, sizes)
     x = np.column_stack([base, *stages])
     _refuse_zeros(x, groups.codes, labels, ("user", *columns), names, by)
+    facts = frame_facts(data)
     name, codes = _clusters(table, given, groups.codes, unit, cluster, lot, notes)
     return Funnel(
         names, columns, labels, groups.codes, x, codes, name, bool((sizes == 1).any()), table.n, len(table.columns),
-        tuple(notes),
+        (*notes, *map(str, facts.get("notes", []))),
+        facts,
     )  # fmt: skip
 
 

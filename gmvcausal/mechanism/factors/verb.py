@@ -15,7 +15,8 @@ from gmvcausal.mechanism.factors.checks import FEWEST, checks_of
 from gmvcausal.mechanism.factors.numbers import METHODS, Joint, joint, pieces, slopes
 from gmvcausal.mechanism.factors.read import Funnel, read_funnel
 from gmvcausal.mechanism.factors.result import Decomposition, Split
-from gmvcausal.results import Audit, Estimates, Manifest
+from gmvcausal.results import Estimates, Manifest
+from gmvcausal.results.audit import audit_with
 from gmvcausal.stats.small_sample import Spread
 
 _WAYS = {"shapley": "Shapley's value", "lmdi": "LMDI-I"}
@@ -157,6 +158,8 @@ def _result(
     df = np.full(len(value), np.inf) if made is None or bare else made.spread.df
     lot, change = options["assignment"] == "random", "effect on" if options["assignment"] else "change in"
     per = f"{outcome} per user"
+    if funnel.facts.get("outcome") == outcome and funnel.facts.get("outcome_unit"):
+        per = str(funnel.facts["outcome_unit"])
     term, estimand, arm = [], [], []
     for g in others:
         more = f" ({label[g]})" if len(others) > 1 else ""
@@ -190,10 +193,11 @@ def _result(
     assumed = "the product is the whole of the last stage, every user (also of whom nothing came) being in the table"
     if lot:
         assumed = f"the arms were drawn by lot, and one user's arm leaves the others alone; {assumed}"
+    checks = checks_of(funnel, made, expected if lot else None)
     against = f"{label[others[0]] if len(others) == 1 else f'{len(others)} groups'} against {label[base]}"
     return Decomposition(
         f"What the {change} {outcome} is made of: {against}", assumed, estimates, manifest, options["alpha"],
-        Audit(tuple(checks_of(funnel, made, expected if lot else None))), split, label[base], outcome, advice,
+        audit_with(checks, funnel.facts), split, label[base], outcome, advice,
     )  # fmt: skip
 
 

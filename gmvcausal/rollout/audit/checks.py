@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
+from gmvcausal.results.audit import audit_with
 from gmvcausal.rollout.audit import (
     of_absence,
     of_design,
@@ -82,22 +83,4 @@ def run_audit(case: Case) -> Audit:
     special = {"naive": _NAIVE, "switching": _SWITCHING}
     own = _SYNTHETIC if case.fitted.synthetic else special.get(case.options.estimator, _DESIGN)
     found = [check for function in (*own, *_ALWAYS) if (check := function(case)) is not None]
-    names = {check.name for check in found}
-    found += [check for facts in case.panel.meta.get("checks", []) if (check := _from_meta(facts)).name not in names]
-    return Audit(tuple(found))
-
-
-def _from_meta(facts: dict[str, object]) -> Check:
-    """A check that `Logs` made when it built the frame."""
-    return Check(
-        str(facts["name"]),
-        str(facts["status"]),
-        str(facts["message"]),
-        _number(facts.get("value")),
-        _number(facts.get("threshold")),
-        str(facts.get("remedy", "")),
-    )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return audit_with(found, case.panel.meta)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gmvcausal.results import Audit, Check
+from gmvcausal.results.audit import audit_with
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.of_design import (
     balance,
@@ -37,15 +38,4 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
 def run_audit(case: Case) -> Audit:
     """Run every check that applies; what `Logs` found when it made the frame follows."""
     found = [check for function in CHECKS if (check := function(case)) is not None]
-    names = {check.name for check in found}
-    for fact in case.trial.facts.get("checks", []):
-        if fact["name"] not in names:
-            value, threshold = fact.get("value"), fact.get("threshold")
-            found.append(
-                Check(
-                    str(fact["name"]), str(fact["status"]), str(fact["message"]),
-                    float(value) if isinstance(value, int | float) else None,
-                    float(threshold) if isinstance(threshold, int | float) else None, str(fact.get("remedy", "")),
-                )
-            )  # fmt: skip
-    return Audit(tuple(found))
+    return audit_with(found, case.trial.facts)
