@@ -48,7 +48,8 @@ def _optional(name: str, value: Any, choices: Sequence[str]) -> str | None:
     raise InputError(f"{name} must be None, {listed}, but is {said(value)}")
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, else raise."""
     if not isinstance(value, bool):
         raise InputError(f"{name} must be True or False, but is {said(value)}")
     return value
@@ -132,7 +133,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "factors": _names,
     "features": lambda n, v: [] if v is None else _names(n, v),
     "window": _window,
-    "complete_only": _flag,
+    "complete_only": flag,
     "gmv": lambda n, v: one_of(n, v, ("gross", "net")),
     "gmv_is": lambda n, v: one_of(n, v, ("paid", "list")),
     "cost_is": lambda n, v: one_of(n, v, ("discount", "other")),

@@ -89,7 +89,7 @@ def cross_fit_chances(
                 own.append(Trees(None, float(shares[0]), 1.0, "binary"))
             else:
                 how = recipe(len(rows), "binary")
-                own.append(bins.train(rows, (arm[rows] == a).astype(float), _slower(how)))
+                own.append(bins.train(rows, (arm[rows] == a).astype(float), slower(how)))
             raw[held, a] = link(own[a].predict(bins.x[held]), "binary")
         models.append(tuple(own))
     line: list[tuple[float, float]] = []
@@ -106,5 +106,6 @@ def cross_fit_chances(
     return e, Chances(tuple(shares.tolist()), tuple(models), tuple(line))
 
 
-def _slower(how: Recipe) -> Recipe:
+def slower(how: Recipe) -> Recipe:
+    """What treatment follows is simple, mostly: smaller trees, and slower ones, which make less noise of it."""
     return Recipe(how.rounds, 8, 0.05, how.least, how.ridge, how.objective)

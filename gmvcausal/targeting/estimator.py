@@ -40,7 +40,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
     control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, exposed_at, missing, \
-rule, impute, received, folds, alpha, srm_alpha, seed, threads
+rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         As for `gc.uplift`.
 
     Attributes
@@ -95,6 +95,7 @@ rule, impute, received, folds, alpha, srm_alpha, seed, threads
         rule: str = "raise",
         impute: Any = None,
         received: str | None = None,
+        dose: bool = False,
         folds: int = 5,
         alpha: float = 0.05,
         srm_alpha: float = 0.01,
@@ -119,6 +120,7 @@ rule, impute, received, folds, alpha, srm_alpha, seed, threads
         self.rule = rule
         self.impute = impute
         self.received = received
+        self.dose = dose
         self.folds = folds
         self.alpha = alpha
         self.srm_alpha = srm_alpha
@@ -181,11 +183,11 @@ rule, impute, received, folds, alpha, srm_alpha, seed, threads
         Raises
         ------
         DesignError
-            These rows trained the model.
+            These rows trained the model; `dose` is True.
         """
         check_is_fitted(self, "result_")
         rows = _with_outcome(self._like_fitted(X), self._outcome, y)
-        if self.scoring == "qini":
+        if self.scoring == "qini" or self.dose:  # which refuses to rank by a dose
             found = self.result_.evaluate(rows, version="doubly_robust")
             return float(np.mean([found.of(label).qini.estimate for label in found.labels]))
         from gmvcausal.targeting.held import best_value

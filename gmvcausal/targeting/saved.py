@@ -20,6 +20,9 @@ from gmvcausal.results.compliers import Accepted
 from gmvcausal.stats.fraction import Fraction, Piece
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.chances import Chances
+from gmvcausal.targeting.dose.result import DoseUplift
+from gmvcausal.targeting.dose.saved import FORMAT as DOSE_FORMAT
+from gmvcausal.targeting.dose.saved import from_dict as dose_from_dict
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import Asked, Trial
@@ -39,14 +42,19 @@ _MODELS: dict[str, Any] = {"Difference": Difference, "Forest": Forest, "OneStage
 
 def save(m: Uplift, path: str | os.PathLike[str]) -> None:
     """Write a result; see `Uplift.save`."""
-    text = json.dumps(_to_dict(m), ensure_ascii=True, allow_nan=True).encode()
+    write(_to_dict(m), path)
+
+
+def write(values: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write plain values with their digest."""
+    text = json.dumps(values, ensure_ascii=True, allow_nan=True).encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
         # A fixed date: the same result makes the same file.
         for name, content in ((_MEMBER, text), (_DIGEST, hashlib.sha256(text).hexdigest().encode())):
             file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
-def load_uplift(path: str | os.PathLike[str]) -> Uplift:
+def load_uplift(path: str | os.PathLike[str]) -> Uplift | DoseUplift:
     """Read a result of `uplift` that `Uplift.save` has written.
 
     The file holds numbers and text alone, no pickled code; whatever else is in a file is refused, not run.
@@ -57,9 +65,9 @@ def load_uplift(path: str | os.PathLike[str]) -> Uplift:
 
     Returns
     -------
-    Uplift
-        With everything but the rows that were learned from: `predict`, `evaluate(test)`, `policy(data)`, tables,
-        summary and audit as they were.
+    Uplift, or DoseUplift
+        As it was saved, with everything but the rows that were learned from: `predict`, `evaluate(test)`,
+        `policy(data)` (of a dose `calibration(test)`), tables, summary and audit as they were.
 
     Raises
     ------
@@ -93,6 +101,8 @@ def load_uplift(path: str | os.PathLike[str]) -> Uplift:
         raise _strange(path, "its contents have changed since")
     try:
         found = json.loads(text)
+        if found["format"] == DOSE_FORMAT:
+            return dose_from_dict(found)
         if found["format"] != _FORMAT:
             raise _strange(path, f"its format is {str(found['format'])[:40]!r}")
         return _from_dict(found)
@@ -131,7 +141,7 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
         "extra": {k: list(v) for k, v in asdict(m.extra).items()},
         "checks": [asdict(c) for c in m.checks],
         "manifest": {**m.manifest.to_dict(), "choices": list(m.manifest.choices)},
-        "asked": {k: _plain(v) for k, v in asdict(m.asked).items()},
+        "asked": {k: plain(v) for k, v in asdict(m.asked).items()},
         "labels": list(t.labels),
         "features": t.features.to_dict(),
         "cluster_name": t.cluster_name,
@@ -152,10 +162,10 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A mapping as pairs: the keys of JSON are text, those of arms need not be."""
     if isinstance(value, Mapping):
-        return {"pairs": [[_plain(k), _plain(v)] for k, v in value.items()]}
+        return {"pairs": [[plain(k), plain(v)] for k, v in value.items()]}
     if isinstance(value, np.generic):
         return value.item()
     return list(value) if isinstance(value, tuple) else value
@@ -170,19 +180,24 @@ def _fraction(found: dict[str, Any]) -> Fraction:
     return Fraction(float(found["top"]), float(found["bottom"]), pieces)
 
 
-def _from_dict(found: dict[str, Any]) -> Uplift:
-    asked = {k: _back(v) for k, v in found["asked"].items()}
-    asked["features"] = tuple(asked["features"])
-    features = Features.from_dict(found["features"])
-    labels, own = tuple(found["labels"]), found["fit"]
-    k = len(labels)
-    told = found["manifest"]
+def manifest_of(told: dict[str, Any]) -> Manifest:
+    """The manifest of a result whose rows are not there."""
     manifest = Manifest(
         told["verb"], told["options"], told["seed"], int(told["data"]["rows"]), int(told["data"]["columns"]),
         told["dropped"], tuple(told["notes"]), choices=tuple(told["choices"]),
     )  # fmt: skip
     manifest.__dict__["data_sha256"] = str(told["data"]["sha256"])  # of the rows, which are not in the file
     manifest.__dict__["versions"] = dict(told["versions"])  # those that made the numbers
+    return manifest
+
+
+def _from_dict(found: dict[str, Any]) -> Uplift:
+    asked = {k: _back(v) for k, v in found["asked"].items()}
+    asked["features"] = tuple(asked["features"])
+    features = Features.from_dict(found["features"])
+    labels, own = tuple(found["labels"]), found["fit"]
+    k = len(labels)
+    manifest = manifest_of(found["manifest"])
     model = None
     if own["model"] is not None:
         model = _MODELS[own["model"]["kind"]].from_dict(own["model"])

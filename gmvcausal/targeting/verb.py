@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import check, column_name, one_of, said
+from gmvcausal.frames.params import check, column_name, flag, one_of, said
 from gmvcausal.results import Manifest
 from gmvcausal.targeting.aipw import ESTIMANDS
+from gmvcausal.targeting.dose.make import uplift_dose
+from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.fit import fit_trial, options_of
 from gmvcausal.targeting.intake.features import check_impute
 from gmvcausal.targeting.intake.read import read_trial
@@ -21,6 +23,63 @@ from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.choose import LEARNERS
 from gmvcausal.targeting.make import make_result
 from gmvcausal.targeting.result import Uplift
+
+
+@overload
+def uplift(
+    data: Any,
+    *,
+    dose: Literal[True],
+    outcome: str = "gmv",
+    treatment: str = "treatment",
+    features: Sequence[str] = (),
+    learner: str = "auto",
+    propensity: float | str | None = None,
+    cost: float = 0,
+    margin: float = 1.0,
+    cluster: str | None = None,
+    unit: str | None = None,
+    assigned_at: str | None = None,
+    exposed_at: str | None = None,
+    missing: str = "raise",
+    impute: Any = None,
+    folds: int = 5,
+    alpha: float = 0.05,
+    srm_alpha: float = 0.01,
+    seed: int = 0,
+    threads: int = 1,
+) -> DoseUplift: ...
+
+
+@overload
+def uplift(
+    data: Any,
+    *,
+    outcome: str = "gmv",
+    treatment: str = "treatment",
+    features: Sequence[str] = (),
+    control: Any = None,
+    learner: str = "auto",
+    estimand: str = "ate",
+    propensity: Any = None,
+    cost: Any = 0,
+    margin: float = 1.0,
+    redeemed: str | None = None,
+    cluster: str | None = None,
+    unit: str | None = None,
+    assigned_at: str | None = None,
+    exposed_at: str | None = None,
+    missing: str = "raise",
+    rule: str = "raise",
+    impute: Any = None,
+    received: str | None = None,
+    dose: Literal[False] = False,
+    folds: int = 5,
+    alpha: float = 0.05,
+    srm_alpha: float = 0.01,
+    seed: int = 0,
+    threads: int = 1,
+) -> Uplift: ...
 
 
 def uplift(
@@ -44,12 +103,13 @@ def uplift(
     rule: str = "raise",
     impute: Any = None,
     received: str | None = None,
+    dose: bool = False,
     folds: int = 5,
     alpha: float = 0.05,
     srm_alpha: float = 0.01,
     seed: int = 0,
     threads: int = 1,
-) -> Uplift:
+) -> Uplift | DoseUplift:
     """How much does a tactic add to each user's GMV, and so who should get it?
 
     Parameters
@@ -108,6 +168,10 @@ def uplift(
         Rows then follow with the effect on those whom each arm reached because it was assigned (LATE): the effect on
         the outcome over the effect on receipt, with Anderson and Rubin's interval. All other rows, and the effects of
         users, stay those of being assigned.
+    dose : bool
+        The treatment is an amount (yuan of discount, 0 where there was none): one slope in place of arms, the effect of
+        one unit more, by residual on residual (partially linear). `propensity` is then the expected dose of the lot, a
+        number or a column; `cost` what one unit costs. control, estimand, rule, received and redeemed are for arms.
     folds : int
         Default 5. Every nuisance and effect of a row is by models that have not seen its fold.
     alpha : float
@@ -125,6 +189,8 @@ def uplift(
         One row for each arm, by augmented inverse probability weighting with cluster-robust intervals; then, where
         chances are given and the same for all, the plain differences of means (Welch). `predict(data)` has the effects
         of users.
+    DoseUplift
+        With `dose=True`: the average slope, and `predict(data)` with the slopes of users.
 
     Raises
     ------
@@ -137,7 +203,8 @@ def uplift(
     ----------
     Robins, Rotnitzky and Zhao (1994), JASA 89; Chernozhukov et al. (2018), Econometrics Journal 21 (cross-fitting);
     Imbens and Angrist (1994), Econometrica 62; Frölich (2007), Journal of Econometrics 139 (LATE given covariates);
-    Kennedy (2023), Electronic Journal of Statistics 17 (DR-learner); Li and Li (2019), Annals of Applied Statistics 13.
+    Kennedy (2023), Electronic Journal of Statistics 17 (DR-learner); Li and Li (2019), Annals of Applied Statistics 13;
+    Robinson (1988), Econometrica 56; Nie and Wager (2021), Biometrika 108 (doses, R-learner).
 
     Examples
     --------
@@ -176,12 +243,15 @@ def uplift(
         "rule": asked.rule,
         "impute": asked.impute,
         "received": received,
+        "dose": flag("dose", dose),
         "folds": _whole("folds", folds, 2, 50),
         "alpha": check("alpha", alpha),
         "srm_alpha": check("srm_alpha", srm_alpha),
         "seed": check("seed", seed),
         "threads": _whole("threads", threads, 1, 1024),
     }
+    if dose:
+        return uplift_dose(data, asked, options)
     trial = read_trial(data, asked)
     options["control"] = trial.labels[0]
     notes = list(trial.notes)

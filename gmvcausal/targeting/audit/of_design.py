@@ -224,5 +224,5 @@ def dose(case: Case) -> Check | None:
     return Check(
         "dose", "warned", f"{len(labels)} arms are numbers: each is compared with the control by itself",
         float(len(labels)), bound("dose"),
-        "if they are amounts of one tactic (a face value), group them into few arms",
+        "if they are amounts of one tactic (a face value), group them into few arms, or pass dose=True for one slope",
     )  # fmt: skip

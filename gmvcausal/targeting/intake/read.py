@@ -51,16 +51,16 @@ def read_trial(
     needed += [receipt] if receipt else []
     table = open_table(data, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
-    _refuse_window(asked, facts)
+    refuse_window(asked, facts)
     notes: list[str] = list(map(str, facts.get("notes", [])))
     if asked.assigned_at is not None and asked.exposed_at is not None:
         refuse_early(table, asked.assigned_at, asked.exposed_at, notes)
     arm, found = _arms(table, asked, labels)
     dropped = dict(facts.get("dropped", {}))
-    unit, kept = _one_row_each(table, asked, arm, notes, dropped)
+    unit, kept = one_row_each(table, asked, arm, notes, dropped)
     if kept is not None:
         small_arms(found, np.bincount(arm[kept], minlength=len(found)))
-    y, spacing = _outcome(table, asked, notes)
+    y, spacing = read_outcome(table, asked, notes)
     got = None if receipt is None else _receipt(table, receipt)
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
     if features is None:
@@ -69,12 +69,12 @@ def read_trial(
     e = given_propensity(table, asked.propensity, found)
     cost = read_cost(table, asked.cost, found)
     redeemed = read_redeemed(table, asked.redeemed, arm, found)
-    name, cluster, was_found = _clusters(table, asked, arm)
+    name, cluster, was_found = read_clusters(table, asked, arm)
     if cluster is not None:
-        _constant_within(unit, cluster, name, kept)
+        constant_within(unit, cluster, name, kept)
     if own.names:
-        _tell_constant(own, x, notes)
-    order = _order(x, y, arm, unit if cluster is None else cluster)
+        tell_constant(own, x, notes)
+    order = canonical_order(x, y, arm, unit if cluster is None else cluster)
     if kept is not None:
         order = order[kept[order]]
         cluster = None if cluster is None else _dense(cluster, order)
@@ -122,7 +122,7 @@ def refuse_roles(asked: Asked) -> None:
         )
 
 
-def _refuse_window(asked: Asked, facts: dict[str, Any]) -> None:
+def refuse_window(asked: Asked, facts: dict[str, Any]) -> None:
     """Of a table of `Logs.users`: what is measured after assignment is no feature."""
     if facts.get("table") != "users":
         return
@@ -156,7 +156,7 @@ def _arms(table: Table, asked: Asked, known: tuple[Any, ...] | None) -> tuple[In
     return rank[codes.codes], tuple(labels[k] for k in order)
 
 
-def _outcome(table: Table, asked: Asked, notes: list[str]) -> tuple[NDArray[np.float64], float]:
+def read_outcome(table: Table, asked: Asked, notes: list[str]) -> tuple[NDArray[np.float64], float]:
     found = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None)
     gone = np.isnan(found.values)
     if not gone.any():
@@ -184,7 +184,7 @@ def _receipt(table: Table, column: str) -> NDArray[np.float64]:
     return got
 
 
-def _one_row_each(
+def one_row_each(
     table: Table, asked: Asked, arm: IntArray, notes: list[str], dropped: dict[str, int]
 ) -> tuple[IntArray | None, NDArray[np.bool_] | None]:
     """Codes of the units, each in one arm, and in one row unless rows are clustered; None where no column names them.
@@ -216,8 +216,11 @@ def _one_row_each(
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes], kept
 
 
-def _clusters(table: Table, asked: Asked, arm: IntArray) -> tuple[str, IntArray | None, bool]:
-    """Name and codes of the clusters, and whether they were found: as named, or where the arm does not vary."""
+def read_clusters(table: Table, asked: Asked, arm: IntArray, frames_up: int = 4) -> tuple[str, IntArray | None, bool]:
+    """Name and codes of the clusters, and whether they were found: as named, or where the arm does not vary.
+
+    `frames_up` is where the caller of the verb stands, for the warning.
+    """
     if asked.cluster is not None:
         codes = identifiers(table, asked.cluster, "cluster")
         if len(codes.labels) < 2:
@@ -233,7 +236,7 @@ def _clusters(table: Table, asked: Asked, arm: IntArray) -> tuple[str, IntArray 
         except InputError:  # a column that nobody named may hold anything
             continue
         if len(codes.labels) > 1 and assigned_there(codes.codes, arm):
-            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=4)
+            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=frames_up)
             return column, _scattered(codes), True
     return "", None, False
 
@@ -244,7 +247,7 @@ def _scattered(codes: Codes) -> IntArray:
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
 
 
-def _constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: NDArray[np.bool_] | None) -> None:
+def constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: NDArray[np.bool_] | None) -> None:
     if unit is None:
         return
     first = np.empty(int(unit.max()) + 1, dtype=np.int64)
@@ -259,7 +262,7 @@ def _constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: 
         )  # fmt: skip
 
 
-def _tell_constant(features: Features, x: NDArray[np.float32], notes: list[str]) -> None:
+def tell_constant(features: Features, x: NDArray[np.float32], notes: list[str]) -> None:
     seen: dict[bytes, str] = {}
     for j, name in enumerate(features.names):
         live = x[:, j][~np.isnan(x[:, j])]
@@ -279,7 +282,7 @@ def _dense(cluster: IntArray, order: IntArray) -> IntArray:
     return out
 
 
-def _order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
+def canonical_order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
     """Positions of the rows by arm, then by a hash of what was known of them, then by outcome."""
     mixed = np.zeros(len(y), dtype=np.uint64)
     with np.errstate(over="ignore"):

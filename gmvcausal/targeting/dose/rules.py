@@ -1,0 +1,66 @@
+"""The published rules of the audit of doses; checks that look at the outcome alone have those of the arms."""
+
+from __future__ import annotations
+
+from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
+from gmvcausal.targeting.audit.rules import RULES as OF_ARMS
+
+_SHARED = ("leakage", "all_zero", "negative_amounts", "scale_mix", "quantisation")
+
+RULES: dict[str, Rule] = {
+    "expected_dose": Rule(
+        "p-value of the test that the doses have the mean that was given (`propensity=`)",
+        0.05,
+        0.01,
+        small_is_bad=True,
+        more_fail=" (srm_alpha=)",
+    ),
+    "dose_balance": Rule(
+        "p-value of the test that features do not predict, out of fold, by how much doses miss the given mean",
+        0.001,
+        small_is_bad=True,
+    ),
+    "dose_variation": Rule(
+        "share of the variance of the dose that the features (or the given mean) explain, so that it tells nothing",
+        0.9,
+        0.99,
+    ),
+    "curvature": Rule(
+        "p-value of the test that the square of the residual dose adds nothing to the line", 0.05, small_is_bad=True
+    ),
+    "effective_sample_size": Rule(
+        "rows of equal weight that the rows are worth, each weighted by its residual dose squared",
+        200,
+        30,
+        small_is_bad=True,
+    ),
+    "tail": Rule(
+        "skewness of the average slope without its largest row (or a third of that with it, if larger); under clusters "
+        "the rows are clusters",
+        0.18,
+    ),
+    "leverage": Rule("share of the variance of the average slope that comes from the largest row (cluster)", 0.10),
+    "few_clusters": Rule(
+        "clusters of equal weight that the clusters are worth, each weighted by its residual doses squared; to fail, "
+        "clusters are counted",
+        30,
+        MIN_CLUSTERS,
+        small_is_bad=True,
+        more_fail=" (no interval is given)",
+    ),
+    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
+    **{name: OF_ARMS[name] for name in _SHARED},
+}
+
+TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
+
+
+def judge(name: str, value: float) -> str:
+    """Status of the check `name` at `value`."""
+    return RULES[name].status(value)
+
+
+def bound(name: str) -> float | None:
+    """The threshold to print beside the value: that of failing, else that of warning."""
+    return RULES[name].bound
