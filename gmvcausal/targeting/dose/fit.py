@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
-from gmvcausal.targeting.boost import Bins, Matrix, Trees, recipe
+from gmvcausal.targeting.boost import Bins, recipe
+from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.chances import slower
 from gmvcausal.targeting.dose.intake import Doses
 from gmvcausal.targeting.folds import make_folds
@@ -164,7 +165,7 @@ def learned_mean(bins: Bins, fold: IntArray, target: FloatArray) -> Learned:
     out = np.empty(len(target))
     for f in range(int(fold.max()) + 1):
         rows, held = np.flatnonzero(fold != f), fold == f
-        trees: Trees = bins.train(rows, target[rows], slower(recipe(len(rows))))
+        trees = bins.train(rows, target[rows], slower(recipe(len(rows))))
         out[held] = trees.predict(bins.x[held])
     middle = float(target.mean())
     gain = (target - middle) ** 2 - (target - out) ** 2
