@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
     from gmvcausal.mechanism.factors.verb import decompose
+    from gmvcausal.mechanism.frontier.verb import efficiency
     from gmvcausal.mechanism.pooled.verb import combine
     from gmvcausal.observational.instrument.verb import iv
     from gmvcausal.observational.verb import match
@@ -47,6 +48,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "datasets": ("gmvcausal.datasets", None),
     "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
     "did": ("gmvcausal.rollout.verb", "did"),
+    "efficiency": ("gmvcausal.mechanism.frontier.verb", "efficiency"),
     "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
     "iv": ("gmvcausal.observational.instrument.verb", "iv"),
     "load_uplift": ("gmvcausal.targeting.saved", "load_uplift"),
@@ -80,6 +82,7 @@ __all__ = [
     "datasets",
     "decompose",
     "did",
+    "efficiency",
     "honest_did",
     "iv",
     "load_uplift",

@@ -60,7 +60,8 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
         for i, row in enumerate(rows):
             by = row.baseline / 100 if share else 1.0
             failed = row.verdict in ("refused", "naive")
-            color = style.GREY if failed or row.verdict == "no_interval" else style.BLUE
+            plain = row.verdict in ("no_interval", "described")
+            color = style.GREY if failed or plain else style.BLUE
             if math.isfinite(row.low):
                 axes.hlines(
                     i, row.low / by, row.high / by, color=color, linewidth=2.0, linestyle=":" if failed else "-"
@@ -77,7 +78,7 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
             )
             beside = axes.get_yaxis_transform()
             axes.text(1.02, i + 0.02, row.said, transform=beside, va="bottom", fontsize=9)
-            tone = style.VERMILION if failed else style.GREY if row.verdict == "no_interval" else style.BLUE
+            tone = style.VERMILION if failed else style.GREY if plain else style.BLUE
             axes.text(1.02, i - 0.06, row.word, transform=beside, va="top", fontsize=9, color=tone, fontweight="bold")
         names = ["\n".join(digits.wrap(digits.cut(r.name, 56), 28)) for r in rows]
         axes.set_yticks(range(len(rows)), names)

@@ -57,7 +57,10 @@ def summary(result: Result) -> str:
 def estimates_lines(result: Result) -> list[str]:
     """The estimates as aligned columns."""
     head = ["term", "estimate", "std. error", phrases.level_words(result), "p"]
-    return aligned(head, tables.estimate_cells(result))
+    cells = tables.estimate_cells(result)
+    most = getattr(result, "most_printed", len(cells))
+    more = [f"... and {len(cells) - most:,} more: to_frame() has all"] if len(cells) > most else []
+    return [*aligned(head, cells[:most]), *more]
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Plain sentences, generated from numbers alone, and the one place where a verdict is passed.
 
-A verdict is one of ``gain``, ``loss``, ``no_effect``, ``no_interval`` and ``refused``. Every summary, table,
-figure and report asks here, so that the same numbers never read differently in two places.
+A verdict is one of ``gain``, ``loss``, ``no_effect``, ``no_interval``, ``described`` and ``refused``. Every summary,
+table, figure and report asks here, so that the same numbers never read differently in two places.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ VERDICTS = {
     "loss": "loss",
     "no_effect": "no effect found",
     "no_interval": "no interval",
+    "described": "describes, no effect",
     "refused": "audit failed",
 }
 REFUSAL = "No design here supports a number, so none is given."
@@ -77,10 +78,12 @@ def verdict(result: Result) -> str:
 
     Returns
     -------
-    {"gain", "loss", "no_effect", "no_interval", "refused"}
-        ``refused`` where a check of the audit failed, whatever the numbers are.
+    {"gain", "loss", "no_effect", "no_interval", "described", "refused"}
+        ``refused`` where a check of the audit failed, whatever the numbers are; ``described`` for what is no effect.
     """
-    return _of_row(result.told) if result.audit.credible else "refused"
+    if not result.audit.credible:
+        return "refused"
+    return "described" if result.described else _of_row(result.told)
 
 
 def _of_row(row: Row) -> str:
@@ -103,6 +106,8 @@ def answer(result: Result, currency: str = "") -> str:
     if found == "refused":
         names = [c.name for c in result.audit.failed]
         return f"No headline is given: the audit failed on {join(names)}."
+    if found == "described":
+        return sentence(inline(result.described[0]))
     p = f"; {p_words(row.p_value)}" if getattr(result, "alike", ()) and not math.isnan(row.p_value) else ""
     return sentence(_said(row, found, f"{interval_words(result, currency)}{p}", currency))
 
@@ -160,6 +165,8 @@ def _details(result: Result, currency: str) -> tuple[str, ...]:
     if found == "refused":
         lines = [check_words(c) for c in result.audit.failed]
         return (*lines, *next_steps([result]))
+    if found == "described":
+        return tuple(sentence(inline(text)) for text in result.described[1:])
     if found == "no_interval":
         flat = "the outcome leaves no variation from which to tell an effect from chance"
         why = inline(result.estimates.withheld) or (flat if row.std_error == 0 else "the standard error is not known")
@@ -265,6 +272,8 @@ def _refusal(found: Mapping[str, Result], marked: set[str], currency: str) -> tu
     for name, result in designs.items():
         if verdict(result) == "no_interval":
             lines.append(f"{name}: {inline(result.estimates.withheld) or 'no interval can be given'}.")
+        if verdict(result) == "described":
+            lines.append(f"{name}: it describes, and is no effect of a tactic.")
     return (*lines, *next_steps(list(designs.values())))
 
 
@@ -278,6 +287,8 @@ def _other(
         more = f" {join([c.name for c in failed[1:]])} failed too." if len(failed) > 1 else ""
         role = "a benchmark; it fails" if name in marked else "no headline is given for it, for it fails"
         return f"{role} its audit on {check_words(failed[0])}{more}"
+    if result.described:
+        return f"it describes, and is no effect: {answer(result, currency)}"
     if head is None:
         if name in marked:
             return f"shown for comparison only: {size}."

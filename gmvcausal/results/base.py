@@ -75,6 +75,11 @@ class Result(ABC):
         return "", ()
 
     @property
+    def described(self) -> tuple[str, ...]:
+        """What a result says that describes and estimates no effect, a sentence each; empty for an effect."""
+        return ()
+
+    @property
     def told(self) -> Row:
         """The row that sentences speak of."""
         return self.row(self.spoken)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 from gmvcausal.abtest.draws.bootstrap import bootstrap
 from gmvcausal.abtest.draws.drawn import Permuted, Plan
@@ -15,6 +12,7 @@ from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.terms.estimate import Fit
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.stats import resampling as rs
+from gmvcausal.stats.progress import ticking
 
 INFERENCES = ("t", "poisson_bootstrap", "randomisation")
 _LONG = 100_000_000  # weights to draw, from which on a bar shows how far it is
@@ -37,7 +35,7 @@ def resample(fit: Fit, plan: Plan) -> Fit:
         return fit
     make = bootstrap if plan.inference == "poisson_bootstrap" else permute
     width = len(fit.sample.arms) * plan.draws * max(int((v != 0).sum()) for v in rows.values.values())
-    with _bar(plan, width) as tick:
+    with ticking(plan.inference, "draw", None, plan.progress and width >= _LONG) as tick:
         contrasts, notes = make(fit, rows, plan, tick)
     terms = tuple(replace(t, contrast=c) for t, c in zip(fit.terms, contrasts, strict=True))
     return replace(fit, terms=terms, notes=[*fit.notes, *notes])
@@ -58,22 +56,3 @@ def refuse_few_draws(fit: Fit, inference: str, asked: int, share: float, alterna
             remedy="collect more units, use a larger alpha, or inference='t'",
         )
     raise InputError(f"with draws={asked:,} {told}", remedy=f"pass draws={math.ceil((asked + 1) * finest / share)}")
-
-
-def _bar(plan: Plan, width: int) -> Any:
-    from tqdm import tqdm
-
-    if not plan.progress or width < _LONG:
-        return nullcontext(lambda done: None)
-    return _Ticking(tqdm(desc=plan.inference, unit="draw", leave=False))
-
-
-class _Ticking:
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-
-    def __enter__(self) -> Callable[[int], object]:
-        return lambda done: self.bar.update(done)
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
