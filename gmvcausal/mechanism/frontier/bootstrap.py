@@ -6,7 +6,6 @@ stay between 0 and 1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -39,13 +38,15 @@ def bandwidth(distance: FloatArray) -> float:
 
 
 def pseudo(distance: FloatArray, width: float, reps: int, rng: np.random.Generator) -> FloatArray:
-    """Distances drawn from their smoothed distribution, reflected at 1, with its variance kept; shape (reps, n)."""
+    """Distances drawn from their smoothed distribution, reflected at 1; shape (reps, n).
+
+    Simar and Wilson (1998) then shrink the draws to the mean, so that their variance is that of the sample. That moves
+    all of them off the frontier, and the intervals with them: it is left out (the page says what it did to coverage).
+    """
     n = len(distance)
     drawn = distance[rng.integers(0, n, (reps, n))]
     moved = drawn + width * rng.standard_normal((reps, n))
-    moved = np.where(moved < 1, 2 - moved, moved)
-    mean = drawn.mean(axis=1, keepdims=True)
-    return np.asarray(mean + (moved - mean) / math.sqrt(1 + width**2 / float(distance.var())))
+    return np.where(moved < 1, 2 - moved, moved)
 
 
 def draws_of(
