@@ -29,6 +29,10 @@ _ASSUMES = (
     "measured without error, for noise counts as inefficiency"
 )
 _ALIKE = "; for the intervals, inefficiency is distributed alike whatever the mix and the size of a unit"
+_HOLD = (
+    "the intervals hold less than they say: of 60 units, 95 % intervals held the true score for 88 % with one input and "
+    "one output, and for 54 % with two of each"
+)
 _LONG = 200_000  # programmes, from which on a bar shows how far it is
 
 
@@ -70,8 +74,8 @@ def efficiency(
     time : str, optional
         Column of the period: then the Malmquist index of productivity, from each period to the next.
     reps : int
-        Draws of the bootstrap; default 1,000, at which 95 % limits move by about a tenth of their length with the
-        seed. 0 for none.
+        Draws of the bootstrap; default 1,000, at which 95 % limits move with the seed by about 2 % of the interval's
+        length. 0 for none.
     alpha : float
         One minus the level of the intervals.
     seed : int
@@ -99,8 +103,9 @@ def efficiency(
     each counted as a share of the unit's own amount.
 
     Intervals are those of the smoothed homogeneous bootstrap (Simar and Wilson 1998), basic bootstrap on distances
-    (1 / score) with the kernel width of Daraio and Simar (2007). The score of a unit is too high, never too low, so its
-    interval lies below it. The mean over units has no interval: the error of a mean of scores is mostly bias (Kneip,
+    (1 / score) with the kernel width of Daraio and Simar (2007), and without the shrinking of the draws, which takes
+    the intervals off the frontier. The score of a unit is too high, never too low, so its interval lies below it. Held
+    against known truth the intervals are too short, more so the more columns there are (the page has the numbers). The mean over units has no interval: the error of a mean of scores is mostly bias (Kneip,
     Simar and Wilson 2015).
 
     References
@@ -145,6 +150,7 @@ def _at_once(
     rise = scores.influence(x, y, output, hull, found)
     distance = 1 / found.score
     rng = np.random.default_rng(options["seed"])
+    notes: list[str] = []
     draws, why = None, "reps=0 asks for no draws"
     if reps and int((distance > 1).sum()) < 2:
         why = "fewer than 2 units lie off the frontier, so that nothing is known of how inefficiency is distributed"
@@ -152,6 +158,7 @@ def _at_once(
         with ticking("bootstrap", "draw", reps, progress and reps * n >= _LONG) as tick:
             draws = draws_of(x, y, output, hull, distance, reps, rng, tick)
         told.append(f"{reps:,} draws of the smoothed bootstrap")
+        notes.append(_HOLD)
     names = tuple(amounts.labels[i] for i in amounts.unit)
     estimates = _estimates(names, found.score, distance, draws, output, why)
     low, high = estimates.interval(1 - alpha)
@@ -161,7 +168,7 @@ def _at_once(
         *checks.of_draws(distance, draws, low[1:], high[1:], why),
     ]
     overlap = next((c.value for c in judged if c.name == "ranking"), None)
-    manifest = _manifest(table, amounts, options, told)
+    manifest = _manifest(table, amounts, options, told, notes)
     second = None
     if options["covariates"]:
         second = second_stage(distance, amounts.z, amounts.names, reps, alpha, rng, manifest)
