@@ -30,8 +30,8 @@ _ASSUMES = (
 )
 _ALIKE = "; for the intervals, inefficiency is distributed alike whatever the mix and the size of a unit"
 _HOLD = (
-    "the intervals hold less than they say: of 60 units, 95 % intervals held the true score for 88 % with one input and "
-    "one output, and for 54 % with two of each"
+    "the intervals hold less than they say: of 60 units, 95 % intervals held the true score of 88 % with one input "
+    "and one output, of 54 % with two of each"
 )
 _LONG = 200_000  # programmes, from which on a bar shows how far it is
 
@@ -105,8 +105,8 @@ def efficiency(
     Intervals are those of the smoothed homogeneous bootstrap (Simar and Wilson 1998), basic bootstrap on distances
     (1 / score) with the kernel width of Daraio and Simar (2007), and without the shrinking of the draws, which takes
     the intervals off the frontier. The score of a unit is too high, never too low, so its interval lies below it. Held
-    against known truth the intervals are too short, more so the more columns there are (the page has the numbers). The mean over units has no interval: the error of a mean of scores is mostly bias (Kneip,
-    Simar and Wilson 2015).
+    against known truth the intervals are too short, more so the more columns there are (the page has the numbers). The
+    mean over units has no interval: the error of a mean of scores is mostly bias (Kneip, Simar and Wilson 2015).
 
     References
     ----------
