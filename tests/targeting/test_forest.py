@@ -109,10 +109,24 @@ def test_bundled_trees_send_rows_where_each_tree_did() -> None:
     texts = [bins.tree(np.arange(s, 600, 2), (rest / got)[s::2], (got**2)[s::2], 10, s) for s in (0, 1)]
     one = lgb.Booster(model_str=bundle(texts))
     for t, text in enumerate(texts):
-        apart = leaves_of(lgb.Booster(model_str=text), x, 1)
+        apart = leaves_of(lgb.Booster(model_str=text), x, 1, 0)
         np.testing.assert_array_equal(leaves_of(one, x, 1, t), apart)
         assert len(np.unique(apart)) >= 5
     assert sum(map(len, texts)) > 2 * len(bundle(texts))  # what is not needed is not kept
+
+
+def test_effects_are_sums_over_the_trees_that_have_not_seen_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All trees at once, beside a few of them for a few rows at a time: the same to the last bit."""
+    x, got, rest, _ = residuals(300, 10)
+    grown, seen = forest(x, got, rest, trees=80), holds(None, 300, 0, 80)
+    leaf = grown.leaf[leaves_of(grown.booster, x, 1, 0, 80) + grown.first]
+    for out, counts in ((seen, ~np.repeat(seen.T, BAG, axis=1)), (None, np.ones((300, 80)))):
+        num, den = (leaf * counts[..., None]).sum(axis=1).T
+        np.testing.assert_array_equal(grown.effects(x, seen=out), num / den)
+    whole = grown.effects(x, seen=seen)
+    monkeypatch.setattr("gmvcausal.targeting.learners.grown.MANY", 7)
+    np.testing.assert_array_equal(grown.effects(np.asfortranarray(x), seen=seen), whole)
+    assert grown.effects(x[:0]).shape == (0,)
 
 
 def test_beside_econml() -> None:

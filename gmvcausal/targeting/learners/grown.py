@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import erfcx
 
 from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import Matrix, lightgbm
+from gmvcausal.targeting.boosted import MANY, Matrix, lightgbm
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -74,8 +73,18 @@ class Grown:
         seen : ndarray of bool, shape (bags, n), optional
             Bags that hold a row, whose trees have no say on it.
         """
-        parts = [self._sums(q, at, seen)[0] for at, q in self._leaves(x, threads)]
-        return np.concatenate(parts) if parts else np.empty(0)
+        total = np.zeros((len(x), 2))
+        for start in range(0, len(x), MANY):
+            block = np.ascontiguousarray(x[start : start + MANY])
+            for bag in range(len(self.first) // BAG):
+                at: Any = slice(None)
+                if seen is not None:
+                    at = np.flatnonzero(~seen[bag, start : start + MANY])
+                sums = total[start : start + MANY][at]
+                for tree in np.moveaxis(self._held(block[at], bag, threads), 1, 0):
+                    sums += tree
+                total[start : start + MANY][at] = sums
+        return self._ratio(total)
 
     def said(self, x: Matrix, threads: int = 1) -> Said:
         """Effects with standard errors by the bootstrap of little bags (Athey, Tibshirani and Wager 2019, section 4).
@@ -85,31 +94,32 @@ class Grown:
         """
         effect: list[FloatArray] = [np.empty(0)]
         error: list[FloatArray] = [np.empty(0)]
-        for at, q in self._leaves(x, threads):
-            found, level = self._sums(q, at, None)
+        bags = range(len(self.first) // BAG)
+        for start in range(0, len(x), _AT_ONCE):
+            block = np.ascontiguousarray(x[start : start + _AT_ONCE])
+            q = np.concatenate([self._held(block, bag, threads) for bag in bags], axis=1)
+            total = q.sum(axis=1)
+            found, level = self._ratio(total), total[:, 1] / q.shape[1]
             rest = (q[..., 0] - found[:, None] * q[..., 1]).reshape(len(q), -1, BAG)
             middle = rest.mean(axis=(1, 2), keepdims=True)
-            bags = rest.mean(axis=2, keepdims=True)
-            between = ((bags - middle) ** 2).mean(axis=(1, 2))
-            within = ((rest - bags) ** 2).mean(axis=(1, 2)) / (BAG - 1)
+            own = rest.mean(axis=2, keepdims=True)
+            between = ((own - middle) ** 2).mean(axis=(1, 2))
+            within = ((rest - own) ** 2).mean(axis=(1, 2)) / (BAG - 1)
             effect.append(found)
             spread = np.sqrt(debiased(between, within, rest.shape[1]))
             error.append(np.divide(spread, level, out=np.full(len(q), np.inf), where=level > 0))
         return Said(np.concatenate(effect), np.concatenate(error))
 
-    def _leaves(self, x: Matrix, threads: int) -> Iterator[tuple[slice, FloatArray]]:
-        """What the leaves of some rows hold, shape (rows, trees, 2), some rows after others: memory is bounded."""
-        for start in range(0, len(x), _AT_ONCE):
-            at = slice(start, min(start + _AT_ONCE, len(x)))
-            yield at, self.leaf[leaves_of(self.booster, x[at], threads) + self.first]
+    def _held(self, x: Matrix, bag: int, threads: int) -> FloatArray:
+        """What the leaves of some rows hold in the trees of a bag, shape (rows, BAG, 2).
 
-    def _sums(self, q: FloatArray, at: slice, seen: BoolArray | None) -> tuple[FloatArray, FloatArray]:
-        if seen is not None:
-            q = q * np.repeat(~seen[:, at].T, BAG, axis=1)[..., None]
-        total = q.sum(axis=1)
-        some = total[:, 1] > 0
-        effect = np.divide(total[:, 0], total[:, 1], out=np.full(len(q), self.whole), where=some)
-        return effect, total[:, 1] / q.shape[1]
+        Few trees at a time stay near the processor: row after row through all of them takes several times as long.
+        """
+        first = BAG * bag
+        return self.leaf[leaves_of(self.booster, x, threads, first, BAG) + self.first[first : first + BAG]]
+
+    def _ratio(self, total: FloatArray) -> FloatArray:
+        return np.divide(total[:, 0], total[:, 1], out=np.full(len(total), self.whole), where=total[:, 1] > 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Text and numbers for a file."""
@@ -197,11 +207,12 @@ def _half(units: int, seed: int, bag: int) -> tuple[np.random.Generator, IntArra
     return rng, rng.permutation(units)[: max(units // 2, 1)]
 
 
-def leaves_of(booster: Any, x: Matrix, threads: int, tree: int | None = None) -> IntArray:
-    """Leaf of each row in each tree, or in one, shape (n, trees)."""
-    one = {} if tree is None else {"start_iteration": tree, "num_iteration": 1}
-    found = booster.predict(x, pred_leaf=True, num_threads=threads, **one)
-    return np.asarray(found, dtype=np.int64).reshape(len(x), -1)
+def leaves_of(booster: Any, x: Matrix, threads: int, first: int, trees: int = 1) -> IntArray:
+    """Leaf of each row in some trees that stand together, shape (n, trees)."""
+    if not len(x):
+        return np.empty((0, trees), dtype=np.int64)
+    found = booster.predict(x, pred_leaf=True, num_threads=threads, start_iteration=first, num_iteration=trees)
+    return np.asarray(found, dtype=np.int64).reshape(len(x), trees)
 
 
 def debiased(between: FloatArray, within: FloatArray, bags: int) -> FloatArray:
