@@ -116,10 +116,12 @@ class Grown:
         Few trees at a time stay near the processor: row after row through all of them takes several times as long.
         """
         first = BAG * bag
-        return self.leaf[leaves_of(self.booster, x, threads, first, BAG) + self.first[first : first + BAG]]
+        at = leaves_of(self.booster, x, threads, first, BAG) + self.first[first : first + BAG]
+        return np.asarray(self.leaf[at])
 
     def _ratio(self, total: FloatArray) -> FloatArray:
-        return np.divide(total[:, 0], total[:, 1], out=np.full(len(total), self.whole), where=total[:, 1] > 0)
+        out = np.full(len(total), self.whole)
+        return np.asarray(np.divide(total[:, 0], total[:, 1], out=out, where=total[:, 1] > 0))
 
     def to_dict(self) -> dict[str, Any]:
         """Text and numbers for a file."""
