@@ -170,6 +170,8 @@ def test_without_its_protocol_nothing_goes_out(tmp_path: Path) -> None:
     few = of_users(users.assign(room=2 * (USERS.groupby("push").cumcount() % 6) + USERS["push"]), cluster="room")
     assert_protocol(few)
     assert few.audit["few_clusters"].status == "failed" and math.isnan(few.conf_int()[0])
+    two = of_users(USERS.assign(room=USERS["push"]), cluster="room")  # a cluster in each arm: a number, and no more
+    assert two.estimate == pytest.approx(of_users().estimate) and math.isnan(two.std_error)
 
 
 # --- Anderson-Rubin -----------------------------------------------------------------------------------------
@@ -230,6 +232,7 @@ def test_a_set_without_end_is_no_headline() -> None:
     r = gc.iv(weak_frame(), "y", "d", "z")
     assert r.conf_int() == (-math.inf, math.inf) and math.isfinite(r.estimate)
     assert r.audit["weak_instrument"].status == "failed"
+    assert "no effect can be ruled out" in r.audit["weak_instrument"].message
     assert "REFUSED" in r.summary() and "intent to treat" in r.audit["weak_instrument"].remedy
     assert r.row(0).detectable_errors == math.inf
     pieces = r.confidence_set()

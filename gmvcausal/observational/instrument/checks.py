@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmvcausal.observational.instrument.intake import Trial
 from gmvcausal.observational.instrument.numbers import Fit
 from gmvcausal.observational.instrument.partial import Partial
+from gmvcausal.observational.instrument.result import set_words
 from gmvcausal.observational.instrument.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.results import Audit, Check
 from gmvcausal.stats.humps import two_humps
@@ -62,7 +63,7 @@ def weak_instrument(case: Case) -> Check:
     message = f"{shown}; {needed} keeps the bias below 10 % of the worst case"
     if any(math.isinf(end) for piece in case.accepted for end in piece):
         return Check(
-            "weak_instrument", "failed", f"{message}; the confidence set has no end", value, bound("weak_instrument"),
+            "weak_instrument", "failed", f"{message}; {set_words(case.accepted)}", value, bound("weak_instrument"),
             "the instrument hardly moves the treatment, so only the effect of assignment can be told: read the rows "
             "of intent to treat, and encourage more strongly next time",
         )  # fmt: skip

@@ -103,6 +103,8 @@ def parts(
     arm = np.zeros(n, dtype=np.int64) if how.arm is None else how.arm
     kinds = 1 if how.arm is None else 2
     group = groups_of_clusters(arm, how.cluster, kinds)
+    if (np.bincount(group) == 1).any():  # a cluster alone in its group says nothing of its variance: all are one group
+        group, kinds = np.zeros(groups, dtype=np.int64), 1
     trust = trust_in(np.bincount(how.cluster, minlength=groups).astype(float), group, kinds + 1)
     found = []
     for g in range(kinds + 1):
