@@ -127,12 +127,12 @@ def _table(asked: Asked, t: Trial, fit: Fit, names: tuple[str, ...], estimator: 
         rows.append((f"{asked.treatment} ({told}, Wald)", f"{late}, {told}", unit, 1 - main, "effect", "Wald"))
     rest = ", given the other instruments" if k > 1 else ""
     for j, name in enumerate(names):
-        rows.append((f"intent to treat: {name}", f"effect of {name} on {asked.outcome}, treated or not{rest}", money, 3 + j,
-                     "intent to treat", "Wald"))  # fmt: skip
+        told = f"effect of {name} on {asked.outcome}, treated or not{rest}"
+        rows.append((f"intent to treat: {name}", told, money, 3 + j, "intent to treat", "Wald"))
     share = f"share of {per}s" if t.binary else f"{asked.treatment} per {per}"
     for j, name in enumerate(names):
-        rows.append((f"first stage: {name}", f"effect of {name} on {asked.treatment}{rest}", share, 3 + k + j, "first stage",
-                     "Wald"))  # fmt: skip
+        told = f"effect of {name} on {asked.treatment}{rest}"
+        rows.append((f"first stage: {name}", told, share, 3 + k + j, "first stage", "Wald"))
     told = f"{asked.outcome} with more against less of {asked.treatment}, by least squares: no effect of it"
     rows.append(("as treated (least squares)", told, unit, 2, "as treated", "Wald"))
     at = [row[3] for row in rows]
