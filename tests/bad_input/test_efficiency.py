@@ -41,6 +41,7 @@ def with_(column: str, place: int, value: Any) -> pd.DataFrame:
         ),
         (with_("gmv", 2, np.nan), {}, "outputs is missing.*column 'gmv'.*row position 2.*never guessed"),
         (with_("gmv", 2, np.inf), {}, "infinite"),
+        (with_("gmv", 2, 1e99), {}, r"outputs reach from 4 to 1e\+99.*'gmv'.*row positions 0, 2"),
         (with_("gmv", 2, "¥1,234"), {}, "text"),
         (pd.concat([GOOD, GOOD.head(2)]), {}, r"2 units occur more than once.*12, 13.*time="),
         (pd.concat([GOOD, GOOD.head(2)]), {"time": "t"}, "2 unit-periods occur more than once"),

@@ -109,6 +109,19 @@ def most_slack(x: np.ndarray, y: np.ndarray, i: int, output: bool, hull: str, fa
     return float(-done.fun + sum([1.0 if output else factor] * m) - sum([factor if output else 1.0] * s))
 
 
+def test_amounts_of_very_different_size() -> None:
+    """One input and one output: the ratios are the scores, also of a unit a billion times as large as the others."""
+    rng = np.random.default_rng(6)
+    x, y = np.exp(rng.normal(0, 3, (30, 1))), np.exp(rng.normal(0, 3, (30, 1)))
+    x[4], y[7] = 1e-6, 1e8
+    ratio = (y / x)[:, 0]
+    for output in (False, True):
+        s = scores.evaluate(x, y, output, "constant")
+        np.testing.assert_allclose(s.score, ratio / ratio.max(), rtol=1e-9)
+        best = int(ratio.argmax())
+        assert s.beyond[best] == pytest.approx(ratio[best] / np.delete(ratio, best).max(), rel=1e-6)
+
+
 def test_what_does_not_converge_goes_to_highs(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = shop(15, 2, 2, 1)
     right = scores.against(x, y, True, "variable", slacks=True)

@@ -104,9 +104,15 @@ def solve(
 
 
 def single(problem: Problem, x: FloatArray, y: FloatArray, ref_x: FloatArray, ref_y: FloatArray) -> float:
-    """The factor of one point by HiGHS; NaN where the programme has no solution."""
-    a, b, cost = _whole(problem, x[None], y[None], ref_x[None], ref_y[None])
-    return _highs(a[0], b, cost)[1]
+    """The factor of one point by HiGHS; NaN where the programme has no solution.
+
+    A point far off is first brought near along its own ray, which changes its factor by as much: HiGHS drops what is
+    too small.
+    """
+    near = float((ref_y.max(axis=0) / y).min() if problem.output else (ref_x.min(axis=0) / x).max())
+    moved = (x, y * near) if problem.output else (x * near, y)
+    a, b, cost = _whole(problem, moved[0][None], moved[1][None], ref_x[None], ref_y[None])
+    return near * _highs(a[0], b, cost)[1]
 
 
 def _whole(
@@ -144,7 +150,14 @@ def _stack(
     problem: Problem, x: FloatArray, y: FloatArray, ref_x: FloatArray, ref_y: FloatArray, start: IntArray, slacks: bool
 ) -> Solved:
     (k, n, m), s = ref_x.shape, y.shape[1]
+    # Points far off are brought near along their own ray, so that no number is too small to count.
+    ray = (ref_y.max(axis=1) / y).min(axis=1) if problem.output else (ref_x.min(axis=1) / x).max(axis=1)
+    x, y = (x, y * ray[:, None]) if problem.output else (x * ray[:, None], y)
     a, b, cost = _whole(problem, x, y, ref_x, ref_y)
+    share = np.ones((k, m + s))  # of the point's own amounts, for one of those after the move
+    share[:, m:] *= ray[:, None] if problem.output else 1.0
+    share[:, :m] *= 1.0 if problem.output else ray[:, None]
+    cost = np.broadcast_to(cost, (k, len(cost)))
     scale = a[:, :, :n].max(axis=1)
     a[:, :, :n] /= scale[:, None, :]
     basis = _first(problem, a, start, n, m, s)
@@ -152,8 +165,8 @@ def _stack(
     basis, bad = _pivots(a, b, cost, basis, blocked)
     values, priced = _settled(a, b, cost, basis)
     if slacks:
-        second = np.zeros_like(cost)
-        second[n + 1 : n + 1 + m + s] = -1.0
+        second = np.zeros(cost.shape)
+        second[:, n + 1 : n + 1 + m + s] = -share
         basis, late = _pivots(a, b, second, basis, priced > _FIRM)
         bad |= late
         values, priced = _settled(a, b, cost, basis)
@@ -163,9 +176,9 @@ def _stack(
     full[:, :n] /= scale
     for i in np.flatnonzero(bad):
         again = _whole(problem, x[i : i + 1], y[i : i + 1], ref_x[i : i + 1], ref_y[i : i + 1])[0][0]
-        full[i] = _highs(again, b, cost, second if slacks else None)[0]
-    slack = full[:, n + 1 : n + 1 + m + s]
-    return Solved(full[:, n].copy(), np.where(full[:, :n] > 0, full[:, :n], 0.0), np.where(slack > _FIRM, slack, 0.0))
+        full[i] = _highs(again, b, cost[i], second[i] if slacks else None)[0]
+    slack = full[:, n + 1 : n + 1 + m + s] * share
+    return Solved(full[:, n] * ray, np.where(full[:, :n] > 0, full[:, :n], 0.0), np.where(slack > _FIRM, slack, 0.0))
 
 
 def _first(problem: Problem, a: FloatArray, start: IntArray, n: int, m: int, s: int) -> IntArray:
@@ -194,7 +207,7 @@ def _pivots(
     inverse = np.linalg.inv(np.take_along_axis(a, basis[:, None, :], axis=2))
     value = inverse @ b
     for turn in range(_MOST):
-        dual = np.einsum("kq,kqp->kp", cost[basis], inverse)
+        dual = np.einsum("kq,kqp->kp", np.take_along_axis(cost, basis, axis=1), inverse)
         price = cost - np.einsum("kq,kqn->kn", dual, a)
         price[blocked] = 0.0
         # Bland's rule, once the steepest price might go in circles.
@@ -206,7 +219,7 @@ def _pivots(
             return out, bad
         if going.sum() < 0.7 * len(going):
             at, a, basis, inverse = at[going], a[going], basis[going], inverse[going]
-            value, blocked, enter = value[going], blocked[going], enter[going]
+            value, blocked, enter, cost = value[going], blocked[going], enter[going], cost[going]
             rows, going = np.arange(len(a)), np.ones(len(a), dtype=bool)
         column = np.einsum("kqp,kp->kq", inverse, np.take_along_axis(a, enter[:, None, None], axis=2)[:, :, 0])
         usable = column > _PIVOT
@@ -237,7 +250,7 @@ def _settled(a: FloatArray, b: FloatArray, cost: FloatArray, basis: IntArray) ->
     """Values of the basis and prices of all columns, from the basis itself and not from the updates that led to it."""
     held = np.take_along_axis(a, basis[:, None, :], axis=2)
     values = np.linalg.solve(held, np.broadcast_to(b, basis.shape)[:, :, None])[:, :, 0]
-    dual = np.linalg.solve(held.transpose(0, 2, 1), cost[basis][:, :, None])[:, :, 0]
+    dual = np.linalg.solve(held.transpose(0, 2, 1), np.take_along_axis(cost, basis, axis=1)[:, :, None])[:, :, 0]
     return np.asarray(values, dtype=float), np.asarray(cost - np.einsum("kq,kqn->kn", dual, a), dtype=float)
 
 

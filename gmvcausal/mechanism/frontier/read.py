@@ -19,6 +19,8 @@ from gmvcausal.frames.times import times
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_SPAN = 1e12  # largest over smallest amount of a column
+
 
 @dataclass(frozen=True, eq=False)
 class Amounts:
@@ -94,6 +96,13 @@ def _amounts(table: Table, column: str, role: str) -> FloatArray:
             rows=first_rows(bad),
             remedy="remove units that did not operate; measure losses and refunds as an input of their own, not as a "
             "negative output",
+        )
+    if values.max() > _SPAN * values.min():
+        raise InputError(
+            f"{role} reach from {values.min():g} to {values.max():g}, further than programmes can be solved exactly",
+            column=column,
+            rows=[int(values.argmin()), int(values.argmax())],
+            remedy="correct the record that is wrong, or score small and large units apart",
         )
     return values
 

@@ -105,7 +105,7 @@ def second_stage(
         raise DesignError(
             "the truncated regression has no maximum: distances crowd at the frontier as if there were no spread above "
             "it",
-            remedy="leave the covariates out and compare the scores of groups by eye",
+            remedy="leave the covariates out, and compare the scores of groups with their intervals",
         )
     drawn = fit_truncated(redraw(design, fit.beta[0], float(fit.sigma[0]), reps, rng), design)
     middle, spread = z[inside][:, keep].mean(axis=0), z[inside][:, keep].std(axis=0)
