@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.mechanism.frontier.verb import efficiency
     from gmvcausal.mechanism.pooled.verb import combine
+    from gmvcausal.observational.discontinuity.verb import threshold
     from gmvcausal.observational.instrument.verb import iv
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
@@ -60,6 +61,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "sequential": ("gmvcausal.abtest.looks.verb", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "table": ("gmvcausal.present.tables", "table"),
+    "threshold": ("gmvcausal.observational.discontinuity.verb", "threshold"),
     "trust": ("gmvcausal.trust", None),
     "uplift": ("gmvcausal.targeting.verb", "uplift"),
 }
@@ -94,6 +96,7 @@ __all__ = [
     "sequential",
     "simulate",
     "table",
+    "threshold",
     "trust",
     "uplift",
 ]

@@ -1,0 +1,1 @@
+"""Thresholds: what happens at a score that decides who is treated."""
