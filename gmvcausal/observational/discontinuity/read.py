@@ -104,12 +104,8 @@ def read(data: Any, asked: Asked) -> Rows:
     score = numeric(table, asked.score, "score", missing=_NO_SCORE).values
     _refuse_sides(score, asked)
     t = _treatment(table, asked, score, notes)
-    z, kept = np.zeros((table.n, 0)), ()
-    if asked.covariates:
-        encoded = encode(table, asked.covariates, _NO_COVARIATE)
-        z, keep, left_out = standardised(encoded.values, encoded.names)
-        notes += [*encoded.notes, *left_out]
-        kept = tuple(np.array(encoded.names)[keep].tolist())
+    encoded = encode(table, asked.covariates, _NO_COVARIATE) if asked.covariates else None
+    raw = np.zeros((table.n, 0)) if encoded is None else encoded.values
     cluster = None
     if asked.cluster is not None:
         cluster = identifiers(table, asked.cluster, "cluster").codes
@@ -123,9 +119,17 @@ def read(data: Any, asked: Asked) -> Rows:
                     remedy="use more clusters, or a finer level",
                 )
     _refuse_twice(table, asked)
-    order = _canonical(score, y, t, z, cluster)
+    order = _canonical(score, y, t, raw, cluster)
+    z, kept = np.zeros((table.n, 0)), ()
+    if encoded is not None:
+        raw = raw[order]
+        z, keep, left_out = standardised(raw, encoded.names)
+        notes += [*encoded.notes, *left_out]
+        kept = tuple(np.array(encoded.names)[keep].tolist())
+        if t is not None:  # the bandwidth of a ratio depends on where their zeros are, so they stay there
+            z = z + raw[:, keep].mean(axis=0) / raw[:, keep].std(axis=0)
     return Rows(
-        y[order], score[order] - asked.cutoff, None if t is None else t[order], z[order], kept,
+        y[order], score[order] - asked.cutoff, None if t is None else t[order], z, kept,
         None if cluster is None else cluster[order], table.n, len(table.columns), notes,
         dict(facts.get("dropped", {})), facts,
     )  # fmt: skip

@@ -18,7 +18,8 @@ from gmvcausal.observational.discontinuity.jump import Estimate, Jump, jump
 from gmvcausal.observational.discontinuity.local import ERRORS, FloatArray, Side
 from gmvcausal.observational.discontinuity.read import Asked, Rows, read
 from gmvcausal.observational.discontinuity.result import Threshold
-from gmvcausal.results import Audit, Manifest
+from gmvcausal.results import Manifest
+from gmvcausal.results.audit import audit_with
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import critical_value
 
@@ -180,8 +181,9 @@ def threshold(
         f"Without bias correction it is {estimates.estimate[1]:.4g} (standard error {estimates.std_error[1]:.3g}).",
     )
     return Threshold(
-        title, assumption, estimates, manifest, options["alpha"], Audit(tuple(checks)), found, density, covariate,
-        false, _by_bandwidth(sides, found, errors, options["alpha"], sign), rows.x, rows.y, score, outcome, at, advice,
+        title, assumption, estimates, manifest, options["alpha"], audit_with(checks, rows.facts), found, density,
+        covariate, false, _by_bandwidth(sides, found, errors, options["alpha"], sign), rows.x, rows.y,
+        score, outcome, at, advice,
     )  # fmt: skip
 
 
