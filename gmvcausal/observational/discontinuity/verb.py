@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
-from gmvcausal.frames.params import check, column_name, one_of, said
+from gmvcausal.frames.params import check, column_name, counted, one_of, said
 from gmvcausal.observational.discontinuity.bandwidth import Widths
 from gmvcausal.observational.discontinuity.checks import checks_of, covariates_at, false_cutoffs
 from gmvcausal.observational.discontinuity.density import density_test
@@ -163,8 +163,10 @@ def threshold(
     notes = [
         *rows.notes,
         f"bandwidth {w.h:.4g} ({how}), of the bias {w.b:.4g}; local linear, triangular kernel",
-        f"{int((rows.x == 0).sum()):,} rows lie exactly at {at:g} and count as above it",
     ]
+    exact = int((rows.x == 0).sum())
+    if exact:
+        notes.append(f"{counted(exact, 'row')} exactly at {at:g}: at the cutoff counts as above it")
     manifest = Manifest(
         "threshold", options, None, rows.rows, rows.columns, dropped, tuple(notes), partial(_arrays, rows)
     )
