@@ -145,7 +145,11 @@ def _leaning(
     kinds = {tuple(part.objective for part in model.parts) for model in models}
     if len(kinds) > 1:  # buying and amounts were learned apart in some folds only
         return models
-    for j, objective in enumerate(kinds.pop()):
+    whole = kinds.pop()
+    # The deviance of a 0/1 outcome is all there is to lose; that of a part says little of the product, and amounts have
+    # heavy tails, so that it takes two standard errors to leave the middle.
+    errors = 0.0 if whole == ("binary",) else 2.0
+    for j, objective in enumerate(whole):
         losses: dict[float, list[FloatArray]] = {lean: [] for lean in LEANS}
         for rows, model in zip(held, models, strict=True):
             at = rows[y[rows] > 0] if objective == "gamma" else rows
@@ -160,7 +164,8 @@ def _leaning(
         loss = {lean: np.concatenate(each) for lean, each in losses.items()}
         best = LEANS[0]
         for lean in LEANS[1:]:
-            if len(loss[lean]) > 1 and lower(loss[lean], loss[LEANS[0]], 2.0) and loss[lean].mean() < loss[best].mean():
+            clear = len(loss[lean]) > 1 and lower(loss[lean], loss[LEANS[0]], errors)
+            if clear and loss[lean].mean() < loss[best].mean():
                 best = lean
         models = tuple(m.leaning(j, best) for m in models)
     return models
