@@ -205,7 +205,7 @@ def likeliest(value: FloatArray, along: FloatArray, square: float, n: int, varyi
     >>> likeliest(np.array([100.0]), np.array([1.0]), 90.0, 100)
     inf
     >>> round(likeliest(np.array([100.0]), np.array([90.0]), 90.0, 100), 3)
-    0.178
+    0.1
     """
     scale = float(value.sum()) / max(len(value) if varying is None else varying, 1)
     if not scale > 0 or not square > 0 or n < 3:

@@ -127,6 +127,8 @@ class Uplift(Modelled, Refereed):
         import pandas as pd
 
         t = self.trial
+        if not t.n:
+            raise InputError("the rows that were learned from are not in the file", remedy="use to_frame()")
         mean = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
         return pd.DataFrame({"arm": list(t.labels), "n": t.sizes, "mean": mean})
 

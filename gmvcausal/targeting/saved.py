@@ -48,7 +48,13 @@ def save(m: Uplift, path: str | os.PathLike[str]) -> None:
 def write(values: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write plain values with their digest."""
     text = json.dumps(values, ensure_ascii=True, allow_nan=True).encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+    try:
+        opened = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {str(path)!r}: {error.strerror or error}", remedy="name a file in a folder that exists"
+        ) from error
+    with opened as file:
         # A fixed date: the same result makes the same file.
         for name, content in ((_MEMBER, text), (_DIGEST, hashlib.sha256(text).hexdigest().encode())):
             file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)

@@ -27,11 +27,13 @@ from gmvcausal.targeting.audit.of_outcome import (
     tail,
     zero_variance,
 )
+from gmvcausal.targeting.audit.of_rows import chances_followed, copies
 
 # Every check, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    sample_ratio, balance, overlap, effective_sample_size, tail, leverage, few_clusters, cluster_level, first_stage,
-    leakage, dose, zero_variance, all_zero, negative_amounts, scale_mix, quantisation,
+    sample_ratio, chances_followed, balance, overlap, effective_sample_size, tail, leverage, few_clusters,
+    cluster_level, first_stage, leakage, copies, dose, zero_variance, all_zero, negative_amounts, scale_mix,
+    quantisation,
 )  # fmt: skip
 
 

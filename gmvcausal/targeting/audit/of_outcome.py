@@ -13,6 +13,8 @@ from gmvcausal.targeting.audit.rules import bound, judge
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_RANKED = 20_000  # rows that are enough to see whether two orders are the same
+
 
 def skewness(case: Case, a: int) -> float:
     """What the rule of the tail looks at for arm `a`: direct, and as if both arms had the tail they have together."""
@@ -81,29 +83,40 @@ def leverage(case: Case) -> Check:
 
 
 def leakage(case: Case) -> Check | None:
-    """Is a feature the outcome under another name?"""
+    """Is a feature the outcome under another name, or something that came of it?"""
+    from scipy.stats import rankdata
+
     t = case.trial
-    y = t.y - t.y.mean()
-    total = float(y @ y)
-    if not total > 0 or not t.x.shape[1]:
+    if not np.ptp(t.y) > 0 or not t.x.shape[1]:
         return None
-    best, name = 0.0, t.features.names[0]
+    some = slice(None, None, max(1, t.n // _RANKED))
+    best, name, how = 0.0, t.features.names[0], ""
     for j, column in enumerate(t.x.T):
-        live = ~np.isnan(column)
-        if live.sum() < 3 or t.features.levels[j]:
+        if t.features.levels[j]:
             continue
-        x, z = column[live].astype(float), t.y[live]
-        x, z = x - x.mean(), z - z.mean()
-        size = float(x @ x) * float(z @ z)
-        share = float(x @ z) ** 2 / size if size > 0 else 0.0
-        if share > best:
-            best, name = share, t.features.names[j]
+        live = ~np.isnan(column)
+        straight = _share(column[live].astype(float), t.y[live])
+        part, of = column[some][live[some]], t.y[some][live[some]]
+        ranked = _share(rankdata(part), rankdata(of)) if len(part) else 0.0
+        for share, words in ((straight, "the variance of the outcome"), (ranked, "the ranks of the outcome")):
+            if share > best:
+                best, name, how = share, t.features.names[j], words
     status = judge("leakage", best)
-    remedy = "" if status == "passed" else "it is the outcome itself under another name: leave it out of features"
-    return Check(
-        "leakage", status, f"{name!r} alone explains {best:.2%} of the variance of the outcome", best, bound("leakage"),
-        remedy,
-    )  # fmt: skip
+    remedy = {
+        "passed": "",
+        "warned": "leave it out of features unless it was known before assignment: what came after swallows the effect",
+        "failed": "it is the outcome itself under another name: leave it out of features",
+    }[status]
+    message = f"{name!r} alone explains {best:.2%} of {how or 'the variance of the outcome'}"
+    return Check("leakage", status, message, best, bound("leakage"), remedy)
+
+
+def _share(x: FloatArray, z: FloatArray) -> float:
+    if len(x) < 3:
+        return 0.0
+    x, z = x - x.mean(), z - z.mean()
+    size = float(x @ x) * float(z @ z)
+    return float(x @ z) ** 2 / size if size > 0 else 0.0
 
 
 def zero_variance(case: Case) -> Check | None:

@@ -17,6 +17,14 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail=" (srm_alpha=)",
     ),
+    "chances_followed": Rule(
+        "smallest p-value of the tests that arms follow the given chances where these vary (slope one of the log "
+        "odds), times the number of tests",
+        0.05,
+        0.01,
+        small_is_bad=True,
+        more_fail=" (srm_alpha=)",
+    ),
     "balance": Rule(
         "smallest p-value of the tests that a feature, weighted by the given chances, has the same mean in every arm, "
         "times the number of tests",
@@ -53,9 +61,12 @@ RULES: dict[str, Rule] = {
         more_fail="an arm received no more often than the control",
     ),
     "leakage": Rule(
-        "share of the variance of the outcome that one feature explains along a line: the outcome under another name",
+        "share of the variance of the outcome, or of its ranks, that one feature explains along a line: the outcome "
+        "under another name, or what came of it",
+        0.9,
         0.999,
     ),
+    "copies": Rule("share of the rows that are copies of others, where rows can be told apart", 0.01, 0.3),
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
     "all_zero": Rule("whether the outcome is zero throughout", more_warn="it is"),

@@ -17,9 +17,10 @@ from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers, nume
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.targeting.intake.deciding import refuse_deciding
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
 from gmvcausal.targeting.intake.redeemed import read_redeemed
-from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost
+from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost, refuse_paid
 from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
 
 _NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
@@ -68,12 +69,15 @@ def read_trial(
     x = own.transform(table, notes)
     e = given_propensity(table, asked.propensity, found)
     cost = read_cost(table, asked.cost, found)
+    refuse_paid(asked.cost, cost, arm)
     redeemed = read_redeemed(table, asked.redeemed, arm, found)
     name, cluster, was_found = read_clusters(table, asked, arm)
     if cluster is not None:
         constant_within(unit, cluster, name, kept)
     if own.names:
         tell_constant(own, x, notes)
+    if features is None:
+        refuse_deciding(own, x, y, arm)
     order = canonical_order(x, y, arm, unit if cluster is None else cluster)
     if kept is not None:
         order = order[kept[order]]

@@ -149,6 +149,25 @@ def read_cost(table: Table, spec: Any, labels: tuple[Any, ...]) -> FloatArray:
     return out
 
 
+def refuse_paid(spec: Any, cost: FloatArray, arm: NDArray[np.int64]) -> None:
+    """A column that is 0 throughout the control holds what was paid, not what treating a user would cost.
+
+    Raises
+    ------
+    InputError
+    """
+    for column in columns_of(spec):
+        free = ~cost[arm == 0].any(axis=1)
+        if len(free) and free.all() and cost[arm > 0].any():
+            raise InputError(
+                "cost is 0 for every user of the control: it is what was paid, not what treating a user would cost",
+                column=column,
+                count=len(free),
+                remedy="pass what treating costs as a number or arm -> number; where a coupon costs only when it is "
+                "used, its amount as cost= and the column of use as redeemed=",
+            )
+
+
 def _amount(table: Table, spec: Any) -> FloatArray:
     if isinstance(spec, str):
         found = numeric(table, spec, "cost", missing="give each row its cost; 0 where there is none").values
