@@ -76,6 +76,8 @@ class _Pilot:
     def parts(self, order: int, nu: int, above: int, h_bias: float, *, regular: bool) -> FloatArray:
         """Variance, bias and regularisation of coefficient `nu` of a fit of `order`."""
         spread, constant, s = self.spread(order, nu)
+        if not (math.isfinite(h_bias) and np.isfinite(s).all()):
+            return np.full(3, np.nan)
         w = triangular(self.side.x, h_bias)
         own = self.side.where(w > 0)
         w = w[w > 0]
@@ -122,11 +124,13 @@ def best_widths(below: Side, above: Side, kind: str) -> Widths:
     def best(order: int, nu: int, top: int, wide: tuple[float, float], regular: bool) -> float:
         low, high = (p.parts(order, nu, top, w, regular=regular) for p, w in zip(sides, wide, strict=True))
         bias = (high[1] - low[1]) ** 2 + (low[2] + high[2] if regular else 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return min(float(((low[0] + high[0]) / bias) ** (1 / (2 * order + 3))), widest)
+        if not (low[0] + high[0] > 0 and bias >= 0):  # nothing varies, or a curve could not be fitted
+            return math.nan
+        return widest if bias == 0 else min(float(((low[0] + high[0]) / bias) ** (1 / (2 * order + 3))), widest)
 
     padded = 1 + math.sqrt(2.0**-52)
-    d = max(best(3, 3, 4, (far_left * padded, far_right * padded), False), least)
+    d = best(3, 3, 4, (far_left * padded, far_right * padded), False)
+    d = max(d, least) if math.isfinite(d) else d
     b = best(2, 2, 3, (d, d), True)
     h = best(1, 0, 2, (b, b), True)
     return Widths(h, b, repeated)

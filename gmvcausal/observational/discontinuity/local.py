@@ -185,4 +185,6 @@ def combination(level: FloatArray, gamma: FloatArray | None, fuzzy: bool) -> Flo
     if not fuzzy:
         return np.concatenate([[1.0], -g[:, 0]])
     y, t = level[:2] - g.T @ level[2:]
+    if t == 0:
+        return np.full(len(level), np.nan)
     return np.concatenate([[1 / t, -y / t**2], -g[:, 0] / t + y / t**2 * g[:, 1]])

@@ -126,6 +126,15 @@ def read(data: Any, asked: Asked) -> Rows:
         z, keep, left_out = standardised(raw, encoded.names)
         notes += [*encoded.notes, *left_out]
         kept = tuple(np.array(encoded.names)[keep].tolist())
+        below = score[order] < asked.cutoff
+        for name, one in zip(kept, z.T, strict=True):
+            if np.ptp(one[below]) == 0 and np.ptp(one[~below]) == 0:
+                raise InputError(
+                    f"covariate {name!r} has one value below the cutoff and another above it, so it says what the "
+                    "rule says",
+                    column=name,
+                    remedy="leave it out",
+                )
         if t is not None:  # the bandwidth of a ratio depends on where their zeros are, so they stay there
             z = z + raw[:, keep].mean(axis=0) / raw[:, keep].std(axis=0)
     return Rows(

@@ -147,10 +147,11 @@ def threshold(
     found = jump(*sides, errors, given)
     if found is None:
         raise DesignError(
-            "too few distinct scores lie near the cutoff to fit a line and a curve on both sides"
-            + ("" if treatment is None else ", or the treatment does not jump"),
+            "near the cutoff too few distinct scores lie on a side to fit a line and a curve"
+            + (", or the outcome does not vary" if given is None else "")
+            + ("" if treatment is None else ", or the treatment does not change there"),
             column=score,
-            remedy="pass a larger bandwidth=, or supply more units near the cutoff",
+            remedy="look at the rows near the cutoff; pass a larger bandwidth=, or supply more units there",
         )
     sign = 1.0 if treated == "above" else -1.0
     density = density_test(rows.x, 0.0)
@@ -233,6 +234,7 @@ def _estimates(found: Jump, rows: Rows, asked: Asked, sign: float) -> Estimates:
     return Estimates(
         tuple(t[0] for t in terms), tuple(t[1] for t in terms), tuple(t[2] for t in terms),
         np.array([t[3] for t in terms]), cov, (size,) * len(terms), method="robust bias correction",
+        withheld="" if np.isfinite(error).all() else "a side has one cluster within the bandwidth",
     )  # fmt: skip
 
 
