@@ -174,7 +174,8 @@ def test_the_example_runs(root: Path, tmp_path: Path) -> None:
     table = gc.simulate.world("D12", n=3_000, seed=618).table()
     table[:2_500].to_parquet(tmp_path / "users.parquet")
     table[2_500:].drop(columns=["arm", "gmv", "orders"]).to_parquet(tmp_path / "members.parquet")
-    study = run(tmp_path, (root / "examples" / "coupon_uplift.toml").read_text(encoding="utf-8"))
+    text = (root / "examples" / "coupon_uplift.toml").read_text(encoding="utf-8")
+    study = run(tmp_path, text.replace("[answer.uplift]", "[answer.uplift]\nfolds = 2"))
     plan = study.targeted["Coupons"].plan
     assert "sample_ratio" in {c.name for c in study.answers["Coupons"].audit if c.status == "passed"}
     assert plan is not None and 0 < plan.cost <= 1_500 and len(plan.assign) == 500

@@ -47,7 +47,7 @@ def test_hillstrom(data_dir: Path, outcome: str) -> None:
     if outcome != "spend":
         return
     third = dict.fromkeys(frame["segment"].unique(), 1 / 3)
-    m = gc.uplift(frame, **call, features=FEATURES, propensity=third)
+    m = gc.uplift(frame, **call, features=FEATURES, propensity=third, folds=2, learner="t")
     beside = m.to_frame().set_index("term")
     for arm in ("Mens E-Mail", "Womens E-Mail"):
         found = beside.loc[f"{arm} (unadjusted)", ["estimate", "std_error", "df"]].to_numpy(float)
@@ -203,7 +203,7 @@ def test_targeted_campaigns_hold_the_truth() -> None:
     gaps = []
     for _ in range(20):
         data = _world(rng, 800, skewed=True)
-        m = gc.uplift(data, outcome="y", treatment="on", features=["a", "b"], propensity="e", folds=2)
+        m = gc.uplift(data, outcome="y", treatment="on", features=["a", "b"], propensity="e", folds=2, learner="t")
         gaps.append((m.estimate - 1) / m.std_error)
     z = np.array(gaps)
     assert abs(z.mean()) < 3 / np.sqrt(20)

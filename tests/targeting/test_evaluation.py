@@ -77,12 +77,12 @@ def test_curve_ends_at_the_average_effect_and_its_area_is_the_metric() -> None:
 
 
 def test_errors_of_the_curve_are_those_of_the_bootstrap() -> None:
-    """Half of the users treated: the gain in 600 bootstrap samples, where the cut is found anew."""
+    """Half of the users treated: the gain in 400 bootstrap samples, where the cut is found anew."""
     score, y, arm = trial()
     flat = evaluate(score, y, arm, HALF).curve(4)
     rng = np.random.default_rng(0)
     found = []
-    for _ in range(600):
+    for _ in range(400):
         rows = rng.integers(0, len(y), len(y))
         found.append(evaluate(score[rows], y[rows], arm[rows], HALF).curve(4)[["gain", "toc"]].to_numpy())
     spread = np.std(found, axis=0)

@@ -184,10 +184,10 @@ def test_what_was_assigned_together_is_drawn_together() -> None:
 def test_verb(tmp_path: Path) -> None:
     """Gaps, levels and three arms; order of rows, unit of money; a file."""
     rng = np.random.default_rng(5)
-    frame = plain(1200, 5)
-    frame["on"] = np.array(["none", "five", "ten"])[rng.permutation(np.arange(1200) % 3)]
+    frame = plain(900, 5)
+    frame["on"] = np.array(["none", "five", "ten"])[rng.permutation(np.arange(900) % 3)]
     frame["y"] += frame["on"].map({"none": 0.0, "five": 0.5, "ten": 2.0}) * frame["cate"]
-    frame["c"] = np.array(["上海", "b", "c"])[rng.integers(0, 3, 1200)]
+    frame["c"] = np.array(["上海", "b", "c"])[rng.integers(0, 3, 900)]
     frame.loc[::9, "b"] = np.nan
     call = {**CALL, "propensity": dict.fromkeys(("none", "five", "ten"), 1 / 3), "control": "none"}
     m = gc.uplift(frame, **call)
@@ -197,15 +197,14 @@ def test_verb(tmp_path: Path) -> None:
     said = m.predict(frame)
     with pytest.warns(gc.GmvCausalWarning, match="single users"):
         found = m.predict_interval(frame, level=0.9)
-    assert found.shape == (1200, 2, 2)
+    assert found.shape == (900, 2, 2)
     np.testing.assert_allclose(found.mean(axis=2), said, atol=1e-12)
     with pytest.warns(gc.GmvCausalWarning, match="single users"):
         wider = m.predict_interval(frame, level=0.99)
     assert (np.diff(wider) > np.diff(found)).all()
     mixed = frame.sample(frac=1, random_state=1)
-    other = gc.uplift(mixed.assign(y=100 * mixed["y"]), **call)
-    np.testing.assert_allclose(other.predict(frame), 100 * said, rtol=1e-6, atol=1e-6)
-    np.testing.assert_array_equal(gc.uplift(mixed, **call).predict(frame), said)
+    other = gc.uplift(mixed.assign(y=128 * mixed["y"]), **call)  # a power of two: not even the last bit moves
+    np.testing.assert_array_equal(other.predict(frame), 128 * said)
     m.save(tmp_path / "m")
     again = gc.load_uplift(tmp_path / "m")
     np.testing.assert_array_equal(again.predict(frame), said)

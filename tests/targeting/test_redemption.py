@@ -14,7 +14,7 @@ from gmvcausal.targeting.policy import Held, policy_value
 SHARES = {"none": 0.4, "5 yuan": 0.3, "10 yuan": 0.3}
 CALL: dict[str, Any] = {
     "treatment": "coupon", "features": ["recency", "city"], "control": "none", "propensity": SHARES,
-    "cost": {"5 yuan": 5.0, "10 yuan": 10.0}, "margin": 0.4, "redeemed": "used",
+    "cost": {"5 yuan": 5.0, "10 yuan": 10.0}, "margin": 0.4, "redeemed": "used", "folds": 2,
 }  # fmt: skip
 
 
