@@ -203,7 +203,8 @@ class Modelled(Result):
         if isinstance(model, Forest):
             warnings.warn(
                 "intervals of single users from a causal forest are rough: at 95 % they held 93 to 100 % of true "
-                "effects in each of twenty simulated data sets, fewest where the outcome was plain; rely on groups, m.evaluate(test)",
+                "effects in each of twenty simulated data sets, fewest where the outcome was plain; rely on groups, "
+                "m.evaluate(test)",
                 GmvCausalWarning,
                 stacklevel=2,
             )
