@@ -376,7 +376,7 @@ def test_a_handful_to_whom_no_arm_was_drawn() -> None:
     give = (np.arange(1_000) < 3).astype(int)
     v = policy_value(give, h)
     assert np.isfinite(v.value) and np.isnan(v.ipw.estimate)
-    assert "nobody of 3 users to whom the policy gives arm 1" in " ".join(v.summary().split())
+    assert "of 3 users to whom the policy gives arm 1 in place of 0, none was drawn" in " ".join(v.summary().split())
     assert np.isnan(v.to_frame()["estimate"].iloc[1])
     with pytest.raises(DesignError, match="of 3 users"):
         policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0))
@@ -429,3 +429,31 @@ def test_a_tree_read_aloud() -> None:
     assert deeper.value >= tree.value - 1e-12
     with pytest.raises(InputError, match="depth must be 1, 2 or 3"):
         policy_tree(x, np.zeros((400, 2)), 5)
+
+
+def test_empty_groups_of_users_are_added_up() -> None:
+    """1,000 users: five of arm 1's lack it; the 300 of arm 2's lack it too, or three do, and five and three are few."""
+    rng = np.random.default_rng(0)
+    arm, y = rng.integers(0, 2, 1_000), rng.normal(size=1_000)
+    arm[:5], arm[5:305:7], arm[5:8] = 0, 2, 0
+    mu = np.tile([0.0, 5.0, 9.0], (1_000, 1))
+    e, cost = np.full((1_000, 3), 1 / 3), np.zeros((1_000, 2))
+    give = np.zeros(1_000, dtype=int)
+    give[:5], give[5:8] = 1, 2
+    v = policy_value(give, Held(y, arm, e, cost, 0.5, mu))
+    assert np.isfinite(v.value) and np.isnan(v.ipw.estimate)
+    (note,) = v.notes
+    assert "of 5 users to whom the policy gives arm 1" in note and "of 3 users to whom the policy gives arm 2" in note
+    assert f"by {0.5 * (5 * 5 + 3 * 9) / 1_000:.3g} money per user" in note  # margin x gap of predictions, by share
+    with pytest.raises(DesignError, match="of 3 users to whom the policy gives arm 2"):
+        policy_value(give, Held(y, arm, e, cost, 0.5))
+    many = give.copy()
+    many[5:305] = 2
+    none = Held(y, np.where(arm == 2, 1, arm), e, cost, 0.5, mu)
+    with pytest.raises(DesignError, match="of 300 users to whom the policy gives arm 2"):
+        policy_value(many, none)
+    six = give.copy()
+    six[:6], six[6:11] = 1, 2  # six and five: each is few, together they are not
+    lacking = np.where(np.arange(1_000) < 11, 0, arm)
+    with pytest.raises(DesignError, match=r"of 6 users .*; of 5 users"):
+        policy_value(six, Held(y, lacking, e, cost, 0.5, mu))

@@ -242,37 +242,57 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
 
 
 def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) -> tuple[FloatArray, list[str]]:
-    """Values of users whose mean is the gain in `y` by weights, and whose spread is that of its influence."""
+    """Values of users whose mean is the gain in `y` by weights, and whose spread is that of its influence.
+
+    Raises
+    ------
+    DesignError
+        Nobody was drawn into an arm of a group of users, unless all such groups together are small and a model says
+        what to expect of them: the values are then missing.
+    """
     n, arms = len(held.y), held.e.shape[1]
     out, notes = np.zeros(n), []
     weight = 1 / held.e[np.arange(n), held.arm]
     pair = assigned * arms + other
+    empty: list[tuple[IntArray, int, int, int]] = []
     for code in np.unique(pair[assigned != other]):
         here = pair == code
         share, effect, fewest = here.mean(), 0.0, n
         for sign, a in ((1, code // arms), (-1, code % arms)):
             in_arm = here & (held.arm == a)
             count, total = int(in_arm.sum()), float(weight[in_arm].sum())
-            if not count and held.mu is not None and share <= _ON_TRUST:
-                notes.append(
-                    f"nobody of {int(here.sum()):,} users to whom the policy gives arm {int(code // arms)} in place of "
-                    f"{int(code % arms)} was drawn into arm {int(a)}: there is no value by weights, and their part of "
-                    f"the value is the model's"
-                )
-                return np.full(n, np.nan), notes
             if not count:
-                raise DesignError(
-                    f"of {int(here.sum()):,} users to whom the policy gives arm {int(code // arms)} in place of "
-                    f"{int(code % arms)}, none was drawn into arm {int(a)}",
-                    remedy="evaluate on more users, or on users for whom both arms were possible",
-                )
+                empty.append((np.flatnonzero(here), int(code // arms), int(code % arms), int(a)))
+                continue
             mean = float(weight[in_arm] @ y[in_arm]) / total
             out[in_arm] += sign * n * share * weight[in_arm] * (y[in_arm] - mean) / total
             effect, fewest = effect + sign * mean, min(fewest, count)
         out[here] += effect
-        if fewest < _FEW:
+        if fewest < _FEW and not any((one, two) == (code // arms, code % arms) for _, one, two, _ in empty):
             notes.append(
                 f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of arm {int(code // arms)}: "
                 f"that part of the interval is rough"
             )
+    if empty:
+        notes.append(_on_trust(empty, held))
+        out = np.full(n, np.nan)
     return out, notes
+
+
+def _on_trust(empty: list[tuple[IntArray, int, int, int]], held: Held) -> str:
+    """What rests on the model alone, in words; refused where that is more than hardly anybody."""
+    n = len(held.y)
+    named = "; ".join(
+        f"of {len(rows):,} users to whom the policy gives arm {one} in place of {two}, none was drawn into arm {a}"
+        for rows, one, two, a in empty
+    )
+    # A group that lacks both of its arms is one group.
+    groups = {(one, two): rows for rows, one, two, _ in empty}
+    users = sum(len(rows) for rows in groups.values())
+    if held.mu is None or users > _ON_TRUST * n:
+        raise DesignError(named, remedy="evaluate on more users, or on users for whom both arms were possible")
+    apart = sum(float(np.abs(held.mu[rows, one] - held.mu[rows, two]).sum()) for (one, two), rows in groups.items())
+    return (
+        f"{named}: there is no value by weights, and the part of these {users:,} users of the doubly robust value is "
+        f"the model's: were it wrong by as much as it says, by {held.margin * apart / n:.3g} {held.unit} per user"
+    )
