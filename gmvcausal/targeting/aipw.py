@@ -76,7 +76,8 @@ def averages(
     cluster : ndarray, shape (n,), optional
         Dense codes of what was assigned, or depends, together.
     known : bool
-        Whether the chances are those of the lot. Overlap weights that are estimated vary too, which is added.
+        Whether the chances are those of the lot, or the arms' shares. Overlap weights learned from features vary too,
+        which is added.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.targeting.boost import Bins, Recipe, recipe
 from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
+from gmvcausal.targeting.calibration import Lines, calibrate, standard_errors
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,7 +27,7 @@ class Chances:
     models : tuple of tuple of Trees
         One for each fold and arm; empty where features do not tell who was treated.
     line : tuple of (float, float)
-        Calibration of each arm: log odds = intercept + slope x log odds of the trees.
+        Calibration of each arm, for rows that nothing was learned from.
     """
 
     shares: tuple[float, ...]
@@ -66,16 +67,14 @@ def calibrated(raw: FloatArray, line: tuple[tuple[float, float], ...]) -> FloatA
 
 
 def cross_fit_chances(
-    bins: Bins, fold: IntArray, arm: IntArray, arms: int, weight: FloatArray | None = None
+    bins: Bins, fold: IntArray, arm: IntArray, arms: int, cluster: IntArray | None = None
 ) -> tuple[FloatArray, Chances]:
     """Chance of every arm for each row, out of fold and calibrated; the arms' shares where nothing predicts them.
 
     Trees that do not predict who was treated are noise, which in a plain randomised trial costs precision and more. So
-    they are kept only if their held-out logarithmic loss is lower than that of the shares by more than one paired
-    standard error.
+    they are kept only if their held-out logarithmic loss, calibrated on the other folds, is lower than that of the
+    shares by more than one paired standard error (of clusters, where arms were given to clusters).
     """
-    from gmvcausal.stats.logit import fit_logit
-
     shares = np.bincount(arm, minlength=arms) / len(arm)
     plain = np.tile(shares, (len(arm), 1))
     raw = np.empty((len(arm), arms))
@@ -92,18 +91,18 @@ def cross_fit_chances(
                 own.append(bins.train(rows, (arm[rows] == a).astype(float), slower(how)))
             raw[held, a] = link(own[a].predict(bins.x[held]), "binary")
         models.append(tuple(own))
-    line: list[tuple[float, float]] = []
-    for a in range(arms):
-        fit = None
-        if a >= first and raw[:, a].std() > 1e-9:
-            fit = fit_logit(np.column_stack([np.ones(len(arm)), raw[:, a]]), arm == a, np.ones(len(arm)))
-        line.append((0.0, 1.0) if fit is None else (float(fit.beta[0]), float(fit.beta[1])))
-    e = calibrated(raw, tuple(line))
+    lines = [calibrate(raw[:, a], arm == a, fold) for a in range(first, arms)]
+    if first:
+        lines.insert(0, Lines((0.0, 1.0), ((0.0, 1.0),) * len(models)))
+    e = np.empty_like(raw)
+    for f in range(len(models)):
+        e[fold == f] = calibrated(raw[fold == f], tuple(one.of_fold[f] for one in lines))
     at = np.arange(len(arm))
     gain = np.log(np.maximum(e[at, arm], 1e-12)) - np.log(plain[at, arm])
-    if not gain.mean() > gain.std() / np.sqrt(len(arm)):
+    flat = all(one.every[1] == 0 for one in lines[first:])
+    if flat or not standard_errors(gain, cluster) > 1:
         return plain, Chances(tuple(shares.tolist()), (), ())
-    return e, Chances(tuple(shares.tolist()), tuple(models), tuple(line))
+    return e, Chances(tuple(shares.tolist()), tuple(models), tuple(one.every for one in lines))
 
 
 def slower(how: Recipe) -> Recipe:

@@ -75,6 +75,11 @@ class Fit:
     redemption: Redemption | None = None
     redeems: FloatArray | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether the chances do not vary with what was learned: they were given, or are the arms' shares."""
+        return settled(self.chances)
+
     def predict(self, x: Matrix) -> FloatArray:
         """Effects of rows that no model has seen, shape (n, k)."""
         if self.model is None:
@@ -110,16 +115,26 @@ class Nuisances(NamedTuple):
     mu: FloatArray
     outcomes: tuple[Outcome, ...]
 
+    @property
+    def settled(self) -> bool:
+        """As `Fit.settled`."""
+        return settled(self.chances)
+
+
+def settled(chances: Chances | None) -> bool:
+    """Whether weights made of the chances have no spread of their own: nothing was estimated but shares."""
+    return chances is None or not chances.models
+
 
 def learn_nuisances(
     bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, propensity: FloatArray | None,
-    notes: list[str] | None = None,
+    notes: list[str] | None = None, cluster: IntArray | None = None,
 ) -> Nuisances:  # fmt: skip
     """Chances of the arms (where they were not given) and predicted outcomes, out of fold."""
     told: list[str] = [] if notes is None else notes
     chances = None
     if propensity is None:
-        e, chances = cross_fit_chances(bins, fold, arm, arms)
+        e, chances = cross_fit_chances(bins, fold, arm, arms, cluster)
         e = _kept_away(e, told)
         told.append(
             "the chances of the arms were estimated from the features, out of fold, and calibrated"
@@ -152,7 +167,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     count = folds if t.cluster is None else min(folds, int(t.cluster.max()) + 1)
     fold = make_folds(t.arm, t.cluster, count, seed)
     bins = Bins(t.x, t.features.categorical, seed, threads)
-    e, chances, kind, mu, outcomes = learn_nuisances(bins, fold, t.y, t.arm, t.arms, t.propensity, notes)
+    e, chances, kind, mu, outcomes = learn_nuisances(bins, fold, t.y, t.arm, t.arms, t.propensity, notes, t.cluster)
     receipt = None if t.received is None else fit_receipt(bins, fold, t.received, t.arm, t.arms)
     if outcomes[0].columns is None:
         notes.append(f"the features make more than {WIDEST} columns: no straight lines are learned, trees alone")
@@ -164,7 +179,7 @@ def fit_trial(trial: Trial, learner: str, folds: int, seed: int, threads: int, n
     if model.centred:
         centre = averages(t.y, t.arm, e, mu).estimate - own.mean(axis=0)
     redeems, redemption = (
-        (None, None) if t.redeemed is None else cross_fit_redemption(bins, fold, t.redeemed, t.arm, t.arms)
+        (None, None) if t.redeemed is None else cross_fit_redemption(bins, fold, t.redeemed, t.arm, t.arms, t.cluster)
     )
     return Fit(
         fold, e, mu, kind, outcomes, chances, name, model, centre, own + centre, threads, receipt, redemption, redeems

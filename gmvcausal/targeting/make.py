@@ -40,11 +40,11 @@ _SELECTED = (
 def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], manifest: Manifest) -> Uplift:
     """Average effects with what stands beside them."""
     t, estimand = trial, str(options["estimand"])
-    found = averages(t.y, t.arm, fit.e, fit.mu, estimand=estimand, cluster=t.cluster, known=t.known)
+    found = averages(t.y, t.arm, fit.e, fit.mu, estimand=estimand, cluster=t.cluster, known=fit.settled)
     among: Compliers | None = None
     if t.received is not None and fit.receipt is not None:
         among = compliers(
-            t.y, t.received, t.arm, fit.e, fit.mu, fit.receipt, estimand=estimand, cluster=t.cluster, known=t.known
+            t.y, t.received, t.arm, fit.e, fit.mu, fit.receipt, estimand=estimand, cluster=t.cluster, known=fit.settled
         )
     case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"], () if among is None else among.receipts)
     audit = run_audit(case)
@@ -60,7 +60,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
         blocks.append(("unadjusted", "ate", plain, means[0]))
     thin = "overlap" in audit and audit["overlap"].status != "passed"
     if thin and estimand != "overlap":
-        beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=t.known)
+        beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=fit.settled)
         blocks.append(("overlap", "overlap", beside, mean_outcomes(t.y, t.arm, fit.e, fit.mu, "overlap")))
         advice.append("Where chances come near 0 read the effect weighted by overlap, which stands beside")
     if among is not None:
@@ -84,7 +84,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     level, withheld = 1 - options["alpha"], bool(estimates.withheld)
     redeemed = None
     if fit.redemption is not None and fit.redeems is not None:
-        redeemed = redeemed_table(t, fit.e, fit.redeems, fit.redemption.learned, estimand, level, withheld)
+        redeemed = redeemed_table(t, fit, estimand, level, withheld)
     advice += said_of_money(t, fit, estimand, level, withheld, per, redeemed)
     if fit.model is not None:
         advice.append(

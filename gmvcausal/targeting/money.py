@@ -25,7 +25,7 @@ def net_values(t: Trial, fit: Fit, estimand: str) -> Averages:
     mu = t.margin * fit.mu
     mu[:, 1:] -= expected
     z = t.margin * t.y - t.spent
-    return averages(z, t.arm, fit.e, mu, estimand=estimand, cluster=t.cluster, known=t.known)
+    return averages(z, t.arm, fit.e, mu, estimand=estimand, cluster=t.cluster, known=fit.settled)
 
 
 def said_of_money(

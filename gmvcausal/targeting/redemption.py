@@ -12,8 +12,10 @@ from gmvcausal.stats.inference import critical_values
 from gmvcausal.targeting.aipw import averages
 from gmvcausal.targeting.boost import Bins, recipe
 from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
+from gmvcausal.targeting.calibration import Lines, calibrate, standard_errors
 
 if TYPE_CHECKING:
+    from gmvcausal.targeting.fit import Fit
     from gmvcausal.targeting.intake.trial import Trial
 
 FloatArray = NDArray[np.float64]
@@ -83,12 +85,12 @@ def redemption_by_share(redeemed: FloatArray, arm: IntArray, arms: int) -> tuple
 
 
 def cross_fit_redemption(
-    bins: Bins, fold: IntArray, redeemed: FloatArray, arm: IntArray, arms: int
+    bins: Bins, fold: IntArray, redeemed: FloatArray, arm: IntArray, arms: int, cluster: IntArray | None = None
 ) -> tuple[FloatArray, Redemption]:
     """Chance that each row redeems the coupon of every arm, by models that have not seen its fold.
 
     Learned on the arm's own rows. Trees are kept for an arm only if their held-out logarithmic loss is lower than that
-    of the arm's share by more than one paired standard error.
+    of the arm's share by more than one paired standard error (of clusters, where there are any).
 
     Parameters
     ----------
@@ -97,14 +99,13 @@ def cross_fit_redemption(
     redeemed : ndarray, shape (n,)
         0 or 1; 0 in the control.
     arms : int
+    cluster : ndarray of int, shape (n,), optional
 
     Returns
     -------
     chance : ndarray, shape (n, k)
     redemption : Redemption
     """
-    from gmvcausal.stats.logit import fit_logit
-
     chance, plain = redemption_by_share(redeemed, arm, arms)
     folds = int(fold.max()) + 1
     raw = np.empty_like(chance)
@@ -120,26 +121,34 @@ def cross_fit_redemption(
     line: list[tuple[float, float] | None] = []
     for a in range(1, arms):
         at = np.flatnonzero(arm == a)
-        fit = _better(fit_logit, raw[at, a - 1], redeemed[at], plain.shares[a - 1])
-        line.append(fit)
-        if fit is not None:
-            chance[:, a - 1] = _along(raw[:, a - 1], fit)
+        lines = _better(
+            raw[at, a - 1], redeemed[at], plain.shares[a - 1], fold[at], None if cluster is None else cluster[at]
+        )
+        line.append(None if lines is None else lines.every)
+        if lines is not None:
+            chance[:, a - 1] = _by_fold(raw[:, a - 1], fold, lines)
     if all(fit is None for fit in line):
         return chance, plain
     return chance, Redemption(plain.shares, tuple(models), tuple(line))
 
 
-def _better(fit_logit: Any, said: FloatArray, redeemed: FloatArray, share: float) -> tuple[float, float] | None:
-    """The line that calibrates what the trees say, if it is better than the share on rows that they have not seen."""
+def _by_fold(said: FloatArray, fold: IntArray, lines: Lines) -> FloatArray:
+    out = np.empty(len(said))
+    for f, line in enumerate(lines.of_fold):
+        out[fold == f] = _along(said[fold == f], line)
+    return out
+
+
+def _better(
+    said: FloatArray, redeemed: FloatArray, share: float, fold: IntArray, cluster: IntArray | None
+) -> Lines | None:
+    """The lines that calibrate what the trees say, if better than the share on rows that neither has seen."""
     if not 0 < share < 1 or not said.std() > 1e-9:
         return None
-    fit = fit_logit(np.column_stack([np.ones(len(said)), link(said, "binary")]), redeemed == 1, np.ones(len(said)))
-    if fit is None:
-        return None
-    found = (float(fit.beta[0]), float(fit.beta[1]))
-    p = np.clip(_along(said, found), 1e-12, 1 - 1e-12)
+    lines = calibrate(link(said, "binary"), redeemed == 1, fold)
+    p = np.clip(_by_fold(said, fold, lines), 1e-12, 1 - 1e-12)
     gain = np.where(redeemed == 1, np.log(p / share), np.log((1 - p) / (1 - share)))
-    return found if found[1] > 0 and gain.mean() > gain.std() / np.sqrt(len(gain)) else None
+    return lines if lines.every[1] > 0 and standard_errors(gain, cluster) > 1 else None
 
 
 def expected_cost(cost: FloatArray, chance: FloatArray | None) -> FloatArray:
@@ -147,21 +156,13 @@ def expected_cost(cost: FloatArray, chance: FloatArray | None) -> FloatArray:
     return cost if chance is None else cost * chance
 
 
-def redeemed_table(
-    trial: Trial,
-    e: FloatArray,
-    chance: FloatArray,
-    learned: tuple[bool, ...],
-    estimand: str,
-    level: float,
-    withheld: bool,
-) -> dict[str, list[Any]]:
+def redeemed_table(trial: Trial, fit: Fit, estimand: str, level: float, withheld: bool) -> dict[str, list[Any]]:
     """Columns of `Uplift.redemption`: the share of everyone who would redeem each arm's coupon, and what that costs."""
-    t = trial
-    if t.redeemed is None:
+    t, e, chance = trial, fit.e, fit.redeems
+    if t.redeemed is None or chance is None or fit.redemption is None:
         raise ValueError("nobody said who redeemed")
     z, mu = t.redeemed, np.column_stack([np.zeros(t.n), chance])
-    how: dict[str, Any] = {"estimand": estimand, "cluster": t.cluster, "known": t.known}
+    how: dict[str, Any] = {"estimand": estimand, "cluster": t.cluster, "known": fit.settled}
     found = averages(z, t.arm, e, mu, **how)
     error = np.sqrt(np.diag(found.cov)) * (np.nan if withheld else 1.0)
     half = error * critical_values(level, found.spread.df) * found.spread.factor
@@ -177,5 +178,5 @@ def redeemed_table(
         "conf_high": (found.estimate + half).tolist(),
         "cost_per_coupon": t.cost.mean(axis=0).tolist(),
         "cost_per_user": paid.estimate.tolist(),
-        "by_features": list(learned),
+        "by_features": list(fit.redemption.learned),
     }

@@ -95,7 +95,11 @@ class Uplift(Modelled, Refereed):
 
     @property
     def effects(self) -> FloatArray:
-        """Each training row's effects by models that have not seen it, in the order of the data, shape (n, arms)."""
+        """Each training row's effects out of fold, in the order of the data, shape (n, arms).
+
+        The last stage has not seen the row. What dr, r and the hurdle learn from was made with predicted outcomes by
+        models that had, so that these effects know a little of their own outcomes: judge them on users kept apart.
+        """
         if not self.trial.n:
             raise InputError("the rows that were learned from are not in the file", remedy="use predict(data)")
         return self.trial.in_table_order(self.fit.effects)

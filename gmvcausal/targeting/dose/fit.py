@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError
 from gmvcausal.targeting.boost import Bins, recipe
 from gmvcausal.targeting.boosted import Matrix
+from gmvcausal.targeting.calibration import standard_errors
 from gmvcausal.targeting.chances import slower
 from gmvcausal.targeting.dose.intake import Doses
 from gmvcausal.targeting.folds import make_folds
@@ -102,7 +103,7 @@ def residuals(doses: Doses, folds: int, seed: int, threads: int, notes: list[str
     bins = Bins(t.x, t.features.categorical, seed, threads)
     strayed, learned = np.nan, True
     if doses.expected is None:
-        found = learned_mean(bins, fold, dose)
+        found = learned_mean(bins, fold, dose, t.cluster)
         d, learned = dose - found.mean, found.kept
         notes.append(
             "the expected dose was estimated from the features, out of fold" if learned
@@ -110,13 +111,13 @@ def residuals(doses: Doses, folds: int, seed: int, threads: int, notes: list[str
         )  # fmt: skip
     else:
         d = dose - doses.expected
-        strayed = float(special.ndtr(-learned_mean(bins, fold, d).gain))
+        strayed = float(special.ndtr(-learned_mean(bins, fold, d, t.cluster).gain))
     d = _left(d, dose)
     cap = cap_of(t.y)
     seen = np.clip(t.y, -cap, cap)
     ratio = float(t.y.sum()) / float(seen.sum()) if t.y.min() >= 0 and seen.any() else 1.0
-    y = t.y - ratio * learned_mean(bins, fold, seen).mean
-    square = d * d - learned_mean(bins, fold, d * d).mean
+    y = t.y - ratio * learned_mean(bins, fold, seen, t.cluster).mean
+    square = d * d - learned_mean(bins, fold, d * d, t.cluster).mean
     return Residuals(d, y, square, learned, strayed, bins, fold)
 
 
@@ -155,12 +156,12 @@ class Learned(NamedTuple):
     gain: float
 
 
-def learned_mean(bins: Bins, fold: IntArray, target: FloatArray) -> Learned:
+def learned_mean(bins: Bins, fold: IntArray, target: FloatArray, cluster: IntArray | None = None) -> Learned:
     """Mean of `target` given the features, out of fold; its plain mean where they do not predict it.
 
     Trees that predict nothing are noise. They are kept only if their held-out squared loss is lower than that of the
-    mean by more than one paired standard error, as for chances of arms, and grow as slowly: noise in both residuals
-    would not bias the slope, but spread it by more than its standard error knows.
+    mean by more than one paired standard error (of clusters, where there are any), as for chances of arms, and grow as
+    slowly: noise in both residuals would not bias the slope, but spread it by more than its standard error knows.
     """
     out = np.empty(len(target))
     for f in range(int(fold.max()) + 1):
@@ -169,8 +170,7 @@ def learned_mean(bins: Bins, fold: IntArray, target: FloatArray) -> Learned:
         out[held] = trees.predict(bins.x[held])
     middle = float(target.mean())
     gain = (target - middle) ** 2 - (target - out) ** 2
-    error = float(gain.std()) / np.sqrt(len(target))
-    strength = float(gain.mean()) / error if error > 0 else 0.0
+    strength = standard_errors(gain, cluster)
     return Learned(out, True, strength) if strength > 1 else Learned(np.full(len(target), middle), False, strength)
 
 

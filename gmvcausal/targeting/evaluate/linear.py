@@ -29,7 +29,7 @@ class BestLinear(Shown):
     label : str
         The arm.
     intercept : Metric
-        The average effect.
+        The average effect; its standard error knows that the mean score is that of these users.
     slope : Metric
         0 where the score says nothing of effects (or these do not differ), 1 where it is right on average, below 1
         where it spreads too far.
@@ -119,13 +119,17 @@ def best_linear(ranking: Ranking, alpha: float) -> BestLinear:
     beta = inverse @ target / size
     rest = target - x @ beta
     reach = (inverse.T * (x / size)).sum(axis=1)
-    influence = inverse[:2].T / size[:2]
     if ranking.cluster is None:
         # HC2 (MacKinnon and White 1985); a row that alone decides a coefficient has no residual to speak of.
-        influence = influence * (rest / np.sqrt(np.maximum(1 - reach, 1e-12)))[:, None]
+        rest = rest / np.sqrt(np.maximum(1 - reach, 1e-12))
+    influence = np.zeros((ranking.n, 2))
+    influence[use] = inverse[:2].T / size[:2] * rest[:, None]
+    # The average is that at the mean score, which is these users' own: others would have had another one.
+    influence[:, 0] += beta[1] * score / ranking.n
+    if ranking.cluster is None:
         cov, df = influence.T @ influence, np.full(2, np.inf)
     else:
-        cov, df = spread(influence * rest[:, None], ranking.cluster[use], ranking.side[use])
+        cov, df = spread(influence, ranking.cluster, ranking.side)
     error = np.sqrt(np.diag(cov))
     unit = ranking.unit
     words = ("average effect, by weighted regression", "change of the effect with one unit of the score")

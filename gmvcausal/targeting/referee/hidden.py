@@ -141,7 +141,7 @@ class HiddenConfounding:
             )
             lines.append(
                 f"  Something unseen that explains {row['robustness']:.1%} of what the features leave of the outcome, "
-                f"and as much of who was treated, could be all of it"
+                f"and adds as much to the weights' mean square, could be all of it"
                 + (
                     f"; {row['robustness_interval']:.1%} would do to bring 0 into the interval."
                     if row["robustness_interval"] > 0

@@ -195,13 +195,13 @@ class _Learner:
         self.folds = int(m.fit.fold.max()) + 1
         self.categorical = m.trial.features.categorical
         self.seed, self.threads = int(m.manifest.seed or 0), m.fit.threads
-        self.estimand, self.known = str(m.manifest.options["estimand"]), m.trial.known
+        self.estimand = str(m.manifest.options["estimand"])
 
     def __call__(self, rows: _Rows, fold: IntArray) -> tuple[FloatArray, FloatArray]:
         bins = Bins(rows.x, self.categorical, self.seed, self.threads)
-        n = learn_nuisances(bins, fold, rows.y, rows.arm, self.arms, rows.propensity)
+        n = learn_nuisances(bins, fold, rows.y, rows.arm, self.arms, rows.propensity, cluster=rows.cluster)
         found = averages(
-            rows.y, rows.arm, n.e, n.mu, estimand=self.estimand, cluster=rows.cluster, known=self.known
+            rows.y, rows.arm, n.e, n.mu, estimand=self.estimand, cluster=rows.cluster, known=n.settled
         )  # fmt: skip
         return found.estimate, np.sqrt(np.diag(found.cov))
 

@@ -148,7 +148,7 @@ def _lot(m: Uplift) -> bool:
     """Whether one lot dealt out the arms, to all with the same chances."""
     if m.trial.known:
         return float(np.ptp(m.fit.e, axis=0).max()) < 1e-12
-    return m.fit.chances is not None and not m.fit.chances.models
+    return m.fit.settled
 
 
 def _fitted(m: Uplift, here: NDArray[np.bool_]) -> _Level:
@@ -161,7 +161,7 @@ def _fitted(m: Uplift, here: NDArray[np.bool_]) -> _Level:
         mu = arm_means(y, arm, t.arms)
         if _lot(m):
             e = np.tile(np.bincount(arm, minlength=t.arms) / len(y), (len(y), 1))
-    found = averages(y, arm, e, mu, estimand=estimand, cluster=cluster, known=t.known)
+    found = averages(y, arm, e, mu, estimand=estimand, cluster=cluster, known=m.fit.settled)
     mean = mean_outcomes(y, arm, e, mu, estimand)
     control = mean[1:] - found.estimate if estimand == "att" else np.full(t.arms - 1, mean[0])
     return _Level(found, mean[1:], control, len(y))

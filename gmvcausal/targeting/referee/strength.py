@@ -48,7 +48,7 @@ def sensitivity(
             True, m.arms, m.control, nothing, m.estimates.std_error[:k], empty[:, 0], empty, outcome, treatment, rho,
             (), alpha, measure, False,
         )  # fmt: skip
-    found = _omitted(t, m.fit.e, m.fit.mu, estimand)
+    found = _omitted(t, m.fit.e, m.fit.mu, estimand, m.fit.settled)
     from scipy import special
 
     withheld = np.isnan(m.estimates.std_error[:k])
@@ -77,9 +77,9 @@ def _names(benchmark: Any, features: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _omitted(t: Trial, e: FloatArray, mu: FloatArray, estimand: str) -> tuple[hidden.Omitted, ...]:
+def _omitted(t: Trial, e: FloatArray, mu: FloatArray, estimand: str, known: bool) -> tuple[hidden.Omitted, ...]:
     """What the bias of each arm's average effect is measured by."""
-    found = averages(t.y, t.arm, e, mu, estimand=estimand, cluster=t.cluster, known=t.known)
+    found = averages(t.y, t.arm, e, mu, estimand=estimand, cluster=t.cluster, known=known)
     at = np.arange(t.n)
     rest = (t.y - mu[at, t.arm]) ** 2
     out = []
@@ -144,12 +144,13 @@ def _benchmarks(m: Uplift, name: str, long: tuple[hidden.Omitted, ...], estimand
         categorical = [places[c] for c in t.features.categorical if c != j]
         seed, threads = int(m.manifest.seed or 0), m.fit.threads
         bins = Bins(np.asfortranarray(t.x[:, keep]), categorical, seed, threads)
-        found = learn_nuisances(bins, m.fit.fold, t.y, t.arm, t.arms, t.propensity)
-        e, mu = found.e, found.mu
+        found = learn_nuisances(bins, m.fit.fold, t.y, t.arm, t.arms, t.propensity, cluster=t.cluster)
+        e, mu, known = found.e, found.mu, found.settled
     else:
+        known = True
         e, mu = np.tile(t.sizes / t.n, (t.n, 1)), arm_means(t.y, t.arm, t.arms)
     rows = []
-    for a, (o, s) in enumerate(zip(long, _omitted(t, e, mu, estimand), strict=True)):
+    for a, (o, s) in enumerate(zip(long, _omitted(t, e, mu, estimand, known), strict=True)):
         gained, added = s.sigma2 - o.sigma2, o.nu2 - s.nu2
         outcome = float(np.clip(gained / o.sigma2, 0, 1)) if o.sigma2 > 0 else 0.0
         treatment = float(np.clip(added / s.nu2, 0, 1 - 1e-9))
