@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
+from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import identifiers
 from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import said
@@ -18,11 +19,14 @@ from gmvcausal.frames.table import Table, open_table
 from gmvcausal.results.curves import Curves
 from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate import Evaluation
-from gmvcausal.targeting.policy import Policy
+from gmvcausal.targeting.held import audit_failed
+from gmvcausal.targeting.policy import Policy, PolicyValue
 from gmvcausal.targeting.result import Uplift
 
 PLAN_OPTIONS = ("users", "budget", "max_share", "groups", "group_share", "depth")
 _OWN = np.uint64(0x9E3779B97F4A7C15)
+
+Judged = TypeVar("Judged", Evaluation, PolicyValue)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,9 @@ def learn_and_target(
         frame, rest, told = _split(frame, options, float(test), 0)
         about.append(told)
     model = learn(frame)
-    ranking = None if rest is None else model.evaluate(rest)
+    about += audit_failed(model)
+    split = rest is not None and not isinstance(test, str)
+    ranking = None if rest is None else _judged(partial(model.evaluate, rest), split, about)
     if policy is None:
         return model, Targeted(tuple(about), ranking, None, None, _listed(model, frame, model.effects, None))
     given: dict[str, Any] = {k: tuple(v) if k == "group_share" else v for k, v in policy.items() if k != "users"}
@@ -96,8 +102,19 @@ def learn_and_target(
         rest, users, told = _split(rest, options, 0.5, 1)
         about.append(f"{told} The plan was made for these, and its value was measured on the other half.")
     plan = model.policy(users, **given)
-    value = None if rest is None else plan.evaluate(rest)
+    value = None if rest is None else _judged(partial(plan.evaluate, rest), split, about)
     return model, Targeted(tuple(about), ranking, plan, value, _listed(model, users, model.predict(users), plan))
+
+
+def _judged(judge: Callable[[], Judged], split: bool, about: list[str]) -> Judged | None:
+    """What users kept apart say; of a part of the users' own table, in which nothing else is wrong, why they do not."""
+    try:
+        return judge()
+    except DesignError as error:
+        if not split:
+            raise
+        about.append(f"Not judged on those kept apart: {error}")
+        return None
 
 
 def _check(test: Any, policy: Any) -> None:

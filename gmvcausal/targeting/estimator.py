@@ -187,11 +187,13 @@ rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         """
         check_is_fitted(self, "result_")
         rows = _with_outcome(self._like_fitted(X), self._outcome, y)
-        if self.scoring == "qini" or self.dose:  # which refuses to rank by a dose
-            found = self.result_.evaluate(rows, version="doubly_robust")
-            return float(np.mean([found.of(label).qini.estimate for label in found.labels]))
-        from gmvcausal.targeting.held import best_value
+        from gmvcausal.targeting.held import best_value, evaluation
 
+        if self.dose:
+            self.result_.evaluate(rows)  # which refuses to rank by a dose
+        if self.scoring == "qini":
+            found = evaluation(self.result_, rows, scored=True, version="doubly_robust", alpha=self.result_.alpha)
+            return float(np.mean([found.of(label).qini.estimate for label in found.labels]))
         return best_value(self.result_, rows)
 
     def _like_fitted(self, X: Any) -> Any:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmvcausal.errors import InputError
+from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import first_rows, identifiers
 from gmvcausal.frames.params import column_name
 from gmvcausal.frames.table import open_table
+from gmvcausal.targeting.audit.case import worded
+from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_test
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.intake.features import Features, Matrix
@@ -29,23 +31,32 @@ if TYPE_CHECKING:
     from gmvcausal.targeting.modelled import HeldOut
     from gmvcausal.targeting.result import Uplift
 
+# Of many folds one in a hundred falls below the level by chance: a search must not break over it.
+_SCORED = 0.01
+# A model of who was treated may be this far from the shares of a test table (it is no lot) before these are refused.
+_MODELLED = 0.02
 
-def evaluation(model: Uplift, test: Any, **options: Any) -> Evaluation:
+
+def evaluation(model: Uplift, test: Any, *, propensity: Any = None, scored: bool = False, **options: Any) -> Evaluation:
     """Rank held-out users by their predicted effects and hold the ranking against their outcomes.
+
+    `scored` says that many tables are judged for one number each, as folds are.
 
     Raises
     ------
     DesignError
-        These rows trained the model.
+        These rows trained the model; or their arms have other sizes than the chances lead to.
     """
-    held = model.held_out(test)
+    held = model.held_out(test, propensity)
     t = held.trial
     model.seen.refuse(_rows(t))
-    return evaluate(
+    refuse_other_chances(model, held, _SCORED if scored else 1.0)
+    found = evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
         margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,
         traits=Traits(t.features, t.x), **options,
     )  # fmt: skip
+    return replace(found, notes=(*found.notes, *audit_failed(model)))
 
 
 def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | None = None, **options: Any) -> Policy:
@@ -66,7 +77,7 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
     known: list[Any] = []
     if column is not None:
         known += identifiers(open_table(data, needed=[column]), column, "group").labels.tolist()
-    read = _reader(model, column, known)
+    read = Reader(model, column, tuple(known))
     trained_on = [("rows", model.seen)]
     labels, margin = model.trial.labels, model.asked.margin
     features = model.trial.features
@@ -97,6 +108,7 @@ def best_value(model: Uplift, test: Any) -> float:
     held = model.held_out(test)
     t = held.trial
     model.seen.refuse(_rows(t))
+    refuse_other_chances(model, held, _SCORED)
     cost = expected_cost(t.cost, held.redeems)
     arm, worth = best(t.margin * held.effects - cost, cost, 0.0)
     return policy_value(np.where(worth > 0, arm, 0), _known(held, model.asked.outcome)).value
@@ -111,12 +123,29 @@ def _rows(t: Trial) -> Any:
     return prints(t.x, t.y, t.arm)
 
 
-def _reader(model: Uplift, column: str | None, known: list[Any]) -> Callable[[Any, bool], Offer]:
-    """Reads a table for the rule of a plan: features, costs and groups; arms and outcomes where they are wanted."""
-    asked, features, labels = model.asked, model.trial.features, model.trial.labels
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads a table for the rule of a plan: features, costs and groups; arms and outcomes where they are wanted.
 
-    def read(data: Any, outcomes: bool) -> Offer:
-        group = None if column is None else _groups(data, column, known)
+    Attributes
+    ----------
+    model : Uplift
+    column : str or None
+        Of the groups.
+    known : tuple
+        Labels of the groups that the plan was made for.
+    """
+
+    model: Uplift
+    column: str | None
+    known: tuple[Any, ...]
+
+    def __call__(self, data: Any, outcomes: bool, propensity: Any = None) -> Offer:
+        """The users of a table; `propensity` are their chances where they are not those of training."""
+        model, asked = self.model, self.model.asked
+        features, labels = model.trial.features, model.trial.labels
+        group = None if self.column is None else _groups(data, self.column, self.known)
+        told = audit_failed(model)
         if not outcomes:
             needed = [*features.needed, *columns_of(asked.cost)]
             table = open_table(data, needed=list(dict.fromkeys(needed)))
@@ -125,17 +154,61 @@ def _reader(model: Uplift, column: str | None, known: list[Any]) -> Callable[[An
             redeems = model.fit.predict_redeems(x)
             return Offer(
                 model.fit.predict(x), expected_cost(cost, redeems), group, made,
-                x=_in_their_units(features, x), redeems=redeems,
+                x=_in_their_units(features, x), redeems=redeems, notes=told,
             )  # fmt: skip
-        found = model.held_out(data)
+        found = model.held_out(data, propensity)
         t = found.trial
+        model.seen.refuse(_rows(t))
+        refuse_other_chances(model, found)
         held = _known(found, asked.outcome)
         made = {"features": prints(t.x), "rows": _rows(t)}
         code = None if group is None else group[t.row]
         cost = expected_cost(t.cost, found.redeems)
-        return Offer(found.effects, cost, code, made, held, _in_their_units(features, t.x), found.redeems)
+        return Offer(
+            found.effects, cost, code, made, held, _in_their_units(features, t.x), found.redeems, t.row, told
+        )  # fmt: skip
 
-    return read
+
+def audit_failed(model: Uplift) -> tuple[str, ...]:
+    """One line that names the failed checks of the model; none where none failed."""
+    failed = [check for check in model.audit if check.status == "failed"]
+    if not failed:
+        return ()
+    names = ", ".join(check.name for check in failed)
+    return (f"the audit of the model failed ({names}): what rests on the model is no better than that",)
+
+
+def refuse_other_chances(model: Uplift, found: HeldOut, strict: float = 1.0) -> None:
+    """Refuse users whose arms have other sizes than the chances that they are weighted by lead to.
+
+    Parameters
+    ----------
+    model : Uplift
+    found : HeldOut
+    strict : float
+        Times `srm_alpha`: p-values below are refused.
+
+    Raises
+    ------
+    DesignError
+    """
+    t = found.trial
+    arm, e, what = as_drawn(t, found.e)
+    # Chances that training estimated have an error of their own, that of as many rows as it had.
+    more = 1.0 if t.known else 1 + t.n / model.manifest.rows
+    p = ratio_test(arm, e, more)
+    modelled = not t.known and model.fit.chances is not None and bool(model.fit.chances.models)
+    gap = float(np.abs(np.bincount(arm, minlength=t.arms) - e.sum(axis=0)).max()) / len(arm)
+    if p >= strict * float(model.manifest.options["srm_alpha"]) or (modelled and gap < _MODELLED):
+        return
+    source = "given" if t.known else "that training found"
+    raise DesignError(
+        f"the arms of the test table do not have the sizes that the chances {source} lead to: "
+        f"{counts_beside(t, arm, e)}{what}: {worded(p)}",
+        column=model.asked.treatment,
+        remedy="pass propensity=, the chances with which the arms of these users were drawn (a number, a column, or "
+        "arm -> share or column); if they were drawn with those of training, find out who is missing",
+    )
 
 
 def _known(found: HeldOut, unit: str) -> Held:
@@ -150,7 +223,7 @@ def _in_their_units(features: Features, x: Matrix) -> FloatArray:
     return out
 
 
-def _groups(data: Any, column: str, known: list[Any]) -> IntArray:
+def _groups(data: Any, column: str, known: Sequence[Any]) -> IntArray:
     codes = identifiers(open_table(data, needed=[column]), column, "group")
     place = {label: code for code, label in enumerate(known)}
     at = np.array([place.get(label, -1) for label in codes.labels.tolist()], dtype=np.int64)[codes.codes]

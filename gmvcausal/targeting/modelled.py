@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -81,15 +82,18 @@ class Modelled(Result):
         table = open_table(data, needed=features.needed)
         return self.fit.predict(features.transform(table))
 
-    def held_out(self, data: Any) -> HeldOut:
+    def held_out(self, data: Any, propensity: Any = None) -> HeldOut:
         """Rows with arms and outcomes that trained nothing, and what the models say of them.
+
+        `propensity` are the chances of these rows where they are not those of training, given as to `uplift`.
 
         Raises
         ------
         InputError
             As for `uplift`; also an arm that training did not have.
         """
-        trial = read_trial(data, self.asked, self.trial.features, self.trial.labels)
+        asked = self.asked if propensity is None else replace(self.asked, propensity=propensity)
+        trial = read_trial(data, asked, self.trial.features, self.trial.labels)
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
         return HeldOut(
             trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x), self.fit.predict_redeems(trial.x)
@@ -104,6 +108,7 @@ class Modelled(Result):
         draws: int = 1_000,
         seed: int = 0,
         alpha: float | None = None,
+        propensity: Any = None,
     ) -> Evaluation:
         """What ranking users by their predicted effects is worth, on data that trained nothing.
 
@@ -119,6 +124,10 @@ class Modelled(Result):
             Of the bootstrap.
         alpha : float, optional
             Default that of the call.
+        propensity : float, str or mapping, optional
+            Chances with which the arms of these users were drawn, given as to `uplift`: a number, a column, or arm ->
+            share or column. Default those of training: the number or column that was given there, else the shares, or
+            the model of who was treated, that training found.
 
         Returns
         -------
@@ -128,12 +137,12 @@ class Modelled(Result):
         Raises
         ------
         DesignError
-            These rows trained the model.
+            These rows trained the model; or their arms have other sizes than the chances lead to (p below `srm_alpha`).
         """
         from gmvcausal.targeting import held
 
         return held.evaluation(
-            self._whole, test, version=version, intervals=intervals, draws=draws, seed=seed,
+            self._whole, test, propensity=propensity, version=version, intervals=intervals, draws=draws, seed=seed,
             alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
 

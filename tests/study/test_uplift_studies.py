@@ -113,7 +113,12 @@ def test_the_folder_holds_the_plan_and_its_figures(folder: Path) -> None:
     assert (
         first < page.index("who was kept apart") < page.index("The ranking on") < page.index("What the plan is worth")
     )
-    assert run(folder, SMALL.replace("propensity = 0.5", "propensity = 0.3")).refused
+    wrong = run(folder, SMALL.replace("propensity = 0.5", "propensity = 0.3"))
+    about = " ".join(wrong.targeted["谁 / who?"].about)
+    assert wrong.refused and wrong.targeted["谁 / who?"].value is None
+    assert (
+        "the audit of the model failed (sample_ratio" in about and "Not judged on those kept apart: the arms" in about
+    )
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,9 @@ def test_refusals() -> None:
     with pytest.raises(InputError, match="takes an Offer"):
         make_policy(offer).apply("users.csv")
     h = Held(np.zeros(4), np.array([0, 0, 0, 1]), np.full((4, 2), 0.5), np.ones((4, 1)), 1.0)
-    with pytest.raises(DesignError, match="of 2 users to whom the policy gives arm 1 in place of 0, none was drawn"):
+    with pytest.raises(
+        DesignError, match="of 2 users to whom the policy gives 'arm 1' in place of 'arm 0', none was drawn"
+    ):
         policy_value(np.array([1, 1, 0, 0]), h)
 
 
@@ -376,7 +378,8 @@ def test_a_handful_to_whom_no_arm_was_drawn() -> None:
     give = (np.arange(1_000) < 3).astype(int)
     v = policy_value(give, h)
     assert np.isfinite(v.value) and np.isnan(v.ipw.estimate)
-    assert "of 3 users to whom the policy gives arm 1 in place of 0, none was drawn" in " ".join(v.summary().split())
+    told = " ".join(v.summary().split())
+    assert "of 3 users to whom the policy gives 'arm 1' in place of 'arm 0', none was drawn" in told
     assert np.isnan(v.to_frame()["estimate"].iloc[1])
     with pytest.raises(DesignError, match="of 3 users"):
         policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0))

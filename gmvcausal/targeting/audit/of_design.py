@@ -16,8 +16,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def ratio_test(arm: IntArray, e: FloatArray) -> float:
+def ratio_test(arm: IntArray, e: FloatArray, more: float = 1.0) -> float:
     """P-value of the test that arms were drawn with the chances `e`, whatever these are; Pearson's for equal rows.
+
+    Of estimated chances, `more` is how many times wider the gap spreads than chances alone make it.
 
     Examples
     --------
@@ -29,8 +31,29 @@ def ratio_test(arm: IntArray, e: FloatArray) -> float:
 
     k = e.shape[1] - 1
     gap = (np.bincount(arm, minlength=k + 1) - e.sum(axis=0))[1:]
-    cov = np.diag(e[:, 1:].sum(axis=0)) - e[:, 1:].T @ e[:, 1:]
+    cov = more * (np.diag(e[:, 1:].sum(axis=0)) - e[:, 1:].T @ e[:, 1:])
     return float(special.chdtrc(k, float(gap @ np.linalg.solve(cov, gap))))
+
+
+def as_drawn(t: Trial, e: FloatArray) -> tuple[IntArray, FloatArray, str]:
+    """Arms and chances of what was drawn: rows, or whole clusters, which the words then name."""
+    if t.cluster is None:
+        return t.arm, e, ""
+    groups = int(t.cluster.max()) + 1
+    group = groups_of_clusters(t.arm, t.cluster, t.arms)
+    if group.max() == t.arms:
+        return t.arm, e, ""
+    size = np.bincount(t.cluster, minlength=groups)
+    each = np.column_stack([np.bincount(t.cluster, c, minlength=groups) / size for c in e.T])
+    return group, each, f" {t.cluster_name} clusters"
+
+
+def counts_beside(t: Trial, arm: IntArray, e: FloatArray) -> str:
+    """Sizes of the arms and what their chances lead to."""
+    counts, expected = np.bincount(arm, minlength=t.arms), e.sum(axis=0)
+    return ", ".join(
+        f"{label} {n:,} (expected {x:,.1f})" for label, n, x in zip(t.labels, counts, expected, strict=True)
+    )
 
 
 def sample_ratio(case: Case) -> Check:
@@ -41,21 +64,10 @@ def sample_ratio(case: Case) -> Check:
             "sample_ratio", "not_run", "the chances of the arms were not given but estimated, so nothing was planned",
             remedy="pass propensity= where a lot or a log of probabilities decided",
         )  # fmt: skip
-    arm, e, what = t.arm, case.e, ""
-    if t.cluster is not None:
-        groups = int(t.cluster.max()) + 1
-        group = groups_of_clusters(t.arm, t.cluster, t.arms)
-        if group.max() < t.arms:  # whole clusters were drawn
-            size = np.bincount(t.cluster, minlength=groups)
-            arm = group
-            e = np.column_stack([np.bincount(t.cluster, c, minlength=groups) / size for c in case.e.T])
-            what = f" {t.cluster_name} clusters"
+    arm, e, what = as_drawn(t, case.e)
     p = ratio_test(arm, e)
     status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
-    counts, expected = np.bincount(arm, minlength=t.arms), e.sum(axis=0)
-    told = ", ".join(
-        f"{label} {n:,} (expected {x:,.1f})" for label, n, x in zip(t.labels, counts, expected, strict=True)
-    )
+    told = counts_beside(t, arm, e)
     remedy = "" if status == "passed" else (
         "find out who is missing (assignment, logging, filters) before reading any effect, or correct propensity="
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.errors import InputError
-from gmvcausal.targeting.evaluate.ranked import IntArray
+from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.policy.knapsack import Plan
 from gmvcausal.targeting.policy.limits import allocate_within, limits
 from gmvcausal.targeting.policy.make import chosen_on, expected
@@ -39,6 +39,10 @@ class TreeRule:
             raise InputError("a tree asks for features, which this Offer does not have", remedy="pass x=")
         return self.tree.arm(offer.x)
 
+    def shares(self, offer: Offer) -> FloatArray:
+        """Chance of every user to be given every arm, shape (n, k + 1): a tree draws no lots."""
+        return np.eye(offer.effects.shape[1] + 1)[self.assigned(offer)]
+
 
 def make_tree_policy(
     offer: Offer,
@@ -51,7 +55,7 @@ def make_tree_policy(
     names: Sequence[str],
     levels: Mapping[int, Sequence[str]],
     trained_on: Sequence[tuple[str, Seen]] = (),
-    read: Callable[[Any, bool], Offer] | None = None,
+    read: Callable[..., Offer] | None = None,
 ) -> Policy:
     """The tree that brings most by predicted effects; under a budget or a share, the best of those that keep to it.
 
@@ -88,6 +92,7 @@ def make_tree_policy(
         tree, plan = max((found for found in tried if found is not None), key=lambda found: found[1].value)
     used = (*trained_on, *chosen_on(offer))
     assign, notes = labelled(tuple(labels), plan.arm), tuple(f"by a tree: {line}" for line in tree.words().split("\n"))
+    notes += offer.notes
     return Policy(
         assign, plan.cost, expected(plan, offer), TreeRule(tree), tuple(labels), budget, max_share, used, read, notes
     )  # fmt: skip

@@ -14,7 +14,7 @@ from gmvcausal.targeting.evaluate.read import codes, numbers
 from gmvcausal.targeting.policy.knapsack import Plan
 from gmvcausal.targeting.policy.limits import allocate_within, limits
 from gmvcausal.targeting.policy.policy import Expected, Policy, labelled
-from gmvcausal.targeting.policy.rule import Offer, Rule, thresholds
+from gmvcausal.targeting.policy.rule import Offer, rule_of
 from gmvcausal.targeting.policy.seen import Seen
 
 
@@ -27,7 +27,7 @@ def make_policy(
     group_share: tuple[float, float] | None = None,
     labels: Sequence[Any] | None = None,
     trained_on: Sequence[tuple[str, Seen]] = (),
-    read: Callable[[Any, bool], Offer] | None = None,
+    read: Callable[..., Offer] | None = None,
 ) -> Policy:
     """The plan that brings most by predicted effects, within a budget and shares.
 
@@ -88,12 +88,16 @@ def make_policy(
     value = margin * effects - cost
     within = limits(n, max_share, group, group_share)
     plan = allocate_within(value, cost, budget, within)
-    rule = Rule(plan.price, thresholds(plan, value, cost, group if group_share is not None else None), margin)
+    by = np.zeros(n, dtype=np.int64) if group is None or group_share is None else group
+    rule = rule_of(
+        plan, value, cost, margin, by, within is not None, group_share is not None and group_share[0] > 0
+    )  # fmt: skip
     if group_share is None and group is not None:
-        rule = Rule(rule.price, np.repeat(rule.threshold, int(group.max(initial=0)) + 1), margin)
+        rule = rule.for_groups(int(group.max(initial=0)) + 1)
     used = (*trained_on, *chosen_on(offer))
     return Policy(
-        labelled(names, plan.arm), plan.cost, expected(plan, offer), rule, names, budget, max_share, used, read
+        labelled(names, plan.arm), plan.cost, expected(plan, offer), rule, names, budget, max_share, used, read,
+        offer.notes,
     )  # fmt: skip
 
 

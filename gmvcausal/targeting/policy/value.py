@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -168,18 +170,25 @@ class PolicyValue(Shown):
         return self.summary()
 
 
-def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None) -> PolicyValue:
+def policy_value(
+    assigned: IntArray | FloatArray,
+    held: Held,
+    against: IntArray | FloatArray | None = None,
+    labels: Sequence[Any] | None = None,
+) -> PolicyValue:
     """Net value per user of one assignment above another, from the users on whom they differ.
 
     Where two policies do the same there is nothing to estimate, and outcomes of those users would only add noise.
 
     Parameters
     ----------
-    assigned : ndarray of int, shape (n,)
-        Arm that the policy gives to every user; 0 is the control.
+    assigned : ndarray of int, shape (n,), or of float, shape (n, k + 1)
+        Arm that the policy gives to every user, 0 the control; or the chance of every arm, where lots decide.
     held : Held
-    against : ndarray of int, shape (n,), optional
-        Arms that another policy gives; default the control for all.
+    against : ndarray, optional
+        The same of another policy; default the control for all.
+    labels : sequence, optional
+        Of the arms, the control first, for messages.
 
     Raises
     ------
@@ -202,20 +211,21 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
     >>> v.value, v.gain.estimate, v.cost.estimate, v.roi
     (0.5, 1.0, 0.5, 1.0)
     """
-    n = len(held.y)
-    other = np.zeros(n, dtype=np.int64) if against is None else against
-    rows = np.arange(n)
+    n, arms = len(held.y), held.e.shape[1]
+    rows, names = np.arange(n), tuple(labels) if labels is not None else tuple(f"arm {a}" for a in range(arms))
+    apart = _chances(assigned, arms)
+    apart = apart - (np.eye(arms)[np.zeros(n, dtype=np.int64)] if against is None else _chances(against, arms))
     price = np.column_stack([np.zeros(n), held.cost])
-    known = price[rows, assigned] - price[rows, other]
+    known = (price * apart).sum(axis=1)
     psi = potential(held.y, held.arm, held.e, held.mu)
-    robust, robust_cost = held.margin * (psi[rows, assigned] - psi[rows, other]), known
-    weighted, notes = _weighted(assigned, other, held, held.margin * held.y)
+    robust, robust_cost = held.margin * (psi * apart).sum(axis=1), known
+    weighted, notes = _weighted(apart, held, held.margin * held.y, names)
     weighted_cost = known
     if held.redeemed is not None:
         chance = None if held.chance is None else np.column_stack([np.zeros(n), held.chance])
         paid = price * potential(held.redeemed, held.arm, held.e, chance)
-        robust_cost = paid[rows, assigned] - paid[rows, other]
-        weighted_cost, _ = _weighted(assigned, other, held, price[rows, held.arm] * held.redeemed)
+        robust_cost = (paid * apart).sum(axis=1)
+        weighted_cost, _ = _weighted(apart, held, price[rows, held.arm] * held.redeemed, names)
     out: dict[str, tuple[Metric, Metric, Metric, float]] = {}
     for name, words, gain, cost in (
         ("doubly_robust", "doubly robust", robust, robust_cost),
@@ -237,12 +247,19 @@ def policy_value(assigned: IntArray, held: Held, against: IntArray | None = None
         )
     lead = out["doubly_robust" if held.mu is not None else "ipw"]
     metrics = (out["doubly_robust"][0], out["ipw"][0], lead[1], lead[2])
-    differ = float((assigned != other).mean())
+    differ = float(np.maximum(apart, 0).sum(axis=1).mean())
     return PolicyValue(*metrics, lead[3], held.mu is not None, differ, tuple(notes), against is not None)
 
 
-def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) -> tuple[FloatArray, list[str]]:
+def _chances(assigned: IntArray | FloatArray, arms: int) -> FloatArray:
+    """Chance of every arm, shape (n, k + 1), from arms or chances."""
+    return np.eye(arms)[assigned] if np.ndim(assigned) == 1 else np.asarray(assigned, dtype=float)
+
+
+def _weighted(apart: FloatArray, held: Held, y: FloatArray, labels: Sequence[Any]) -> tuple[FloatArray, list[str]]:
     """Values of users whose mean is the gain in `y` by weights, and whose spread is that of its influence.
+
+    `apart` is the chance of every arm under one policy less that under the other, shape (n, k + 1).
 
     Raises
     ------
@@ -253,45 +270,52 @@ def _weighted(assigned: IntArray, other: IntArray, held: Held, y: FloatArray) ->
     n, arms = len(held.y), held.e.shape[1]
     out, notes = np.zeros(n), []
     weight = 1 / held.e[np.arange(n), held.arm]
-    pair = assigned * arms + other
-    empty: list[tuple[IntArray, int, int, int]] = []
-    for code in np.unique(pair[assigned != other]):
-        here = pair == code
-        share, effect, fewest = here.mean(), 0.0, n
-        for sign, a in ((1, code // arms), (-1, code % arms)):
+    more, less = np.maximum(apart, 0), np.maximum(-apart, 0)
+    moved = more.sum(axis=1)
+    empty: list[tuple[FloatArray, int, int, int]] = []
+    for to, since in itertools.product(range(arms), repeat=2):
+        # What a user has more of one arm is taken from the others, from each as much as there is less of it.
+        part = np.divide(more[:, to] * less[:, since], moved, out=np.zeros(n), where=moved > 0)
+        here = part > 0
+        if not here.any():
+            continue
+        share, effect, fewest = float(part.mean()), 0.0, n
+        for sign, a in ((1, to), (-1, since)):
             in_arm = here & (held.arm == a)
-            count, total = int(in_arm.sum()), float(weight[in_arm].sum())
+            own = weight[in_arm] * part[in_arm]
+            count, total = len(own), float(own.sum())
             if not count:
-                empty.append((np.flatnonzero(here), int(code // arms), int(code % arms), int(a)))
+                empty.append((part, to, since, a))
                 continue
-            mean = float(weight[in_arm] @ y[in_arm]) / total
-            out[in_arm] += sign * n * share * weight[in_arm] * (y[in_arm] - mean) / total
+            mean = float(own @ y[in_arm]) / total
+            out[in_arm] += sign * n * share * own * (y[in_arm] - mean) / total
             effect, fewest = effect + sign * mean, min(fewest, count)
-        out[here] += effect
-        if fewest < _FEW and not any((one, two) == (code // arms, code % arms) for _, one, two, _ in empty):
+        out[here] += effect * part[here]
+        if fewest < _FEW and not any((one, two) == (to, since) for _, one, two, _ in empty):
             notes.append(
-                f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of arm {int(code // arms)}: "
+                f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of {labels[to]!r}: "
                 f"that part of the interval is rough"
             )
     if empty:
-        notes.append(_on_trust(empty, held))
+        notes.append(_on_trust(empty, held, labels))
         out = np.full(n, np.nan)
     return out, notes
 
 
-def _on_trust(empty: list[tuple[IntArray, int, int, int]], held: Held) -> str:
+def _on_trust(empty: list[tuple[FloatArray, int, int, int]], held: Held, labels: Sequence[Any]) -> str:
     """What rests on the model alone, in words; refused where that is more than hardly anybody."""
     n = len(held.y)
     named = "; ".join(
-        f"of {len(rows):,} users to whom the policy gives arm {one} in place of {two}, none was drawn into arm {a}"
-        for rows, one, two, a in empty
+        f"of {int((part > 0).sum()):,} users to whom the policy gives {labels[one]!r} in place of {labels[two]!r}, none "
+        f"was drawn into {labels[a]!r}"
+        for part, one, two, a in empty
     )
     # A group that lacks both of its arms is one group.
-    groups = {(one, two): rows for rows, one, two, _ in empty}
-    users = sum(len(rows) for rows in groups.values())
-    if held.mu is None or users > _ON_TRUST * n:
+    groups = {(one, two): part for part, one, two, _ in empty}
+    if held.mu is None or sum(float(part.sum()) for part in groups.values()) > _ON_TRUST * n:
         raise DesignError(named, remedy="evaluate on more users, or on users for whom both arms were possible")
-    apart = sum(float(np.abs(held.mu[rows, one] - held.mu[rows, two]).sum()) for (one, two), rows in groups.items())
+    users = sum(int((part > 0).sum()) for part in groups.values())
+    apart = sum(float(part @ np.abs(held.mu[:, one] - held.mu[:, two])) for (one, two), part in groups.items())
     return (
         f"{named}: there is no value by weights, and the part of these {users:,} users of the doubly robust value is "
         f"the model's: were it wrong by as much as it says, by {held.margin * apart / n:.3g} {held.unit} per user"
