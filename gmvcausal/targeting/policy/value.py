@@ -306,8 +306,8 @@ def _on_trust(empty: list[tuple[FloatArray, int, int, int]], held: Held, labels:
     """What rests on the model alone, in words; refused where that is more than hardly anybody."""
     n = len(held.y)
     named = "; ".join(
-        f"of {int((part > 0).sum()):,} users to whom the policy gives {labels[one]!r} in place of {labels[two]!r}, none "
-        f"was drawn into {labels[a]!r}"
+        f"of {int((part > 0).sum()):,} users to whom the policy gives {labels[one]!r} in place of {labels[two]!r}, "
+        f"none was drawn into {labels[a]!r}"
         for part, one, two, a in empty
     )
     # A group that lacks both of its arms is one group.
