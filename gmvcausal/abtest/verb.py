@@ -126,8 +126,8 @@ def ab_test(
     missing : {"raise", "zero"}
         What a missing outcome means, and with `time=` a missing row of a unit's day; never guessed.
     rule : {"raise", "first", "drop"}
-        Units in two arms: refuse, keep the arm of their first row (with `time=`: the arm of the first day, and all
-        days), or leave them out.
+        Units in two arms: refuse, keep the arm of their first row, with all their rows of it (with `time=`: the arm of
+        the first day, and all days), or leave them out.
     lift : {"fieller", "log", "linear"}
         Interval of the relative effect. By Fieller it holds zero exactly when p > alpha; "log" and "linear" are the
         delta method on the log ratio and on the ratio.

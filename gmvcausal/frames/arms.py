@@ -186,7 +186,12 @@ def in_one_arm(
     both[ids[other]] = True
     count = int(both.sum())
     if rule == "raise":
-        raise in_two_arms(unit, count, first_rows(both[ids]), "keeps the arm that comes first in the table")
+        own = np.bincount(ids[~other], minlength=len(first))
+        more = int((own[both] > 1).sum())
+        told = "keeps the arm that comes first in the table"
+        if more:
+            told += f" ({more:,} of them have several rows there: add these up, or name the units in cluster=)"
+        raise in_two_arms(unit, count, first_rows(both[ids]), told)
     keep = ~other if rule == "first" else ~both[ids]
     beyond = ", beyond their first" if rule == "first" else ""
     dropped["rows of units in more than one arm" + beyond] = int((~keep).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,20 +48,26 @@ class Family(NamedTuple):
     said: str
 
 
-def refuse_number(column: str, levels: int) -> None:
-    """Refuse a segment of one level, or of more than can be compared.
+def refuse_levels(column: str, labels: Collection[object]) -> None:
+    """Refuse a segment of one level, or of more than can be compared; a level named as the row of the whole is.
 
     Raises
     ------
     InputError
     """
-    if 2 <= levels <= MOST_LEVELS:
-        return
-    raise InputError(
-        f"segment {column!r} has {levels:,} level{'' if levels == 1 else 's'}; 2 to {MOST_LEVELS} can be compared",
-        column=column,
-        remedy="name a column of groups, for example a tier or a city, and merge rare ones",
-    )
+    levels = len(labels)
+    if not 2 <= levels <= MOST_LEVELS:
+        raise InputError(
+            f"segment {column!r} has {levels:,} level{'' if levels == 1 else 's'}; 2 to {MOST_LEVELS} can be compared",
+            column=column,
+            remedy="name a column of groups, for example a tier or a city, and merge rare ones",
+        )
+    if any(str(label) == "all" for label in labels):
+        raise InputError(
+            f"segment {column!r} has a level called 'all', as the row of all levels together is",
+            column=column,
+            remedy="give that level another name",
+        )
 
 
 def none_left(column: str, level: str, why: str) -> DesignError:

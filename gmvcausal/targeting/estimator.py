@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -11,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.facts import UNIT_NAMES
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES
 from gmvcausal.frames.params import one_of, said
 from gmvcausal.frames.table import open_table
 from gmvcausal.targeting.intake.shares import columns_of
@@ -35,7 +36,9 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     treatment : str or int
         Column of X that holds the arm; its position where X is an array.
     features : sequence of str or int, optional
-        Default: every column of X that has no other role; one called unit, user, user_id, uid or customer_id is none.
+        Default: every column of X that has no other role. One called unit, user, user_id, uid or customer_id is none,
+        nor is one that names places (room, city, store, ...), within which arms may have been assigned together:
+        features= takes it. What was left out is told in ``result_.manifest.notes``.
     scoring : {"qini", "value"}
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
@@ -150,10 +153,18 @@ rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         if isinstance(self.features, str):
             raise InputError(f"features must be a list of columns, but is {said(self.features)}")
         roles = {treatment, self.cluster, self.unit, self.assigned_at, self.exposed_at, self.redeemed, self.received}
-        roles |= {*columns_of(self.propensity), *columns_of(self.cost), *UNIT_NAMES}
-        chosen = [c for c in frame.columns if c not in roles] if self.features is None else self.features
+        roles |= {*columns_of(self.propensity), *columns_of(self.cost)}
+        free = [c for c in frame.columns if c not in roles]
+        bare = (*UNIT_NAMES, *COARSER)
+        chosen = [c for c in free if c not in bare] if self.features is None else self.features
+        left = [c for c in free if c in bare] if self.features is None else []
         options["features"] = [_column(c) for c in chosen]
         self.result_: Uplift = uplift(_with_outcome(frame, self._outcome, y), outcome=self._outcome, **options)
+        if left:
+            named = ", ".join(map(repr, left))
+            told = f"left out of the features, because they name users or places: {named} (features= takes them)"
+            manifest = self.result_.manifest
+            self.result_ = replace(self.result_, manifest=replace(manifest, notes=(*manifest.notes, told)))
         self.arms_ = self.result_.arms
         self.n_features_in_ = len(frame.columns)
         self.__dict__.pop("feature_names_in_", None)

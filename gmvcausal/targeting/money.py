@@ -13,9 +13,9 @@ from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.redemption import expected_cost
 
 _WHOM = {
-    "ate": "given to everyone",
-    "att": "given to those who got it",
-    "overlap": "given to everyone, weighted by overlap,",
+    "ate": "Given to everyone",
+    "att": "Given to those who got it",
+    "overlap": "Given to everyone, weighted by overlap",
 }
 
 
@@ -41,7 +41,7 @@ def said_of_money(
         net = float(found.estimate[a])
         low, high = net - float(half[a]), net + float(half[a])
         span = "" if withheld or np.isnan(low) else f" ({level:.0%} interval {low:+,.3g} to {high:+,.3g})"
-        line = f"{label} {_WHOM[estimand]} earns {net:+,.3g} per {per}{span}: {t.margin:g} of the effect, less "
+        line = f"{_WHOM[estimand]}, {label} earns {net:+,.3g} per {per}{span}: {t.margin:g} of the effect, less "
         if redeemed is None:
             line += f"a cost of {float(t.cost[:, a].mean()):,.3g}"
         else:

@@ -160,7 +160,7 @@ def uplift(
     missing : {"raise", "zero"}
         What a missing outcome means; never guessed.
     rule : {"raise", "first", "drop"}
-        Units in two arms: refuse, keep the arm of their first row, or leave them out.
+        Units in two arms: refuse, keep the arm of their first row (all their rows of it), or leave them out.
     impute : {None, "median"} or float
         What fills gaps of numbers; default nothing, since trees take them.
     received : str, optional
@@ -173,7 +173,7 @@ def uplift(
         one unit more, by residual on residual (partially linear). `propensity` is then the expected dose of the lot, a
         number or a column; `cost` what one unit costs. control, estimand, rule, received and redeemed are for arms.
     folds : int
-        Default 5. Every nuisance and effect of a row is by models that have not seen its fold.
+        Default 5. Every nuisance of a row, and the last stage of its effect, is by models that have not seen its fold.
     alpha : float
         One minus the confidence level; default .05.
     srm_alpha : float

@@ -311,3 +311,17 @@ def test_38_users_in_two_arms_by_rule(rule: str) -> None:
     together = gc.uplift(frame.assign(room=np.arange(N) // 4), **CALL, rule=rule, cluster="room")
     apart = gc.uplift(frame.assign(room=np.arange(N) // 4).drop(index=gone), **CALL, cluster="room")
     assert together.std_error == pytest.approx(apart.std_error, rel=1e-7)
+
+
+def test_the_first_arm_may_hold_several_rows_of_a_user() -> None:
+    """The remedy of the first refusal says what the second one would ask for."""
+    off, on = np.flatnonzero(~ON), np.flatnonzero(ON)
+    frame = BASE.copy()
+    frame.loc[[off[0], off[1], on[-1]], "user"] = 7_777
+    frame.loc[[off[2], on[-2]], "user"] = 8_888
+    with pytest.raises(gc.InputError, match=r"2 units are in more than one arm.*1 of them have several rows there: add"):
+        gc.uplift(frame, outcome="gmv", **CALL)
+    with pytest.raises(gc.InputError, match=r"1 units occur more than once.*Add each unit's rows up to one first"):
+        gc.uplift(frame, outcome="gmv", **CALL, rule="first")
+    m = gc.uplift(frame, outcome="gmv", **CALL, rule="first", cluster="user")
+    assert m.trial.n == N - 2

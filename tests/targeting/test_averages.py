@@ -175,8 +175,8 @@ def test_what_it_earns_is_said() -> None:
     low, high = m.conf_int()
     net = [f"{0.5 * v - 1:+,.3g}" for v in (m.estimate, low, high)]
     told = " ".join(m.summary().split())
-    assert f"1 given to everyone earns {net[0]} per unit (95% interval {net[1]} to {net[2]})" in told
-    assert "given to everyone" not in gc.uplift(USERS, **CALL).summary()
+    assert f"Given to everyone, 1 earns {net[0]} per unit (95% interval {net[1]} to {net[2]})" in told
+    assert "iven to everyone" not in gc.uplift(USERS, **CALL).summary()
 
 
 def test_unseen_levels_and_gaps_at_predict_time() -> None:

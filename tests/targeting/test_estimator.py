@@ -24,7 +24,7 @@ RNG = np.random.default_rng(3)
 X = pd.DataFrame(
     {
         "coupon": RNG.permutation(np.arange(N) % 3).astype(str), "tier": RNG.integers(0, 4, N), "age": RNG.random(N),
-        "city": np.array(["a", "b"])[RNG.integers(0, 2, N)], "price": 0.5,
+        "device": np.array(["a", "b"])[RNG.integers(0, 2, N)], "price": 0.5,
     }
 )  # fmt: skip
 Y = pd.Series(10 + (X["coupon"] != "0") * X["tier"] * 2.0 + X["age"] + RNG.normal(size=N), name="gmv")
@@ -72,7 +72,7 @@ def test_scikit_learns_own_checks() -> None:
 
 def test_it_is_the_verb() -> None:
     one = gc.UpliftEstimator("coupon", **OPTIONS).fit(X, Y)
-    direct = gc.uplift(X.assign(gmv=Y), treatment="coupon", features=["tier", "age", "city"], **OPTIONS)
+    direct = gc.uplift(X.assign(gmv=Y), treatment="coupon", features=["tier", "age", "device"], **OPTIONS)
     pd.testing.assert_frame_equal(one.result_.to_frame(), direct.to_frame())
     np.testing.assert_array_equal(one.predict(X.drop(columns="coupon")), direct.predict(X))
     assert one.arms_ == ("1", "2") and one.result_.unit == "gmv per unit" and one.n_features_in_ == 5
@@ -88,9 +88,14 @@ def test_every_option_of_the_verb_is_one_of_the_estimator() -> None:
     own = {n: p.default for n, p in inspect.signature(gc.UpliftEstimator).parameters.items()}
     ours = {"outcome", "data", "scoring", "features"}
     assert {n: v for n, v in verb.items() if n not in ours} == {n: v for n, v in own.items() if n not in ours}
-    with_ids = X.assign(user=np.arange(N))  # who a row belongs to is no feature
+    with_ids = X.assign(user=np.arange(N), city=np.arange(N) % 40)  # who a row belongs to is no feature
     one = gc.UpliftEstimator("coupon", **OPTIONS).fit(with_ids, Y)
-    assert one.result_.trial.features.names == ("tier", "age", "city")
+    assert one.result_.trial.features.names == ("tier", "age", "device")
+    told = "left out of the features, because they name users or places: 'user', 'city' (features= takes them)"
+    assert told in one.result_.manifest.notes and one.result_.origin is not None
+    named = gc.UpliftEstimator("coupon", features=["tier", "city"], **OPTIONS).fit(with_ids, Y)
+    assert named.result_.trial.features.names == ("tier", "city")
+    assert not any("left out of the features" in note for note in named.result_.manifest.notes)
 
 
 def test_arrays_go_by_position() -> None:

@@ -175,6 +175,8 @@ def test_refusals() -> None:
         m.by("tier", "maybe")
     with pytest.raises(gc.InputError, match="1 level"):
         fitted(data.assign(tier="a")).by("tier")
+    with pytest.raises(gc.InputError, match="level called 'all'"):
+        fitted(data.assign(tier=data["tier"].replace("a", "all"))).by("tier")
     with pytest.raises(gc.InputError, match="missing"):
         fitted(data.assign(tier=data["tier"].where(data["tier"] != "c"))).by("tier")
     with pytest.raises(gc.InputError, match="pickled"):

@@ -33,7 +33,7 @@ from gmvcausal.results.by_level import (
     family,
     levels_check,
     none_left,
-    refuse_number,
+    refuse_levels,
 )
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.levels import Hidden, Interaction
@@ -109,7 +109,7 @@ def _read(origin: Origin, column: str) -> tuple[Rows, tuple[Any, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmvCausalWarning)  # said when the test was made
         rows = read_rows(origin.data, replace(ask, segment=column))
-    refuse_number(column, len(rows.of_segment))
+    refuse_levels(column, rows.of_segment)
     return rows, rows.of_segment
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Estimates, Result
-from gmvcausal.results.by_level import SHARED_CLUSTERS, apart, family, levels_check, none_left, refuse_number
+from gmvcausal.results.by_level import SHARED_CLUSTERS, apart, family, levels_check, none_left, refuse_levels
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.fitted import Fitted
 from gmvcausal.rollout.intake.per_unit import labels_of
@@ -110,7 +110,7 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
         )
     origin = result.known_origin()
     code, labels = labels_of(origin.data, panel, origin.unit, column, "segment", options.outcome)
-    refuse_number(column, len(labels))
+    refuse_levels(column, labels)
     found: dict[str, Fitted] = {}
     hidden: list[tuple[str, str]] = []
     for k, label in enumerate(labels):

@@ -23,7 +23,7 @@ from gmvcausal.results.by_level import (
     family,
     levels_check,
     none_left,
-    refuse_number,
+    refuse_levels,
 )
 from gmvcausal.results.levels import Hidden, Interaction, LevelsResult
 from gmvcausal.stats.inference import critical_value, equal_effects
@@ -104,7 +104,7 @@ def _levels(m: Uplift, column: str) -> tuple[IntArray, list[str]]:
     data = m.known_origin()
     table = open_table(data, needed=[column])
     codes = identifiers(table, column, "segment")
-    refuse_number(column, len(codes.labels))
+    refuse_levels(column, codes.labels.tolist())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmvCausalWarning)  # said when the model was fitted
         now = read_trial(data, m.asked)
