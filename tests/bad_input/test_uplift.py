@@ -319,7 +319,9 @@ def test_the_first_arm_may_hold_several_rows_of_a_user() -> None:
     frame = BASE.copy()
     frame.loc[[off[0], off[1], on[-1]], "user"] = 7_777
     frame.loc[[off[2], on[-2]], "user"] = 8_888
-    with pytest.raises(gc.InputError, match=r"2 units are in more than one arm.*1 of them have several rows there: add"):
+    with pytest.raises(
+        gc.InputError, match=r"2 units are in more than one arm.*1 of them have several rows there: add"
+    ):
         gc.uplift(frame, outcome="gmv", **CALL)
     with pytest.raises(gc.InputError, match=r"1 units occur more than once.*Add each unit's rows up to one first"):
         gc.uplift(frame, outcome="gmv", **CALL, rule="first")
