@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,9 @@ def _known(found: HeldOut, unit: str) -> Held:
 def _in_their_units(features: Features, x: Matrix) -> FloatArray:
     """Numbers as the table has them, to be read aloud; categories stay codes."""
     out: FloatArray = x.astype(np.float64) * np.array(features.scale) + np.array(features.shift)
+    for j, scale in enumerate(features.scale):
+        # Beyond the digits that single precision has kept of the scale there is only noise.
+        out[:, j] = np.round(out[:, j], math.floor(-math.log10(2 * float(np.finfo(np.float32).eps) * scale)))
     return out
 
 

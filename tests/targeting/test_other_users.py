@@ -160,3 +160,12 @@ def test_a_plan_is_pickled(model) -> None:
     plan = model.policy(users, groups="k", group_share=(0.1, 0.9))
     again = pickle.loads(pickle.dumps(plan))
     assert (again.apply(new) == plan.apply(new)).all() and again.evaluate(new).value == plan.evaluate(new).value
+
+
+def test_words_about_a_plan_have_no_noise_of_single_precision() -> None:
+    rng = np.random.default_rng(3)
+    frame = trial(1_200, 6)
+    frame["orders"] = np.where(frame["k"] < 2, 0.0, rng.integers(1, 8, 1_200) / 7)
+    m = fit(frame, features=["orders"], cost=1.0)
+    told = m.policy(frame[["orders"]]).summary()
+    assert "orders 0 (others" in told

@@ -20,6 +20,7 @@ from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray
 from gmvcausal.targeting.evaluate.ranking import Ranking
 from gmvcausal.targeting.evaluate.read import rankings
+from gmvcausal.targeting.evaluate.scores import NO_INTERVAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +176,9 @@ class Evaluation(Grouped, Shown):
                 metric = found[name]
                 low, high = metric.conf_int(1 - self.alpha)
                 lines.append(f"  {words:<15}{metric.estimate:>12.4g}   [{low:.4g}, {high:.4g}]   {metric.unit}")
-            lines += [f"  {verdict(found, self.alpha)}", f"  {top_fifth(ranking, self._robust, 1 - self.alpha)}"]
+            lines.append(f"  {verdict(found, self.alpha)}")
+            if np.ptp(ranking.score) > 0:
+                lines.append(f"  {top_fifth(ranking, self._robust, 1 - self.alpha)}")
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
 
     def __repr__(self) -> str:
@@ -192,6 +195,8 @@ class Evaluation(Grouped, Shown):
 
 def verdict(found: dict[str, Metric], alpha: float) -> str:
     """One sentence on whether a ranking tells users apart, right for rankings by lot in all but `alpha` of cases."""
+    if found["qini"].withheld and found["autoc"].withheld:
+        return f"Whether the ranking tells users apart cannot be told: {NO_INTERVAL}."
     telling = [m for m in (found["qini"], found["autoc"]) if not m.holds_zero(1 - alpha / 2)]
     if not telling:
         return (

@@ -15,7 +15,7 @@ from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import band, critical_value, critical_values, p_value, standard_draws, sup_t
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import spread
+from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,13 +187,16 @@ class Gates(Shown):
         d = self.difference
         low, high = d.conf_int(1 - self.alpha)
         told = (
-            "the score does not tell these groups apart as far as these users can tell"
+            f"whether they differ cannot be told: {NO_INTERVAL}"
+            if d.withheld
+            else "the score does not tell these groups apart as far as these users can tell"
             if low <= 0 <= high
             else "the first group gains more than the last"
             if low > 0
             else "the first group gains less than the last: the score is upside down"
         )
         order = "some group gains more than the one before it" if self.order_p < self.alpha else "nothing against it"
+        order = order if np.isfinite(self.order_p) else f"cannot be told, {NO_INTERVAL}"
         return [
             f"First less last {d.estimate:.4g} [{low:.4g}, {high:.4g}], p = {d.p_value:.2g}: {told}.",
             f"Falling order: {order} (p = {self.order_p:.2g}).",

@@ -12,7 +12,7 @@ from gmvcausal.results.curves import wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate.groups import refuse_no_ranking
 from gmvcausal.targeting.evaluate.metric import Metric
-from gmvcausal.targeting.evaluate.scores import spread
+from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,9 @@ class BestLinear(Shown):
         """Whether effects differ along the score."""
         low, high = self.slope.conf_int(self.level)
         told = (
-            "the score is not shown to find any difference between effects"
+            f"whether effects differ along the score cannot be told: {NO_INTERVAL}"
+            if self.slope.withheld
+            else "the score is not shown to find any difference between effects"
             if low <= 0 <= high
             else "effects rise with the score"
             if low > 0

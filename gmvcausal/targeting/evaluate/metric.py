@@ -54,9 +54,14 @@ class Metric:
         return float(p_value(np.array([self.estimate]), np.array([self.std_error]), self.df)[0])
 
     def holds_zero(self, level: float = 0.95) -> bool:
-        """Whether the interval at `level` holds zero."""
+        """Whether the interval at `level` holds zero, or there is none."""
         low, high = self.conf_int(level)
-        return bool(low <= 0 <= high)
+        return not (low > 0 or high < 0)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there is no interval."""
+        return bool(np.isnan(self.std_error))
 
     def row(self, level: float = 0.95) -> dict[str, object]:
         """The leading columns that every result of this library has, with limits at `level`."""

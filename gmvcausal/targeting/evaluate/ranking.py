@@ -15,7 +15,7 @@ from gmvcausal.targeting.evaluate.groups import inside, places
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import spread
+from gmvcausal.targeting.evaluate.scores import spread, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,8 @@ class Ranking:
         drawn: at.Areas | None = None
         errors: dict[str, float] = {}
         df = dict.fromkeys(NAMES, np.inf)
-        if self.draws:
+        few = too_few(self.cluster, self.side)
+        if self.draws and not few:
             drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
         else:
             gradient = at.gradients(ranked.steps(start), signs)

@@ -73,7 +73,10 @@ def rankings(
     """One ranking for every arm but the control; for the parameters see `evaluate`."""
     y = np.asarray(y, dtype=float)
     if y.ndim != 1 or len(y) < 4:
-        raise InputError("y must be a list of numbers, one per user, at least 4")
+        raise InputError(
+            f"y must be a list of numbers, one per user, at least 4, but has {y.size}: the test table is too small",
+            remedy="evaluate on more users of every arm",
+        )
     n = len(y)
     y = numbers("y", y, (n,))
     scores = np.asarray(score, dtype=float)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmvcausal.stats.small_sample import groups_of_clusters
 from gmvcausal.targeting.aipw import clustered
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
+
+# Why there is no finding, in a sentence.
+NO_INTERVAL = "no interval, since an arm has too few clusters"
 
 
 def potential(y: FloatArray, arm: IntArray, e: FloatArray, mu: FloatArray | None) -> FloatArray:
@@ -59,20 +64,34 @@ def variance(influence: FloatArray, cluster: IntArray | None) -> FloatArray:
     return cov if influence.ndim > 1 else cov[0, 0]
 
 
+def too_few(cluster: IntArray | None, arm: IntArray) -> bool:
+    """Whether some arm has fewer clusters (all of them, where they hold several arms) than an interval needs."""
+    if cluster is None:
+        return False
+    arms = int(arm.max()) + 1
+    group = groups_of_clusters(arm, cluster, arms)
+    counts = [len(group)] if (group == arms).any() else np.bincount(group[group >= 0], minlength=arms)[np.unique(arm)]
+    return min(counts) < MIN_CLUSTERS
+
+
 def spread(influence: FloatArray, cluster: IntArray | None, arm: IntArray) -> tuple[FloatArray, FloatArray]:
     """Covariance from influences, shape (n, p), and the degrees of freedom of each term, shape (p,).
 
     Under clusters as for average effects: squared sums by the arm of the cluster, each with the factor and the degrees
-    of freedom of Bell and McCaffrey; ten rooms in an arm are few, however many users they have.
+    of freedom of Bell and McCaffrey; ten rooms in an arm are few, however many users they have. Fewer have no spread:
+    all is NaN.
 
     Examples
     --------
-    >>> _, df = spread(np.array([[1.0], [-1], [2], [-2]]), np.arange(4), np.array([0, 0, 1, 1]))
+    >>> _, df = spread(np.tile([[1.0], [-1]], (20, 1)), np.arange(40), np.arange(40) % 2)
     >>> round(float(df[0]), 2), float(spread(np.ones((4, 1)), None, np.array([0, 0, 1, 1]))[1][0])
-    (1.47, inf)
+    (38.0, inf)
     """
     if cluster is None:
         return variance(influence, None), np.full(influence.shape[1], np.inf)
     codes = np.unique(cluster, return_inverse=True)[1]
+    if too_few(codes, arm):
+        k = influence.shape[1]
+        return np.full((k, k), np.nan), np.full(k, np.nan)
     cov, found = clustered(influence, arm, int(arm.max()) + 1, codes)
     return cov, found.df

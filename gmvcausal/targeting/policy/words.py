@@ -133,8 +133,11 @@ def said_of_plan(p: Policy) -> list[str]:
     back = "" if math.isnan(e.roi) else f"; every 1 spent is expected to bring back {amount(e.roi + 1, 3)} of margin"
     lines += [f"Cost {amount(p.cost, 6)}{redeemed}{back}", f"Net value {amount(e.value, 6)}, {e.how}"]
     if not np.any(p.assign != p.labels[0]):
-        lines.append("Nobody is treated: within the limits no treatment is expected to earn more than it costs")
-    lines.append(f"At most {max(e.gap, 0):.3%} below the best plan within these limits")
+        binds = p.budget == 0 or p.max_share == 0 or e.bound > 0
+        why = "the limits leave room for none" if binds else "no treatment is expected to earn more than it costs"
+        lines.append(f"Nobody is treated: {why}")
+    else:
+        lines.append(f"At most {max(e.gap, 0):.3%} below the best plan within these limits")
     if e.price > 0:
         lines.append(f"The budget binds: one more unit is expected to bring {amount(e.price)} above its cost")
     lines.append(
@@ -159,7 +162,9 @@ def said_of_value(v: PolicyValue) -> list[str]:
         f"{share} {v.treated:.1%} of users; gain {amount(v.gain.estimate)}, cost {amount(v.cost.estimate)} per user"
     )
     out.append(_return(v))
-    if low <= 0 <= high:
+    if math.isnan(low) or math.isnan(high):
+        out.append("Whether the policy pays cannot be told: no interval, since an arm has too few clusters")
+    elif low <= 0 <= high:
         out.append("The interval holds 0: these users do not show that the policy pays, nor that it does not")
     elif v.against:
         out.append(f"The policy is worth {'more' if low > 0 else 'less'} than the other one: the interval leaves 0 out")
@@ -177,6 +182,8 @@ def _return(v: PolicyValue) -> str:
     if not v.cost.estimate > 0:
         return f"There is no {further}cost, and so no return on it"
     low, high = v.roi_conf_int()
+    if math.isnan(v.std_error):
+        return f"ROI: {amount(v.roi, 3)}, without an interval"
     if math.isnan(low):
         return f"ROI: {amount(v.roi, 3)}, without an interval: on these users the {further}cost cannot be told from 0"
     back = f"every {further}1 spent brings back {amount(v.roi + 1, 3)} of margin"
