@@ -51,6 +51,11 @@ def test_other_chances_are_refused_and_can_be_given(model) -> None:
     assert np.isfinite(plan.evaluate(trial(4_000, 3)).value)
 
 
+def test_a_column_that_the_test_table_lacks(model) -> None:
+    with pytest.raises(gc.InputError, match="the test table"):
+        model.evaluate(trial(200, 3).drop(columns="gmv"))
+
+
 def test_shares_of_training_are_no_chances_of_another_table() -> None:
     m = fit(trial(2_000, 1), propensity=None, cost=1.0)
     plan = m.policy(trial(1_000, 9)[["x", "k"]])

@@ -50,7 +50,8 @@ def read_trial(
     needed += [c for c in named if c]
     receipt = asked.received if features is None else None  # what is held out needs none
     needed += [receipt] if receipt else []
-    table = open_table(data, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
+    what = "data" if features is None else "the test table"
+    table = open_table(data, what, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
     refuse_window(asked, facts)
     notes: list[str] = list(map(str, facts.get("notes", [])))

@@ -82,9 +82,10 @@ def make_policy(
     if group_share is not None:
         if group is None:
             raise InputError("group_share= needs groups", remedy="say which users belong together")
-        if not isinstance(group_share, tuple | list) or len(group_share) != 2:
+        pair: Any = group_share
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise InputError(
-                f"group_share must be two shares, at least and at most of every group, but is {said(group_share)}",
+                f"group_share must be two shares, at least and at most of every group, but is {said(pair)}",
                 remedy="pass group_share=(0.1, 0.5)",
             )
         low, high = (bounded("group_share", share, 1.0) for share in group_share)
