@@ -128,8 +128,8 @@ def uplift(
     learner : str
         Of individual effects: auto, s, t, x, r, dr, hurdle or causal_forest; the average effects do not depend on it.
         auto takes the hurdle (chance of buying times amount) where more than half of the outcomes are zero or all are
-        zero or one, and x elsewhere, unless another has a lower held-out loss by more than one paired standard error;
-        the summary says which.
+        zero or one, elsewhere x, or dr from 50,000 rows on, unless another has a lower held-out loss by more than one
+        paired standard error; the summary says which.
     estimand : {"ate", "att", "overlap"}
         Average effect on everyone; on those who got the arm; on everyone weighted by how near the chances of the arms
         are, which needs no user who could hardly get one of them.

@@ -11,7 +11,7 @@ from gmvcausal.targeting.learners import forest, plug_in, pseudo
 from gmvcausal.targeting.learners.plug_in import winsorised_columns
 from gmvcausal.targeting.learners.task import FloatArray, Model, Task
 from gmvcausal.targeting.nuisance import MOSTLY_ZERO
-from gmvcausal.targeting.parts import lower
+from gmvcausal.targeting.parts import MANY, lower
 
 FITS: dict[str, Callable[[Task], Model]] = {
     "s": plug_in.fit_s,
@@ -30,7 +30,9 @@ def learn(task: Task, learner: str) -> tuple[str, Model, list[str]]:
     if learner != "auto":
         return learner, FITS[learner](task), []
     zeros = float((task.y == 0).mean())
-    first = "x" if task.kind == "plain" else "hurdle"
+    # Imputed effects have less noise and more bias than doubly robust scores: with many rows the bias is what is left.
+    plain = "x" if len(task.y) < MANY else "dr"
+    first = plain if task.kind == "plain" else "hurdle"
     model = FITS[first](task)
     psi = scores(task.y, task.arm, task.e, task.mu)
     gain = winsorised_columns(psi[:, 1:] - psi[:, :1], task.live)
@@ -39,10 +41,10 @@ def learn(task: Task, learner: str) -> tuple[str, Model, list[str]]:
         if task.kind == "hurdle"
         else ", the others one: hurdle, the chance alone, comes first"
         if first == "hurdle"
-        else ": x comes first"
+        else f": {first} comes first"
     )
     best, name = _loss(model, task, gain), first
-    for other in ("dr", "r"):
+    for other in (o for o in ("dr", "r") if o != first):
         rival = FITS[other](task)
         loss = _loss(rival, task, gain)
         if lower(loss, best):
