@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gmvcausal import DesignError, InputError
 from gmvcausal.results.base import COMMON_COLUMNS
@@ -41,8 +42,10 @@ def test_deciles_are_plain_differences_where_nobody_is_tied() -> None:
         here = (score < 1_000 - 100 * b) & (score >= 900 - 100 * b)
         one, none = y[here & (arm == 1)], y[here & (arm == 0)]
         assert found["estimate"][b] == pytest.approx(one.mean() - none.mean(), abs=1e-10)
-        error = np.sqrt(one.var() / len(one) + none.var() / len(none)) * np.sqrt(1_000 / 999)
-        assert found["std_error"][b] == pytest.approx(error, rel=1e-10)
+        welch = stats.ttest_ind(one, none, equal_var=False)
+        assert found["std_error"][b] == pytest.approx(abs(found["estimate"][b] / welch.statistic), rel=1e-8)
+        limits = welch.confidence_interval(0.95)
+        assert (found["conf_low"][b], found["conf_high"][b]) == pytest.approx((limits.low, limits.high), rel=1e-8)
 
 
 def test_calibration_slope_beside_least_squares() -> None:
@@ -55,7 +58,12 @@ def test_calibration_slope_beside_least_squares() -> None:
     fit = sm.OLS(gamma, sm.add_constant(score)).fit(cov_type="HC0")
     slope = e.calibration().slope
     assert slope.estimate == pytest.approx(fit.params[1], abs=1e-10)
-    assert slope.std_error == pytest.approx(fit.bse[1] * np.sqrt(2_000 / 1_999), rel=1e-8)
+    apart, total = np.abs(score - score.mean()), 0.0
+    for a in (0, 1):  # squares of each arm with the factor of Bell and McCaffrey for their weights in the slope
+        w = apart[arm == a] / apart[arm == a].sum()
+        s2, s3 = (w**2).sum(), (w**3).sum()
+        total += ((apart * fit.resid)[arm == a] ** 2).sum() * s2 / (s2 - 2 * s3 + s2**2)
+    assert slope.std_error == pytest.approx(np.sqrt(total) / (apart**2).sum(), rel=1e-8)
     low, high = slope.conf_int()
     assert low < 2 < high
     frame = e.calibration().to_frame()

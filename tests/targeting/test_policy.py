@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from gmvcausal import DesignError, InputError
+from gmvcausal.stats.small_sample import trust_in
 from gmvcausal.targeting.policy import Held, Offer, make_policy, policy_tree, policy_value, prints, seen
 from gmvcausal.targeting.policy.knapsack import allocate
 from gmvcausal.targeting.policy.limits import allocate_within, limits
@@ -176,7 +177,7 @@ def test_value_by_hand() -> None:
     # influences: in the group, the mean's own part (0.5 x 2 - 1 = 0, as elsewhere), and 6/8 of the residuals over 3
     residual = np.array([0, -1, -2, -1, 2, 2])
     by_hand = 0.5 * 6 / 8 / 3 * residual * np.array([1, -1, 1, -1, 1, -1])
-    assert v.std_error == pytest.approx(np.sqrt((by_hand**2).sum() * 8 / 7))
+    assert v.std_error == pytest.approx(np.sqrt((by_hand**2).sum() * 3 / 2))  # three users of each arm
     # the two users who differ in nothing are of no account
     y[6:] = 7
     assert policy_value(give, h).std_error == v.std_error
@@ -213,7 +214,7 @@ def test_two_policies_by_hand() -> None:
     assert back.roi == pytest.approx(-0.25 / 0.5 - 1) and back.value == pytest.approx(-0.75)
     # one user of each arm in each part, so that no mean varies: what is left are the shares of the parts
     parts = np.array([2.0, 2, 0, 0, 1, 1, 0, 0])  # 3 - 1, and -2 + 3
-    assert v.std_error == pytest.approx(np.sqrt(((parts - parts.mean()) ** 2).sum() * 8 / 7) / 8)
+    assert v.std_error == pytest.approx(np.sqrt(((parts - parts.mean()) ** 2).sum()) / 8)
     # whoever is dealt with alike is of no account
     y[[2, 3, 6, 7]] = [-1e6, 7, 0, 1e6]
     again = policy_value(one, h, two)
@@ -264,16 +265,26 @@ def test_value_beside_a_second_implementation() -> None:
     z = give * (gamma - 0.5)
     v = policy_value(give, h)
     assert v.value == pytest.approx(z.mean(), abs=1e-12)
-    assert v.std_error == pytest.approx(z.std(ddof=1) / np.sqrt(len(z)), rel=1e-10)
+    # The users it treats, by arm, each with n / (n - 1); of the others the share alone varies.
+    square = (z - z.mean()) ** 2
+    total = square[give == 0].sum()
+    for a in (0, 1):
+        own = square[(give == 1) & (h.arm == a)]
+        total += own.sum() * len(own) / (len(own) - 1)
+    assert v.std_error == pytest.approx(np.sqrt(total) / len(z), rel=1e-10)
     cluster = np.arange(len(z)) // 4
     sums = np.bincount(cluster, z - z.mean())
     clustered = policy_value(give, Held(h.y, h.arm, h.e, h.cost, 1.0, h.mu, cluster))
-    # clusters of one size: those of the control, of the coupon and of both count each with n / (n - 1)
-    treated = np.bincount(cluster, h.arm)
-    parts = [sums[kind] for kind in (treated == 0, treated == 4, (treated > 0) & (treated < 4))]
-    total = [(own**2).sum() * len(own) / (len(own) - 1) for own in parts]
-    assert clustered.std_error == pytest.approx(np.sqrt(sum(total)) / len(z), rel=1e-10)
-    welch = sum(total) ** 2 / sum(v**2 / (len(own) - 1) for v, own in zip(total, parts, strict=True))
+    # clusters weigh as the users whom the policy treats: those of the control, of the coupon and of both among these
+    size, treated = np.bincount(cluster, give), np.bincount(cluster, give * h.arm)
+    kinds = ((treated == 0) & (size > 0), (treated > 0) & (treated == size), (treated > 0) & (treated < size))
+    found = trust_in(
+        size[size > 0].astype(float), np.select([kind[size > 0] for kind in kinds], [0, 1, 2]).astype(np.int64), 3
+    )
+    own = np.array([(sums[kind] ** 2).sum() for kind in kinds]) * found.factor
+    everything = own.sum() + (sums[size == 0] ** 2).sum()
+    assert clustered.std_error == pytest.approx(np.sqrt(everything) / len(z), rel=1e-10)
+    welch = everything**2 / (own**2 / found.df).sum()
     half = (clustered.conf_int()[1] - clustered.conf_int()[0]) / 2
     assert half == pytest.approx(stats.t.ppf(0.975, welch) * clustered.std_error, rel=1e-9)
 

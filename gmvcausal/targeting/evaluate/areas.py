@@ -204,22 +204,13 @@ def gradients(steps: FloatArray, signs: tuple[int, ...]) -> dict[str, FloatArray
     return out
 
 
-def variances(ranked: Ranked, start: IntArray, gradient: dict[str, FloatArray]) -> dict[str, float]:
-    """Sums of squared influences of independent users, from second moments by group: one pass for all areas."""
-    sums = ranked.steps(start)
-    out = {name: float(g[0] ** 2 @ sums[0]) for name, g in gradient.items()}
+def reach(ranked: Ranked, start: IntArray, gradient: FloatArray) -> FloatArray:
+    """With what weight the outcome of every user is in an area, whatever its sign, in the order of the ranking."""
+    length = np.diff(np.append(start, ranked.n))
+    out = np.zeros(ranked.n)
     for i, side in enumerate(ranked.sides):
-        square = side.weight * side.weight
-        seconds = []
-        for column in (square, square * side.value, square * side.value * side.value):
-            seconds.append(np.add.reduceat(column, start))
-        for name, g in gradient.items():
-            of_weight, of_value = g[1 + 2 * i], g[2 + 2 * i]
-            cross = 2 * g[0] * (of_weight * sums[1 + 2 * i] + of_value * sums[2 + 2 * i])
-            own = of_weight**2 * seconds[0] + 2 * of_weight * of_value * seconds[1] + of_value**2 * seconds[2]
-            out[name] += float((cross + own).sum())
-    # Rounding may leave what is zero slightly below it.
-    return {name: max(value, 0.0) for name, value in out.items()}
+        out += np.abs(np.repeat(gradient[2 + 2 * i], length)) * side.weight
+    return out
 
 
 def influence(ranked: Ranked, start: IntArray, gradient: FloatArray) -> FloatArray:

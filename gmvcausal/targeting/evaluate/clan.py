@@ -12,7 +12,7 @@ from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
-from gmvcausal.targeting.evaluate.scores import spread
+from gmvcausal.targeting.evaluate.scores import fewest, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,8 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     every = list(parts(ranked, groups))
     first, last = every[0], every[-1]
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
-    side = ranking.side[ranked.order]
+    # What is known of users does not hang on their arm: the two groups vary by themselves (rooms may be in both).
+    group = (last > first).astype(np.int64) if cluster is None else ranking.side[ranked.order]
     rows, dfs = [], []
     for name in traits:
         value = np.asarray(traits[name], dtype=float)
@@ -42,15 +43,16 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         sides = [Side(1, known.astype(float), np.where(known, value - middle, 0.0))]
         most, of_first = effect_of(first, sides)
         least, of_last = effect_of(last, sides)
-        cov, df = spread((of_first - of_last)[:, None], cluster, side)
+        cov, df = spread((of_first - of_last)[:, None], cluster, group, (first + last) * known)
         one = float(np.sqrt(cov[0, 0]))
+        behind = min(fewest(part, [known], cluster) for part in (first, last))
         dfs.append(float(df[0]))
         n = [float(part[known].sum()) for part in (first, last)]
         # A trait that is the same for everybody differs by rounding alone.
         small = 1e-12 * float(np.abs(value[known]).max(initial=0.0))
         apart = 0.0 if abs(most - least) <= small else most - least
         one = 0.0 if one <= small else one
-        rows.append((name, most + middle, least + middle, apart, one if min(n) >= 2 else np.nan, *n))
+        rows.append((name, most + middle, least + middle, apart, one if behind >= 2 else np.nan, *n))
     out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
     gap, error = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
     raw = p_value(gap, error, np.array(dfs))

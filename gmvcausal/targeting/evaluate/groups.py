@@ -13,9 +13,10 @@ from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import band, critical_value, critical_values, p_value, standard_draws, sup_t
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, spread
+from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, fewest, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,11 +70,12 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
     ranked = rank(ranking.score, ranking.sides(robust))
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
     by, side, rows = ranking.score[ranked.order], ranking.side[ranked.order], []
+    of_arm = [side == 0, side == 1]
     for b, part in enumerate(parts(ranked, groups), 1):
         effect, influence = effect_of(part, ranked.sides)
-        cov, df = spread(influence[:, None], cluster, side)
+        cov, df = spread(influence[:, None], cluster, side, part)
         error = float(np.sqrt(cov[0, 0])) if np.isfinite(effect) else np.nan
-        if min(float(part[one.weight > 0].sum()) for one in ranked.sides) < 2:
+        if fewest(part, of_arm, cluster) < 2:
             error = np.nan
         half = critical_value(level, float(df[0])) * error
         rows.append((b, part @ by / part.sum(), effect, error, effect - half, effect + half, part.sum()))
@@ -111,9 +113,11 @@ class Gates(Shown):
         P-value of the test that no group gains more than the one before it: small where the order is wrong somewhere.
     alpha : float
     df : ndarray, shape (groups,)
-        Degrees of freedom: infinite unless users come in clusters.
+        Degrees of freedom, from the users (clusters) of each arm in the group.
     critical : ndarray, shape (groups,)
         Of the joint limits.
+    notes : tuple of str
+        What limits the intervals.
     """
 
     label: str
@@ -129,6 +133,7 @@ class Gates(Shown):
     df: FloatArray
     critical: FloatArray
     draws: FloatArray = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def std_error(self) -> FloatArray:
@@ -200,6 +205,7 @@ class Gates(Shown):
         return [
             f"First less last {d.estimate:.4g} [{low:.4g}, {high:.4g}], p = {d.p_value:.2g}: {told}.",
             f"Falling order: {order} (p = {self.order_p:.2g}).",
+            *(f"Note: {n}." for n in self.notes),
         ]
 
     def figures(self) -> list[Curves]:
@@ -225,38 +231,41 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     Raises
     ------
     DesignError
-        All scores are equal; a group without two users of an arm.
+        All scores are equal; a group without two users (clusters) of an arm.
     """
     refuse_no_ranking(ranking)
     ranked = rank(ranking.score, ranking.sides(True))
     order = ranked.order
     cluster = None if ranking.cluster is None else ranking.cluster[order]
     by, of_arm = ranking.score[order], [(weight > 0)[order] for weight in (ranking.control, ranking.treated)]
-    found, columns, predicted, n = [], [], [], []
+    found, columns, predicted, n, share, least = [], [], [], [], [], []
     for g, part in enumerate(parts(ranked, groups), 1):
-        least = min(float(part[own].sum()) for own in of_arm)
-        if least < 2:
+        least.append(fewest(part, of_arm, cluster))
+        if least[-1] < 2:
+            what = "users" if cluster is None else "users, or clusters,"
             raise DesignError(
-                f"group {g} of {groups} has fewer than two users of {ranking.label!r} or of the control",
+                f"group {g} of {groups} has fewer than two {what} of {ranking.label!r} or of the control",
                 remedy="ask for fewer groups, or evaluate on more users",
             )
         effect, influence = effect_of(part, ranked.sides)
         found.append(effect)
         columns.append(influence)
+        share.append(part)
         predicted.append(float(part @ by / part.sum()))
         n.append(float(part.sum()))
     estimate, influence, side = np.array(found), np.column_stack(columns), ranking.side[order]
-    cov, df = spread(influence, cluster, side)
+    whole = np.column_stack(share)
+    cov, df = spread(influence, cluster, side, whole)
     k = len(estimate)
     ends = np.eye(k)[0] - np.eye(k)[-1]
-    apart, apart_df = spread((influence @ ends)[:, None], cluster, side)
+    apart, apart_df = spread((influence @ ends)[:, None], cluster, side, whole @ np.abs(ends))
     words = "effect on the first group less that on the last, in the order of the score"
     difference = Metric(
         f"group 1 - group {k}", words, f"{ranking.unit} per user", float(ends @ estimate),
         float(np.sqrt(apart[0, 0])), round(n[0] + n[-1]), df=float(apart_df[0]),
     )  # fmt: skip
     step = np.diff(np.eye(k), axis=0)
-    rise = spread(influence @ step.T, cluster, side)
+    rise = spread(influence @ step.T, cluster, side, whole @ np.abs(step).T)
     # No falling order has larger rises than chance makes where all effects are equal.
     by_step = p_value(step @ estimate, np.sqrt(np.diag(rise[0])), rise[1])
     one_sided = np.where(step @ estimate > 0, by_step / 2, 1 - by_step / 2)
@@ -265,8 +274,15 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     return Gates(
         ranking.label, f"{ranking.unit} per user", k, estimate, cov, np.array(predicted), np.array(n), difference,
         float(np.nanmin(order_p)) if np.isfinite(order_p).any() else np.nan, alpha, df,
-        band(normal, df), standard_draws(cov, ranking.seed),
+        band(normal, df), standard_draws(cov, ranking.seed), few_rooms(min(least), cluster),
     )  # fmt: skip
+
+
+def few_rooms(least: float, cluster: IntArray | None) -> tuple[str, ...]:
+    """A note where a group stands on fewer clusters of an arm than the average effects ask for."""
+    if cluster is None or least >= MIN_CLUSTERS:
+        return ()
+    return (f"only {least:.0f} clusters of an arm behind a group, where {MIN_CLUSTERS} are asked for: it is rough",)
 
 
 def _joint_p(p: FloatArray, draws: FloatArray, sides: int) -> FloatArray:

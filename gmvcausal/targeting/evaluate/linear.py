@@ -121,17 +121,19 @@ def best_linear(ranking: Ranking, alpha: float) -> BestLinear:
     beta = inverse @ target / size
     rest = target - x @ beta
     reach = (inverse.T * (x / size)).sum(axis=1)
+    coefficient, influence = np.zeros((ranking.n, 2)), np.zeros((ranking.n, 2))
+    coefficient[use] = inverse[:2].T / size[:2]
+    weight = np.abs(coefficient)
+    weight[use] *= root[:, None]
     if ranking.cluster is None:
         # HC2 (MacKinnon and White 1985); a row that alone decides a coefficient has no residual to speak of.
         rest = rest / np.sqrt(np.maximum(1 - reach, 1e-12))
-    influence = np.zeros((ranking.n, 2))
-    influence[use] = inverse[:2].T / size[:2] * rest[:, None]
+    influence[use] = coefficient[use] * rest[:, None]
     # The average is that at the mean score, which is these users' own: others would have had another one.
     influence[:, 0] += beta[1] * score / ranking.n
+    cov, df = spread(influence, ranking.cluster, ranking.side, weight)
     if ranking.cluster is None:
-        cov, df = influence.T @ influence, np.full(2, np.inf)
-    else:
-        cov, df = spread(influence, ranking.cluster, ranking.side)
+        cov = influence.T @ influence
     error = np.sqrt(np.diag(cov))
     unit = ranking.unit
     words = ("average effect, by weighted regression", "change of the effect with one unit of the score")

@@ -115,14 +115,11 @@ class Ranking:
             drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
         else:
             gradient = at.gradients(ranked.steps(start), signs)
-            if cluster is None:
-                squares = at.variances(ranked, start, gradient)
-                errors = {name: float(np.sqrt(v * self.n / (self.n - 1))) for name, v in squares.items()}
-            else:
-                each = np.column_stack([at.influence(ranked, start, gradient[name]) for name in NAMES])
-                cov, found_df = spread(each, cluster, self.side[ranked.order])
-                errors = dict(zip(NAMES, np.sqrt(np.diag(cov)).tolist(), strict=True))
-                df = dict(zip(NAMES, found_df.tolist(), strict=True))
+            each = np.column_stack([at.influence(ranked, start, gradient[name]) for name in NAMES])
+            weight = np.column_stack([at.reach(ranked, start, gradient[name]) for name in NAMES])
+            cov, found_df = spread(each, cluster, self.side[ranked.order], weight)
+            errors = dict(zip(NAMES, np.sqrt(np.diag(cov)).tolist(), strict=True))
+            df = dict(zip(NAMES, found_df.tolist(), strict=True))
         out = {}
         for name, words in NAMES.items():
             estimate = float(getattr(found, name))
@@ -158,7 +155,8 @@ class Ranking:
         for s in grid:
             gain, influence = self._gain_at(ranked, steps, ends, place, s)
             toc = gain / s - whole[0]
-            cov, df = spread(np.column_stack([influence, influence / s - whole[1]]), cluster, side)
+            weight = inside(place, ends, s)
+            cov, df = spread(np.column_stack([influence, influence / s - whole[1]]), cluster, side, weight)
             errors = np.sqrt(np.diag(cov))
             wide.append(critical_values(level, df) * errors)
             rows.append((s, gain, errors[0], toc, errors[1], s * whole[0], np.interp(s, ends, spent)))
@@ -199,7 +197,7 @@ class Ranking:
             )
         slope = float(apart @ self.gamma) / square
         rest = self.gamma - self.gamma.mean() - slope * apart
-        cov, df = spread((apart * rest / square)[:, None], self.cluster, self.side)
+        cov, df = spread((apart * rest / square)[:, None], self.cluster, self.side, np.abs(apart))
         error = float(np.sqrt(cov[0, 0]))
         words = "slope of doubly robust scores on predicted effects"
         return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n, df=float(df[0]))

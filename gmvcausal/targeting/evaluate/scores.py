@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.aipw import clustered
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_in, welch
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 
@@ -50,20 +52,6 @@ def potential(y: FloatArray, arm: IntArray, e: FloatArray, mu: FloatArray | None
     return out
 
 
-def variance(influence: FloatArray, cluster: IntArray | None) -> FloatArray:
-    """Covariance from influences, shape (n,) or (n, p): of independent users, or of clusters.
-
-    The factor g / (g - 1) makes up for the mean that was estimated.
-    """
-    one = influence[:, None] if influence.ndim == 1 else influence
-    if cluster is not None:
-        one = np.stack([np.bincount(cluster, column) for column in one.T], axis=1)
-        one = one[np.bincount(cluster) > 0]
-    g = len(one)
-    cov = one.T @ one * (g / (g - 1) if g > 1 else np.nan)
-    return cov if influence.ndim > 1 else cov[0, 0]
-
-
 def too_few(cluster: IntArray | None, arm: IntArray) -> bool:
     """Whether some arm has fewer clusters (all of them, where they hold several arms) than an interval needs."""
     if cluster is None:
@@ -74,24 +62,73 @@ def too_few(cluster: IntArray | None, arm: IntArray) -> bool:
     return min(counts) < MIN_CLUSTERS
 
 
-def spread(influence: FloatArray, cluster: IntArray | None, arm: IntArray) -> tuple[FloatArray, FloatArray]:
+def spread(
+    influence: FloatArray, cluster: IntArray | None, arm: IntArray, part: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Covariance from influences, shape (n, p), and the degrees of freedom of each term, shape (p,).
 
-    Under clusters as for average effects: squared sums by the arm of the cluster, each with the factor and the degrees
-    of freedom of Bell and McCaffrey; ten rooms in an arm are few, however many users they have. Fewer have no spread:
-    all is NaN.
+    As for average effects: squared sums by arm, of users or of clusters, each with the factor and the degrees of
+    freedom of Bell and McCaffrey. Only those behind a term count for it: five treated users in a tenth are few,
+    however many there are elsewhere, and so are ten rooms, however many users they have.
+    With fewer in an arm all is NaN.
+
+    Parameters
+    ----------
+    influence : ndarray, shape (n, p)
+    cluster : ndarray of int, shape (n,), optional
+    arm : ndarray of int, shape (n,)
+    part : ndarray, shape (n,) or (n, p), optional
+        With what weight each user's outcome is in each term; 0 for those who are not behind it. Default 1.
 
     Examples
     --------
-    >>> _, df = spread(np.tile([[1.0], [-1]], (20, 1)), np.arange(40), np.arange(40) % 2)
-    >>> round(float(df[0]), 2), float(spread(np.ones((4, 1)), None, np.array([0, 0, 1, 1]))[1][0])
-    (38.0, inf)
+    Two users in each arm, then two of one arm beside many of the other.
+
+    >>> cov, df = spread(np.array([[1.0], [-1], [2], [-2]]), None, np.array([0, 0, 1, 1]))
+    >>> cov.round(9).tolist(), round(float(df[0]), 2)
+    ([[20.0]], 1.47)
+    >>> few = np.repeat([1.0, 0.0], [4, 96])
+    >>> _, df = spread(np.tile([[1.0], [-1]], (50, 1)) * few[:, None], None, np.arange(100) // 2 % 2, few)
+    >>> round(float(df[0]), 2)
+    2.0
     """
+    terms, kinds = influence.shape[1], int(arm.max()) + 1
+    codes = None if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    if codes is not None and too_few(codes, arm):
+        return np.full((terms, terms), np.nan), np.full(terms, np.nan)
+    sums = influence
+    if codes is not None:
+        sums = np.column_stack([np.bincount(codes, column) for column in influence.T])
+    weight = np.ones(len(influence)) if part is None else part
+    widen, df = np.ones(terms), np.full(terms, np.inf)
+    shared = _behind(weight, codes, arm, kinds) if weight.ndim == 1 else None
+    for t in range(terms):
+        live, group, trust = shared or _behind(weight[:, t], codes, arm, kinds)
+        square = sums[:, t] ** 2
+        # What others add (the share of a group varies, too) is a mean over many.
+        own = np.bincount(group, square[live], minlength=kinds + 1)
+        by_group = np.append(own, max(float(square.sum()) - float(own.sum()), 0.0))
+        unbiased = float(by_group @ trust.factor)
+        df[t] = welch(by_group[None], trust, given=np.array([unbiased])).df[0]
+        widen[t] = np.sqrt(unbiased / by_group.sum()) if by_group.sum() > 0 else 1.0
+    return np.asarray(sums.T @ sums * np.outer(widen, widen)), df
+
+
+def _behind(
+    part: FloatArray, codes: IntArray | None, arm: IntArray, kinds: int
+) -> tuple[NDArray[np.bool_], IntArray, Trust]:
+    """Who is behind a term (users, or clusters), the arm of each, and how far the arms' squared sums can be trusted."""
+    group, size = np.where(part > 0, arm, -1).astype(np.int64), part
+    if codes is not None:
+        group, size = groups_of_clusters(group, codes, kinds), np.bincount(codes, part).astype(float)
+    live = group >= 0
+    found = trust_in(size[live], group[live], kinds + 1)
+    return live, group[live], Trust(np.append(found.df, 0.0), np.append(found.factor, 1.0), found.alone)
+
+
+def fewest(part: FloatArray, arms: Sequence[NDArray[np.bool_]], cluster: IntArray | None) -> float:
+    """Users (clusters) behind a part of the users, of the arm that has fewest; tied users count in parts."""
+    least = min(float(part[own].sum()) for own in arms)
     if cluster is None:
-        return variance(influence, None), np.full(influence.shape[1], np.inf)
-    codes = np.unique(cluster, return_inverse=True)[1]
-    if too_few(codes, arm):
-        k = influence.shape[1]
-        return np.full((k, k), np.nan), np.full(k, np.nan)
-    cov, found = clustered(influence, arm, int(arm.max()) + 1, codes)
-    return cov, found.df
+        return least
+    return min(least, *(float(len(np.unique(cluster[own & (part > 0)]))) for own in arms))

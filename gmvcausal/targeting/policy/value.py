@@ -226,6 +226,10 @@ def policy_value(
         paid = price * potential(held.redeemed, held.arm, held.e, chance)
         robust_cost = (paid * apart).sum(axis=1)
         weighted_cost, _ = _weighted(apart, held, price[rows, held.arm] * held.redeemed, names)
+    # Those who got an arm that the policies differ in, in groups that differ in the same ones; rooms hold several.
+    behind, cell = np.abs(apart[rows, held.arm]) / held.e[rows, held.arm], held.arm
+    if held.cluster is None:
+        cell = np.unique(np.sign(apart) @ 3.0 ** np.arange(arms) * arms + held.arm, return_inverse=True)[1]
     out: dict[str, tuple[Metric, Metric, Metric, float]] = {}
     for name, words, gain, cost in (
         ("doubly_robust", "doubly robust", robust, robust_cost),
@@ -233,7 +237,7 @@ def policy_value(
     ):
         both = np.column_stack([gain, cost])
         net = np.column_stack([gain - cost, both])
-        cov, df = spread((net - net.mean(axis=0)) / n, held.cluster, held.arm)
+        cov, df = spread((net - net.mean(axis=0)) / n, held.cluster, cell, behind)
         mean = both.mean(axis=0).tolist()
         errors = np.sqrt(np.maximum(np.diag(cov), 0)).tolist()
         unit = f"{held.unit} per user"
