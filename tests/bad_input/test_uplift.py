@@ -327,3 +327,19 @@ def test_the_first_arm_may_hold_several_rows_of_a_user() -> None:
         gc.uplift(frame, outcome="gmv", **CALL, rule="first")
     m = gc.uplift(frame, outcome="gmv", **CALL, rule="first", cluster="user")
     assert m.trial.n == N - 2
+
+
+def test_levels_that_training_never_saw() -> None:
+    m = gc.uplift(
+        of(tier=np.arange(N) % 3).astype({"tier": "category"}), **{**CALL, "features": ["age", "tier"], "learner": "t"}
+    )
+    new = of(tier=np.arange(N) % 3)[["age", "tier"]]
+    told = m.predict(new.astype({"tier": "category"}))
+    floats = new.assign(tier=new["tier"].astype(float).astype("category"))
+    np.testing.assert_array_equal(m.predict(floats), told)
+    with pytest.warns(gc.GmvCausalWarning, match=r"'tier' has levels never seen .* '7', in 133 rows \(33.2%\)"):
+        m.predict(new.replace({"tier": {2: 7}}).astype({"tier": "category"}))
+    with pytest.raises(
+        gc.InputError, match=r"'tier' has hardly any level that training saw: it holds 'x0'.*'0', '1'.*Write its levels"
+    ):
+        m.predict(new.assign(tier=("x" + new["tier"].astype(str)).astype("category")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
+from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, numeric
 from gmvcausal.frames.covariates import is_text
@@ -24,6 +25,11 @@ Matrix = NDArray[np.float32]
 MOST_LEVELS = 255  # LightGBM keeps so many bins, and a column of more is an id
 _MISSING = "(missing)"
 _DAY = 86_400_000_000
+
+
+# Shares of rows with levels that training never saw: above the first a warning; above the second, with so many rows at
+# least, they are another spelling.
+_FEW, _RENAMED, _ENOUGH = 0.01, 0.95, 20
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,7 @@ class Features:
             if self.kinds[j] == "category":
                 codes, gone, unseen = _codes(_texts(table, name), self.levels[j])
                 if unseen.any():
-                    example = str(_texts(table, name)[int(np.flatnonzero(unseen)[0])])
-                    told.append(
-                        f"feature {name!r} has levels never seen in training, for example {example!r}, in "
-                        f"{int(unseen.sum()):,} rows: they count as missing"
-                    )
+                    told.append(_told_unseen(table, name, unseen, self.levels[j]))
             else:
                 codes, gone = self._numbers(table, j)
             if np.isnan(self.fill[j]):
@@ -252,6 +254,30 @@ def _texts(table: Table, column: str) -> list[str | None]:
     return [None if gone else str(v) for v, gone in zip(items, pd.isna(np.array(items, dtype=object)), strict=True)]
 
 
+def _told_unseen(table: Table, name: str, unseen: NDArray[np.bool_], levels: Sequence[str]) -> str:
+    """What to say of levels that training never saw: refused where hardly any other is left, warned where many are.
+
+    Raises
+    ------
+    InputError
+    """
+    count = int(unseen.sum())
+    example = str(_texts(table, name)[int(np.flatnonzero(unseen)[0])])
+    if count >= _ENOUGH and count > _RENAMED * table.n:
+        raise InputError(
+            f"feature {name!r} has hardly any level that training saw: it holds {example!r}, and training saw "
+            f"{', '.join(map(repr, levels[:3]))}",
+            column=name,
+            count=count,
+            rows=first_rows(unseen),
+            remedy="write its levels as in the table that the model learned from",
+        )
+    words = f"feature {name!r} has levels never seen in training, for example {example!r}, in {count:,} rows"
+    if count > _FEW * table.n:
+        warnings.warn(f"{words} ({count / table.n:.1%}): they count as missing", GmvCausalWarning, stacklevel=5)
+    return f"{words}: they count as missing"
+
+
 def _codes(texts: list[str | None], levels: Sequence[str]) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Codes of the levels, NaN for gaps and unseen levels; which are gaps; which are unseen."""
     import pandas as pd
@@ -259,5 +285,7 @@ def _codes(texts: list[str | None], levels: Sequence[str]) -> tuple[FloatArray, 
     place = {level: float(k) for k, level in enumerate(levels)}
     column = pd.Series(texts, dtype=object)
     gone = np.asarray(column.isna().to_numpy(), dtype=bool)
-    codes = np.asarray(column.map(place).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    # A column of whole numbers becomes one of floats by a single gap: 1.0 is the level 1.
+    whole = {f"{level}.0": code for level, code in place.items() if f"{level}.0" not in place}
+    codes = np.asarray(column.map(place | whole).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     return codes, gone, np.isnan(codes) & ~gone
