@@ -74,3 +74,19 @@ def test_rooms_are_counted_not_users() -> None:
     two = e.gates(2)
     assert "clusters of an arm behind a group" in two.notes[0] and "Note: only" in two.summary()
     assert not evaluate(score, y, arm, [0.5, 0.5]).gates(4).notes
+
+
+def test_heavy_tails_are_told() -> None:
+    """20,000 users, 5 % of them buyers with lognormal baskets: told with arms of 10/90, not of amounts without tail."""
+    rng = np.random.default_rng(3)
+    x, arm = rng.random(20_000), (rng.permutation(20_000) < 2_000).astype(int)
+    y = np.where(rng.random(20_000) < 0.05, rng.lognormal(3, 1.5, 20_000), 0.0)
+    e = np.array([0.9, 0.1])
+    give, cost = (x > 0.9).astype(int), np.zeros((20_000, 1))
+    buyers = int(((y > 0) & (arm == 1) & (give == 1)).sum())
+    told = policy_value(give, Held(y, arm, np.tile(e, (20_000, 1)), cost, 1.0)).notes
+    assert told[-1].startswith(f"heavy tail: about {buyers} buyers of the smaller arm decide this")
+    assert len([n for n in evaluate(x, y, arm, e).gates(10).notes if n.startswith("heavy tail")]) == 1
+    plain = rng.normal(size=20_000)
+    assert not policy_value(give, Held(plain, arm, np.tile(e, (20_000, 1)), cost, 1.0)).notes
+    assert not evaluate(x, plain, arm, e).gates(10).notes

@@ -456,7 +456,7 @@ def test_empty_groups_of_users_are_added_up() -> None:
     give[:5], give[5:8] = 1, 2
     v = policy_value(give, Held(y, arm, e, cost, 0.5, mu))
     assert np.isfinite(v.value) and np.isnan(v.ipw.estimate)
-    (note,) = v.notes
+    note = v.notes[0]
     assert "of 5 users to whom the policy gives 'arm 1'" in note
     assert "of 3 users to whom the policy gives 'arm 2'" in note
     assert f"by {0.5 * (5 * 5 + 3 * 9) / 1_000:.3g} money per user" in note  # margin x gap of predictions, by share

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.results import Check
 from gmvcausal.stats.humps import two_humps
+from gmvcausal.targeting import skewed
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.rules import bound, judge
 
@@ -17,36 +18,9 @@ _RANKED = 20_000  # rows that are enough to see whether two orders are the same
 
 
 def skewness(case: Case, a: int) -> float:
-    """What the rule of the tail looks at for arm `a`: direct, and as if both arms had the tail they have together."""
+    """What the rule of the tail looks at for arm `a`."""
     sums, group = case.sums()
-    own = sums[:, a - 1]
-    out = 0.0
-    for cubes, squares, largest in _powers(case, own, group, a):
-        whole = abs(cubes) / squares**1.5 if squares > 0 else 0.0
-        left = squares - largest**2
-        rest = max(abs(cubes) - abs(largest) ** 3, 0.0) / left**1.5 if left > 1e-9 * squares else 0.0
-        out = max(out, rest, whole / 3)
-    return out
-
-
-def _powers(case: Case, own: FloatArray, group: IntArray, a: int) -> list[tuple[float, float, float]]:
-    """Sums of cubes and of squares, and the largest value: as they are, and with both arms' tails put together."""
-    direct = (float((own**3).sum()), float((own**2).sum()), float(np.abs(own).max()))
-    mine, theirs = own[group == a], -own[group == 0]
-    n, m = len(mine), len(theirs)
-    if min(n, m) < 2:
-        return [direct]
-    # Deviations of single rows from their arm's model; what the arms' sizes do not even out is skewness.
-    pooled = np.concatenate([mine * n, theirs * m])
-    scale = float((pooled**2).mean())
-    lopsided = abs(1 / n**2 - 1 / m**2) / (1 / n + 1 / m) ** 1.5
-    if not scale > 0:
-        return [direct]
-    unit = pooled / np.sqrt(scale) * (lopsided / len(pooled)) ** (1 / 3)
-    cube = float((unit**3).sum())
-    largest = float(np.abs(unit).max())
-    # Scaled so that the squares sum to one: the cubes are the skewness itself.
-    return [direct, (cube, 1.0, min(largest, 0.999))]
+    return skewed.skewness(sums[:, a - 1], group, a)
 
 
 def tail(case: Case) -> Check:

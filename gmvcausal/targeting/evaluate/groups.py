@@ -16,7 +16,7 @@ from gmvcausal.stats.inference import band, critical_value, critical_values, p_v
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, fewest, spread
+from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, fewest, heavy, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,11 +270,14 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     by_step = p_value(step @ estimate, np.sqrt(np.diag(rise[0])), rise[1])
     one_sided = np.where(step @ estimate > 0, by_step / 2, 1 - by_step / 2)
     order_p = _joint_p(one_sided, standard_draws(rise[0], ranking.seed), 1)
+    y = ranking.y[order]
+    tails = [heavy(own[part > 0], side[part > 0], y[part > 0]) for own, part in zip(columns, share, strict=True)]
+    notes = few_rooms(min(least), cluster) + next((note for note in tails if note and cluster is None), ())
     normal = sup_t(cov, 1 - alpha, ranking.seed)
     return Gates(
         ranking.label, f"{ranking.unit} per user", k, estimate, cov, np.array(predicted), np.array(n), difference,
         float(np.nanmin(order_p)) if np.isfinite(order_p).any() else np.nan, alpha, df,
-        band(normal, df), standard_draws(cov, ranking.seed), few_rooms(min(least), cluster),
+        band(normal, df), standard_draws(cov, ranking.seed), notes,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_in, welch
-from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, judge
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
+from gmvcausal.targeting.skewed import skewness
 
 # Why there is no finding, in a sentence.
 NO_INTERVAL = "no interval, since an arm has too few clusters"
@@ -132,3 +133,15 @@ def fewest(part: FloatArray, arms: Sequence[NDArray[np.bool_]], cluster: IntArra
     if cluster is None:
         return least
     return min(least, *(float(len(np.unique(cluster[own & (part > 0)]))) for own in arms))
+
+
+def heavy(influence: FloatArray, side: IntArray, y: FloatArray) -> tuple[str, ...]:
+    """A note where the rule of the tail warns of influences, shape (m,), of the control (0), the arm (1) and others."""
+    if not influence.any() or judge("tail", skewness(influence, side, 1)) == "passed":
+        return ()
+    counts = [int((side == a).sum()) for a in (0, 1)]
+    buyers = int((y[side == int(np.argmin(counts))] != 0).sum())
+    return (
+        f"heavy tail: about {buyers:,} buyers of the smaller arm decide this; its interval may miss more often than it "
+        f"says",
+    )

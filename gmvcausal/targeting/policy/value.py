@@ -17,7 +17,7 @@ from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
-from gmvcausal.targeting.evaluate.scores import potential, spread
+from gmvcausal.targeting.evaluate.scores import heavy, potential, spread
 from gmvcausal.targeting.policy.words import said_of_value
 
 if TYPE_CHECKING:
@@ -249,6 +249,10 @@ def policy_value(
             Metric("cost", "cost of the assignment", unit, mean[1], errors[2], n, df=df[2]),
             float(cov[1, 2]),
         )
+    led = robust - robust_cost if held.mu is not None else weighted - weighted_cost
+    if held.cluster is None and np.isfinite(led).all():
+        side = np.where(behind > 0, np.where(apart[rows, held.arm] > 0, 1, 0), 2)
+        notes += heavy(((led - led.mean()) / n)[behind > 0], side[behind > 0], held.y[behind > 0])
     lead = out["doubly_robust" if held.mu is not None else "ipw"]
     metrics = (out["doubly_robust"][0], out["ipw"][0], lead[1], lead[2])
     differ = float(np.maximum(apart, 0).sum(axis=1).mean())
