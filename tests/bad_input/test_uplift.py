@@ -343,3 +343,13 @@ def test_levels_that_training_never_saw() -> None:
         gc.InputError, match=r"'tier' has hardly any level that training saw: it holds 'x0'.*'0', '1'.*Write its levels"
     ):
         m.predict(new.assign(tier=("x" + new["tier"].astype(str)).astype("category")))
+
+
+def test_users_who_bought_nothing_are_no_copies() -> None:
+    """Two platforms, amounts in cents: most rows without a purchase are alike, and some others by chance."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"on": np.arange(6_000) % 2, "ios": rng.integers(0, 2, 6_000)})
+    frame["gmv"] = np.where(rng.random(6_000) < 0.35, 0.0, rng.exponential(100, 6_000).round(2))
+    call: dict[str, Any] = {"treatment": "on", "features": ["ios"], "propensity": 0.5, "outcome": "gmv", "learner": "t"}
+    audits = [gc.uplift(data, **call).audit for data in (frame, pd.concat([frame, frame.iloc[:2_000]]))]
+    assert audits[0]["copies"].status == "passed" and audits[1]["copies"].status == "warned"

@@ -56,13 +56,22 @@ def copies(case: Case) -> Check | None:
     own = prints(t.x, t.y, t.arm)
     _, first = np.unique(own, return_index=True)
     # Rows can be told apart where some column has a value of its own in most of them.
-    fine = any(len(np.unique(c[first])) > 0.5 * len(first) for c in (t.y, *t.x.T))
-    if t.n < 20 or not fine:
+    columns = [t.y, *t.x.T]
+    fine = max(columns, key=lambda c: len(np.unique(c[first])))
+    value = np.unique(fine, return_inverse=True)[1]
+    if t.n < 20 or len(np.unique(fine[first])) <= 0.5 * len(first):
         return None
-    share = 1 - len(first) / t.n
-    status = judge("copies", share)
+    # A value that unlike rows share (an outcome of zero) tells nothing; two users may share another one by chance, and
+    # are then alike in all the rest as often as any two users are.
+    kinds = np.bincount(value[first])
+    rest = np.unique(prints(t.arm, *(c for c in columns if c is not fine)), return_counts=True)[1] / t.n
+    alike = min(float(rest @ rest), 0.99)
+    chance = float((kinds == 2).sum()) * alike / (1 - alike)
     again = np.ones(t.n, dtype=bool)
     again[first] = False
+    again &= kinds[value] == 1
+    share = max(float(again.sum()) - chance - 3 * np.sqrt(chance), 0.0) / t.n
+    status = judge("copies", share)
     rows = ", ".join(map(str, np.sort(t.row[again])[:5].tolist()))
     remedy = "" if status == "passed" else (
         f"remove rows that were written twice (such as rows {rows}), or name the user by unit="
