@@ -57,12 +57,13 @@ def test_net_value_by_hand() -> None:
     own = 6 / 8 / 3 * (net - np.array([2 / 3, 1] * 3)) * np.array([1, -1] * 3)  # of the two means
     inside = own + (-1 / 3 - -0.25) / 8  # and of the share of the six
     influence = np.append(inside, [0.25 / 8] * 2)
-    assert v.std_error == pytest.approx(np.sqrt((influence**2).sum() * 8 / 7), rel=1e-12)
+    factor = np.append(np.full(6, 3 / 2), [1, 1])  # three users of each arm are behind it
+    assert v.std_error == pytest.approx(np.sqrt(influence**2 @ factor), rel=1e-12)
     paid = np.array([2, 0, 2]) - 4 / 3
     of_cost = np.append(np.zeros(6), [-1 / 8] * 2)
     of_cost[:6] = (4 / 3 - 1) / 8
     of_cost[[0, 2, 4]] += 6 / 8 / 3 * paid
-    assert v.cost.std_error == pytest.approx(np.sqrt((of_cost**2).sum() * 8 / 7), rel=1e-12)
+    assert v.cost.std_error == pytest.approx(np.sqrt(of_cost**2 @ factor), rel=1e-12)
 
 
 def held(n: int, seed: int) -> tuple[Any, Held]:
