@@ -182,7 +182,8 @@ def test_what_it_earns_is_said() -> None:
 def test_unseen_levels_and_gaps_at_predict_time() -> None:
     m = gc.uplift(USERS, **CALL)
     new = USERS.head(4).assign(city=["Hefei", "Atlantis", None, "上海"], tier=[1.0, np.nan, 2, 3])
-    found = m.predict(new)
+    with pytest.warns(gc.GmvCausalWarning, match="never seen in training, for example 'Atlantis', in 1 rows"):
+        found = m.predict(new)
     assert found.shape == (4, 1) and np.isfinite(found).all()
     gap = new.assign(city=["Hefei", None, None, "上海"])
     np.testing.assert_array_equal(found, m.predict(gap))
