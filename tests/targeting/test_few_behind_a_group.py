@@ -90,3 +90,17 @@ def test_heavy_tails_are_told() -> None:
     plain = rng.normal(size=20_000)
     assert not policy_value(give, Held(plain, arm, np.tile(e, (20_000, 1)), cost, 1.0)).notes
     assert not evaluate(x, plain, arm, e).gates(10).notes
+
+
+def test_a_ranking_says_that_few_buyers_decide() -> None:
+    rng = np.random.default_rng(5)
+    n = 4_000
+    arm = (rng.permutation(n) < n // 10).astype(int)
+    gmv = (rng.random(n) < 0.05) * rng.lognormal(3, 1.5, n)
+    e = np.tile([0.9, 0.1], (n, 1))
+    score = rng.random(n)
+    buyers = int((gmv[arm == 1] > 0).sum())
+    assert f"about {buyers} buyers of the smaller arm decide this" in " ".join(
+        evaluate(score, gmv, arm, e).summary().split()
+    )
+    assert "heavy tail" not in evaluate(score, rng.normal(size=n), arm, e).summary()

@@ -179,6 +179,7 @@ class Evaluation(Grouped, Shown):
             lines.append(f"  {verdict(found, self.alpha)}")
             if np.ptp(ranking.score) > 0:
                 lines.append(f"  {top_fifth(ranking, self._robust, 1 - self.alpha)}")
+            lines += [f"  Note: {note}" for note in ranking.tail(self._robust)]
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
 
     def __repr__(self) -> str:

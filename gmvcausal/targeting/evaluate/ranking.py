@@ -15,7 +15,7 @@ from gmvcausal.targeting.evaluate.groups import inside, places
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import spread, too_few
+from gmvcausal.targeting.evaluate.scores import heavy, spread, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +130,18 @@ class Ranking:
                 name, f"{words}, {how}", f"{self.unit} per user", estimate, error, self.n, draws, df[name]
             )
         return out
+
+    def tail(self, robust: bool = False) -> tuple[str, ...]:
+        """A note where few buyers decide one of the numbers of `metrics`, so that intervals miss more than they say."""
+        if self.cluster is not None:
+            return ()
+        sides = self.sides(robust)
+        ranked = rank(self.score, sides)
+        start = ranked.coarse()
+        gradient = at.gradients(ranked.steps(start), tuple(s.sign for s in sides))
+        side, y = self.side[ranked.order], self.y[ranked.order]
+        found = (heavy(at.influence(ranked, start, gradient[name]), side, y) for name in ("auuc", "ate"))
+        return next((note for note in found if note), ())
 
     # --- curves -------------------------------------------------------------------------------------------------------
     def curve(self, robust: bool, points: int = 50, level: float = 0.95) -> pd.DataFrame:
