@@ -122,6 +122,8 @@ def _top(e: Any) -> Row:
     estimate, error = float(one["estimate"]), float(one["std_error"])
 
     def limits(level: float) -> tuple[float, float]:
+        if abs(level - (1 - e.alpha)) < 1e-12:  # as told: few users in a group have wider limits than normal ones
+            return float(one["conf_low"]), float(one["conf_high"])
         half = critical_value(level) * error
         return estimate - half, estimate + half
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmvcausal.errors import InputError
+from gmvcausal.errors import DesignError, InputError
 from gmvcausal.targeting.evaluate import evaluate
 from gmvcausal.targeting.policy import Held, Offer, make_policy, policy_value
 
@@ -18,8 +18,10 @@ def test_one_cluster_in_each_arm(intervals) -> None:
     e = evaluate(score, y, arm, [0.5, 0.5], cluster=arm, intervals=intervals, draws=99)
     assert np.isnan(e.qini.std_error) and np.isnan(e.qini.conf_int()).all() and e.noise
     assert "cannot be told" in e.summary() and "tells users apart:" not in e.summary()
-    for said in (e.gates(), e.best_linear()):
-        assert "cannot be told" in " ".join(said.summary().split()) and "upside down" not in said.summary()
+    with pytest.raises(DesignError, match="group 1 of 5 has fewer than two users, or clusters"):
+        e.gates()
+    told = e.best_linear().summary()
+    assert "cannot be told" in " ".join(told.split()) and "upside down" not in told
     assert e.deciles()["std_error"].isna().all() and e.best_linear().to_frame()["std_error"].isna().all()
     held = Held(y, arm, np.full((400, 2), 0.5), np.full((400, 1), 0.5), 1.0, None, arm)
     v = policy_value(np.ones(400, dtype=int), held)
