@@ -85,6 +85,8 @@ class Modelled(Result):
     def held_out(self, data: Any, propensity: Any = None) -> HeldOut:
         """Rows with arms and outcomes that trained nothing, and what the models say of them.
 
+        They are in an order of their own, in which all of the answer is: ``trial.row`` has their places in the table.
+
         `propensity` are the chances of these rows where they are not those of training, given as to `uplift`.
 
         Raises
