@@ -167,10 +167,10 @@ def _of_table(data: Any, term: str | None) -> list[Study]:
     labels = words("label", (f"study {i + 1}" for i in range(k)))
     units, estimands = words("unit", ["unit of the estimates"] * k), words("estimand", ["effect"] * k)
     n, baseline = figures("n"), figures("baseline")
-    keep = range(k)
+    keep = list(range(k))
     if term is not None:
         terms = words("term", [""] * k)
-        keep = [i for i in range(k) if terms[i] == term]  # type: ignore[assignment]  # both are sequences of int
+        keep = [i for i in range(k) if terms[i] == term]
     critical = critical_value(0.95)
     out = []
     for i in keep:
