@@ -107,7 +107,7 @@ def cell(world: str, rows: int, seed: int) -> tuple[Any, ...]:
 
 def settings(rows: int, effect: bool) -> dict[str, Any]:
     """LightGBM as this library sets it for outcomes and for effects."""
-    from gmvcausal.targeting.boost import recipe
+    from gmvcausal.stats.nuisance.boost import recipe
 
     how = recipe(rows, effect=effect)
     return {

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from gmvcausal.results import Estimates
 from gmvcausal.results.compliers import Accepted, endless_words, shares_words
 from gmvcausal.stats.fraction import Fraction, Piece
+from gmvcausal.stats.nuisance.aipw import Averages, averages, by_groups, clustered
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.outcomes import cross_fit
 from gmvcausal.stats.small_sample import MOST_ALONE, Spread
-from gmvcausal.targeting.aipw import Averages, averages, by_groups, clustered
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.nuisance import cross_fit
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

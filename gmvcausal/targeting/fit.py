@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.aipw import averages
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import Matrix
-from gmvcausal.targeting.chances import Chances, cross_fit_chances
+from gmvcausal.stats.nuisance.aipw import averages
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.boosted import Matrix
+from gmvcausal.stats.nuisance.chances import Chances, cross_fit_chances
+from gmvcausal.stats.nuisance.folds import make_folds
+from gmvcausal.stats.nuisance.line import WIDEST
+from gmvcausal.stats.nuisance.outcomes import Outcome, arm_means, cross_fit, kind_of
 from gmvcausal.targeting.compliers import fit_receipt
-from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
 from gmvcausal.targeting.learners.task import Model, Task
-from gmvcausal.targeting.line import WIDEST
-from gmvcausal.targeting.nuisance import Outcome, arm_means, cross_fit, kind_of
 from gmvcausal.targeting.redemption import Redemption, cross_fit_redemption, redemption_by_share
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,9 @@ import numpy as np
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.compliers import assumption
 from gmvcausal.results.compliers import estimand as among_of
+from gmvcausal.stats.nuisance.aipw import Averages, averages, mean_outcomes
+from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.stats.small_sample import Spread
-from gmvcausal.targeting.aipw import Averages, averages, mean_outcomes
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.checks import run_audit
 from gmvcausal.targeting.audit.of_design import clusters_of
@@ -21,7 +22,6 @@ from gmvcausal.targeting.compliers import advice as among_words
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, FloatArray, Trial
 from gmvcausal.targeting.money import said_of_money
-from gmvcausal.targeting.nuisance import arm_means
 from gmvcausal.targeting.redemption import redeemed_table
 from gmvcausal.targeting.result import Extra, Uplift
 
@@ -126,7 +126,7 @@ def _table(
     for i, (_, _, one, _) in enumerate(blocks):
         cov[i * k : (i + 1) * k, i * k : (i + 1) * k] = one.cov
     if len(blocks) > 1:
-        from gmvcausal.targeting.aipw import clustered
+        from gmvcausal.stats.nuisance.aipw import clustered
 
         cov, _ = clustered(influence, t.arm, t.arms, t.cluster)
     spread = Spread(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.stats.inference import critical_values
-from gmvcausal.targeting.aipw import Averages, averages
+from gmvcausal.stats.nuisance.aipw import Averages, averages
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.redemption import expected_cost

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.inference import critical_values
-from gmvcausal.targeting.aipw import averages
-from gmvcausal.targeting.boost import Bins, recipe
-from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
-from gmvcausal.targeting.calibration import Lines, calibrate, standard_errors
+from gmvcausal.stats.nuisance.aipw import averages
+from gmvcausal.stats.nuisance.boost import Bins, recipe
+from gmvcausal.stats.nuisance.boosted import Matrix, Trees, link, unlink
+from gmvcausal.stats.nuisance.calibration import Lines, calibrate, standard_errors
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.fit import Fit

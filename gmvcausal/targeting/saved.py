@@ -18,8 +18,9 @@ from gmvcausal.frames.params import said
 from gmvcausal.results import Audit, Check, Estimates, Manifest
 from gmvcausal.results.compliers import Accepted
 from gmvcausal.stats.fraction import Fraction, Piece
+from gmvcausal.stats.nuisance.chances import Chances
+from gmvcausal.stats.nuisance.outcomes import Outcome
 from gmvcausal.stats.small_sample import Spread
-from gmvcausal.targeting.chances import Chances
 from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.dose.saved import FORMAT as DOSE_FORMAT
 from gmvcausal.targeting.dose.saved import from_dict as dose_from_dict
@@ -29,7 +30,6 @@ from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.forest import Forest
 from gmvcausal.targeting.learners.plug_in import Difference, Single
 from gmvcausal.targeting.learners.pseudo import OneStage
-from gmvcausal.targeting.nuisance import Outcome
 from gmvcausal.targeting.policy.seen import Seen
 from gmvcausal.targeting.redemption import Redemption
 from gmvcausal.targeting.result import Extra, Uplift

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, flag, one_of, said
 from gmvcausal.results import Manifest
-from gmvcausal.targeting.aipw import ESTIMANDS
+from gmvcausal.stats.nuisance.aipw import ESTIMANDS
 from gmvcausal.targeting.dose.make import uplift_dose
 from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.fit import fit_trial, options_of

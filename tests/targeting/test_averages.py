@@ -11,7 +11,7 @@ import pytest
 from protocol import assert_protocol
 
 import gmvcausal as gc
-from gmvcausal.targeting.aipw import averages, clustered, overlap_weight, scores
+from gmvcausal.stats.nuisance.aipw import averages, clustered, overlap_weight, scores
 
 FEATURES = ["recency", "history", "mens", "womens", "zip_code", "newbie", "channel"]
 # Differences of means and Welch's standard errors and degrees of freedom, MineThatData e-mail test (64,000 rows), by an

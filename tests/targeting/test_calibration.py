@@ -8,11 +8,11 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.stats.logit import fit_logit
-from gmvcausal.targeting.aipw import averages
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.calibration import calibrate, standard_errors
-from gmvcausal.targeting.chances import cross_fit_chances
-from gmvcausal.targeting.folds import make_folds
+from gmvcausal.stats.nuisance.aipw import averages
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.calibration import calibrate, standard_errors
+from gmvcausal.stats.nuisance.chances import cross_fit_chances
+from gmvcausal.stats.nuisance.folds import make_folds
 
 
 def test_standard_errors_by_hand() -> None:

@@ -99,7 +99,7 @@ def test_given_features_it_is_a_direct_computation(estimand: str) -> None:
 def test_the_interval_inverts_the_test_value_by_value() -> None:
     m = gc.uplift(USERS, **CALL)
     t, e, mu, p = m.trial, m.fit.e, m.fit.mu, m.fit.receipt
-    from gmvcausal.targeting.aipw import averages
+    from gmvcausal.stats.nuisance.aipw import averages
 
     assert t.received is not None and p is not None
     for end in row(m)[["conf_low", "conf_high"]]:

@@ -120,7 +120,7 @@ def test_scores_are_those_of_held_out_rows(scoring: str) -> None:
         plan = one.result_.policy(X[train])
         policy = plan.rule.assigned(plan.read(held, True))
         psi = one.result_.held_out(held)
-        from gmvcausal.targeting.aipw import scores
+        from gmvcausal.stats.nuisance.aipw import scores
 
         t = psi.trial
         gain = scores(t.y, t.arm, psi.e, psi.mu)

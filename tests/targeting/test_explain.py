@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.targeting.boost import Bins, Recipe
+from gmvcausal.stats.nuisance.boost import Bins, Recipe
 
 RNG = np.random.default_rng(11)
 N = 3000

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.targeting.boost import Bins
+from gmvcausal.stats.nuisance.boost import Bins
 from gmvcausal.targeting.learners.grown import BAG, Grown, bundle, debiased, grow, holds, leaves_of
 
 FEATURES = ["a", "b", "c"]

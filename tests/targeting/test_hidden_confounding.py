@@ -25,7 +25,7 @@ FOUND = SHORT.sensitivity(["tier", "recency"])
 
 def test_numbers_are_those_of_econml() -> None:
     other = pytest.importorskip("econml.validate.sensitivity_analysis")
-    from gmvcausal.targeting.aipw import scores
+    from gmvcausal.stats.nuisance.aipw import scores
 
     t, e, mu = SHORT.trial, SHORT.fit.e, SHORT.fit.mu
     psi = scores(t.y, t.arm, e, mu)

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.targeting.boost import Bins, Recipe
+from gmvcausal.stats.nuisance.boost import Bins, Recipe
+from gmvcausal.stats.nuisance.line import columns_of
+from gmvcausal.stats.nuisance.outcomes import cross_fit
+from gmvcausal.stats.nuisance.parts import fit_part
 from gmvcausal.targeting.learners.choose import LEARNERS
 from gmvcausal.targeting.learners.pseudo import winsorised
-from gmvcausal.targeting.line import columns_of
-from gmvcausal.targeting.nuisance import cross_fit
-from gmvcausal.targeting.parts import fit_part
 
 FEATURES = ["a", "b", "c"]
 CALL: dict[str, Any] = {"outcome": "y", "treatment": "on", "features": FEATURES, "propensity": 0.5, "folds": 3}

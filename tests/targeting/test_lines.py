@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.line import Line, columns_of, fit_least_squares, fit_line, likeliest
-from gmvcausal.targeting.nuisance import cross_fit
-from gmvcausal.targeting.parts import fit_part
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.line import Line, columns_of, fit_least_squares, fit_line, likeliest
+from gmvcausal.stats.nuisance.outcomes import cross_fit
+from gmvcausal.stats.nuisance.parts import fit_part
 
 
 def world(n: int, seed: int) -> tuple[Any, Any, Any, Any]:

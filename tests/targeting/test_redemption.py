@@ -138,7 +138,7 @@ def test_chances_that_nothing_predicts_are_the_share() -> None:
 def test_chances_are_out_of_fold(model) -> None:
     """No model of a row has seen it: the coupons of one fold turned round leave its own chances as they are."""
     t, f = model.trial, model.fit
-    from gmvcausal.targeting.boost import Bins
+    from gmvcausal.stats.nuisance.boost import Bins
     from gmvcausal.targeting.redemption import cross_fit_redemption
 
     bins = Bins(t.x, t.features.categorical, 0, 1)

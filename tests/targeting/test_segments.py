@@ -13,7 +13,7 @@ from protocol import assert_protocol
 from scipy import stats
 
 import gmvcausal as gc
-from gmvcausal.targeting.aipw import scores
+from gmvcausal.stats.nuisance.aipw import scores
 
 COMMON = ["term", "unit", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "n"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.nuisance.aipw import Averages
 from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.aipw import Averages
 from gmvcausal.targeting.compliers import Receipt
 from gmvcausal.targeting.intake.trial import Trial
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.results import Check
+from gmvcausal.stats.nuisance.aipw import overlap_weight
 from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.aipw import overlap_weight
 from gmvcausal.targeting.audit.case import Case, worded
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, RARE, bound, judge
 from gmvcausal.targeting.intake.trial import Trial

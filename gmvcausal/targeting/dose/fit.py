@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
-from gmvcausal.targeting.boost import Bins, recipe
-from gmvcausal.targeting.boosted import Matrix
-from gmvcausal.targeting.calibration import standard_errors
-from gmvcausal.targeting.chances import slower
+from gmvcausal.stats.nuisance.boost import Bins, recipe
+from gmvcausal.stats.nuisance.boosted import Matrix
+from gmvcausal.stats.nuisance.calibration import standard_errors
+from gmvcausal.stats.nuisance.chances import slower
+from gmvcausal.stats.nuisance.folds import make_folds
+from gmvcausal.stats.nuisance.outcomes import cap_of
 from gmvcausal.targeting.dose.intake import Doses
-from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.learners.pseudo import OneStage, winsorised
-from gmvcausal.targeting.nuisance import cap_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

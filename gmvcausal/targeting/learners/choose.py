@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gmvcausal.targeting.aipw import scores
+from gmvcausal.stats.nuisance.aipw import scores
+from gmvcausal.stats.nuisance.outcomes import MOSTLY_ZERO
+from gmvcausal.stats.nuisance.parts import MANY, lower
 from gmvcausal.targeting.learners import forest, plug_in, pseudo
 from gmvcausal.targeting.learners.plug_in import winsorised_columns
 from gmvcausal.targeting.learners.task import FloatArray, Model, Task
-from gmvcausal.targeting.nuisance import MOSTLY_ZERO
-from gmvcausal.targeting.parts import MANY, lower
 
 FITS: dict[str, Callable[[Task], Model]] = {
     "s": plug_in.fit_s,

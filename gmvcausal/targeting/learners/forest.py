@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from gmvcausal.targeting.boosted import Matrix
+from gmvcausal.stats.nuisance.boosted import Matrix
 from gmvcausal.targeting.learners.grown import BAG, Grown, grow, holds
 from gmvcausal.targeting.learners.pseudo import winsorised
 from gmvcausal.targeting.learners.task import Task

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx
 
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import MANY, Matrix, lightgbm
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.boosted import MANY, Matrix, lightgbm
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
-from gmvcausal.targeting.aipw import scores
-from gmvcausal.targeting.boost import Bins, recipe
-from gmvcausal.targeting.boosted import Matrix, Trees
+from gmvcausal.stats.nuisance.aipw import scores
+from gmvcausal.stats.nuisance.boost import Bins, recipe
+from gmvcausal.stats.nuisance.boosted import Matrix, Trees
+from gmvcausal.stats.nuisance.outcomes import Outcome, cross_fit
+from gmvcausal.stats.nuisance.parts import lower
 from gmvcausal.targeting.learners.pseudo import OneStage, winsorised
 from gmvcausal.targeting.learners.task import ByFold, Task
-from gmvcausal.targeting.nuisance import Outcome, cross_fit
-from gmvcausal.targeting.parts import lower
 
 FloatArray = NDArray[np.float64]
 

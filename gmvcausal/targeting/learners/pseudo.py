@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.aipw import scores
-from gmvcausal.targeting.boost import recipe
-from gmvcausal.targeting.boosted import Matrix, Trees
+from gmvcausal.stats.nuisance.aipw import scores
+from gmvcausal.stats.nuisance.boost import recipe
+from gmvcausal.stats.nuisance.boosted import Matrix, Trees
+from gmvcausal.stats.nuisance.line import Line, fit_least_squares
+from gmvcausal.stats.nuisance.parts import little
 from gmvcausal.targeting.learners.task import ByFold, Task
-from gmvcausal.targeting.line import Line, fit_least_squares
-from gmvcausal.targeting.parts import little
 
 FloatArray = NDArray[np.float64]
 

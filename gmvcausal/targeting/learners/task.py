@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import Matrix
-from gmvcausal.targeting.nuisance import Outcome
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.boosted import Matrix
+from gmvcausal.stats.nuisance.outcomes import Outcome
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -18,13 +18,13 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, said
 from gmvcausal.results import Audit, Check
 from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.stats.nuisance.aipw import averages
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.boosted import Matrix
+from gmvcausal.stats.nuisance.folds import make_folds
 from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.aipw import averages
 from gmvcausal.targeting.audit.case import worded
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import Matrix
 from gmvcausal.targeting.fit import learn_nuisances
-from gmvcausal.targeting.folds import make_folds
 from gmvcausal.targeting.intake.trial import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -27,12 +27,12 @@ from gmvcausal.results.by_level import (
 )
 from gmvcausal.results.levels import Hidden, Interaction, LevelsResult
 from gmvcausal.stats.inference import critical_value, equal_effects
+from gmvcausal.stats.nuisance.aipw import Averages, averages, mean_outcomes
+from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.stats.small_sample import Spread
-from gmvcausal.targeting.aipw import Averages, averages, mean_outcomes
 from gmvcausal.targeting.audit.of_design import clusters_of
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.intake.read import read_trial
-from gmvcausal.targeting.nuisance import arm_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,11 +11,11 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import said
 from gmvcausal.stats import hidden
-from gmvcausal.targeting.aipw import averages, clustered, scores
-from gmvcausal.targeting.boost import Bins
+from gmvcausal.stats.nuisance.aipw import averages, clustered, scores
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.targeting.fit import learn_nuisances
 from gmvcausal.targeting.intake.trial import FloatArray, Trial
-from gmvcausal.targeting.nuisance import arm_means
 from gmvcausal.targeting.referee.hidden import Benchmark, HiddenConfounding
 
 if TYPE_CHECKING:

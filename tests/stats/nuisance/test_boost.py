@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmvcausal.targeting.boost import Bins, Recipe
+from gmvcausal.stats.nuisance.boost import Bins, Recipe
 
 
 def drawn(objective: str, n: int = 1200) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +41,7 @@ def test_predictions_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) ->
     trees = Bins(x, (3,), 0, 1).train(np.arange(len(y)), y, Recipe(20, 7, 0.1, 20, 1.0, "binary"))
     whole, raw = trees.predict(x), trees.raw(x)
     np.testing.assert_allclose(whole, trees.booster.predict(x), rtol=1e-15)
-    monkeypatch.setattr("gmvcausal.targeting.boosted.MANY", 7)
+    monkeypatch.setattr("gmvcausal.stats.nuisance.boosted.MANY", 7)
     np.testing.assert_array_equal(trees.predict(np.asfortranarray(x)), whole)
     np.testing.assert_array_equal(trees.raw(x[::-1]), raw[::-1])
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins
-from gmvcausal.targeting.boosted import Matrix
-from gmvcausal.targeting.line import Columns, columns_of, deviance
-from gmvcausal.targeting.parts import LEANS, Apart, Part, fit_apart, fit_part, lower
+from gmvcausal.stats.nuisance.boost import Bins
+from gmvcausal.stats.nuisance.boosted import Matrix
+from gmvcausal.stats.nuisance.line import Columns, columns_of, deviance
+from gmvcausal.stats.nuisance.parts import LEANS, Apart, Part, fit_apart, fit_part, lower
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.targeting.boosted import MANY, FloatArray, IntArray, Matrix, Trees, lightgbm
+from gmvcausal.stats.nuisance.boosted import MANY, FloatArray, IntArray, Matrix, Trees, lightgbm
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Recipe, recipe
-from gmvcausal.targeting.boosted import Matrix, Trees, unlink
-from gmvcausal.targeting.line import Columns, Line, fit_least_squares, fit_line, working
+from gmvcausal.stats.nuisance.boost import Bins, Recipe, recipe
+from gmvcausal.stats.nuisance.boosted import Matrix, Trees, unlink
+from gmvcausal.stats.nuisance.line import Columns, Line, fit_least_squares, fit_line, working
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

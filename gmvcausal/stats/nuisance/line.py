@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boosted import Matrix, link, unlink
+from gmvcausal.stats.nuisance.boosted import Matrix, link, unlink
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

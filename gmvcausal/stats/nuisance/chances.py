@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.boost import Bins, Recipe, recipe
-from gmvcausal.targeting.boosted import Matrix, Trees, link, unlink
-from gmvcausal.targeting.calibration import Lines, calibrate, standard_errors
+from gmvcausal.stats.nuisance.boost import Bins, Recipe, recipe
+from gmvcausal.stats.nuisance.boosted import Matrix, Trees, link, unlink
+from gmvcausal.stats.nuisance.calibration import Lines, calibrate, standard_errors
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
