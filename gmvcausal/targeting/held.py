@@ -13,7 +13,7 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import first_rows, identifiers
 from gmvcausal.frames.params import column_name
 from gmvcausal.frames.table import open_table
-from gmvcausal.targeting.audit.case import worded
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_test
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
@@ -205,7 +205,7 @@ def refuse_other_chances(model: Uplift, found: HeldOut, strict: float = 1.0) -> 
     source = "given" if t.known else "that training found"
     raise DesignError(
         f"the arms of the test table do not have the sizes that the chances {source} lead to: "
-        f"{counts_beside(t, arm, e)}{what}: {worded(p)}",
+        f"{counts_beside(t, arm, e)}{what}: {p_words(p)}",
         column=model.asked.treatment,
         remedy="pass propensity=, the chances with which the arms of these users were drawn (a number, a column, or "
         "arm -> share or column); if they were drawn with those of training, find out who is missing",

@@ -15,7 +15,7 @@ from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.checks import run_audit
-from gmvcausal.targeting.audit.of_design import clusters_of
+from gmvcausal.targeting.audit.of_design import worth
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.compliers import Compliers, compliers, with_limits
 from gmvcausal.targeting.compliers import advice as among_words
@@ -71,7 +71,7 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
         measure = str(t.facts["outcome_unit"])
     estimates, extra = _table(t, blocks, measure, per, asked.received)
     assumed = _LOT if t.known else _SELECTED
-    if t.cluster is not None and clusters_of(t)[0] < MIN_CLUSTERS:
+    if t.cluster is not None and worth(t).fewest < MIN_CLUSTERS:
         estimates = replace(
             estimates, cov=np.full_like(estimates.cov, np.nan),
             withheld=f"fewer than {MIN_CLUSTERS} clusters of {t.cluster_name} are too few to tell chance from effect",

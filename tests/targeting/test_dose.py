@@ -12,6 +12,7 @@ from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.stats.inference import critical_value
+from gmvcausal.targeting.audit.checks import OF_ROWS
 from gmvcausal.targeting.dose import audit
 from gmvcausal.targeting.dose.rules import TABLE
 from gmvcausal.targeting.dose.slope import bend, slope
@@ -240,4 +241,4 @@ def test_the_page_has_the_rules_of_the_code() -> None:
     text = PAGE.read_text(encoding="utf-8").split("\n## Checks of a dose\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
-    assert [check.__name__ for check in (*audit.CHECKS, *audit.OF_OUTCOME)] == list(TABLE)
+    assert [check.__name__ for check in (*audit.CHECKS, *OF_ROWS)] == list(TABLE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,19 +9,17 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
-from gmvcausal.frames import rules
-from gmvcausal.frames.arms import assigned_there, find_control, found_there, small_arms
-from gmvcausal.frames.columns import first_rows, identifiers, numeric
-from gmvcausal.frames.covariates import MOST_LEVELS, encode, is_text
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.columns import identifiers, numeric
+from gmvcausal.frames.covariates import encode, is_text
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.rows import read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
 _NO_TREATMENT = "receipt is never guessed: 0 where the tactic did not arrive; remove rows of which it is not known"
 _NO_INSTRUMENT = "assignment is never guessed: find out how these rows were assigned, or remove them"
 _NO_COVARIATE = "covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
@@ -61,6 +58,8 @@ class Trial:
         Covariates as they are in the data.
     binary : bool
         Whether the treatment is 0/1.
+    spacing : float
+        Distance of neighbouring numbers in the source type of the outcome (0 for exact sources).
     """
 
     y: FloatArray
@@ -78,6 +77,7 @@ class Trial:
     cluster_name: str
     found_cluster: bool
     binary: bool
+    spacing: float
     rows: int
     columns: int
     notes: list[str]
@@ -108,7 +108,7 @@ def read(data: Any, asked: Asked) -> Trial:
     table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
     notes = list(map(str, facts.get("notes", [])))
-    y = _outcome(table, asked, notes)
+    y, spacing = read_outcome(table, asked.outcome, asked.missing, notes)
     d, binary = _treatment(table, asked.treatment)
     z, names, arm, labels = _instruments(table, asked)
     if asked.covariates:
@@ -127,11 +127,15 @@ def read(data: Any, asked: Asked) -> Trial:
             f"{table.n:,} rows are too few for {x.shape[1]} covariates and {z.shape[1]} instruments",
             remedy="use fewer covariates, or more rows",
         )
-    name, cluster, found = _clusters(table, asked, arm)
-    _refuse_twice(table, asked)
+    taken = (asked.outcome, asked.treatment, *asked.instruments, *asked.covariates)
+    clusters = read_clusters(table, asked.cluster, arm, taken)
+    unit = unit_column(table, asked.unit, (asked.cluster, *taken))
+    if unit is not None and asked.cluster is None:
+        refuse_repeated(unit, identifiers(table, unit, "unit").codes)
+    cluster = None if clusters.codes is None else clusters.codes.codes
     return Trial(
-        y, d, z, names, arm, labels, x, kept, level, spread, cluster, raw, name, found, binary, table.n,
-        len(table.columns), notes, dict(facts.get("dropped", {})), facts,
+        y, d, z, names, arm, labels, x, kept, level, spread, cluster, raw, clusters.name, clusters.found, binary,
+        spacing, table.n, len(table.columns), notes, dict(facts.get("dropped", {})), facts,
     )  # fmt: skip
 
 
@@ -161,15 +165,6 @@ def _refuse_roles(asked: Asked) -> None:
         if taken in (asked.outcome, asked.treatment):
             raise InputError(f"{role}= names {taken!r}, which is the {roles[taken]}", column=taken,
                              remedy="name another column")  # fmt: skip
-
-
-def _outcome(table: Table, asked: Asked, notes: list[str]) -> FloatArray:
-    values = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None).values
-    gone = np.isnan(values)
-    if gone.any():
-        notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
-        return np.where(gone, 0.0, values)
-    return values
 
 
 def _treatment(table: Table, column: str) -> tuple[FloatArray, bool]:
@@ -228,58 +223,7 @@ def _instruments(table: Table, asked: Asked) -> tuple[FloatArray, tuple[str, ...
 def _of_arms(
     table: Table, column: str, control: Any
 ) -> tuple[FloatArray, tuple[str, ...], IntArray | None, tuple[Any, ...]]:
-    codes = identifiers(table, column, "arm")
-    labels = tuple(v.item() if isinstance(v, np.generic) else v for v in codes.labels)
-    if len(labels) > MOST_LEVELS:
-        raise InputError(
-            f"instrument has {len(labels):,} labels, and at most {MOST_LEVELS} can be arms", column=column,
-            remedy="group them, or pass numbers without control=",
-        )  # fmt: skip
-    base = find_control(column, labels, control)
-    small_arms(labels, np.bincount(codes.codes, minlength=len(labels)))
-    order = [base, *(k for k in range(len(labels)) if k != base)]
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels))
-    arm, found = rank[codes.codes], tuple(labels[k] for k in order)
-    z = (arm[:, None] == np.arange(1, len(labels))).astype(float)
+    arm, found = read_arms(table, column, control)
+    z = (arm[:, None] == np.arange(1, len(found))).astype(float)
     plain = found == (0, 1)
     return z, tuple(column if plain else f"{column} = {label}" for label in found[1:]), arm, found
-
-
-def _clusters(table: Table, asked: Asked, arm: IntArray | None) -> tuple[str, IntArray | None, bool]:
-    """Name and codes of the clusters, and whether they were found: as named, or where the arm does not vary."""
-    if asked.cluster is not None:
-        codes = identifiers(table, asked.cluster, "cluster")
-        if len(codes.labels) < 2:
-            raise InputError("there is only one cluster, so chance cannot be told from effect", column=asked.cluster)
-        return asked.cluster, codes.codes, False
-    taken = (asked.outcome, asked.treatment, *asked.instruments, *asked.covariates)
-    for column in COARSER if arm is not None else ():
-        if column not in table.columns or column in taken or table.series(column, "cluster").is_null().any():
-            continue
-        try:
-            codes = identifiers(table, column, "cluster")
-        except InputError:  # a column that nobody named may hold anything
-            continue
-        if arm is not None and len(codes.labels) > 1 and assigned_there(codes.codes, arm):
-            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=4)
-            return column, codes.codes, True
-    return "", None, False
-
-
-def _refuse_twice(table: Table, asked: Asked) -> None:
-    """Rows of one unit are not independent."""
-    taken = (asked.cluster, asked.outcome, asked.treatment, *asked.instruments, *asked.covariates)
-    unit = asked.unit or next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
-    if unit is None or asked.cluster is not None:
-        return
-    codes = identifiers(table, unit, "unit").codes
-    first = np.empty(int(codes.max()) + 1, dtype=np.int64)
-    rows = np.arange(len(codes))
-    first[codes[::-1]] = rows[::-1]
-    again = first[codes] != rows
-    if again.any():
-        raise rules.duplicated(
-            "units", unit, len(np.unique(codes[again])), first_rows(again),
-            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
-        )  # fmt: skip

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.observational.instrument.characteristics import complier_means, types
-from gmvcausal.observational.instrument.checks import Case, clusters_of, f_words, run_audit
+from gmvcausal.observational.instrument.checks import Case, f_words, run_audit, worth
 from gmvcausal.observational.instrument.errors import Errors
 from gmvcausal.observational.instrument.intake import Asked, Trial
 from gmvcausal.observational.instrument.numbers import Fit, estimate
 from gmvcausal.observational.instrument.partial import Partial, partial_out
 from gmvcausal.observational.instrument.result import Extra, InstrumentResult, p_of, pieces_of, set_words
-from gmvcausal.observational.instrument.rules import MIN_CLUSTERS
 from gmvcausal.observational.instrument.sets import Region, Span
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.compliers import Accepted
+from gmvcausal.results.usual_rules import MIN_CLUSTERS
 from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
@@ -41,7 +41,7 @@ def make_result(asked: Asked, t: Trial, options: dict[str, Any], manifest: Manif
     main = fit.liml if liml else fit.two_stage
     case = Case(t, v, fit, accepted, options["srm_alpha"], shares, main)
     audit = run_audit(case)
-    few = t.cluster is not None and clusters_of(t)[0] < MIN_CLUSTERS
+    few = t.cluster is not None and worth(t).fewest < MIN_CLUSTERS
     names = tuple(np.array(t.names)[v.kept].tolist())
     estimates, extra = _table(asked, t, fit, names, options["estimator"])
     if few:

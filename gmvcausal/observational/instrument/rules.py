@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
-
-# Clusters in the smallest arm of the instrument (in all, where clusters hold several) below which no interval is given.
-MIN_CLUSTERS = 10
+from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
 RULES: dict[str, Rule] = {
     "weak_instrument": Rule(
@@ -35,26 +33,13 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail=" (srm_alpha=)",
     ),
-    "few_clusters": Rule(
-        "clusters of one size that those of the smallest arm of the instrument are worth (of all, where they hold "
-        "several arms); to fail, clusters are counted",
-        30,
-        MIN_CLUSTERS,
-        small_is_bad=True,
-        more_fail=" (no interval is given)",
-    ),
-    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
-    "tail": Rule(
-        "skewness of the effect without its largest row (or a third of that with it, if larger); under clusters the "
-        "rows are clusters",
-        0.18,
-    ),
-    "leverage": Rule("share of the variance of the effect that comes from the largest row (cluster)", 0.10),
-    "leakage": Rule("share of the variance of the outcome that one covariate explains along a line", 0.999),
+    "few_clusters": USUAL["few_clusters"],
+    "cluster_level": USUAL["cluster_level"],
+    "tail": tail_of("the effect"),
+    "leverage": leverage_of("the effect"),
+    "leakage": USUAL["leakage"],
     "zero_variance": Rule("whether the outcome is the same in every row", more_warn="it is"),
-    "scale_mix": Rule(
-        "share of rows on the smaller hump, where positive outcomes form two humps a factor of 30 or more apart", 0.005
-    ),
+    **{name: USUAL[name] for name in ("all_zero", "negative_amounts", "scale_mix", "quantisation")},
 }
 
 # name: (what is looked at, warned when, failed when)

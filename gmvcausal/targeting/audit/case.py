@@ -40,8 +40,3 @@ class Case:
         groups = int(t.cluster.max()) + 1
         group = groups_of_clusters(t.arm, t.cluster, t.arms)
         return np.column_stack([np.bincount(t.cluster, c, minlength=groups) for c in self.found.influence.T]), group
-
-
-def worded(p: float) -> str:
-    """A p-value in a message."""
-    return f"p = {p:.4f}" if p >= 0.0001 else f"p = {p:.1e}" if p >= 1e-300 else "p < 1e-300"

@@ -28,16 +28,24 @@ from gmvcausal.targeting.audit.of_outcome import (
     zero_variance,
 )
 from gmvcausal.targeting.audit.of_rows import chances_followed, copies
+from gmvcausal.targeting.intake.trial import Trial
 
 # Every check, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     sample_ratio, chances_followed, balance, overlap, effective_sample_size, tail, leverage, few_clusters,
-    cluster_level, first_stage, leakage, copies, dose, zero_variance, all_zero, negative_amounts, scale_mix,
-    quantisation,
+    cluster_level, first_stage, copies, dose, zero_variance,
 )  # fmt: skip
+
+OF_ROWS: tuple[Callable[[Trial], Check | None], ...] = (leakage, all_zero, negative_amounts, scale_mix, quantisation)
 
 
 def run_audit(case: Case) -> Audit:
     """Run every check that applies; what `Logs` found when it made the frame follows."""
     found = [check for function in CHECKS if (check := function(case)) is not None]
+    found += checks_of_rows(case.trial)
     return audit_with(found, case.trial.facts)
+
+
+def checks_of_rows(trial: Trial) -> list[Check]:
+    """What outcome and features alone say, whoever was treated and how much."""
+    return [check for function in OF_ROWS if (check := function(trial)) is not None]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.results import Check
+from gmvcausal.results import Check, usual_checks
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.nuisance.aipw import overlap_weight
 from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.audit.case import Case, worded
-from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, RARE, bound, judge
+from gmvcausal.targeting.audit.case import Case
+from gmvcausal.targeting.audit.rules import RARE, RULES, bound, judge
 from gmvcausal.targeting.intake.trial import Trial
 
 FloatArray = NDArray[np.float64]
@@ -71,7 +72,7 @@ def sample_ratio(case: Case) -> Check:
     remedy = "" if status == "passed" else (
         "find out who is missing (assignment, logging, filters) before reading any effect, or correct propensity="
     )  # fmt: skip
-    return Check("sample_ratio", status, f"{told}{what}: {worded(p)}", p, case.srm_alpha, remedy)
+    return Check("sample_ratio", status, f"{told}{what}: {p_words(p)}", p, case.srm_alpha, remedy)
 
 
 def balance(case: Case) -> Check | None:
@@ -105,7 +106,7 @@ def balance(case: Case) -> Check | None:
                 if p < worst:
                     worst = p
                     message = (
-                        f"{told!r} differs most, between {case.label(a)} and what its chances lead to ({worded(p)})"
+                        f"{told!r} differs most, between {case.label(a)} and what its chances lead to ({p_words(p)})"
                     )
     if not tests:
         return None
@@ -164,45 +165,21 @@ def effective_sample_size(case: Case) -> Check:
     return Check("effective_sample_size", status, message, round(least, 6), bound("effective_sample_size"), remedy)
 
 
-def clusters_of(trial: Trial) -> tuple[float, float, bool]:
-    """Clusters of the smallest arm (of all, where they hold several), what they are worth, and whether they do."""
+def worth(trial: Trial) -> usual_checks.Worth:
+    """The clusters of the smallest arm, of all where they hold several arms."""
     assert trial.cluster is not None
-    group = groups_of_clusters(trial.arm, trial.cluster, trial.arms)
-    size = np.bincount(trial.cluster).astype(float)
-    crossed = bool((group == trial.arms).any())
-    kinds = [group >= 0] if crossed else [group == a for a in range(trial.arms)]
-    counts = [float(k.sum()) for k in kinds]
-    worth = [float(size[k].sum() ** 2 / (size[k] ** 2).sum()) if k.any() else 0.0 for k in kinds]
-    return min(counts), min(worth), crossed
+    return usual_checks.worth_of(trial.cluster, trial.arm)
 
 
 def few_clusters(case: Case) -> Check | None:
     """Are there enough clusters for the standard errors?"""
-    if case.trial.cluster is None:
-        return None
-    fewest, worth, crossed = clusters_of(case.trial)
-    told = f"{fewest:.0f} in all, holding several arms" if crossed else f"{fewest:.0f} in the smallest arm"
-    if worth < 0.95 * fewest:
-        told += f"; their sizes differ, they are worth {worth:.3g} of one size"
-    status = "failed" if fewest < MIN_CLUSTERS else judge("few_clusters", max(round(worth, 6), float(MIN_CLUSTERS)))
-    remedy = {
-        "passed": "",
-        "warned": "read intervals near zero with care",
-        "failed": f"assign more clusters; at least {MIN_CLUSTERS} are needed for an interval",
-    }[status]
-    message = f"clusters by {case.trial.cluster_name}: {told}"
-    return Check("few_clusters", status, message, round(worth, 6), bound("few_clusters"), remedy)
+    t = case.trial
+    return None if t.cluster is None else usual_checks.few_clusters(RULES["few_clusters"], t.cluster_name, worth(t))
 
 
 def cluster_level(case: Case) -> Check | None:
     """Was the level of assignment found, not named?"""
-    name = case.trial.cluster_name
-    if not case.trial.found_cluster:
-        return None
-    return Check(
-        "cluster_level", "warned", f"the arm does not vary within {name!r}, so standard errors are clustered there",
-        remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
-    )  # fmt: skip
+    return usual_checks.cluster_level(case.trial.cluster_name) if case.trial.found_cluster else None
 
 
 def first_stage(case: Case) -> Check | None:

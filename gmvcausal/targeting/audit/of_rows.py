@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gmvcausal.results import Check
-from gmvcausal.targeting.audit.case import Case, worded
+from gmvcausal.results.usual_checks import p_words
+from gmvcausal.targeting.audit.case import Case
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.targeting.policy.seen import prints
 
@@ -46,7 +47,7 @@ def chances_followed(case: Case) -> Check | None:
         "was drawn; leave propensity= out to estimate it"
     )  # fmt: skip
     way = "go against the chances given" if turned else "follow the chances given"
-    message = f"users of arm {case.label(worst)} {way}: slope one of the log odds has {worded(p)}"
+    message = f"users of arm {case.label(worst)} {way}: slope one of the log odds has {p_words(p)}"
     return Check("chances_followed", status, message, p, case.srm_alpha, remedy)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.usual_rules import MIN_CLUSTERS, USUAL, leverage_of, tail_of
 
-# Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given.
-MIN_CLUSTERS = 10
+__all__ = ["MIN_CLUSTERS", "RARE", "RULES", "TABLE", "bound", "judge"]
+
 # A chance of an arm below this counts as hardly any.
 RARE = 0.01
 
@@ -39,42 +40,24 @@ RULES: dict[str, Rule] = {
     "effective_sample_size": Rule(
         "rows of equal weight that the weighted rows of the smallest arm are worth", 200, 30, small_is_bad=True
     ),
-    "tail": Rule(
-        "skewness of an average effect without its largest row (or a third of that with it, if larger); under clusters "
-        "the rows are clusters",
-        0.18,
-    ),
-    "leverage": Rule("share of the variance of an average effect that comes from the largest row (cluster)", 0.10),
-    "few_clusters": Rule(
-        "clusters of one size that those of the smallest arm are worth (of all, where they hold several arms); to "
-        "fail, clusters are counted",
-        30,
-        MIN_CLUSTERS,
-        small_is_bad=True,
-        more_fail=" (no interval is given)",
-    ),
-    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
+    "tail": tail_of("an average effect"),
+    "leverage": leverage_of("an average effect"),
+    "few_clusters": USUAL["few_clusters"],
+    "cluster_level": USUAL["cluster_level"],
     "first_stage": Rule(
         "F (squared t) of the effect of an arm on receipt (`received=`)",
         10,
         small_is_bad=True,
         more_fail="an arm received no more often than the control",
     ),
-    "leakage": Rule(
-        "share of the variance of the outcome, or of its ranks, that one feature explains along a line: the outcome "
-        "under another name, or what came of it",
-        0.9,
-        0.999,
-    ),
+    "leakage": USUAL["leakage"],
     "copies": Rule("share of the rows that are copies of others, where rows can be told apart", 0.01, 0.3),
     "dose": Rule("arms whose labels are numbers, as the face values of a coupon are", 5),
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
-    "all_zero": Rule("whether the outcome is zero throughout", more_warn="it is"),
-    "negative_amounts": Rule("share of rows with a negative outcome, where most outcomes are not", 0),
-    "scale_mix": Rule(
-        "share of rows on the smaller hump, where positive outcomes form two humps a factor of 30 or more apart", 0.005
-    ),
-    "quantisation": Rule("spacing of the numbers in their source type over their standard deviation", 1e-6),
+    "all_zero": USUAL["all_zero"],
+    "negative_amounts": USUAL["negative_amounts"],
+    "scale_mix": USUAL["scale_mix"],
+    "quantisation": USUAL["quantisation"],
 }
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

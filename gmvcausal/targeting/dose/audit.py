@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmvcausal.results import Audit, Check
+from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
-from gmvcausal.targeting.audit.case import Case, worded
-from gmvcausal.targeting.audit.of_outcome import all_zero, leakage, negative_amounts, quantisation, scale_mix
-from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
-from gmvcausal.targeting.dose.fit import DoseFit, FloatArray
+from gmvcausal.results.usual_checks import p_words
+from gmvcausal.stats.skewed import skewness_of_sum
+from gmvcausal.targeting.audit.checks import checks_of_rows
+from gmvcausal.targeting.dose.fit import DoseFit
 from gmvcausal.targeting.dose.intake import Doses
-from gmvcausal.targeting.dose.rules import bound, judge
+from gmvcausal.targeting.dose.rules import RULES, bound, judge
 from gmvcausal.targeting.dose.slope import Slope, bend
 
 
@@ -52,7 +52,7 @@ def expected_dose(case: DoseCase) -> Check:
     status = "failed" if p < case.srm_alpha else judge("expected_dose", max(p, 0.01))
     mean, planned = float(case.doses.dose.mean()), float(case.doses.expected.mean())
     remedy = "" if status == "passed" else "find out whose doses are missing or were changed, or correct propensity="
-    message = f"mean dose {mean:,.6g} (expected {planned:,.6g}): {worded(p)}"
+    message = f"mean dose {mean:,.6g} (expected {planned:,.6g}): {p_words(p)}"
     return Check("expected_dose", status, message, p, case.srm_alpha, remedy)
 
 
@@ -68,7 +68,7 @@ def dose_balance(case: DoseCase) -> Check | None:
         "what decided (then leave that out)"
     )  # fmt: skip
     return Check(
-        "dose_balance", status, f"features {told} by how much doses miss the given mean ({worded(p)})", p,
+        "dose_balance", status, f"features {told} by how much doses miss the given mean ({p_words(p)})", p,
         bound("dose_balance"), remedy,
     )  # fmt: skip
 
@@ -97,7 +97,7 @@ def curvature(case: DoseCase) -> Check | None:
         return None
     status = judge("curvature", found.p_value)
     way = "rises" if found.change > 0 else "falls"
-    message = f"the slope {way} by {abs(found.change):.3g} with each unit of the dose ({worded(found.p_value)})"
+    message = f"the slope {way} by {abs(found.change):.3g} with each unit of the dose ({p_words(found.p_value)})"
     if status == "passed":
         return Check("curvature", status, f"no bend is seen: {message}", found.p_value, bound("curvature"))
     return Check(
@@ -120,87 +120,45 @@ def effective_sample_size(case: DoseCase) -> Check:
 
 def tail(case: DoseCase) -> Check:
     """Is the slope too skewed for its interval?"""
-    value = skewness(case.found.influence)
-    status = judge("tail", value)
-    message = f"the average slope has a skewness of {value:.2g}"
-    if status == "passed":
-        return Check("tail", status, message, value, bound("tail"))
-    return Check(
-        "tail", status, f"{message}: a few large values decide its interval", value, bound("tail"),
+    return usual_checks.tail(
+        RULES["tail"], skewness_of_sum(case.found.influence), "the average slope",
         "collect more rows, or read the slope of a capped outcome beside it",
     )  # fmt: skip
 
 
-def skewness(influence: FloatArray) -> float:
-    """Of a sum of influences: without the largest, or a third of that with it."""
-    cubes, squares = float((influence**3).sum()), float((influence**2).sum())
-    if not squares > 0:
-        return 0.0
-    largest = float(np.abs(influence).max())
-    left = squares - largest**2
-    rest = max(abs(cubes) - largest**3, 0.0) / float(left**1.5) if left > 1e-9 * squares else 0.0
-    return float(max(rest, abs(cubes) / squares**1.5 / 3))
-
-
 def leverage(case: DoseCase) -> Check:
     """Does one row carry the slope?"""
-    own = case.found.influence
-    squares = own**2
-    total = float(squares.sum())
-    worst = float(squares.max()) / total if total > 0 else 0.0
-    limit = max(float(bound("leverage") or 0), 10 / len(own) if case.doses.trial.cluster is not None else 0.0)
-    status = "passed" if worst <= limit else judge("leverage", worst)
-    message = f"the largest {case.row} carries {worst:.1%} of the variance of the average slope"
-    if status != "passed":
-        message += f"; without it the slope is about {case.found.estimate - own[int(np.argmax(squares))]:+.4g}"
-    remedy = "" if status == "passed" else f"look at this {case.row}; read the slope of a capped outcome beside it"
-    return Check("leverage", status, message, worst, bound("leverage"), remedy)
+    t = case.doses.trial
+    return usual_checks.leverage(
+        RULES["leverage"], case.found.influence, case.found.estimate, "the average slope",
+        t.cluster_name if t.cluster is not None else "", "the slope",
+    )  # fmt: skip
 
 
 def few_clusters(case: DoseCase) -> Check | None:
     """Are there enough clusters for the standard error?"""
-    if case.doses.trial.cluster is None:
+    t, weight = case.doses.trial, case.found.weight
+    if t.cluster is None:
         return None
-    count = float(len(case.found.weight))
-    worth = round(1.0 / float(case.found.weight @ case.found.weight), 6)
-    told = f"{count:.0f} in all" + (f", worth {worth:.3g} of equal weight" if worth < 0.95 * count else "")
-    status = "failed" if count < MIN_CLUSTERS else judge("few_clusters", max(worth, float(MIN_CLUSTERS)))
-    remedy = {
-        "passed": "",
-        "warned": "read intervals near zero with care",
-        "failed": f"vary the dose over more clusters; at least {MIN_CLUSTERS} are needed for an interval",
-    }[status]
-    message = f"clusters by {case.doses.trial.cluster_name}: {told}"
-    return Check("few_clusters", status, message, worth, bound("few_clusters"), remedy)
+    worth = usual_checks.Worth(len(weight), 1.0 / float(weight @ weight), crossed=True, arms=False)
+    return usual_checks.few_clusters(RULES["few_clusters"], t.cluster_name, worth, "vary the dose over more clusters")
 
 
 def cluster_level(case: DoseCase) -> Check | None:
     """Was the level of assignment found, not named?"""
-    name = case.doses.trial.cluster_name
-    if not case.doses.trial.found_cluster:
-        return None
-    return Check(
-        "cluster_level", "warned", f"the dose does not vary within {name!r}, so standard errors are clustered there",
-        remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
-    )  # fmt: skip
+    t = case.doses.trial
+    return usual_checks.cluster_level(t.cluster_name, "the dose") if t.found_cluster else None
 
 
-# Every check, in the order of the published table: of doses, then of the outcome alone.
+# Every check, in the order of the published table: of doses, then of rows alone.
 CHECKS: tuple[Callable[[DoseCase], Check | None], ...] = (
     expected_dose, dose_balance, dose_variation, curvature, effective_sample_size, tail, leverage, few_clusters,
     cluster_level,
-)  # fmt: skip
-OF_OUTCOME: tuple[Callable[[Case], Check | None], ...] = (
-    leakage, all_zero, negative_amounts, scale_mix, quantisation,
 )  # fmt: skip
 
 
 def run_audit(case: DoseCase) -> Audit:
     """Run every check that applies; what `Logs` found when it made the frame follows."""
     found = [check for function in CHECKS if (check := function(case)) is not None]
-    t = case.doses.trial
-    none = np.empty((t.n, 0))
-    # These look at rows alone, not at arms.
-    rows = Case(t, none, none, "ate", None, case.srm_alpha)  # type: ignore[arg-type]  # no averages of arms
-    found += [check for of_rows in OF_OUTCOME if (check := of_rows(rows)) is not None]
-    return audit_with(found, t.facts)
+    trial = case.doses.trial
+    return audit_with(found + checks_of_rows(trial), trial.facts)

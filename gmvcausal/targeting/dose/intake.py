@@ -14,6 +14,7 @@ from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import said
+from gmvcausal.frames.rows import read_outcome
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
 from gmvcausal.targeting.intake.read import (
@@ -21,7 +22,6 @@ from gmvcausal.targeting.intake.read import (
     constant_within,
     one_row_each,
     read_clusters,
-    read_outcome,
     refuse_roles,
     refuse_window,
     tell_constant,
@@ -90,7 +90,7 @@ def read_doses(data: Any, asked: Asked, features: Features | None = None) -> Dos
         )
     dropped = dict(facts.get("dropped", {}))
     unit, _ = one_row_each(table, asked, np.zeros(table.n, dtype=np.int64), notes, dropped)
-    y, spacing = read_outcome(table, asked, notes)
+    y, spacing = read_outcome(table, asked.outcome, asked.missing, notes)
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
     if features is None:
         notes += said_of_levels(own)

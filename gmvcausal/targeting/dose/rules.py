@@ -1,10 +1,9 @@
-"""The published rules of the audit of doses; checks that look at the outcome alone have those of the arms."""
+"""The published rules of the audit of doses; checks that look at the outcome alone have those of every design."""
 
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
-from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
-from gmvcausal.targeting.audit.rules import RULES as OF_ARMS
+from gmvcausal.results.usual_rules import MIN_CLUSTERS, USUAL, leverage_of, tail_of
 
 _SHARED = ("leakage", "all_zero", "negative_amounts", "scale_mix", "quantisation")
 
@@ -35,12 +34,8 @@ RULES: dict[str, Rule] = {
         30,
         small_is_bad=True,
     ),
-    "tail": Rule(
-        "skewness of the average slope without its largest row (or a third of that with it, if larger); under clusters "
-        "the rows are clusters",
-        0.18,
-    ),
-    "leverage": Rule("share of the variance of the average slope that comes from the largest row (cluster)", 0.10),
+    "tail": tail_of("the average slope"),
+    "leverage": leverage_of("the average slope"),
     "few_clusters": Rule(
         "clusters of equal weight that the clusters are worth, each weighted by its residual doses squared; to fail, "
         "clusters are counted",
@@ -49,8 +44,8 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail=" (no interval is given)",
     ),
-    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
-    **{name: OF_ARMS[name] for name in _SHARED},
+    "cluster_level": USUAL["cluster_level"],
+    **{name: USUAL[name] for name in _SHARED},
 }
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.skewed import skewness
 from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_in, welch
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, judge
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
-from gmvcausal.targeting.skewed import skewness
 
 # Why there is no finding, in a sentence.
 NO_INTERVAL = "no interval, since an arm has too few clusters"

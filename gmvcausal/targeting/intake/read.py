@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.arms import assigned_there, find_control, found_there, in_one_arm, small_arms
-from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers, numeric
+from gmvcausal.frames.arms import in_one_arm, small_arms
+from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.rows import read_arms, read_outcome, refuse_repeated, unit_column
+from gmvcausal.frames.rows import read_clusters as shared_clusters
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.targeting.intake.deciding import refuse_deciding
 from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
 from gmvcausal.targeting.intake.redeemed import read_redeemed
 from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost, refuse_paid
 from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
-
-_NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
 
 
 def read_trial(
@@ -62,7 +61,7 @@ def read_trial(
     unit, kept = one_row_each(table, asked, arm, notes, dropped)
     if kept is not None:
         small_arms(found, np.bincount(arm[kept], minlength=len(found)))
-    y, spacing = read_outcome(table, asked, notes)
+    y, spacing = read_outcome(table, asked.outcome, asked.missing, notes)
     got = None if receipt is None else _receipt(table, receipt)
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
     if features is None:
@@ -141,33 +140,19 @@ def refuse_window(asked: Asked, facts: dict[str, Any]) -> None:
 
 
 def _arms(table: Table, asked: Asked, known: tuple[Any, ...] | None) -> tuple[IntArray, tuple[Any, ...]]:
+    if known is None:
+        return read_arms(table, asked.treatment, asked.control)
     codes = identifiers(table, asked.treatment, "arm")
     labels = tuple(v.item() if isinstance(v, np.generic) else v for v in codes.labels)
-    if known is not None:
-        place = {label: k for k, label in enumerate(known)}
-        strange = [label for label in labels if label not in place]
-        if strange:
-            raise InputError(
-                f"arm holds {strange[0]!r}, which was not among the arms that were learned from",
-                column=asked.treatment,
-                remedy=f"the arms are {', '.join(map(repr, known))}",
-            )
-        return np.array([place[label] for label in labels], dtype=np.int64)[codes.codes], known
-    control = find_control(asked.treatment, labels, asked.control)
-    small_arms(labels, np.bincount(codes.codes, minlength=len(labels)))
-    order = [control, *(k for k in range(len(labels)) if k != control)]
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels))
-    return rank[codes.codes], tuple(labels[k] for k in order)
-
-
-def read_outcome(table: Table, asked: Asked, notes: list[str]) -> tuple[NDArray[np.float64], float]:
-    found = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None)
-    gone = np.isnan(found.values)
-    if not gone.any():
-        return found.values, found.spacing
-    notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
-    return np.where(gone, 0.0, found.values), found.spacing
+    place = {label: k for k, label in enumerate(known)}
+    strange = [label for label in labels if label not in place]
+    if strange:
+        raise InputError(
+            f"arm holds {strange[0]!r}, which was not among the arms that were learned from",
+            column=asked.treatment,
+            remedy=f"the arms are {', '.join(map(repr, known))}",
+        )
+    return np.array([place[label] for label in labels], dtype=np.int64)[codes.codes], known
 
 
 def _receipt(table: Table, column: str) -> NDArray[np.float64]:
@@ -200,23 +185,15 @@ def one_row_each(
     if unit is None and asked.cluster in UNIT_NAMES:
         unit = asked.cluster
     if unit is None:
-        taken = (asked.cluster, asked.treatment, asked.outcome, *asked.features)
-        unit = next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
+        unit = unit_column(table, None, (asked.cluster, asked.treatment, asked.outcome, *asked.features))
     if unit is None:
         return None, None
     codes: Codes = identifiers(table, unit, "unit")
     kept = in_one_arm(codes.codes, arm, unit, asked.rule, notes, dropped)
     if unit == asked.cluster:
         return None, kept
-    again = pd.Series(codes.codes).duplicated().to_numpy()
-    if kept is not None:
-        again = np.zeros(table.n, dtype=bool)
-        again[kept] = pd.Series(codes.codes[kept]).duplicated().to_numpy()
-    if again.any() and asked.cluster is None:
-        raise rules.duplicated(
-            "units", unit, len(np.unique(codes.codes[again])), first_rows(again),
-            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
-        )  # fmt: skip
+    if asked.cluster is None:
+        refuse_repeated(unit, codes.codes, kept)
     hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes], kept
 
@@ -226,24 +203,9 @@ def read_clusters(table: Table, asked: Asked, arm: IntArray, frames_up: int = 4)
 
     `frames_up` is where the caller of the verb stands, for the warning.
     """
-    if asked.cluster is not None:
-        codes = identifiers(table, asked.cluster, "cluster")
-        if len(codes.labels) < 2:
-            raise InputError("there is only one cluster, so chance cannot be told from effect", column=asked.cluster)
-        return asked.cluster, _scattered(codes), False
-    for column in COARSER:
-        if column not in table.columns or column in (asked.treatment, asked.outcome, *asked.features):
-            continue
-        if table.series(column, "cluster").is_null().any():
-            continue
-        try:
-            codes = identifiers(table, column, "cluster")
-        except InputError:  # a column that nobody named may hold anything
-            continue
-        if len(codes.labels) > 1 and assigned_there(codes.codes, arm):
-            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=frames_up)
-            return column, _scattered(codes), True
-    return "", None, False
+    taken = (asked.treatment, asked.outcome, *asked.features)
+    found = shared_clusters(table, asked.cluster, arm, taken, frames_up=frames_up + 1)
+    return found.name, None if found.codes is None else _scattered(found.codes), found.found
 
 
 def _scattered(codes: Codes) -> IntArray:

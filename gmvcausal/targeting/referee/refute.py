@@ -18,12 +18,12 @@ from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, said
 from gmvcausal.results import Audit, Check
 from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.nuisance.aipw import averages
 from gmvcausal.stats.nuisance.boost import Bins
 from gmvcausal.stats.nuisance.boosted import Matrix
 from gmvcausal.stats.nuisance.folds import make_folds
 from gmvcausal.stats.small_sample import groups_of_clusters
-from gmvcausal.targeting.audit.case import worded
 from gmvcausal.targeting.fit import learn_nuisances
 from gmvcausal.targeting.intake.trial import FloatArray, IntArray
 
@@ -272,7 +272,7 @@ def _checks(
         _check(
             NAMES[0], -value, (-PLACEBO[0], -PLACEBO[1]), value,
             f"{draws} deals: the false effects of {arms[worst]} have a mean of {runs[NAMES[0]][:, worst].mean():+.3g} "
-            f"and t statistics of size {math.sqrt(squares[worst] / draws):.2f} (1 is right): {worded(value)}",
+            f"and t statistics of size {math.sqrt(squares[worst] / draws):.2f} (1 is right): {p_words(value)}",
             "the estimator finds effects where there are none, or its intervals are too short: look at tail, leverage "
             "and clusters",
         )

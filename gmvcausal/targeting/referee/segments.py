@@ -30,7 +30,7 @@ from gmvcausal.stats.inference import critical_value, equal_effects
 from gmvcausal.stats.nuisance.aipw import Averages, averages, mean_outcomes
 from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.stats.small_sample import Spread
-from gmvcausal.targeting.audit.of_design import clusters_of
+from gmvcausal.targeting.audit.of_design import worth
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.intake.read import read_trial
 
@@ -134,7 +134,7 @@ def _too_small(t: Trial, here: NDArray[np.bool_]) -> str:
         if counts.min() < SMALL:
             return f"{int(counts.min())} of arm {t.labels[int(counts.argmin())]!s} {words}, fewer than {SMALL}"
     if t.cluster is not None:
-        fewest = clusters_of(replace(t, arm=arm, cluster=_dense(t.cluster[here])))[0]
+        fewest = worth(replace(t, arm=arm, cluster=_dense(t.cluster[here]))).fewest
         if fewest < MIN_CLUSTERS:
             return f"{fewest:.0f} clusters by {t.cluster_name!r} in an arm, fewer than {MIN_CLUSTERS}"
     return ""
