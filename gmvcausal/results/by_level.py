@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results.audit import Check
 from gmvcausal.results.rule import Rule
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.multiplicity import adjust
 
 FloatArray = NDArray[np.float64]
@@ -140,8 +141,7 @@ def balance_check(
         "by lot"
     )  # fmt: skip
     have = "have the same shares in all arms" if status == "passed" else "do not have the same shares in all arms"
-    told = f"= {p:.4f}" if p >= 0.0001 else f"= {p:.1e}" if p >= 1e-300 else "< 1e-300"
-    message = f"the {levels} levels of {segment!r} {have}: p {told}"
+    message = f"the {levels} levels of {segment!r} {have}: {p_words(p)}"
     return Check("segment_balance", status, message, p, rule.bound, remedy)
 
 

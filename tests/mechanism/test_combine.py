@@ -312,6 +312,17 @@ def test_credible_designs_that_disagree() -> None:
 
 
 # --- refused ----------------------------------------------------------------------------------------------------------
+def test_what_describes_is_no_effect() -> None:
+    a, b = weeks_of(2)
+    rooms = pd.DataFrame(
+        {"room": list("abcdefgh"), "hours": [2.0, 4, 3, 5, 6, 2, 7, 4], "gmv": [2.0, 3, 4, 4, 7, 1, 9, 5]}
+    )
+    scores = gc.efficiency(rooms, "room", ["hours"], ["gmv"], reps=99)
+    for how in ("pool", "triangulate"):
+        with pytest.raises(gc.InputError, match=r"'scores' describes and estimates no effect"):
+            gc.combine({"a": a, "b": b, "scores": scores}, how=how)
+
+
 def test_what_is_refused() -> None:
     a, b, c = weeks_of(3)
     with pytest.raises(gc.InputError, match=r"made from the same data.*how='triangulate'"):

@@ -32,8 +32,3 @@ class Case:
         """How a message names a row."""
         arm = f", {self.source.labels[term.arm]}" if len(self.source.labels) > 2 else ""
         return f"{name_of(self.metrics[term.metric])!r}{arm}"
-
-
-def p_text(p: float) -> str:
-    """A p-value in a message, after the letter p: what a double cannot hold is no zero."""
-    return f"= {p:.4f}" if p >= 0.0001 else f"= {p:.1e}" if p >= 1e-300 else "< 1e-300"

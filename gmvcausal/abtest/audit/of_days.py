@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from gmvcausal.abtest.audit.case import Case, p_text
+from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.days.days import Days
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.small_sample import welch_df
 
 
@@ -40,7 +41,7 @@ def novelty(case: Case) -> Check | None:
     p, gap, arm = min(tests)
     p = min(1.0, p * len(tests))
     to = f" of {days.labels[arm]}" if len(days.labels) > 2 else ""
-    message = f"the effect{to} on {days.outcomes[0]!r} changes by {gap:+.3g} a {word} (p {p_text(p)})"
+    message = f"the effect{to} on {days.outcomes[0]!r} changes by {gap:+.3g} a {word} ({p_words(p)})"
     if judge("novelty", p) == "passed":
         return Check("novelty", "passed", message, p, bound("novelty"))
     third = len(days.calendar.at) // 3

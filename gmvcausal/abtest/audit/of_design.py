@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gmvcausal.abtest.audit.case import Case, p_text
+from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.of_switchback import time_ratio
 from gmvcausal.abtest.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.abtest.intake.rows import Col
@@ -15,6 +15,7 @@ from gmvcausal.abtest.terms.cupac import adjusters, learned_from
 from gmvcausal.abtest.terms.sample import usable
 from gmvcausal.abtest.terms.values import Recipe, value
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.inference import chi_square
 
 
@@ -38,7 +39,7 @@ def sample_ratio(case: Case) -> Check:
             "find out who is missing (assignment, logging, filters) before reading any metric; if the split was meant "
             "to be uneven, pass expected_ratio="
         )
-    return Check("sample_ratio", status, f"{told}{what} against {planned}: p {p_text(p)}", p, case.srm_alpha, remedy)
+    return Check("sample_ratio", status, f"{told}{what} against {planned}: {p_words(p)}", p, case.srm_alpha, remedy)
 
 
 def repeated_units(case: Case) -> Check | None:
@@ -134,7 +135,7 @@ def balance(case: Case) -> Check | None:
             "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms "
             "were not drawn by lot"
         )
-    return Check("balance", status, f"{message} (p {p_text(p)})", p, bound("balance"), remedy)
+    return Check("balance", status, f"{message} ({p_words(p)})", p, bound("balance"), remedy)
 
 
 def leakage(case: Case) -> Check | None:

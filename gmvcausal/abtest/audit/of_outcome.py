@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmvcausal.abtest.audit.case import Case, p_text
+from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.rules import USUAL_SHARE, bound, judge
 from gmvcausal.abtest.intake.rows import Col
 from gmvcausal.abtest.metrics import Proportion, Ratio, name_of, parts
 from gmvcausal.abtest.terms.caps import AUTO
 from gmvcausal.abtest.terms.estimate import Term
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.humps import two_humps
 from gmvcausal.stats.inference import chi_square
 
@@ -173,7 +174,7 @@ def tail_balance(case: Case) -> Check | None:
         if above.sum() >= 5:
             p = chi_square(above, sizes / sizes.sum() * above.sum())
             told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
-            found.append((p, f"values of {column!r} above the cap: {told} (p {p_text(p)})"))
+            found.append((p, f"values of {column!r} above the cap: {told} ({p_words(p)})"))
     if not found:
         return None
     p, message = min(found)

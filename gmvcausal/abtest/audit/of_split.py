@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmvcausal.abtest.audit.case import Case, p_text
+from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.rules import EXHAUSTED, bound, judge
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.inference import chi_square
 
 
@@ -29,7 +30,7 @@ def trigger_ratio(case: Case) -> Check | None:
             "trigger that is the same in every arm"
         )
     what = f" {case.source.cluster_name} clusters" if case.source.cluster_name else ""
-    message = f"triggered by {trigger.column!r}: {told}{what}: p {p_text(p)}"
+    message = f"triggered by {trigger.column!r}: {told}{what}: {p_words(p)}"
     return Check("trigger_ratio", status, message, p, case.srm_alpha, remedy)
 
 

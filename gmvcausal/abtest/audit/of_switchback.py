@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gmvcausal.abtest.audit.case import Case, p_text
+from gmvcausal.abtest.audit.case import Case
 from gmvcausal.abtest.audit.rules import bound, judge
 from gmvcausal.abtest.designs.switchback import MICROS, Blocks, BoolArray
 from gmvcausal.abtest.intake.rows import Col, FloatArray, IntArray, Rows
 from gmvcausal.abtest.metrics import Metric, name_of, parts
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.small_sample import welch_df
 
 _DAYS, _WEEKS = MICROS["D"], MICROS["W"]
@@ -100,7 +101,7 @@ def carry_over(case: Case) -> Check | None:
     p = min(1.0, p * len(found))
     status = judge("carry_over", p)
     remedy = "the effect builds up or fades for longer than the washout: lengthen it" if status == "warned" else ""
-    return Check("carry_over", status, f"{message} (p {p_text(p)})", p, bound("carry_over"), remedy)
+    return Check("carry_over", status, f"{message} ({p_words(p)})", p, bound("carry_over"), remedy)
 
 
 def block_level(case: Case) -> Check | None:
@@ -195,7 +196,7 @@ def time_balance(case: Case) -> Check | None:
     p = min(1.0, p * len(found))
     status = judge("time_balance", p)
     remedy = "draw the order anew for each day, or adjust: pre=['hour'], the hour as text" if status == "warned" else ""
-    return Check("time_balance", status, f"{message} (p {p_text(p)})", p, bound("time_balance"), remedy)
+    return Check("time_balance", status, f"{message} ({p_words(p)})", p, bound("time_balance"), remedy)
 
 
 def _clocks(blocks: Blocks) -> Iterable[tuple[str, list[FloatArray]]]:

@@ -84,6 +84,12 @@ def read_studies(results: Any, term: str | None) -> list[Study]:
                     f"{f'{name!r}' if name else 'an entry'} is no result but a {type(result).__name__}",
                     remedy="pass what gc.ab_test, gc.did and their like return, or one table of estimates",
                 )
+            if result.described:
+                raise InputError(
+                    f"{f'{name!r}' if name else repr(result.title)} describes and estimates no effect, so it answers "
+                    "another question",
+                    remedy="leave it out: what is combined are effects",
+                )
         found = [_of_result(r, label, term) for label, r in zip(_labels(pairs), (r for _, r in pairs), strict=True)]
     else:
         found = _of_table(results, term)

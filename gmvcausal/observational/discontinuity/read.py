@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
-from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, flags, identifiers, numeric
 from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import counted
+from gmvcausal.frames.rows import read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.observational.discontinuity.local import FloatArray, IntArray, Side
 from gmvcausal.stats.standardise import standardised
 
 FEWEST = 10  # distinct scores that each side needs
 
-_NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
 _NO_SCORE = "the score decides who is treated and is never guessed: remove rows that had none"
 _NO_COVARIATE = "covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
 
@@ -100,7 +99,12 @@ def read(data: Any, asked: Asked) -> Rows:
     table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=UNIT_NAMES)
     facts = frame_facts(data)
     notes = list(map(str, facts.get("notes", [])))
-    y = _outcome(table, asked, notes)
+    y = read_outcome(table, asked.outcome, asked.missing, notes).values
+    if y.min() == y.max():
+        raise DesignError(
+            f"outcome is {y[0]:g} in every row, so there is nothing to compare", column=asked.outcome,
+            remedy="check the column, or the filter that made the table",
+        )  # fmt: skip
     score = numeric(table, asked.score, "score", missing=_NO_SCORE).values
     _refuse_sides(score, asked)
     t = _treatment(table, asked, score, notes)
@@ -118,7 +122,9 @@ def read(data: Any, asked: Asked) -> Rows:
                     column=asked.cluster,
                     remedy="use more clusters, or a finer level",
                 )
-    _refuse_twice(table, asked)
+    unit = unit_column(table, None, (asked.outcome, asked.score, asked.treatment, *asked.covariates))
+    if unit is not None and asked.cluster is None:
+        refuse_repeated(unit, identifiers(table, unit, "unit").codes)
     order = _canonical(score, y, t, raw, cluster)
     z, kept = np.zeros((table.n, 0)), ()
     if encoded is not None:
@@ -173,20 +179,6 @@ def _refuse_roles(asked: Asked) -> None:
         )  # fmt: skip
 
 
-def _outcome(table: Table, asked: Asked, notes: list[str]) -> FloatArray:
-    values = numeric(table, asked.outcome, "outcome", missing=_NO_OUTCOME if asked.missing == "raise" else None).values
-    gone = np.isnan(values)
-    if gone.any():
-        notes.append(f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows and counts as 0 there (missing='zero')")
-        values = np.where(gone, 0.0, values)
-    if values.min() == values.max():
-        raise DesignError(
-            f"outcome is {values[0]:g} in every row, so there is nothing to compare", column=asked.outcome,
-            remedy="check the column, or the filter that made the table",
-        )  # fmt: skip
-    return values
-
-
 def _refuse_sides(score: FloatArray, asked: Asked) -> None:
     for name, own in (("below", score[score < asked.cutoff]), ("at or above", score[score >= asked.cutoff])):
         count = len(np.unique(own))
@@ -226,20 +218,3 @@ def _treatment(table: Table, asked: Asked, score: FloatArray, notes: list[str]) 
         return None
     notes.append(f"{asked.treatment!r} departs from the rule in {int(off.sum()):,} rows: the design is fuzzy")
     return t.astype(float)
-
-
-def _refuse_twice(table: Table, asked: Asked) -> None:
-    """Rows of one unit are not independent."""
-    taken = (asked.outcome, asked.score, asked.treatment, *asked.covariates)
-    unit = next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
-    if unit is None or asked.cluster is not None:
-        return
-    codes = identifiers(table, unit, "unit").codes
-    _, first = np.unique(codes, return_index=True)
-    again = np.ones(len(codes), dtype=bool)
-    again[first] = False
-    if again.any():
-        raise rules.duplicated(
-            "units", unit, len(np.unique(codes[again])), first_rows(again),
-            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
-        )  # fmt: skip
