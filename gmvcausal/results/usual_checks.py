@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.frames.prints import prints
 from gmvcausal.results.audit import Check
 from gmvcausal.results.rule import Rule
 from gmvcausal.stats.humps import two_humps
@@ -169,6 +170,44 @@ def _share(x: FloatArray, z: FloatArray) -> float:
     x, z = (v / top if (top := float(np.abs(v).max())) > 0 else v for v in (x, z))
     size = float(x @ x) * float(z @ z)
     return float(x @ z) ** 2 / size if size > 0 else 0.0
+
+
+def copies(rule: Rule, y: FloatArray, arm: IntArray, x: NDArray[np.floating], row: IntArray) -> Check | None:
+    """Are rows there more than once? Not looked at where rows are too coarse to tell.
+
+    Parameters
+    ----------
+    rule : Rule
+    y, arm : ndarray, shape (n,)
+    x : ndarray, shape (n, p)
+    row : ndarray of int, shape (n,)
+        Where each stood in the table.
+    """
+    n = len(y)
+    own = prints(x, y, arm)
+    _, first = np.unique(own, return_index=True)
+    # Rows can be told apart where some column has a value of its own in most of them.
+    columns = [y, *x.T]
+    fine = max(columns, key=lambda c: len(np.unique(c[first])))
+    value = np.unique(fine, return_inverse=True)[1]
+    if n < 20 or len(np.unique(fine[first])) <= 0.5 * len(first):
+        return None
+    # A value that unlike rows share (an outcome of zero) tells nothing; two users may share another one by chance, and
+    # are then alike in all the rest as often as any two users are.
+    kinds = np.bincount(value[first])
+    rest = np.unique(prints(arm, *(c for c in columns if c is not fine)), return_counts=True)[1] / n
+    alike = min(float(rest @ rest), 0.99)
+    chance = float((kinds == 2).sum()) * alike / (1 - alike)
+    again = np.ones(n, dtype=bool)
+    again[first] = False
+    again &= kinds[value] == 1
+    share = max(float(again.sum()) - chance - 3 * np.sqrt(chance), 0.0) / n
+    status = rule.status(share)
+    rows = ", ".join(map(str, np.sort(row[again])[:5].tolist()))
+    remedy = "" if status == "passed" else (
+        f"remove rows that were written twice (such as rows {rows}), or name the user by unit="
+    )  # fmt: skip
+    return Check("copies", status, f"{share:.1%} of the rows are copies of others", share, rule.bound, remedy)
 
 
 def all_zero(y: FloatArray) -> Check | None:

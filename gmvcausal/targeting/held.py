@@ -11,13 +11,13 @@ import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.features import Features, Matrix
 from gmvcausal.frames.params import column_name
 from gmvcausal.frames.table import open_table
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_test
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
-from gmvcausal.targeting.intake.features import Features, Matrix
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.traits import Traits
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.features import Features
 from gmvcausal.frames.params import said
 from gmvcausal.results import Audit, Check, Estimates, Manifest
 from gmvcausal.results.compliers import Accepted
@@ -25,7 +26,6 @@ from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.dose.saved import FORMAT as DOSE_FORMAT
 from gmvcausal.targeting.dose.saved import from_dict as dose_from_dict
 from gmvcausal.targeting.fit import Fit
-from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.forest import Forest
 from gmvcausal.targeting.learners.plug_in import Difference, Single

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.features import check_impute
 from gmvcausal.frames.params import check, column_name, flag, one_of, said
 from gmvcausal.results import Manifest
 from gmvcausal.stats.nuisance.aipw import ESTIMANDS
 from gmvcausal.targeting.dose.make import uplift_dose
 from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.fit import fit_trial, options_of
-from gmvcausal.targeting.intake.features import check_impute
 from gmvcausal.targeting.intake.read import read_trial
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.choose import LEARNERS

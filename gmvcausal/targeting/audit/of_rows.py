@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmvcausal.results import Check
+from gmvcausal.results import Check, usual_checks
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.targeting.audit.case import Case
-from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, bound, judge
-from gmvcausal.targeting.policy.seen import prints
+from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, RULES, judge
 
 
 def chances_followed(case: Case) -> Check | None:
@@ -54,27 +53,4 @@ def chances_followed(case: Case) -> Check | None:
 def copies(case: Case) -> Check | None:
     """Are rows there more than once? Not looked at where users are named, or rows are too coarse to tell."""
     t = case.trial
-    own = prints(t.x, t.y, t.arm)
-    _, first = np.unique(own, return_index=True)
-    # Rows can be told apart where some column has a value of its own in most of them.
-    columns = [t.y, *t.x.T]
-    fine = max(columns, key=lambda c: len(np.unique(c[first])))
-    value = np.unique(fine, return_inverse=True)[1]
-    if t.n < 20 or len(np.unique(fine[first])) <= 0.5 * len(first):
-        return None
-    # A value that unlike rows share (an outcome of zero) tells nothing; two users may share another one by chance, and
-    # are then alike in all the rest as often as any two users are.
-    kinds = np.bincount(value[first])
-    rest = np.unique(prints(t.arm, *(c for c in columns if c is not fine)), return_counts=True)[1] / t.n
-    alike = min(float(rest @ rest), 0.99)
-    chance = float((kinds == 2).sum()) * alike / (1 - alike)
-    again = np.ones(t.n, dtype=bool)
-    again[first] = False
-    again &= kinds[value] == 1
-    share = max(float(again.sum()) - chance - 3 * np.sqrt(chance), 0.0) / t.n
-    status = judge("copies", share)
-    rows = ", ".join(map(str, np.sort(t.row[again])[:5].tolist()))
-    remedy = "" if status == "passed" else (
-        f"remove rows that were written twice (such as rows {rows}), or name the user by unit="
-    )  # fmt: skip
-    return Check("copies", status, f"{share:.1%} of the rows are copies of others", share, bound("copies"), remedy)
+    return usual_checks.copies(RULES["copies"], t.y, t.arm, t.x, t.row)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import DesignError
+from gmvcausal.frames.prints import prints
 from gmvcausal.stats.inference import critical_value
 from gmvcausal.targeting.dose.fit import residuals
 from gmvcausal.targeting.dose.intake import read_doses
 from gmvcausal.targeting.dose.slope import slope
-from gmvcausal.targeting.policy.seen import prints
 
 if TYPE_CHECKING:
     import pandas as pd

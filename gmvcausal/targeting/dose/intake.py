@@ -13,18 +13,17 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.features import Features, learn_features, said_of_levels, tell_constant
 from gmvcausal.frames.params import said
+from gmvcausal.frames.prints import canonical_order
 from gmvcausal.frames.rows import read_outcome
 from gmvcausal.frames.table import Table, open_table
-from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
 from gmvcausal.targeting.intake.read import (
-    canonical_order,
     constant_within,
     one_row_each,
     read_clusters,
     refuse_roles,
     refuse_window,
-    tell_constant,
 )
 from gmvcausal.targeting.intake.trial import Asked, Trial
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gmvcausal.frames.features import Features
 from gmvcausal.results import Audit, Check, Estimates
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.dose.fit import DoseFit
 from gmvcausal.targeting.dose.intake import Doses
 from gmvcausal.targeting.dose.result import DoseExtra, DoseUplift
-from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.learners.pseudo import OneStage
 from gmvcausal.targeting.policy.seen import Seen

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import in_one_arm, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
+from gmvcausal.frames.deciding import refuse_deciding
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.features import Features, learn_features, said_of_levels, tell_constant
+from gmvcausal.frames.prints import canonical_order, scattered
 from gmvcausal.frames.rows import read_arms, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.rows import read_clusters as shared_clusters
 from gmvcausal.frames.table import Table, open_table
-from gmvcausal.targeting.intake.deciding import refuse_deciding
-from gmvcausal.targeting.intake.features import Features, learn_features, said_of_levels
 from gmvcausal.targeting.intake.redeemed import read_redeemed
 from gmvcausal.targeting.intake.shares import columns_of, given_propensity, read_cost, refuse_paid
 from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
@@ -194,8 +193,7 @@ def one_row_each(
         return None, kept
     if asked.cluster is None:
         refuse_repeated(unit, codes.codes, kept)
-    hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
-    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes], kept
+    return scattered(codes), kept
 
 
 def read_clusters(table: Table, asked: Asked, arm: IntArray, frames_up: int = 4) -> tuple[str, IntArray | None, bool]:
@@ -205,13 +203,7 @@ def read_clusters(table: Table, asked: Asked, arm: IntArray, frames_up: int = 4)
     """
     taken = (asked.treatment, asked.outcome, *asked.features)
     found = shared_clusters(table, asked.cluster, arm, taken, frames_up=frames_up + 1)
-    return found.name, None if found.codes is None else _scattered(found.codes), found.found
-
-
-def _scattered(codes: Codes) -> IntArray:
-    """Codes in the order of a hash of the labels, so that folds do not follow the alphabet."""
-    hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
-    return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
+    return found.name, None if found.codes is None else scattered(found.codes), found.found
 
 
 def constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: NDArray[np.bool_] | None) -> None:
@@ -229,30 +221,8 @@ def constant_within(unit: IntArray | None, cluster: IntArray, name: str, kept: N
         )  # fmt: skip
 
 
-def tell_constant(features: Features, x: NDArray[np.float32], notes: list[str]) -> None:
-    seen: dict[bytes, str] = {}
-    for j, name in enumerate(features.names):
-        live = x[:, j][~np.isnan(x[:, j])]
-        if not len(live) or live.min() == live.max():
-            notes.append(f"feature {name!r} is constant and says nothing")
-            continue
-        content = hashlib.blake2b(np.ascontiguousarray(x[:, j]).data).digest()
-        if content in seen:
-            notes.append(f"feature {name!r} is {seen[content]!r} over again, on another scale at most")
-        seen.setdefault(content, name)
-
-
 def _dense(cluster: IntArray, order: IntArray) -> IntArray:
     """Codes without gaps after rows were left out, in the order that they had; still one for each row of the table."""
     out = np.full(len(cluster), -1, dtype=np.int64)
     out[order] = np.unique(cluster[order], return_inverse=True)[1]
     return out
-
-
-def canonical_order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
-    """Positions of the rows by arm, then by a hash of what was known of them, then by outcome."""
-    mixed = np.zeros(len(y), dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for column in x.T:
-            mixed = mixed * np.uint64(1_000_003) ^ pd.util.hash_array(np.ascontiguousarray(column))
-    return np.asarray(np.lexsort((y, mixed, arm) if key is None else (y, mixed, key, arm)), dtype=np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.intake.features import Features, Matrix
+from gmvcausal.frames.features import Features, Matrix
 
 FloatArray = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.targeting.intake.features import Features, Matrix
+from gmvcausal.frames.features import Features, Matrix
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.prints import Prints, prints
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.policy.knapsack import Plan, best
-from gmvcausal.targeting.policy.seen import Prints, prints
 from gmvcausal.targeting.policy.value import Held
 
 # Two worths nearer than this, of what they are made of, are the same.

@@ -5,45 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmvcausal.errors import DesignError
-
-Prints = NDArray[np.uint64]
+from gmvcausal.frames.prints import Prints, prints
 
 _MOST = 0.3
 _ENOUGH = 20
-
-
-def prints(*columns: ArrayLike) -> Prints:
-    """A 64-bit number for every row, from its values alone: neither order nor index matters.
-
-    Parameters
-    ----------
-    *columns : array, shape (n,) or (n, p)
-
-    Examples
-    --------
-    >>> a = prints([1.0, 2.0, 1.0], [[0.0], [5.0], [0.0]])
-    >>> bool(a[0] == a[2]), bool(a[0] == a[1])
-    (True, False)
-    """
-    blocks = [np.asarray(c, dtype=float) for c in columns]
-    wide = [b[:, None] if b.ndim == 1 else b for b in blocks]
-    out = np.full(len(wide[0]), 0x9E3779B97F4A7C15, dtype=np.uint64)
-    for block in wide:
-        for column in block.T:
-            clean = np.where(np.isnan(column), np.nan, column + 0.0)  # one NaN, and no minus zero
-            out = _mixed(out ^ _mixed(np.ascontiguousarray(clean).view(np.uint64)))
-    return out
-
-
-def _mixed(x: Prints) -> Prints:
-    """A bijection that scatters bits (splitmix64, Steele, Lea and Flood 2014)."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @dataclass(frozen=True, eq=False)

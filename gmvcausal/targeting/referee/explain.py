@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.features import Features
 from gmvcausal.frames.params import one_of, said
 from gmvcausal.frames.table import open_table
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.stats.nuisance.boost import Bins, Recipe
 from gmvcausal.stats.nuisance.boosted import Matrix, Trees
-from gmvcausal.targeting.intake.features import Features
 from gmvcausal.targeting.intake.trial import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Features:
         What a gap is filled with, on that scale; NaN where gaps stay gaps.
     assigned_at : str
         Column of the time of assignment: dates count as days before it. Empty without dates.
+    role : str
+        The option that named the columns, for messages.
     """
 
     names: tuple[str, ...]
@@ -57,6 +60,12 @@ class Features:
     scale: tuple[float, ...]
     fill: tuple[float, ...]
     assigned_at: str = ""
+    role: str = "features"
+
+    @property
+    def one(self) -> str:
+        """What one of the columns is called."""
+        return self.role.removesuffix("s")
 
     @property
     def categorical(self) -> list[int]:
@@ -107,22 +116,22 @@ class Features:
         told = [] if notes is None else notes
         for j, name in enumerate(self.names):
             if self.kinds[j] == "category":
-                codes, gone, unseen = _codes(_texts(table, name), self.levels[j])
+                codes, gone, unseen = _codes(_texts(table, name, self.role), self.levels[j])
                 if unseen.any():
                     told.append(_told_unseen(table, name, unseen, self.levels[j]))
             else:
                 codes, gone = self._numbers(table, j)
             if np.isnan(self.fill[j]):
                 if gone.any():
-                    told.append(f"feature {name!r} is missing in {int(gone.sum()):,} rows: trees take it as it is")
+                    told.append(f"{self.one} {name!r} is missing in {int(gone.sum()):,} rows: trees take it as it is")
             elif gone.any():
-                told.append(f"feature {name!r} is missing in {int(gone.sum()):,} rows and was filled (impute=)")
+                told.append(f"{self.one} {name!r} is missing in {int(gone.sum()):,} rows and was filled (impute=)")
                 codes = np.where(gone, self.fill[j], codes)
             out[:, j] = codes
         return out
 
     def _numbers(self, table: Table, j: int) -> tuple[FloatArray, NDArray[np.bool_]]:
-        values = _raw(table, self.names[j], self.kinds[j], self.assigned_at)
+        values = _raw(table, self.names[j], self.kinds[j], self.assigned_at, self.role)
         with np.errstate(over="ignore"):
             out = (values - self.shift[j]) / self.scale[j]
         # Beyond single precision lies nothing that training has seen: the last value stands for all of it.
@@ -130,7 +139,9 @@ class Features:
         return np.clip(out, -limit, limit), np.isnan(values)
 
 
-def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_at: str | None) -> Features:
+def learn_features(
+    table: Table, columns: Sequence[str], impute: Any, assigned_at: str | None, role: str = "features"
+) -> Features:
     """Find out what each column is, from the table that models learn from.
 
     Parameters
@@ -140,6 +151,8 @@ def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_a
     impute : {None, "median"} or float
         What fills gaps of numbers; gaps of categories are then a level of their own.
     assigned_at : str or None
+    role : str
+        The option that names the columns, for messages.
 
     Raises
     ------
@@ -153,18 +166,18 @@ def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_a
     fill: list[float] = []
     dated = False
     for column in columns:
-        kind = _kind(table, column, assigned_at)
+        kind = _kind(table, column, assigned_at, role)
         dated |= kind == "date"
         kinds.append(kind)
         if kind == "category":
-            texts = _texts(table, column)
+            texts = _texts(table, column, role)
             found = tuple(sorted({v for v in texts if v is not None}))
             gaps = any(v is None for v in texts)
             if impute is not None and gaps:
                 found = (*found, _MISSING)
             if len(found) > MOST_LEVELS:
                 raise InputError(
-                    f"features holds text of {len(found):,} levels, for example {found[0]!r}, and at most "
+                    f"{role} holds text of {len(found):,} levels, for example {found[0]!r}, and at most "
                     f"{MOST_LEVELS} can be told apart",
                     column=column,
                     remedy="group the levels, leave an id out, or convert the column to numbers if it holds numbers",
@@ -174,7 +187,7 @@ def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_a
             scale.append(1.0)
             fill.append(float(len(found) - 1) if impute is not None and gaps else np.nan)
             continue
-        values = _raw(table, column, kind, assigned_at or "")
+        values = _raw(table, column, kind, assigned_at or "", role)
         live = values[~np.isnan(values)]
         middle = float(live.mean()) if len(live) else 0.0
         spread = float(np.abs(live - middle).max(initial=0.0))
@@ -187,7 +200,7 @@ def learn_features(table: Table, columns: Sequence[str], impute: Any, assigned_a
         fill.append((chosen - middle) / scale[-1])
     return Features(
         tuple(columns), tuple(kinds), tuple(levels), tuple(shift), tuple(scale), tuple(fill),
-        (assigned_at or "") if dated else "",
+        (assigned_at or "") if dated else "", role,
     )  # fmt: skip
 
 
@@ -197,8 +210,21 @@ def said_of_levels(features: Features) -> list[str]:
     for name, levels in zip(features.names, features.levels, strict=True):
         if levels:
             shown = ", ".join(map(repr, levels[:10])) + (f", … ({len(levels)} in all)" if len(levels) > 10 else "")
-            out.append(f"feature {name!r} is a category with the levels {shown}")
+            out.append(f"{features.one} {name!r} is a category with the levels {shown}")
     return out
+
+
+def tell_constant(features: Features, x: NDArray[np.float32], notes: list[str]) -> None:
+    seen: dict[bytes, str] = {}
+    for j, name in enumerate(features.names):
+        live = x[:, j][~np.isnan(x[:, j])]
+        if not len(live) or live.min() == live.max():
+            notes.append(f"{features.one} {name!r} is constant and says nothing")
+            continue
+        content = hashlib.blake2b(np.ascontiguousarray(x[:, j]).data).digest()
+        if content in seen:
+            notes.append(f"{features.one} {name!r} is {seen[content]!r} over again, on another scale at most")
+        seen.setdefault(content, name)
 
 
 def check_impute(value: Any) -> Any:
@@ -210,14 +236,14 @@ def check_impute(value: Any) -> Any:
     return float(value)
 
 
-def _kind(table: Table, column: str, assigned_at: str | None) -> str:
-    series = table.series(column, "features")
+def _kind(table: Table, column: str, assigned_at: str | None, role: str) -> str:
+    series = table.series(column, role)
     if is_text(series):
         return "category"
     if series.dtype in (nw.Date, nw.Datetime):
         if assigned_at is None:
             raise InputError(
-                "features holds dates, and whether they lie before assignment is not said",
+                f"{role} holds dates, and whether they lie before assignment is not said",
                 column=column,
                 remedy="pass assigned_at=, the column of the time of assignment: dates then count as days before it",
             )
@@ -225,14 +251,14 @@ def _kind(table: Table, column: str, assigned_at: str | None) -> str:
     return "number"
 
 
-def _raw(table: Table, column: str, kind: str, assigned_at: str) -> FloatArray:
+def _raw(table: Table, column: str, kind: str, assigned_at: str, role: str) -> FloatArray:
     """Numbers as they are; dates as days before assignment."""
     if kind == "number":
-        if is_text(table.series(column, "features")):
-            text = next((str(v) for v in table.series(column, "features").to_list() if v is not None), "")
-            raise rules.text_number(column, "features", text, range(min(5, table.n)), table.n)
-        return numeric(table, column, "features").values
-    when = times(table, column, "features", allow_missing=True)
+        if is_text(table.series(column, role)):
+            text = next((str(v) for v in table.series(column, role).to_list() if v is not None), "")
+            raise rules.text_number(column, role, text, range(min(5, table.n)), table.n)
+        return numeric(table, column, role).values
+    when = times(table, column, role, allow_missing=True)
     start = times(table, assigned_at, "assigned_at")
     days = np.where(when.missing, np.nan, (start.values - when.values) / _DAY)
     late = days < 0
@@ -247,10 +273,10 @@ def _raw(table: Table, column: str, kind: str, assigned_at: str) -> FloatArray:
     return np.asarray(days, dtype=np.float64)
 
 
-def _texts(table: Table, column: str) -> list[str | None]:
+def _texts(table: Table, column: str, role: str) -> list[str | None]:
     import pandas as pd
 
-    items = table.series(column, "features").to_list()
+    items = table.series(column, role).to_list()
     return [None if gone else str(v) for v, gone in zip(items, pd.isna(np.array(items, dtype=object)), strict=True)]
 
 
@@ -262,7 +288,7 @@ def _told_unseen(table: Table, name: str, unseen: NDArray[np.bool_], levels: Seq
     InputError
     """
     count = int(unseen.sum())
-    example = str(_texts(table, name)[int(np.flatnonzero(unseen)[0])])
+    example = str(_texts(table, name, "features")[int(np.flatnonzero(unseen)[0])])
     if count >= _ENOUGH and count > _RENAMED * table.n:
         raise InputError(
             f"feature {name!r} has hardly any level that training saw: it holds {example!r}, and training saw "

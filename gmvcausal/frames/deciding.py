@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.targeting.intake.features import Features
-from gmvcausal.targeting.policy.seen import prints
+from gmvcausal.frames.features import Features
+from gmvcausal.frames.prints import prints
 
 # Rows of an arm that share a value with another; with fewer than these, arms may agree by chance.
 _PAIRS = 10
@@ -34,11 +34,11 @@ def refuse_deciding(features: Features, x: NDArray[np.float32], y: NDArray[np.fl
             continue
         values = len(np.unique(x[:, j]))
         raise InputError(
-            f"feature {name!r} decides the arm: within each of its {values:,} values all rows have the same arm, so "
-            "that nobody can be compared with anybody alike",
+            f"{features.one} {name!r} decides the arm: within each of its {values:,} values all rows have the same "
+            "arm, so that nobody can be compared with anybody alike",
             column=name,
             count=values,
-            remedy=f"leave it out of features; where arms were drawn by it pass cluster={name!r}",
+            remedy=f"leave it out of {features.role}; where arms were drawn by it pass cluster={name!r}",
         )
 
 
