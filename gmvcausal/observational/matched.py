@@ -196,9 +196,7 @@ def _checks(m: Matched) -> list[Check]:
     out = []
 
     def add(name: str, value: float, message: str, remedy: str) -> None:
-        status = RULES[name].status(value)
-        bound = RULES[name].bound
-        out.append(Check(name, status, message, float(value), bound, "" if status == "passed" else remedy))
+        out.append(RULES.check(name, value, message, remedy))
 
     size = table["smd_after"].abs().to_numpy(float)
     k = int(np.argmax(size))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "balance": Rule("largest standardised mean difference after matching, over covariates and propensity", 0.1, 0.25),
     "balance_by_cohort": Rule(
         "largest standardised mean difference of a cohort to the weighted controls, among those that chance does not "
@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
         "largest standardised mean difference before matching among covariates that change over time", 0.25
     ),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gmvcausal.results.audit import Check
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -46,6 +48,30 @@ class Rule:
     def bound(self) -> float | None:
         """The threshold to print beside the value: that of failing, else that of warning."""
         return self.fail if self.fail is not None else self.warn
+
+
+class Rules(dict[str, Rule]):
+    """The rules of one design, by the name of the check."""
+
+    def judge(self, name: str, value: float) -> str:
+        """Status of the check `name` at `value`."""
+        return self[name].status(value)
+
+    def bound(self, name: str) -> float | None:
+        """The threshold to print beside the value."""
+        return self[name].bound
+
+    def check(self, name: str, value: float, message: str, remedy: str = "", *, status: str | None = None) -> Check:
+        """The check `name` at `value`; `status` where more than the number decides. Passed checks need no remedy.
+
+        Examples
+        --------
+        >>> rules = Rules({"overlap": Rule("share of rows off support", 0.01, 0.1)})
+        >>> rules.check("overlap", 0.02, "2 % of rows", "read the overlap effect").status
+        'warned'
+        """
+        found = self.judge(name, value) if status is None else status
+        return Check(name, found, message, float(value), self.bound(name), "" if found == "passed" else remedy)
 
 
 def table_of(rules: Mapping[str, Rule]) -> dict[str, tuple[str, str, str]]:

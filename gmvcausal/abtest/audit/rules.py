@@ -5,7 +5,7 @@ The thresholds live here and nowhere else: checks ask `judge`, the documentation
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
 # Clusters in the smallest arm (in all, where clusters hold several arms) below which no interval is given; where the
 # arms are of like size, the t interval holds from fewer on.
@@ -17,7 +17,7 @@ MIN_LIVE = 10
 # Share of a budget that counts as all of it: what is left buys no further coupon.
 EXHAUSTED = 0.99
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
         "p-value of the chi-square test that the arms have their planned shares (equal ones unless expected_ratio=); "
         "of a switchback, their shares of the time",
@@ -128,15 +128,8 @@ RULES: dict[str, Rule] = {
         more_fail="there is none: those who never bought are not in the table",
     ),
 }
+RULES = Rules(_RULES)
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
-
-def judge(name: str, value: float) -> str:
-    """Status of the check `name` at `value`."""
-    return RULES[name].status(value)
-
-
-def bound(name: str) -> float | None:
-    """The threshold to print beside the value: that of failing, else that of warning."""
-    return RULES[name].bound
+judge, bound = RULES.judge, RULES.bound

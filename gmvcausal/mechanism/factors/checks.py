@@ -20,8 +20,7 @@ def checks_of(funnel: Funnel, made: Joint | None, expected: Any) -> list[Check]:
     out = []
 
     def add(name: str, value: float, message: str, remedy: str) -> None:
-        status = RULES[name].status(value)
-        out.append(Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy))
+        out.append(RULES.check(name, value, message, remedy))
 
     groups = len(funnel.labels)
     if expected is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
         "p-value of the chi-square test that the arms have their planned shares (equal ones unless expected_ratio=), "
         "where chance drew them (assignment='random')",
@@ -24,6 +24,7 @@ RULES: dict[str, Rule] = {
     ),
     "leverage": Rule("share of the variance of the total that comes from the largest cluster (row)", 0.25, 0.75),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

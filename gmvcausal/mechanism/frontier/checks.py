@@ -19,13 +19,6 @@ _NAMED = 3
 FEWER = "name fewer inputs and outputs (add alike ones up in money), or collect more units"
 
 
-def judged(name: str, value: float, message: str, remedy: str) -> Check:
-    """A check by its published rule."""
-    rule = RULES[name]
-    status = rule.status(value)
-    return Check(name, status, message, float(value), rule.bound, "" if status == "passed" else remedy)
-
-
 def of_columns(amounts: Amounts, columns: Sequence[str]) -> list[Check]:
     """What inputs and outputs themselves show."""
     (m, s) = amounts.x.shape[1], amounts.y.shape[1]
@@ -37,16 +30,16 @@ def of_columns(amounts: Amounts, columns: Sequence[str]) -> list[Check]:
     keyed = np.column_stack([amounts.period, values])
     twins = len(keyed) - len(np.unique(keyed, axis=0))
     return [
-        judged(
+        RULES.check(
             "units", n / asked, f"{counted(n, 'unit')}{when} for {counted(m, 'input')} and {counted(s, 'output')}, "
             f"which ask for {asked}: with few units most are best for want of company", FEWER,
         ),
-        judged(
+        RULES.check(
             "constant_column", len(same),
             f"the same for all units: {', '.join(map(repr, same))}" if same else "all inputs and outputs vary",
             "leave it out: it tells no unit from another, and with constant returns it acts as a bound on scale",
         ),
-        judged(
+        RULES.check(
             "identical_units", twins,
             f"{counted(twins, 'unit')} repeat{'s' if twins == 1 else ''} the inputs and outputs of another",
             "check that no unit is in the data under two names",
@@ -63,15 +56,15 @@ def of_scores(scores: Scores, rise: FloatArray, labels: Sequence[str]) -> list[C
     more = ", ..." if len(lonely) > _NAMED else ""
     alone = f"; the others cannot be combined to {', '.join(lonely[:_NAMED])}{more}" if lonely else ""
     return [
-        judged(
+        RULES.check(
             "discrimination", best.mean(), f"{int(best.sum()):,} of {len(best):,} units have a score of 1", FEWER
         ),
-        judged(
+        RULES.check(
             "super_efficiency", beyond[top],
             f"the largest score against the others alone is {beyond[top]:.2f} ({labels[top]}){alone}",
             f"check the record of {labels[top]}, and run again without it",
         ),
-        judged(
+        RULES.check(
             "leverage", rise[lever],
             f"without {labels[lever]} the mean score of the others is {rise[lever]:.3f} higher" if rise[lever] > 0
             else "no unit's absence changes the scores of the others",
@@ -90,11 +83,11 @@ def of_draws(
     tied = float(((low[one] <= high[other]) & (low[other] <= high[one])).mean())
     noisy = float(((distance - draws.mean(axis=0)) ** 2 < 3 * draws.var(axis=0)).mean())
     return [
-        judged(
+        RULES.check(
             "ranking", tied, f"the intervals of {tied:.0%} of all pairs of units overlap",
             "publish no league table: name groups that lie clearly apart, or collect more units",
         ),
-        judged(
+        RULES.check(
             "bias_correction", noisy, f"for {noisy:.0%} of the units the bias is small beside its noise",
             "read the column score instead of estimate",
         ),
@@ -106,12 +99,12 @@ def of_changes(found: Changes) -> list[Check]:
     lost = ~np.isfinite(found.index)
     total = len(lost) + found.alone
     return [
-        judged(
+        RULES.check(
             "infeasible", lost.mean(), f"{int(lost.sum()):,} of {counted(len(lost), 'change')} have no solution: the "
             "units of one period cannot be combined to the unit of the other",
             "pass returns='constant', where every programme has a solution (and the index measures productivity)",
         ),
-        judged(
+        RULES.check(
             "attrition", found.alone / total, f"{found.alone:,} of {total:,} unit-periods have no period before",
             "say what became of these units: leaving and entering is part of productivity, and the index leaves it out",
         ),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "units": Rule(
         "units over the number that so many inputs (m) and outputs (s) ask for, max(m s, 3 (m + s))",
         1,
@@ -27,6 +27,7 @@ RULES: dict[str, Rule] = {
     "infeasible": Rule("share of the changes that have no solution against the other period (`time=`)", 0, 0.2),
     "attrition": Rule("share of unit-periods without the unit in the period before (`time=`)", 0.1),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

@@ -25,8 +25,7 @@ def checks_of(
     out = []
 
     def add(name: str, value: float, message: str, remedy: str) -> None:
-        status = RULES[name].status(value)
-        out.append(Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy))
+        out.append(RULES.check(name, value, message, remedy))
 
     judged = [s for s in studies if s.credible is not None]
     if judged:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "credible_studies": Rule("number of studies whose own audit failed", None, 0),
     "shared_data": Rule("number of pairs of studies that were read from tables of one shape", 0),
     "few_studies": Rule("number of studies", 5, small_is_bad=True),
@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

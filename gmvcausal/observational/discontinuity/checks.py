@@ -74,8 +74,7 @@ def checks_of(
     out: list[Check] = []
 
     def add(name: str, value: float, message: str, remedy: str, *, fails: bool = False) -> None:
-        status = "failed" if fails else RULES[name].status(value)
-        out.append(Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy))
+        out.append(RULES.check(name, value, message, remedy, status="failed" if fails else None))
 
     if density is None:
         out.append(Check("density", "not_run", "the scores on one side are too few for a density at the threshold"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "density": Rule(
         "p-value of the test that the score has one density on both sides (Cattaneo, Jansson and Ma 2020)",
         0.05,
@@ -35,6 +35,7 @@ RULES: dict[str, Rule] = {
         more_fail=", or the jump goes the other way",
     ),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

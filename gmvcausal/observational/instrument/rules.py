@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "weak_instrument": Rule(
         "effective F of the first stage (Montiel Olea and Pflueger 2013) over the value that keeps the bias below 10 % "
         "of the worst case (23.1 with one instrument)",
@@ -41,16 +41,9 @@ RULES: dict[str, Rule] = {
     "zero_variance": Rule("whether the outcome is the same in every row", more_warn="it is"),
     **{name: USUAL[name] for name in ("all_zero", "negative_amounts", "scale_mix", "quantisation")},
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
-
-def judge(name: str, value: float) -> str:
-    """Status of the check `name` at `value`."""
-    return RULES[name].status(value)
-
-
-def bound(name: str) -> float | None:
-    """The threshold to print beside the value: that of failing, else that of warning."""
-    return RULES[name].bound
+judge, bound = RULES.judge, RULES.bound

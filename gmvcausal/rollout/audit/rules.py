@@ -6,7 +6,7 @@ prints `TABLE`.
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
 # Below this many treated (or control) clusters the analytic standard errors reject far too often, so none is given.
 MIN_CLUSTERS = 10
@@ -14,7 +14,7 @@ MIN_CLUSTERS = 10
 MIN_DF = 4
 
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "no_design": Rule(
         "whether the estimate compares changes with a control group (naive only)", more_fail="always: it does not"
     ),
@@ -206,16 +206,9 @@ RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
 }
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
-
-def judge(name: str, value: float) -> str:
-    """Status of the check `name` at `value`."""
-    return RULES[name].status(value)
-
-
-def bound(name: str) -> float | None:
-    """The threshold to print beside the value: that of failing, else that of warning."""
-    return RULES[name].bound
+judge, bound = RULES.judge, RULES.bound

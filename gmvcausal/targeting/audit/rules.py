@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_rules import MIN_CLUSTERS, USUAL, leverage_of, tail_of
 
 __all__ = ["MIN_CLUSTERS", "RARE", "RULES", "TABLE", "bound", "judge"]
@@ -10,7 +10,7 @@ __all__ = ["MIN_CLUSTERS", "RARE", "RULES", "TABLE", "bound", "judge"]
 # A chance of an arm below this counts as hardly any.
 RARE = 0.01
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
         "p-value of the chi-square test that the arms have the sizes that the given chances lead to (`propensity=`)",
         0.05,
@@ -59,15 +59,8 @@ RULES: dict[str, Rule] = {
     "scale_mix": USUAL["scale_mix"],
     "quantisation": USUAL["quantisation"],
 }
+RULES = Rules(_RULES)
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
-
-def judge(name: str, value: float) -> str:
-    """Status of the check `name` at `value`."""
-    return RULES[name].status(value)
-
-
-def bound(name: str) -> float | None:
-    """The threshold to print beside the value: that of failing, else that of warning."""
-    return RULES[name].bound
+judge, bound = RULES.judge, RULES.bound

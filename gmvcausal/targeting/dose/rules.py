@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_rules import MIN_CLUSTERS, USUAL, leverage_of, tail_of
 
 _SHARED = ("leakage", "all_zero", "negative_amounts", "scale_mix", "quantisation")
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "expected_dose": Rule(
         "p-value of the test that the doses have the mean that was given (`propensity=`)",
         0.05,
@@ -47,15 +47,8 @@ RULES: dict[str, Rule] = {
     "cluster_level": USUAL["cluster_level"],
     **{name: USUAL[name] for name in _SHARED},
 }
+RULES = Rules(_RULES)
 
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
-
-def judge(name: str, value: float) -> str:
-    """Status of the check `name` at `value`."""
-    return RULES[name].status(value)
-
-
-def bound(name: str) -> float | None:
-    """The threshold to print beside the value: that of failing, else that of warning."""
-    return RULES[name].bound
+judge, bound = RULES.judge, RULES.bound
