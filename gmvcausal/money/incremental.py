@@ -13,9 +13,11 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.money.effect import COUNTS, Effect
+from gmvcausal.money.of_displaced import net_effect
 from gmvcausal.money.of_rollout import rollout_effect
 from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
+from gmvcausal.results.displaced import PullForwardResult
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.stats.small_sample import Spread
 
@@ -68,13 +70,14 @@ def incremental_gmv(
     """Total incremental GMV of a roll-out or of a randomised test, and the profit it leaves.
 
     Of a roll-out it is the total over the treated unit-periods; of a test the total over the units of the treated arm,
-    from the uncapped mean: a capped one is another estimand and has no total.
+    from the uncapped mean: a capped one is another estimand and has no total. Of a pull-forward it is the net over the
+    window, times the treated units.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
 
     Parameters
     ----------
-    result : DidResult or AbResult
+    result : DidResult, AbResult or PullForwardResult
         An effect on GMV per unit-period, or per unit.
     cost : float, DidResult or str
         Total cost in money, known exactly; or the effect of the same tactic on a cost column, estimated with the same
@@ -209,6 +212,10 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
 
     if isinstance(result, AbResult):
         return test_effect(result, cost, metric, arm)
+    if isinstance(result, PullForwardResult):
+        if metric is not None or arm is not None:
+            raise InputError("metric= and arm= choose a row of a test, and this is one row", remedy="leave them out")
+        return net_effect(result, cost)
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(
             f"incremental_gmv needs the result of gc.did or of gc.ab_test, but got {type(result).__name__}"

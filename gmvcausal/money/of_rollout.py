@@ -20,20 +20,7 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
     InputError, DesignError
         Where the effect has no total, or the cost belongs to another roll-out.
     """
-    if result.options.estimator == "naive":
-        raise DesignError(
-            "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
-        )
-    if result.panel.weight is not None:
-        raise DesignError(
-            "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
-        )
-    parts = _parts(result)
-    if result.panel.cut is not None:
-        raise InputError(
-            "the effect is one on capped outcomes: another estimand, which has no total of GMV",
-            remedy="call did without winsorise= for money, and show the capped effect beside it",
-        )
+    parts = parts_of_total(result)
     cells, spillover = result.fitted.treated_cells, result.fitted.spillover
     over = f"{cells:,} treated unit-periods"
     if result.panel.crossed:
@@ -53,9 +40,28 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
     )
 
 
-def _parts(result: Any) -> float:
-    """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times."""
+def parts_of_total(result: Any) -> float:
+    """Shorter periods averaged in each row: an effect per week over 4-week cells counts four times.
+
+    Raises
+    ------
+    InputError, DesignError
+        Where the effect has no total.
+    """
+    if result.options.estimator == "naive":
+        raise DesignError(
+            "a naive comparison has no incremental GMV", remedy="use an estimator that compares with controls"
+        )
     panel = result.panel
+    if panel.weight is not None:
+        raise DesignError(
+            "a weighted effect has no total over the units seen", remedy="estimate without weights for totals"
+        )
+    if panel.cut is not None:
+        raise InputError(
+            "the effect is one on capped outcomes: another estimand, which has no total of GMV",
+            remedy="call did without winsorise= for money, and show the capped effect beside it",
+        )
     if panel.meta.get("per") and not panel.has_parts:
         rule = (
             f"the panel holds means per {panel.meta['per']}, but its column 'parts' is gone, so the effect has no total"

@@ -9,12 +9,12 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
+from gmvcausal.rollout.displaced.methods import Displacing
 from gmvcausal.rollout.fitted import Fitted, IntArray, Options, Series
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.outcome import mean_path
 from gmvcausal.rollout.intake.panel import Panel
-from gmvcausal.rollout.referee.methods import Refereed
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gmvcausal.results.curves import Curves
 
 
-class EffectTables(Refereed):
+class EffectTables(Displacing):
     """The tables of a `DidResult`."""
 
     panel: Panel

@@ -10,6 +10,7 @@ from gmvcausal.rollout.audit import (
     of_absence,
     of_design,
     of_dose,
+    of_forward,
     of_outcome,
     of_overlap,
     of_rows,
@@ -26,6 +27,7 @@ __all__ = ["TABLE", "run_audit"]
 _DESIGN: tuple[Callable[[Case], Check | None], ...] = (
     of_trend.pre_trend,
     of_trend.pre_trend_slope,
+    of_forward.pull_forward,
     of_design.cohort_size,
     of_design.always_treated,
     of_design.never_treated,
@@ -51,12 +53,14 @@ _SYNTHETIC: tuple[Callable[[Case], Check | None], ...] = (
     of_synthetic.pre_periods,
     of_synthetic.donors_per_period,
     of_synthetic.donor_concentration,
+    of_forward.pull_forward,
     of_design.always_treated,
     of_absence.late_entry,
 )
 _SWITCHING: tuple[Callable[[Case], Check | None], ...] = (
     of_trend.pre_trend,
     of_trend.pre_trend_slope,
+    of_forward.pull_forward,
     of_switching.switchers,
     of_switching.carry_over,
     of_absence.late_entry,

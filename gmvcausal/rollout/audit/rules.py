@@ -40,6 +40,13 @@ _RULES: dict[str, Rule] = {
         more_fail=", and the line carried forward gives at least half of the effect, or outweighs it in the other "
         "direction",
     ),
+    "pull_forward": Rule(
+        "p-value, adjusted for the number of looks, of the test that no later period (nor the mean of all from it on) "
+        "lies below zero after a period with a gain",
+        0.05,
+        small_is_bad=True,
+        more_warn=", or there is a gain and only the first period after the start is seen",
+    ),
     "pre_fit": Rule(
         "root mean squared gap before the start over the standard deviation of the controls there (synthetic only)",
         0.25,
@@ -194,6 +201,19 @@ _RULES: dict[str, Rule] = {
         "share of the units never treated that others' treatment reached (exposed= or edges= only; else it is not run: "
         "no column here tells)",
         0.5,
+    ),
+    "window_end": Rule(
+        "p-value, one-sided, that the last period of the window lies below zero (pull_forward only)",
+        0.05,
+        small_is_bad=True,
+    ),
+    "tactic_again": Rule(
+        "share of the treated units under the tactic again before the window ends (pull_forward only, with treated=)",
+        0,
+    ),
+    "seen_too_short": Rule(
+        "share of the treated units left out because the data end before their window does (pull_forward only)",
+        0.2,
     ),
     "pre_moves": Rule(
         "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",

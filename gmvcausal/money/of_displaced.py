@@ -1,0 +1,48 @@
+"""What is left of a gain over a window as money needs it: a sum per treated unit, over the treated units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.money.effect import Effect
+from gmvcausal.money.of_rollout import parts_of_total
+from gmvcausal.results import Check
+from gmvcausal.results.displaced import PullForwardResult
+
+
+def net_effect(result: PullForwardResult, cost: Any) -> Effect:
+    """The net of a `PullForwardResult`; its cost is a number.
+
+    Raises
+    ------
+    InputError, DesignError
+        Where the effect has no total, or the cost is an estimate.
+    """
+    known_cost(cost)
+    source, window = result.source, result.window
+    parts = parts_of_total(source) if hasattr(source, "fitted") else 1.0
+    over = f"{result.units:,.6g} treated units over {window.span(window.before + window.length)}"
+    checks: tuple[Check, ...] = ()
+    if result.total_note:
+        remedy = "read the total as approximate, or analyse the units seen throughout"
+        checks = (Check("total_weighting", "warned", result.total_note, remedy=remedy),)
+    return Effect(
+        result.row(0),
+        result.units * parts,
+        result.outcome,
+        over + (f", {parts:g} parts in each" if parts != 1 else ""),
+        result.meta,
+        "ask for pull_forward() of an effect on a column of GMV",
+        checks,
+        ("The total is that of the net: what was bought earlier because of the tactic is taken off.",),
+    )
+
+
+def known_cost(cost: Any) -> None:
+    """Refuse a cost that was estimated: it would need the covariance with a sum over other cells."""
+    if hasattr(cost, "to_frame") or isinstance(cost, str):
+        raise InputError(
+            "cost= must be a number here: an estimated cost has no joint covariance with this total",
+            remedy="give the cost as a number, or estimate gain and cost with gc.did on the same panel",
+        )

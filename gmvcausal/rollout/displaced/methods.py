@@ -1,0 +1,73 @@
+"""What a tactic took from elsewhere: the methods of a result of `did`; each answer has a file of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from gmvcausal.rollout.referee.methods import Refereed
+
+if TYPE_CHECKING:
+    from gmvcausal.results.displaced import PullForwardResult
+    from gmvcausal.rollout.result import DidResult
+
+
+class Displacing(Refereed):
+    """Pull-forward from other periods and cannibalisation of neighbours, of a `DidResult`."""
+
+    def pull_forward(
+        self, window: int | None = None, *, during: int | None = None, before: int = 0
+    ) -> PullForwardResult:
+        """What is left of the gain once the periods that it was taken from are counted too.
+
+        Sums of the event study with its whole covariance: the effect while the tactic pushes, the effect after it, and
+        their sum, the net; with the share of the gain that other periods gave.
+
+        Parameters
+        ----------
+        window : int, optional
+            Periods from the start (which is the first) that are added up. Default: as many as at least half of the
+            treated units are seen for. Units whose cohort is seen for less are left out of the sums, and said so.
+        during : int, optional
+            How many periods from the start on count as the push. Default: as long as the tactic is on, where
+            ``treated=`` says when it ends; else the first.
+        before : int
+            Periods before the start that count too: buyers who wait for an announced tactic buy less then. Needs
+            ``did(..., anticipation=before)``, which measures effects from before the announcement. Default 0.
+
+        Returns
+        -------
+        PullForwardResult
+            Rows ``net`` (whose p-value tests that nothing is left), ``during``, ``after``, ``before``,
+            ``borrowed_share`` (minus what was lost over what was gained, with Fieller's interval); `cumulative()`,
+            ``plot("cumulative")``, and the audit: does the window end within the dip, is the tactic on again.
+
+        Raises
+        ------
+        InputError
+            A window that the data do not hold, or that ends with the push.
+        DesignError
+            No event study, no period after the push, units that begin under the tactic.
+
+        References
+        ----------
+        van Heerde, Leeflang and Wittink (2000), Journal of Marketing Research 37; Fieller (1954), Journal of the Royal
+        Statistical Society B 16.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> lift = {3: 20, 4: -15}
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, gmv=100 + u % 5 + t + lift.get(t, 0) * (u < 20), first_treated=first)
+        ...     for u in range(60) for t in range(1, 7) for first in [3 if u < 20 else None]])
+        >>> net = gc.did(panel).pull_forward(window=4)
+        >>> net.to_frame()[["term", "estimate"]].round(3).values.tolist()
+        [['net', 5.0], ['during', 20.0], ['after', -15.0], ['borrowed_share', 0.75]]
+        """
+        from gmvcausal.rollout.displaced.forward import pull_forward
+
+        return pull_forward(_did(self), window, during, before)
+
+
+def _did(result: Displacing) -> DidResult:
+    return cast("DidResult", result)
