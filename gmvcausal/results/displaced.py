@@ -18,8 +18,6 @@ from gmvcausal.stats.path import Path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gmvcausal.money import MoneyResult
-
 NET, DURING, AFTER, BEFORE, SHARE = "net", "during", "after", "before", "borrowed_share"
 
 
@@ -135,23 +133,6 @@ class PullForwardResult(Result):
                 "conf_high": total + reach,
             }
         )
-
-    def incremental_gmv(
-        self,
-        *,
-        cost: float = 0.0,
-        cost_is: str | None = None,
-        margin: float = 1.0,
-        refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> MoneyResult:
-        """Total of the net over the treated units and the window, less refunds and cost: profit and return.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters; the cost is a number.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     @property
     def advice(self) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results import Check, Estimates
 from gmvcausal.results.compliers import Accepted
-from gmvcausal.results.displaced import AFTER, BEFORE, DURING, NET, SHARE, PullForwardResult, Window, without
+from gmvcausal.results.displaced import AFTER, BEFORE, DURING, NET, SHARE, Window, without
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.displaced.result import DidPullForward
 from gmvcausal.rollout.displaced.spells import Spells, reach_of, spells
 from gmvcausal.rollout.fitted import Series
 from gmvcausal.rollout.intake.panel import Panel
@@ -42,7 +43,7 @@ class _Found:
     left_out: int
 
 
-def pull_forward(result: DidResult, window: int | None, during: int | None, before: int) -> PullForwardResult:
+def pull_forward(result: DidResult, window: int | None, during: int | None, before: int) -> DidPullForward:
     """See `DidResult.pull_forward`."""
     event = result.event_series
     if event is None:
@@ -69,7 +70,7 @@ def pull_forward(result: DidResult, window: int | None, during: int | None, befo
     uneven = bool(np.ptp(n) > 0)
     options = {"window": asked.length, "during": push, "before": before}
     checks = (_end(path, asked), *_again(known, asked), *_late(found))
-    return PullForwardResult(
+    return DidPullForward(
         f"{result.title}: gain and pull-forward",
         f"{result.assumption}; what is bought less within {asked.span(asked.length)} of the start was bought earlier "
         "because of the tactic",

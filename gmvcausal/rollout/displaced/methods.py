@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, cast
 from gmvcausal.rollout.referee.methods import Refereed
 
 if TYPE_CHECKING:
-    from gmvcausal.results.displaced import PullForwardResult
+    from gmvcausal.rollout.displaced.result import DidPullForward
     from gmvcausal.rollout.result import DidResult
 
 
 class Displacing(Refereed):
     """Pull-forward from other periods and cannibalisation of neighbours, of a `DidResult`."""
 
-    def pull_forward(
-        self, window: int | None = None, *, during: int | None = None, before: int = 0
-    ) -> PullForwardResult:
+    def pull_forward(self, window: int | None = None, *, during: int | None = None, before: int = 0) -> DidPullForward:
         """What is left of the gain once the periods that it was taken from are counted too.
 
         Sums of the event study with its whole covariance: the effect while the tactic pushes, the effect after it, and
@@ -36,7 +34,7 @@ class Displacing(Refereed):
 
         Returns
         -------
-        PullForwardResult
+        DidPullForward
             Rows ``net`` (whose p-value tests that nothing is left), ``during``, ``after``, ``before``,
             ``borrowed_share`` (minus what was lost over what was gained, with Fieller's interval); `cumulative()`,
             ``plot("cumulative")``, and the audit: does the window end within the dip, is the tactic on again.
