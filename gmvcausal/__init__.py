@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gmvcausal.logs.logs import Logs
     from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.mechanism.frontier.verb import efficiency
+    from gmvcausal.mechanism.longrun.verb import surrogate
     from gmvcausal.mechanism.pooled.verb import combine
     from gmvcausal.observational.discontinuity.verb import threshold
     from gmvcausal.observational.instrument.verb import iv
@@ -60,6 +61,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "sample_size": ("gmvcausal.abtest.plans.verbs", "sample_size"),
     "sequential": ("gmvcausal.abtest.looks.verb", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
+    "surrogate": ("gmvcausal.mechanism.longrun.verb", "surrogate"),
     "table": ("gmvcausal.present.tables", "table"),
     "threshold": ("gmvcausal.observational.discontinuity.verb", "threshold"),
     "trust": ("gmvcausal.trust", None),
@@ -95,6 +97,7 @@ __all__ = [
     "sample_size",
     "sequential",
     "simulate",
+    "surrogate",
     "table",
     "threshold",
     "trust",

@@ -209,7 +209,11 @@ def incremental_gmv(
 def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     """What money needs of the result, by the design it comes from."""
     from gmvcausal.abtest.result import AbResult
+    from gmvcausal.mechanism.longrun.result import SurrogateResult
+    from gmvcausal.money.of_surrogate import surrogate_effect
 
+    if isinstance(result, SurrogateResult):
+        return surrogate_effect(result, cost, metric, arm)
     if isinstance(result, AbResult):
         return test_effect(result, cost, metric, arm)
     if isinstance(result, PullForwardResult):

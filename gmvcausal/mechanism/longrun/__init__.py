@@ -1,0 +1,1 @@
+"""The longer view: what short-term outcomes say of the long one (surrogate index)."""
