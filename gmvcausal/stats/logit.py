@@ -96,7 +96,9 @@ def fit_logit(x: FloatArray, on: NDArray[np.bool_], weight: FloatArray) -> Logit
         chance = np.where(moved > 0, 1.0, small) / (1.0 + small)
         if largest < _SETTLED * max(1.0, float(np.abs(index).max())):
             index = log_odds(x, beta)
-            return Logit(beta, index, 1.0 / (1.0 + np.exp(-index)), bread)
+            with np.errstate(over="ignore"):  # odds beyond a double: the chance is 0
+                chance = 1.0 / (1.0 + np.exp(-index))
+            return Logit(beta, index, chance, bread)
     return None
 
 

@@ -8,11 +8,15 @@ import numpy as np
 
 from gmvcausal.mechanism.longrun import fitted as made
 from gmvcausal.mechanism.longrun.fitted import Fitted, FloatArray
+from gmvcausal.mechanism.longrun.index import part
+from gmvcausal.mechanism.longrun.read import IntArray
 from gmvcausal.mechanism.longrun.rules import RULES
-from gmvcausal.results import Check
+from gmvcausal.results import Check, usual_checks
+from gmvcausal.results.usual_checks import Worth, worth_of
 from gmvcausal.stats.inference import chi_square
 from gmvcausal.stats.logit import fit_logit
 from gmvcausal.stats.nuisance.folds import make_folds
+from gmvcausal.stats.skewed import skewness_of_sum
 
 _KNOWN = "the long outcome is known for fewer than 20 users of an arm of the experiment: surrogacy is assumed, not seen"
 
@@ -22,7 +26,7 @@ def _check(name: str, value: float, message: str, remedy: str, status: str = "")
     return Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy)
 
 
-def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray, top: tuple[float, str]) -> list[Check]:
+def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray) -> list[Check]:
     """Every check that applies.
 
     Parameters
@@ -32,8 +36,6 @@ def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray, top: tuple[float
         Planned.
     limit : ndarray, shape (arms - 1,)
         The limit of each effect's interval that is nearer to zero; 0 where the interval holds zero.
-    top : (float, str)
-        The largest share of the variance that comes from one row (cluster), and what it is.
     """
     t = f.pair
     out = [*_surrogacy(f), _comparable(f), _extrapolation(f)]
@@ -58,36 +60,54 @@ def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray, top: tuple[float
             "find out who is missing before reading anything; an uneven split is said by expected_ratio=",
         )
     )  # fmt: skip
+    return [*out, *_usual(f)]
+
+
+def fewest(f: Fitted) -> tuple[Worth, str] | None:
+    """Clusters of the experiment, or of the history where there are fewer; None without clusters."""
+    t = f.pair
+    if not t.cluster_name or t.cluster is None:
+        return None
+    found = [(worth_of(np.unique(t.cluster, return_inverse=True)[1], t.arm), t.cluster_name)]
+    if t.past_cluster is not None:
+        past = worth_of(np.unique(t.past_cluster, return_inverse=True)[1])
+        found.append((past, f"{t.cluster_name} (history)"))
+    return min(found, key=lambda one: one[0].fewest)
+
+
+def _usual(f: Fitted) -> list[Check]:
+    """Checks that every comparison of units makes."""
+    t, out = f.pair, []
     few = fewest(f)
     if few is not None:
+        out.append(usual_checks.few_clusters(RULES["few_clusters"], few[1], few[0]))
+    if t.found_cluster:
+        out.append(usual_checks.cluster_level(t.cluster_name))
+    if t.shared:
         out.append(
             _check(
-                "few_clusters", few[0], f"{few[0]:,} clusters by {t.cluster_name} {few[1]}",
-                "intervals from few clusters are rough: assign more of them, or take a longer history",
+                "shared_units", t.shared, f"{t.shared:,} units stand in the experiment and in the history",
+                "their rows are taken as dependent; make sure that the long outcome of the history ends before the "
+                "experiment begins",
             )
         )  # fmt: skip
-    if t.found_cluster:
-        out.append(
-            Check(
-                "cluster_level", "warned", f"the arm does not vary within {t.cluster_name!r}, so standard errors are "
-                "clustered there", remedy=f"name it, cluster={t.cluster_name!r}, or give each row a cluster of its own",
-            )
-        )  # fmt: skip
-    share, what = top
-    remedy = f"look at this {what.split(' of ')[0]}; a cap on the long outcome (and its surrogates) shows what it does"
-    out.append(_check("leverage", share, f"{share:.1%} of the variance of the effect comes from one {what}", remedy))
-    return out
+    e = f.effects[0]
+    rows = (_sums(e.of_rows, t.cluster), _sums(e.of_history, t.past_cluster))
+    own = np.concatenate(rows)
+    more = "read the effect on an outcome (and surrogates) capped alike beside it"
+    out.append(usual_checks.tail(RULES["tail"], skewness_of_sum(own), "the effect", f"collect more rows, or {more}"))
+    out.append(usual_checks.leverage(RULES["leverage"], own, e.estimate, "the effect", t.cluster_name))
+    gmv = t.facts.get("gmv")
+    found = (
+        usual_checks.negative_amounts(RULES["negative_amounts"], t.y, gmv),
+        usual_checks.scale_mix(RULES["scale_mix"], t.y),
+        usual_checks.quantisation(RULES["quantisation"], t.y, t.spacing),
+    )
+    return out + [c for c in found if c is not None]
 
 
-def fewest(f: Fitted) -> tuple[int, str] | None:
-    """Clusters of the smallest arm, or of the history where there are fewer; None without clusters."""
-    t = f.pair
-    if t.cluster is None or t.shared and t.cluster_name and len(np.unique(t.cluster)) == t.n:
-        return None
-    found = [(len(np.unique(t.cluster[t.arm == k])), f"in arm {label}") for k, label in enumerate(t.labels)]
-    if t.past_cluster is not None:
-        found.append((len(np.unique(t.past_cluster)), "in the history"))
-    return min(found)
+def _sums(influence: FloatArray, cluster: IntArray | None) -> FloatArray:
+    return part(influence[:, None], cluster, 0).sums[:, 0]
 
 
 def _surrogacy(f: Fitted) -> list[Check]:
@@ -233,12 +253,12 @@ def _unseen(f: Fitted, limit: FloatArray) -> Check | None:
     if len(columns) < 2 or not limit.any():
         return None
     worst = math.inf, "", 0
-    for a in np.flatnonzero(limit) + 1:
+    for a in (np.flatnonzero(limit) + 1).tolist():
         whole = f.index.beta @ (t.x[t.arm == a].mean(axis=0) - t.x[t.arm == 0].mean(axis=0))
-        moves = [(abs(float(whole) - made.without(f, c, int(a))), c) for c in columns]
+        moves = [(abs(float(whole) - made.without(f, c, a)), c) for c in columns]
         size, name = max(moves)
         if size > 0:
-            worst = min(worst, (abs(float(limit[a - 1])) / size, name, int(a)))
+            worst = min(worst, (abs(float(limit[a - 1])) / size, name, a))
     if not worst[1]:
         return None
     value, name, a = worst

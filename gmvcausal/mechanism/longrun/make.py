@@ -15,9 +15,9 @@ from gmvcausal.mechanism.longrun.read import Asked
 from gmvcausal.mechanism.longrun.result import SurrogateResult, strength
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.audit import audit_with
+from gmvcausal.results.usual_rules import MIN_CLUSTERS
 from gmvcausal.stats.small_sample import Spread
 
-MIN_CLUSTERS = 10
 _HOW = {
     "index": "foretold by the surrogate index", "score": "foretold by the surrogate score",
     "doubly_robust": "foretold by surrogate index and score together",
@@ -41,16 +41,16 @@ def make_result(asked: Asked, f: Fitted, shares: FloatArray, manifest: Manifest,
         estimate, own = difference(t.seen[use], t.arm[use], a)
         whole = np.zeros(t.n)
         whole[use] = own
-        rows.append((f"{labels[a]} (seen)", f"difference of {asked.outcome} among users whose {asked.outcome} is known, "
-                     f"{labels[a]} minus {labels[0]}", int(use.sum()), a))  # fmt: skip
+        what = f"difference of {asked.outcome} among those of whom it is known, {labels[a]} minus {labels[0]}"
+        rows.append((f"{labels[a]} (seen)", what, int(use.sum()), a))
         value.append(estimate)
         of_rows.append(whole)
         of_history.append(np.zeros(t.m))
     cov, df = f.sources(np.column_stack(of_rows), np.column_stack(of_history))
     few = fewest(f)
     withheld = ""
-    if few is not None and few[0] < MIN_CLUSTERS:
-        withheld = f"{few[0]} clusters of {t.cluster_name} {few[1]} are too few to tell chance from effect"
+    if few is not None and few[0].fewest < MIN_CLUSTERS:
+        withheld = f"{few[0].fewest} clusters of {few[1]} are too few to tell chance from effect"
         cov, df = np.full_like(cov, np.nan), np.full(len(df), np.inf)
     per = asked.unit or ("user" if t.facts.get("unit") == "user" else "unit")
     unit = f"{asked.outcome} per {per}"
@@ -64,7 +64,7 @@ def make_result(asked: Asked, f: Fitted, shares: FloatArray, manifest: Manifest,
     low, high = estimates.interval(1 - alpha)
     bounds = [strength(float(low[i]), float(high[i]), made.worst_bias(f, a)) for i, a in enumerate(others)]
     limit = np.array([b[0] for b in bounds])
-    checks = checks_of(f, shares, limit, _top(f))
+    checks = checks_of(f, shares, limit)
     if known.all():
         t.notes.append(f"{asked.outcome!r} is known in every row: gc.ab_test tells the effect without surrogates")
     against = labels[1] if len(others) == 1 else f"{len(others)} arms"
@@ -89,7 +89,7 @@ def _assumed(asked: Asked, labels: list[str]) -> str:
 def _advice(asked: Asked, f: Fitted, bounds: list[tuple[float, float]], known: np.ndarray[Any, Any]) -> list[str]:
     k = int(known.sum())
     lines = [
-        f"It rests on surrogacy: that nothing of the effect on {asked.outcome} goes past {', '.join(asked.surrogates)}. "
+        f"It rests on surrogacy: nothing of the effect on {asked.outcome} goes past {', '.join(asked.surrogates)}. "
         + ("That is assumed, not seen" if not k else f"{k:,} known outcomes put it to the test (surrogacy, below)"),
         f"The index tells {f.r2:.0%} of the variance of {asked.outcome}",
     ]  # fmt: skip
@@ -101,23 +101,6 @@ def _advice(asked: Asked, f: Fitted, bounds: list[tuple[float, float]], known: n
             "the whole range"
         )
     return lines
-
-
-def _top(f: Fitted) -> tuple[float, str]:
-    """Largest share of the first effect's variance in one row (cluster), and in which table."""
-    t, e = f.pair, f.effects[0]
-    sums = []
-    for own, cluster, where in (
-        (e.of_rows, t.cluster, "the experiment"),
-        (e.of_history, t.past_cluster, "the history"),
-    ):
-        squares = part(own[:, None], cluster, 0).sums[:, 0] ** 2
-        sums.append(
-            (float(squares.max()), float(squares.sum()), f"{'cluster' if cluster is not None else 'row'} of {where}")
-        )
-    total = sum(s[1] for s in sums)
-    best = max(sums)
-    return (best[0] / total if total > 0 else 0.0), best[2]
 
 
 def _surrogates(f: Fitted) -> dict[str, list[Any]]:

@@ -153,7 +153,8 @@ def reweigh(x: FloatArray, arm: IntArray, past: FloatArray, a: int) -> Weights |
         return None
     odds = place.odds[len(design) :]
     odds = np.exp(odds - odds.max())
-    chance = 1.0 / (1.0 + np.exp(-(history @ score.beta)))
+    with np.errstate(over="ignore"):  # odds beyond a double: the chance is 0
+        chance = 1.0 / (1.0 + np.exp(-(history @ score.beta)))
     weight = np.column_stack([odds * (1.0 - chance), odds * chance])
     weight /= weight.sum(axis=0)
     moved = both * (here - place.chance)[:, None] @ place.bread

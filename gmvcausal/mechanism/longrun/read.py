@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
-from gmvcausal.frames import rules
-from gmvcausal.frames.arms import find_control, found_there, place_of_assignment, small_arms
-from gmvcausal.frames.columns import first_rows, identifiers, numeric
+from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
 from gmvcausal.frames.covariates import MOST_LEVELS, is_text
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.rows import Outcome, read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_ARMS = 20
-_NO_OUTCOME = (
-    "in the history the long outcome must be known: remove rows whose window is not over, or say missing='zero' where "
-    "nothing was bought"
-)
 _NO_SIGNAL = "surrogates and covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
 
 
@@ -60,16 +53,24 @@ class Pair:
     source : tuple of str, length p
         The column of the tables behind each.
     is_surrogate : ndarray of bool, shape (p,)
+    scale : ndarray, shape (p,)
+        Standard deviations in the history.
     y : ndarray, shape (m,)
         The long outcome in the history.
     seen : ndarray, shape (n,)
         The long outcome in the experiment where it is known already, else NaN.
     cluster, past_cluster : ndarray of int, or None
-        Codes that both tables share.
-    treated : float
-        Share of the history's rows that had an arm of the experiment; NaN where the history does not say.
+        Codes that both tables share: of clusters, or of units where some stand in both tables.
+    cluster_name : str
+        Empty where the codes are those of units.
+    found_cluster : bool
+        Whether nobody named them.
+    shared : int
+        Units that stand in both tables.
+    spacing : float
+        Distance of neighbouring numbers in the source type of the outcome.
     got : ndarray of bool, shape (m,), or None
-        Which of them.
+        Rows of the history that had the tactic; None where it does not say.
     """
 
     arm: IntArray
@@ -90,6 +91,7 @@ class Pair:
     cluster_name: str
     found_cluster: bool
     shared: int
+    spacing: float
     got: NDArray[np.bool_] | None
     columns: int
     notes: list[str]
@@ -127,8 +129,8 @@ def read(experiment: Any, history: Any, asked: Asked) -> Pair:
                       (asked.arm, *clustered, *COARSER, *UNIT_NAMES))  # fmt: skip
     facts = frame_facts(experiment)
     notes = list(map(str, facts.get("notes", [])))
-    arm, labels = _arms(here, asked)
-    y = _outcome(past, asked, notes)
+    arm, labels = read_arms(here, asked.arm, asked.control)
+    y, spacing = _outcome(past, asked, notes)
     names, source, parts, parts_past = [], [], [], []
     for column in signals:
         for name, a, b in _column(here, past, column, notes):
@@ -173,7 +175,7 @@ def read(experiment: Any, history: Any, asked: Asked) -> Pair:
     return Pair(
         arm, labels, (raw[:, keep] - middle) / spread, scaled, raw, raw_past, tuple(names),
         tuple(np.array(names)[keep].tolist()), tuple(np.array(source)[keep].tolist()), is_surrogate, spread, y, seen,
-        cluster, past_cluster, name, found, shared, got, len(here.columns), notes, facts,
+        cluster, past_cluster, name, found, shared, spacing, got, len(here.columns), notes, facts,
     )  # fmt: skip
 
 
@@ -198,36 +200,16 @@ def _refuse_roles(asked: Asked) -> None:
                              remedy="name another column")  # fmt: skip
 
 
-def _arms(here: Table, asked: Asked) -> tuple[IntArray, tuple[Any, ...]]:
-    codes = identifiers(here, asked.arm, "arm")
-    labels = tuple(v.item() if isinstance(v, np.generic) else v for v in codes.labels)
-    base = find_control(asked.arm, labels, asked.control)
-    if len(labels) > MOST_ARMS:
-        raise InputError(f"arm has {len(labels):,} labels, and at most {MOST_ARMS} can be arms", column=asked.arm)
-    small_arms(labels, np.bincount(codes.codes, minlength=len(labels)))
-    order = [base, *(k for k in range(len(labels)) if k != base)]
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels))
-    return rank[codes.codes], tuple(labels[k] for k in order)
-
-
-def _outcome(past: Table, asked: Asked, notes: list[str]) -> FloatArray:
-    refuse = _NO_OUTCOME if asked.missing == "raise" else None
-    values = numeric(past, asked.outcome, "outcome", missing=refuse).values
-    gone = np.isnan(values)
-    if gone.any():
-        notes.append(
-            f"{asked.outcome!r} is missing in {int(gone.sum()):,} rows of history and counts as 0 there "
-            "(missing='zero')"
-        )
-        values = np.where(gone, 0.0, values)
+def _outcome(past: Table, asked: Asked, notes: list[str]) -> Outcome:
+    found = read_outcome(past, asked.outcome, asked.missing, notes)
+    values = found.values
     if values.min() == values.max():
         raise DesignError(
             f"the long outcome is {values[0]:g} in every row of history, so nothing can foretell it",
             column=asked.outcome,
             remedy="check the window and the join",
         )
-    return values
+    return found
 
 
 def _column(here: Table, past: Table, column: str, notes: list[str]) -> list[tuple[str, FloatArray, FloatArray]]:
@@ -273,46 +255,28 @@ def _clusters(
 ) -> tuple[IntArray | None, IntArray | None, str, bool, int]:
     """Codes of clusters in both tables, their name, whether they were found, and how many both tables hold."""
     taken = (asked.arm, asked.outcome, *asked.surrogates, *asked.covariates)
-    name, found = asked.cluster, False
-    if name is None:
-        place = place_of_assignment(here, arm, taken)
-        if place is not None:
-            name, found = place[0], True
-            warnings.warn(found_there(name), GmvCausalWarning, stacklevel=4)
-    if name is None:
-        unit = asked.unit or next((c for c in UNIT_NAMES if c in here.columns and c not in taken), None)
-        if unit is None:
-            return None, None, "", False, 0
-        for table in (here, past):
-            _refuse_twice(table, unit)
-        # A user of both tables is one source of chance, not two.
-        a, b, shared = _codes(here, past, unit)
-        return (a, b, unit, False, shared) if shared else (None, None, "", False, 0)
-    a, b, shared = _codes(here, past, name)
-    if len(np.unique(a)) < 2:
-        raise InputError("there is only one cluster, so chance cannot be told from effect", column=name)
-    return a, b, name, found, shared
+    clusters = read_clusters(here, asked.cluster, arm, taken, frames_up=5)
+    if clusters.codes is not None:
+        return *_codes(here, past, clusters.name, clusters.codes), clusters.name, clusters.found, 0
+    unit = unit_column(here, asked.unit, taken)
+    if unit is None:
+        return None, None, "", False, 0
+    own = identifiers(here, unit, "unit")
+    refuse_repeated(unit, own.codes)
+    if unit not in past.columns:
+        return None, None, "", False, 0
+    refuse_repeated(unit, identifiers(past, unit, "unit").codes)
+    a, b = _codes(here, past, unit, own)
+    shared = 0 if b is None else len(np.intersect1d(a, b))
+    # A user of both tables is one source of chance, not two.
+    return (a, b, "", False, shared) if shared else (None, None, "", False, 0)
 
 
-def _codes(here: Table, past: Table, column: str) -> tuple[IntArray, IntArray | None, int]:
-    own = identifiers(here, column, "cluster")
+def _codes(here: Table, past: Table, column: str, own: Codes) -> tuple[IntArray, IntArray | None]:
+    """One code for each label, whichever table it stands in."""
     if column not in past.columns:
-        return own.codes, None, 0
+        return own.codes, None
     other = identifiers(past, column, "cluster")
     label = np.array([str(v) for v in (*own.labels, *other.labels)], dtype=object)
     code = pd.factorize(label)[0].astype(np.int64)
-    a, b = code[: len(own.labels)], code[len(own.labels) :]
-    return a[own.codes], b[other.codes], len(np.intersect1d(a, b))
-
-
-def _refuse_twice(table: Table, unit: str) -> None:
-    if unit not in table.columns:
-        return
-    codes = identifiers(table, unit, "unit").codes
-    again = pd.Series(codes).duplicated().to_numpy()
-    if again.any():
-        raise rules.duplicated(
-            "units", unit, len(np.unique(codes[again])), first_rows(again),
-            f"add each unit's rows in {table.name} up to one first, or pass cluster={unit!r}: rows of one unit are not "
-            "independent",
-        )  # fmt: skip
+    return code[: len(own.labels)][own.codes], code[len(own.labels) :][other.codes]

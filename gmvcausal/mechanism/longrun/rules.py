@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
 RULES: dict[str, Rule] = {
     "surrogacy": Rule(
@@ -58,15 +59,12 @@ RULES: dict[str, Rule] = {
         0.01,
         small_is_bad=True,
     ),
-    "few_clusters": Rule(
-        "clusters of the smallest arm of the experiment, or of the history where it has them; fewer than 10 get no "
-        "interval",
-        30,
-        10,
-        small_is_bad=True,
-    ),
-    "cluster_level": Rule("whether the clusters were found, not named", more_warn="they were found"),
-    "leverage": Rule("share of the variance of the effect that comes from the largest row (cluster)", 0.1),
+    "few_clusters": USUAL["few_clusters"],
+    "cluster_level": USUAL["cluster_level"],
+    "shared_units": Rule("units that stand in both tables", 0),
+    "tail": tail_of("the effect"),
+    "leverage": leverage_of("the effect"),
+    **{name: USUAL[name] for name in ("negative_amounts", "scale_mix", "quantisation")},
 }
 
 # name: (what is looked at, warned when, failed when)

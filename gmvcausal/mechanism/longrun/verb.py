@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers as kinds
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,8 +12,8 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.params import check, column_name, one_of, said
-from gmvcausal.mechanism.longrun.make import make_result
 from gmvcausal.mechanism.longrun.fitted import fit
+from gmvcausal.mechanism.longrun.make import make_result
 from gmvcausal.mechanism.longrun.read import Asked, Pair, read
 from gmvcausal.mechanism.longrun.result import SurrogateResult
 from gmvcausal.results import Manifest
@@ -138,7 +137,9 @@ def surrogate(
             f"learner='trees' leaves estimator={estimator!r} off by as much as trees are",
             remedy="pass estimator='doubly_robust' with it",
         )
-    if isinstance(folds, bool) or not isinstance(folds, kinds.Integral) or not _FOLDS[0] <= folds <= _FOLDS[1]:
+    asked_folds: Any = folds
+    whole = isinstance(asked_folds, int | np.integer) and not isinstance(asked_folds, bool)
+    if not whole or not _FOLDS[0] <= folds <= _FOLDS[1]:
         raise InputError(f"folds must be a whole number from {_FOLDS[0]} to {_FOLDS[1]}, but is {said(folds)}")
     seed, alpha = check("seed", seed), check("alpha", alpha)
     pair = read(experiment, history, asked)
