@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from surrogate_data import COLUMNS, TRUTH, tables, users
 
 import gmvcausal as gc
 from gmvcausal.mechanism.longrun import numbers
+from gmvcausal.mechanism.longrun.rules import TABLE
 
 GIVEN = {"outcome": "gmv_90d", "arm": "arm", "surrogates": COLUMNS, "covariates": ["taste"]}
 
@@ -281,3 +284,10 @@ def test_units_of_both_tables_are_one_source_of_chance():
     alone = gc.surrogate(test.drop(columns="user"), past, **GIVEN)
     assert with_units.estimate == pytest.approx(alone.estimate) and with_units.std_error != alone.std_error
     assert with_units.std_error == pytest.approx(alone.std_error, rel=0.2)
+
+
+def test_the_page_publishes_the_rules_of_the_code():
+    page = Path(__file__).resolve().parents[2] / "docs" / "estimators" / "surrogates.md"
+    text = page.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
+    assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
