@@ -21,11 +21,6 @@ from gmvcausal.stats.skewed import skewness_of_sum
 _KNOWN = "the long outcome is known for fewer than 20 users of an arm of the experiment: surrogacy is assumed, not seen"
 
 
-def _check(name: str, value: float, message: str, remedy: str, status: str = "") -> Check:
-    status = status or RULES[name].status(value)
-    return Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy)
-
-
 def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray) -> list[Check]:
     """Every check that applies.
 
@@ -40,7 +35,7 @@ def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray) -> list[Check]:
     t = f.pair
     out = [*_surrogacy(f), _comparable(f), _extrapolation(f)]
     out.append(
-        _check(
+        RULES.check(
             "index_r2", f.r2, f"the index tells {f.r2:.1%} of the variance of the long outcome in rows it has not seen",
             "surrogates that tell so little of the long outcome can hide almost any effect on it: name stronger ones "
             "(orders, GMV, visits over more weeks), or wait for the outcome and use gc.ab_test",
@@ -55,7 +50,7 @@ def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray) -> list[Check]:
     p = chi_square(counts, shares * counts.sum())
     told = ", ".join(f"{label} {int(k):,}" for label, k in zip(t.labels, counts, strict=True))
     out.append(
-        _check(
+        RULES.check(
             "sample_ratio", p, f"{told} {what}: p = {p:.3g}",
             "find out who is missing before reading anything; an uneven split is said by expected_ratio=",
         )
@@ -85,7 +80,7 @@ def _usual(f: Fitted) -> list[Check]:
         out.append(usual_checks.cluster_level(t.cluster_name))
     if t.shared:
         out.append(
-            _check(
+            RULES.check(
                 "shared_units", t.shared, f"{t.shared:,} units stand in the experiment and in the history",
                 "their rows are taken as dependent; make sure that the long outcome of the history ends before the "
                 "experiment begins",
@@ -119,7 +114,7 @@ def _surrogacy(f: Fitted) -> list[Check]:
     (gap, error, p, k), a = min(seen, key=lambda one: one[0][2] if one[0][2] == one[0][2] else 1.0)
     p = min(1.0, p * len(seen)) if p == p else 1.0
     out = [
-        _check(
+        RULES.check(
             "surrogacy", p,
             f"of {k:,} users whose long outcome is known, {t.labels[a]} differs from {t.labels[0]} by {gap:+.3g} "
             f"({error:.2g}) more than the index says: p = {p:.3g}",
@@ -131,7 +126,7 @@ def _surrogacy(f: Fitted) -> list[Check]:
     if found is not None:
         mean, error, p, k = found
         out.append(
-            _check(
+            RULES.check(
                 "same_relation", p,
                 f"the known long outcomes of {k:,} users of {t.labels[0]} lie {mean:+.3g} ({error:.2g}) off the index: "
                 f"p = {p:.3g}",
@@ -166,7 +161,7 @@ def _comparable(f: Fitted) -> Check:
     value = float(np.mean([area(told[fold == k], on[fold == k]) for k in range(2)]))
     moved = np.abs(own.mean(axis=0))
     j = int(np.argmax(moved))
-    return _check(
+    return RULES.check(
         "comparable", value,
         f"a logit tells {t.labels[0]} from the history with an area under the curve of {value:.2f}; {t.names[j]!r} is "
         f"furthest apart ({moved[j]:.2f} standard deviations)",
@@ -184,7 +179,7 @@ def _extrapolation(f: Fitted) -> Check:
     message = "no row of the experiment lies outside the range of the history"
     if value > 0:
         message = f"{value:.1%} of the experiment lie outside the range of the history, most in {t.names[j]!r}"
-    return _check(
+    return RULES.check(
         "extrapolation", value, message,
         "the history does not know such users, and the line is drawn past them: take a history that holds them (heavy "
         "buyers, the same windows), or leave them out in every arm",
@@ -200,7 +195,7 @@ def _shape(f: Fitted) -> Check | None:
         return None
     a, (bent, gap, p) = min(tests, key=lambda one: one[1][2])
     p = min(1.0, p * len(tests))
-    return _check(
+    return RULES.check(
         "index_shape", p,
         f"an index with curved surrogates gives {f.pair.labels[a]} {bent:+.3g}, {gap:+.3g} beside the linear one: "
         f"p = {p:.3g}",
@@ -215,7 +210,7 @@ def _history(f: Fitted) -> list[Check]:
         return []
     share = float(t.got.mean())
     out = [
-        _check(
+        RULES.check(
             "history_treated", share, f"{share:.1%} of the history had the tactic",
             "that helps where the tactic acts through the surrogates alone, and misleads where it does not: compare a "
             "history without it",
@@ -225,7 +220,7 @@ def _history(f: Fitted) -> list[Check]:
     if found is not None:
         slope, p = found
         out.append(
-            _check(
+            RULES.check(
                 "history_arm", p, f"in the history those with the tactic stand {slope:+.3g} off what surrogates say: "
                 f"p = {p:.3g}",
                 "either the tactic acts past the surrogates, or it went to other users there: find out which",
@@ -239,7 +234,7 @@ def _weights(f: Fitted) -> Check | None:
     if not weights:
         return None
     value = min(float((1.0 / (w * w).sum(axis=0)).min()) for w in weights)
-    return _check(
+    return RULES.check(
         "effective_sample_size", value, f"the weights leave {value:,.0f} of {f.pair.m:,} rows of history",
         "few rows of the history look like the experiment: take another history, or estimator='index' with the check "
         "of extrapolation",
@@ -262,7 +257,7 @@ def _unseen(f: Fitted, limit: FloatArray) -> Check | None:
     if not worst[1]:
         return None
     value, name, a = worst
-    return _check(
+    return RULES.check(
         "unseen_path", value,
         f"a path past the surrogates {value:.2g} times as strong as what {name!r} adds beside the others turns the "
         f"finding for {t.labels[a]}",
