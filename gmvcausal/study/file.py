@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.rules import nearest
+from gmvcausal.study.verbs import PLAIN
 
 TABLES = ("orders", "exposures", "users", "rooms", "coverage")
 DATASETS = ("complete_journey",)
 # What an answer's table is made by from logs, and what is asked of it.
 MAKERS = ("panel", "stack", "users")
-VERBS = ("did", "ab_test", "uplift")
+VERBS = ("did", "ab_test", "uplift", "combine", *PLAIN)
 _KEYS: dict[str, tuple[str, ...]] = {
     "the file": ("study", "data", "columns", "logs", "answer"),
     "[study]": ("title", "question", "currency"),
@@ -25,13 +27,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "[[answer]]": (
         "name",
         "benchmark",
-        "panel",
-        "stack",
-        "users",
+        "frame",
+        *MAKERS,
         "where",
-        "did",
-        "ab_test",
-        "uplift",
+        *VERBS,
         "test",
         "policy",
         "also",
@@ -86,25 +85,30 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     for section in ("study", "data", "logs"):
         _known(f"[{section}]", _section(raw, section))
     data = _section(raw, "data")
-    if not data:
-        raise InputError("the study file has no [data]", remedy="name a dataset, files, or a frame under [data]")
-    _one_source(raw, data)
     answers = raw.get("answer", [])
     if not isinstance(answers, list) or not answers:
         raise InputError("the study file has no [[answer]]", remedy="describe at least one design under [[answer]]")
-    names = []
+    if data:
+        _one_source(raw, data)
+    elif not all(isinstance(a, dict) and ("frame" in a or "combine" in a) for a in answers):
+        raise InputError("the study file has no [data]", remedy="name a dataset, files, or a frame under [data]")
+    names: list[str] = []
     for answer in answers:
         _known("[[answer]]", answer)
         if not isinstance(answer.get("name"), str):
             raise InputError("an [[answer]] has no name", remedy="give every answer a name")
-        if sum(maker in answer for maker in MAKERS) + ("frame" in data) != 1:
+        own = "combine" in answer or "frame" in answer
+        if sum(maker in answer for maker in MAKERS) + (own or "frame" in data) != 1:
             raise InputError(
                 f"the answer {answer['name']!r} must be made from exactly one table",
-                remedy="give it panel = {...}, stack = {...} or users = {...}; none where [data] names a ready frame",
+                remedy='give it panel = {...}, stack = {...} or users = {...}, or frame = "file.parquet"; none where '
+                "[data] names a ready frame, and none beside combine",
             )
         _one_verb(answer)
-        if "frame" in data and "where" in answer:
+        if (own or "frame" in data) and "where" in answer:
             raise _not_for_frames("where is")
+        if "combine" in answer:
+            _combined(answer, names)
         _check_answer(answer)
         names.append(answer["name"])
     if len(set(names)) < len(names):
@@ -137,6 +141,7 @@ def _one_verb(answer: Mapping[str, Any]) -> None:
     """An answer is a roll-out, a test or a model of uplift, and each has its own table."""
     name, verbs = answer["name"], [verb for verb in VERBS if verb in answer]
     by_user = "ab_test" in answer or "uplift" in answer
+    plain = next((verb for verb in verbs if verb in PLAIN), None)
     if len(verbs) > 1:
         raise InputError(
             f"the answer {name!r} is both {verbs[0]} and {verbs[1]}",
@@ -147,15 +152,25 @@ def _one_verb(answer: Mapping[str, Any]) -> None:
             f"the answer {name!r} compares arms, which needs one row per user, not a panel",
             remedy="write users = { tactic = ..., pre = '28D', post = '7D' } in its place",
         )
-    if "users" in answer and not by_user:
+    wrong = next((m for m in MAKERS if plain and m in answer and m not in PLAIN[plain].makers), None)
+    if plain and wrong:
+        raise InputError(
+            f"the answer {name!r} is {plain}, which cannot take a table of {wrong}",
+            remedy=f'write {PLAIN[plain].makers[0]} = {{...}} in its place, or frame = "file.parquet"',
+        )
+    if "users" in answer and not by_user and not plain:
         raise InputError(
             f"the answer {name!r} has one row per user, which gc.did cannot take",
             remedy="write ab_test = { control = 'none', metrics = [...] } beside it, or uplift = {...}",
         )
-    if by_user and "also" in answer:
+    if (by_user or plain or "combine" in answer) and "also" in answer:
         raise InputError(
             f"the answer {name!r} has also=, which is for roll-outs",
             remedy="name further outcomes in its metrics" if "ab_test" in answer else "make an answer of each outcome",
+        )
+    if "combine" in answer and "money" in answer:
+        raise InputError(
+            f"the answer {name!r} combines others, and their money is their own", remedy="leave money= out"
         )
     if "uplift" in answer and "money" in answer:
         raise InputError(
@@ -167,6 +182,21 @@ def _one_verb(answer: Mapping[str, Any]) -> None:
         raise InputError(
             f"the answer {name!r} has {lost[0]}=, which is for uplift", remedy="write uplift = {...} beside it"
         )
+
+
+def _combined(answer: Mapping[str, Any], before: list[str]) -> None:
+    """What is combined stands above."""
+    wanted = keywords(answer["combine"], "combine").get("answers")
+    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
+        raise InputError(
+            f"the answer {answer['name']!r} combines no answers", remedy='write combine = { answers = ["A", "B"] }'
+        )
+    for name in wanted:
+        if name not in before:
+            raise InputError(
+                f"the answer {answer['name']!r} combines {name!r}, which no answer above it is called",
+                remedy=nearest(name, before, "above it stand"),
+            )
 
 
 def keywords(options: Any, name: str) -> dict[str, Any]:

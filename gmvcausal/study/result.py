@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gmvcausal.present.words import Headline
     from gmvcausal.results import Result
+    from gmvcausal.results.shown import Shown
     from gmvcausal.study.targeting import Targeted
 
 _FACTS = ("sample_ratio", "pre_trend", "pre_trend_slope", "campaign_overlap")
@@ -38,6 +39,8 @@ class StudyResult:
         Incremental GMV and profit, where the file asks for them.
     targeted : dict of str to Targeted
         Of models of uplift: `ranking`, `plan` and `value`, and the `users` with their effects.
+    compared : dict of str to Triangulation
+        Answers side by side (`combine` with how = "triangulate"), which give no estimate of their own.
     """
 
     study: Study
@@ -45,6 +48,7 @@ class StudyResult:
     also: dict[str, dict[str, Result]] = field(default_factory=dict)
     money: dict[str, Result] = field(default_factory=dict)
     targeted: dict[str, Targeted] = field(default_factory=dict)
+    compared: dict[str, Shown] = field(default_factory=dict)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -70,6 +74,8 @@ class StudyResult:
         said = [text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)]
         for name, found in self.targeted.items():
             said += ["", name, *found.about, *(one.summary() for one in found.shown)]
+        for name, beside in self.compared.items():
+            said += ["", name, beside.summary()]
         return "\n".join(said)
 
     def to_frame(self) -> pd.DataFrame:
@@ -170,6 +176,7 @@ class StudyResult:
             if parts.about:
                 found.append((f"{name}: who was kept apart", list(parts.about)))
             found += [(f"{name}: {one.report_title}", one) for one in parts.shown]
+        found += [(f"{name}: {one.report_title}", one) for name, one in self.compared.items()]
         for name, result in self.answers.items():
             if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
                 found.append((f"{name}: weight of each campaign", result.by_stack()))

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.frames.rules import nearest
+from gmvcausal.results.shown import Shown
 from gmvcausal.study.file import DATASETS, MAKERS, TABLES, Study, keywords, read_study
 from gmvcausal.study.result import StudyResult
+from gmvcausal.study.verbs import PLAIN, load
 
 if TYPE_CHECKING:
     from gmvcausal.results import Result
@@ -59,10 +61,18 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     money: dict[str, Result] = {}
     made: dict[str, Any] = {}
     targeted: dict[str, Targeted] = {}
+    compared: dict[str, Shown] = {}
     for answer in tqdm(study.answers, desc="answers", unit="answer", disable=not progress, leave=False):
         name = answer["name"]
         try:
-            frame = _table(source, answer, made)
+            if "combine" in answer:
+                found = _combined(answer["combine"], answers)
+                if isinstance(found, Shown):
+                    compared[name] = found
+                else:
+                    answers[name] = found
+                continue
+            frame = _file(study, answer["frame"], "frame") if "frame" in answer else _table(source, answer, made)
             if "uplift" in answer:
                 answers[name], targeted[name] = _uplift(study, answer, frame)
                 continue
@@ -74,7 +84,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
             if extra:
                 also[name] = extra
             if "money" in answer:
-                money[name] = _call(result.incremental_gmv, answer["money"], "money")
+                money[name] = _money(result, answer["money"])
         except GmvCausalError as error:
             raise type(error)(
                 f"answer {name!r}: {error.rule}",
@@ -83,7 +93,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
                 rows=error.rows,
                 remedy=error.remedy,
             ) from None
-    return StudyResult(study, answers, also, money, targeted)
+    return StudyResult(study, answers, also, money, targeted, compared)
 
 
 def _open(study: Study) -> Any:
@@ -92,6 +102,8 @@ def _open(study: Study) -> Any:
     from gmvcausal.logs.logs import Logs
 
     data = study.data
+    if not data:
+        return None  # every answer brings its own table
     if "frame" in data:
         return _file(study, data["frame"], "[data]")
     if "dataset" in data:
@@ -141,12 +153,37 @@ def _table(source: Any, answer: dict[str, Any], made: dict[str, Any]) -> Any:
 
 def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
     """The answer's own verb on its table."""
+    plain = next((verb for verb in PLAIN if verb in answer), None)
+    if plain is not None:
+        options = dict(answer[plain])
+        options |= {key: _file(study, options[key], key) for key in PLAIN[plain].files if key in options}
+        return _call(load(plain), options, plain, frame)
     if "ab_test" not in answer:
         return _estimate(study, frame, answer.get("did", {}))
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.study.ab_test import read_options
 
     return _call(ab_test, read_options(answer["ab_test"]), "ab_test", frame)
+
+
+def _combined(options: Mapping[str, Any], answers: Mapping[str, Result]) -> Any:
+    """Answers above, pooled or side by side."""
+    from gmvcausal.mechanism.pooled.verb import combine
+
+    chosen = {}
+    for name in options["answers"]:
+        if name not in answers:
+            raise InputError(f"{name!r} stands side by side itself and has no estimate to combine")
+        chosen[name] = answers[name]
+    return _call(combine, {k: v for k, v in options.items() if k != "answers"}, "combine", chosen)
+
+
+def _money(result: Any, options: Mapping[str, Any]) -> Any:
+    if not hasattr(result, "incremental_gmv"):
+        raise InputError(
+            f"money= is for effects with a total, which {result.title!r} does not estimate", remedy="leave money= out"
+        )
+    return _call(result.incremental_gmv, options, "money")
 
 
 def _uplift(study: Study, answer: dict[str, Any], frame: Any) -> tuple[Any, Targeted]:
