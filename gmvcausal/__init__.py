@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gmvcausal.mechanism.frontier.verb import efficiency
     from gmvcausal.mechanism.longrun.verb import surrogate
     from gmvcausal.mechanism.pooled.verb import combine
+    from gmvcausal.observational.adjustment.verb import adjust
     from gmvcausal.observational.discontinuity.verb import threshold
     from gmvcausal.observational.instrument.verb import iv
     from gmvcausal.observational.verb import match
@@ -45,6 +46,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Ratio": ("gmvcausal.abtest.metrics", "Ratio"),
     "UpliftEstimator": ("gmvcausal.targeting.estimator", "UpliftEstimator"),
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
+    "adjust": ("gmvcausal.observational.adjustment.verb", "adjust"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
     "combine": ("gmvcausal.mechanism.pooled.verb", "combine"),
     "datasets": ("gmvcausal.datasets", None),
@@ -81,6 +83,7 @@ __all__ = [
     "Ratio",
     "UpliftEstimator",
     "ab_test",
+    "adjust",
     "assign",
     "combine",
     "datasets",

@@ -100,6 +100,13 @@ def _whole(name: str, value: Any, low: int) -> int:
     return int(value)
 
 
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """A whole number within bounds, or `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= int(value) <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}, but is {said(value)}")
+    return int(value)
+
+
 def _alpha(name: str, value: Any) -> float:
     try:
         return _number(name, value, 0.0, 0.5, open_low=True, open_high=False)

@@ -43,7 +43,7 @@ def _mixed(x: Prints) -> Prints:
     return x ^ (x >> np.uint64(31))
 
 
-def canonical_order(x: NDArray[np.float32], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
+def canonical_order(x: NDArray[np.floating], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
     """Positions of the rows by arm, then by a hash of what was known of them, then by outcome."""
     mixed = np.zeros(len(y), dtype=np.uint64)
     with np.errstate(over="ignore"):

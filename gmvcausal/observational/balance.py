@@ -105,6 +105,19 @@ def effective(weight: FloatArray) -> float:
     return float(weight.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
+def density(values: FloatArray, weight: FloatArray, grid: FloatArray) -> FloatArray:
+    """Gaussian kernel density with Silverman's width; values are first put on the grid."""
+    total = weight.sum()
+    mean = weight @ values / total
+    spread = float(np.sqrt(weight @ (values - mean) ** 2 / total))
+    step = grid[1] - grid[0]
+    width = max(1.06 * spread * effective(weight) ** -0.2, step)
+    place = np.clip(np.rint((values - grid[0]) / step).astype(np.int64), 0, len(grid) - 1)
+    mass = np.bincount(place, weight, minlength=len(grid)) / total
+    kernel = np.exp(-0.5 * ((grid[:, None] - grid) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+    return np.asarray(kernel @ mass)
+
+
 def _over(difference: float, spread: float) -> float:
     if spread > 0:
         return difference / spread

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.observational.balance import balance_by_cohort, balance_table, effective
+from gmvcausal.observational.balance import balance_by_cohort, balance_table, density, effective
 from gmvcausal.observational.rules import RULES
 from gmvcausal.results import Audit, Check, Manifest
 from gmvcausal.results.curves import Curves, Line, wrapped
@@ -123,7 +123,7 @@ class Matched:
         low, high = float(odds.min()), float(odds.max())
         grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), _GRID)
         lines = [
-            Line(f"{who}, {when}", grid, _density(odds[side], weight[side], grid), style)
+            Line(f"{who}, {when}", grid, density(odds[side], weight[side], grid), style)
             for who, side, weight, when, style in (
                 ("treated", self.treated, np.ones(len(odds)), "before", "line"),
                 ("controls", ~self.treated, np.ones(len(odds)), "before", "dotted"),
@@ -176,19 +176,6 @@ class Matched:
     @property
     def _controls(self) -> float:
         return effective(self.weight[~self.treated])
-
-
-def _density(values: FloatArray, weight: FloatArray, grid: FloatArray) -> FloatArray:
-    """Gaussian kernel density with Silverman's width; values are first put on the grid."""
-    total = weight.sum()
-    mean = weight @ values / total
-    spread = float(np.sqrt(weight @ (values - mean) ** 2 / total))
-    step = grid[1] - grid[0]
-    width = max(1.06 * spread * effective(weight) ** -0.2, step)
-    place = np.clip(np.rint((values - grid[0]) / step).astype(np.int64), 0, len(grid) - 1)
-    mass = np.bincount(place, weight, minlength=len(grid)) / total
-    kernel = np.exp(-0.5 * ((grid[:, None] - grid) / width) ** 2) / (width * np.sqrt(2 * np.pi))
-    return np.asarray(kernel @ mass)
 
 
 def _checks(m: Matched) -> list[Check]:

@@ -10,9 +10,8 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import InputError
 from gmvcausal.frames.features import check_impute
-from gmvcausal.frames.params import check, column_name, flag, one_of, said
+from gmvcausal.frames.params import check, column_name, flag, one_of, whole
 from gmvcausal.results import Manifest
 from gmvcausal.stats.nuisance.aipw import ESTIMANDS
 from gmvcausal.targeting.dose.make import uplift_dose
@@ -244,11 +243,11 @@ def uplift(
         "impute": asked.impute,
         "received": received,
         "dose": flag("dose", dose),
-        "folds": _whole("folds", folds, 2, 50),
+        "folds": whole("folds", folds, 2, 50),
         "alpha": check("alpha", alpha),
         "srm_alpha": check("srm_alpha", srm_alpha),
         "seed": check("seed", seed),
-        "threads": _whole("threads", threads, 1, 1024),
+        "threads": whole("threads", threads, 1, 1024),
     }
     if dose:
         return uplift_dose(data, asked, options)
@@ -274,9 +273,3 @@ def _arrays(trial: Trial) -> list[NDArray[Any]]:
 def _told(value: Any) -> Any:
     """An option as the manifest can hold it."""
     return [f"{k}: {v}" for k, v in value.items()] if hasattr(value, "items") else value
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= int(value) <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high}, but is {said(value)}")
-    return int(value)

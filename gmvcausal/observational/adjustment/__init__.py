@@ -1,0 +1,1 @@
+"""Selection on observables: what units with the same covariates, treated and not, tell of an effect."""

@@ -1,0 +1,114 @@
+"""What was estimated, as a result: rows, audit, words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gmvcausal.observational.adjustment.checks import Case, run_audit
+from gmvcausal.observational.adjustment.intake import Asked, Sample
+from gmvcausal.observational.adjustment.learn import Nuisances
+from gmvcausal.observational.adjustment.numbers import ESTIMATORS, Found, spread_of
+from gmvcausal.observational.adjustment.result import Adjusted, Extra
+from gmvcausal.results import Estimates, Manifest
+from gmvcausal.results.usual_checks import worth_of
+from gmvcausal.results.usual_rules import MIN_CLUSTERS
+from gmvcausal.stats.small_sample import Spread
+
+METHODS = {
+    "aipw": "AIPW, cross-fitted",
+    "regression": "regression with interactions",
+    "ipw": "inverse probability weighting",
+    "matching": "nearest neighbour, bias corrected",
+    "dml": "partially linear, cross-fitted",
+}
+_WHO = {
+    "ate": "average effect on all {per}s of {arm} against {control}",
+    "att": "average effect on the {per}s who got it of {arm} against {control}",
+    "overlap": "average effect weighted by overlap, e (1 - e), of {arm} against {control}",
+}
+_ASSUMED = (
+    "given {covariates}, who got it is as good as drawn by lot (nothing else decided both who got it and the outcome), "
+    "every {per} could have gone either way, and no {per}'s outcome depends on who else got it"
+)
+
+
+def make_result(
+    asked: Asked, s: Sample, known: Nuisances, options: dict[str, Any], manifest: Manifest, found: Found | None = None
+) -> Adjusted:
+    """Estimate, audit, words."""
+    estimator, about = str(options["estimator"]), estimand_of(str(options["estimator"]), str(options["estimand"]))
+    found = ESTIMATORS[estimator](s, known, about) if found is None else found
+    audit = run_audit(Case(s, known, found, estimator, about))
+    per = asked.unit or ("user" if s.facts.get("unit") == "user" else "unit")
+    words = {"per": per, "arm": s.labels[1], "control": s.labels[0]}
+    told, method = _WHO[about].format(**words), METHODS[estimator]
+    if estimator == "dml":
+        told += " (one number for an effect that may vary)"
+    if estimator == "regression" and about == "overlap":
+        told, method = told + ", chances taken as linear", "additive regression"
+    rows: list[tuple[str, str, str, Found]] = [(str(s.labels[1]), told, method, found)]
+    advice: list[str] = []
+    if audit["overlap"].status != "passed" and about != "overlap" and estimator != "matching":
+        beside = ESTIMATORS[estimator](s, known, "overlap")
+        rows.append((f"{s.labels[1]} (overlap)", _WHO["overlap"].format(**words), METHODS[estimator], beside))
+        advice.append("Where chances come near 0 or 1 read the effect weighted by overlap, which stands beside")
+    rows.append(
+        (f"{s.labels[1]} (unadjusted)", f"difference of means, {s.labels[1]} against {s.labels[0]}", "none", plain(s))
+    )
+    measure = f"{asked.outcome} per {per}"
+    if s.facts.get("outcome") == asked.outcome and s.facts.get("outcome_unit"):
+        measure = str(s.facts["outcome_unit"])
+    estimates, extra = _table(s, rows, measure)
+    if s.cluster is not None and worth_of(s.cluster, s.arm).fewest < MIN_CLUSTERS:
+        estimates = replace(
+            estimates, cov=np.full_like(estimates.cov, math.nan),
+            withheld=f"fewer than {MIN_CLUSTERS} clusters of {s.cluster_name} are too few to tell chance from effect",
+        )  # fmt: skip
+    named = ", ".join(s.covariates[:8]) + (f" and {len(s.covariates) - 8} more" if len(s.covariates) > 8 else "")
+    return Adjusted(
+        f"Adjusted: {s.labels[1]} against {s.labels[0]}", _ASSUMED.format(covariates=named, per=per), estimates,
+        manifest, options["alpha"], audit, extra, asked, s, known, found, estimator, about, tuple(advice),
+    )  # fmt: skip
+
+
+def estimand_of(estimator: str, estimand: str) -> str:
+    """Whom the estimator speaks of when it is asked for `estimand`: a partially linear model weighs by overlap."""
+    return "overlap" if estimator == "dml" else estimand
+
+
+def plain(s: Sample) -> Found:
+    """The difference of means that nothing is adjusted for."""
+    mean = np.array([s.y[~s.treated].mean(), s.y[s.treated].mean()])
+    size = s.sizes
+    own = s.arm
+    influence = np.where(s.treated, 1.0, -1.0) * (s.y - mean[own]) / size[own]
+    return Found(float(mean[1] - mean[0]), influence, np.ones(s.n), float(mean[0]))
+
+
+def _table(s: Sample, rows: list[tuple[str, str, str, Found]], measure: str) -> tuple[Estimates, Extra]:
+    """Rows with the covariance of all of them; the first row's variance is that of its estimator."""
+    size = len(rows)
+    spreads = [spread_of(s, f.influence, f.used, f.adjusted) for *_, f in rows]
+    error = np.sqrt([v for v, _ in spreads])
+    influence = np.column_stack([f.influence for *_, f in rows])
+    if s.cluster is not None:
+        influence = np.column_stack([np.bincount(s.cluster, c) for c in influence.T])
+    norm = np.sqrt((influence**2).sum(axis=0))
+    live = np.where(norm > 0, norm, 1.0)
+    together = (influence / live).T @ (influence / live)
+    np.fill_diagonal(together, 1.0)
+    cov = together * np.outer(error, error)
+    spread = Spread(np.array([float(f.df[0]) for _, f in spreads]), np.array([float(f.factor[0]) for _, f in spreads]))
+    estimates = Estimates(
+        tuple(r[0] for r in rows), tuple(r[1] for r in rows), (measure,) * size,
+        np.array([f.estimate for *_, f in rows]), cov, (s.n,) * size, spread, method="t",
+    )  # fmt: skip
+    extra = Extra(
+        (s.labels[1],) * size, (s.labels[0],) * size, tuple(r[2] for r in rows), tuple(f.value for *_, f in rows),
+        tuple(float(v) for v in spread.df),
+    )  # fmt: skip
+    return estimates, extra

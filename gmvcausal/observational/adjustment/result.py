@@ -1,0 +1,137 @@
+"""The result of `gmvcausal.adjust`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmvcausal.observational.adjustment.intake import Asked, Sample
+from gmvcausal.observational.adjustment.learn import Nuisances
+from gmvcausal.observational.adjustment.numbers import Found
+from gmvcausal.observational.balance import density
+from gmvcausal.results import Audit, Result
+from gmvcausal.results.curves import Curves, Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GRID = 128
+
+
+@dataclass(frozen=True)
+class Extra:
+    """The columns of `to_frame()` that only adjusted comparisons have, one entry per row."""
+
+    arm: tuple[Any, ...]
+    control: tuple[Any, ...]
+    method: tuple[str, ...]
+    control_value: tuple[float, ...]
+    df: tuple[float, ...]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Adjusted(Result):
+    """An effect of a treatment that nobody drew lots for, given covariates, with its audit.
+
+    Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
+
+    Attributes
+    ----------
+    checks : Audit
+    extra : Extra
+    asked : Asked
+        Which column is what.
+    sample : Sample
+        The rows that were compared.
+    known : Nuisances
+        Chances of treatment and expected outcomes.
+    found : Found
+        The estimate with what each row adds to it.
+    estimator, about : str
+        The estimator, and whom the effect is about: "ate", "att" or "overlap".
+    advice : tuple of str
+        What the summary adds to the finding.
+    """
+
+    checks: Audit
+    extra: Extra
+    asked: Asked
+    sample: Sample = field(repr=False)
+    known: Nuisances = field(repr=False)
+    found: Found = field(repr=False)
+    estimator: str = "aipw"
+    about: str = "ate"
+    advice: tuple[str, ...] = ()
+
+    @property
+    def audit(self) -> Audit:
+        """The checks that bear on the assumption."""
+        return self.checks
+
+    @property
+    def baseline_words(self) -> str:
+        """Whose the baseline is."""
+        return "that the same units would have without it"
+
+    def _about_row(self, place: int) -> dict[str, Any]:
+        return {"baseline": self.extra.control_value[place]}
+
+    def _extra_columns(self) -> dict[str, Any]:
+        return {name: list(getattr(self.extra, name)) for name in ("arm", "control", "method", "control_value", "df")}
+
+    def balance(self) -> pd.DataFrame:
+        """How alike both arms are before and after weighting, covariate by covariate.
+
+        Returns
+        -------
+        DataFrame
+            covariate, and for ``_before`` and ``_after``: treated and control (means, standardised where regressions
+            were asked for), smd, variance_ratio, ks, p.
+        """
+        from gmvcausal.observational.adjustment.checks import columns
+        from gmvcausal.observational.balance import balance_table
+
+        found = columns(self.sample)
+        table = balance_table(
+            [name for name, _ in found], np.column_stack([c for _, c in found]), self.sample.treated, self.found.weight
+        )
+        return table
+
+    @property
+    def curve_kinds(self) -> tuple[str, ...]:
+        """`overlap`: who has a counterpart; `love`: balance before and after."""
+        return ("overlap", "love")
+
+    def curves(self, kind: str) -> Curves:
+        """The figure `kind` in numbers."""
+        if kind not in self.curve_kinds:
+            raise KeyError(kind)
+        s, e = self.sample, self.known.chance
+        if kind == "love":
+            table = self.balance()
+            at = np.arange(len(table), dtype=float)
+            edge = np.array([-0.5, len(at) - 0.5])
+            return Curves(
+                "Balance before and after weighting", "covariate", "absolute standardised difference",
+                (
+                    Line("before", at, table["smd_before"].abs().to_numpy(float), "points"),
+                    Line("after", at, table["smd_after"].abs().to_numpy(float), "points"),
+                    Line("0.1", edge, np.full(2, 0.1), "dashed"),
+                ),
+                zero=True, ticks=tuple(table["covariate"]), slanted=True,
+            )  # fmt: skip
+        odds = np.log(np.clip(e, 1e-6, 1 - 1e-6) / np.clip(1 - e, 1e-6, 1 - 1e-6))
+        low, high = float(odds.min()), float(odds.max())
+        room = 0.1 * (high - low) or 1.0
+        grid = np.linspace(low - room, high + room, _GRID)
+        lines = [
+            Line(f"{label}{when}", grid, density(odds[side], weight[side], grid), style)
+            for label, side, weight, when, style in (
+                (str(s.labels[1]), s.treated, np.ones(s.n), "", "line"),
+                (str(s.labels[0]), ~s.treated, np.ones(s.n), "", "dotted"),
+                (str(s.labels[0]), ~s.treated, self.found.weight, ", weighted", "dashed"),
+            )
+        ]
+        return Curves("Chances of treatment by arm", "log odds of treatment", "density", tuple(lines), zero=True)

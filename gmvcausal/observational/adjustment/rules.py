@@ -1,0 +1,51 @@
+"""The published rules of the audit of `gc.adjust`; `docs/estimators/adjust.md` prints `TABLE`."""
+
+from __future__ import annotations
+
+from gmvcausal.observational.adjustment.learn import NEAREST
+from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
+
+RULES: dict[str, Rule] = {
+    "overlap": Rule(
+        f"share of the rows that the effect is about with a chance below {NEAREST:g} of the arm that they are compared "
+        "with",
+        0.01,
+        0.1,
+    ),
+    "effective_sample_size": Rule(
+        "rows of equal weight that the weighted rows of the smaller arm are worth", 200, 30, small_is_bad=True
+    ),
+    "balance": Rule(
+        "largest standardised difference of a covariate between the arms once they are weighted",
+        0.1,
+        0.25,
+        more_fail=" (estimators that rest on weights alone: ipw, matching)",
+    ),
+    "selection": Rule("whether the covariates tell who was treated at all", more_warn="they do not"),
+    "hidden_confounding": Rule("nothing in the data: `r.sensitivity()` says how strong it would have to be"),
+    "tail": tail_of("the effect"),
+    "leverage": leverage_of("the effect"),
+    "few_clusters": USUAL["few_clusters"],
+    "cluster_level": USUAL["cluster_level"],
+    "leakage": USUAL["leakage"],
+    "copies": Rule("share of the rows that are copies of others, where no column names the units", 0.01, 0.1),
+    "zero_variance": Rule("arms in which the outcome does not vary", 0),
+    "all_zero": USUAL["all_zero"],
+    "negative_amounts": USUAL["negative_amounts"],
+    "scale_mix": USUAL["scale_mix"],
+    "quantisation": USUAL["quantisation"],
+}
+
+# name: (what is looked at, warned when, failed when)
+TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
+
+
+def judge(name: str, value: float) -> str:
+    """Status of the check `name` at `value`."""
+    return RULES[name].status(value)
+
+
+def bound(name: str) -> float | None:
+    """The threshold to print beside the value: that of failing, else that of warning."""
+    return RULES[name].bound
