@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gmvcausal.observational.adjustment.verb import adjust
     from gmvcausal.observational.discontinuity.verb import threshold
     from gmvcausal.observational.instrument.verb import iv
+    from gmvcausal.observational.notch.verb import bunching
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -48,6 +49,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "adjust": ("gmvcausal.observational.adjustment.verb", "adjust"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
+    "bunching": ("gmvcausal.observational.notch.verb", "bunching"),
     "combine": ("gmvcausal.mechanism.pooled.verb", "combine"),
     "datasets": ("gmvcausal.datasets", None),
     "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
@@ -85,6 +87,7 @@ __all__ = [
     "ab_test",
     "adjust",
     "assign",
+    "bunching",
     "combine",
     "datasets",
     "decompose",

@@ -22,6 +22,7 @@ from gmvcausal.frames.table import Table
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_ADD_UP = "add each unit's rows up to one first, or "
 _NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
 
 
@@ -144,7 +145,9 @@ def unit_column(table: Table, named: str | None, taken: Collection[str | None]) 
     return named or next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
 
 
-def refuse_repeated(unit: str, codes: IntArray, keep: NDArray[np.bool_] | None = None) -> None:
+def refuse_repeated(
+    unit: str, codes: IntArray, keep: NDArray[np.bool_] | None = None, *, first_way: str = _ADD_UP
+) -> None:
     """Rows of one unit are not independent.
 
     Parameters
@@ -154,6 +157,8 @@ def refuse_repeated(unit: str, codes: IntArray, keep: NDArray[np.bool_] | None =
     codes : ndarray of int, shape (n,)
     keep : ndarray of bool, shape (n,), optional
         The rows that are looked at.
+    first_way : str
+        The remedy before ``cluster=``; empty where rows are what they should be (orders).
 
     Raises
     ------
@@ -168,5 +173,5 @@ def refuse_repeated(unit: str, codes: IntArray, keep: NDArray[np.bool_] | None =
     if again.any():
         raise rules.duplicated(
             "units", unit, len(np.unique(codes[again])), first_rows(again),
-            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
+            f"{first_way}pass cluster={unit!r}: rows of one unit are not independent",
         )  # fmt: skip

@@ -14,6 +14,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.money.effect import COUNTS, Effect
 from gmvcausal.money.of_displaced import net_effect
+from gmvcausal.money.of_pile import pile_effect
 from gmvcausal.money.of_rollout import rollout_effect
 from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
@@ -211,22 +212,30 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     from gmvcausal.abtest.result import AbResult
     from gmvcausal.mechanism.longrun.result import SurrogateResult
     from gmvcausal.money.of_surrogate import surrogate_effect
+    from gmvcausal.observational.notch.result import Bunching
 
     if isinstance(result, SurrogateResult):
         return surrogate_effect(result, cost, metric, arm)
     if isinstance(result, AbResult):
         return test_effect(result, cost, metric, arm)
     if isinstance(result, PullForwardResult):
-        if metric is not None or arm is not None:
-            raise InputError("metric= and arm= choose a row of a test, and this is one row", remedy="leave them out")
+        _refuse_choice(metric, arm, "one row")
         return net_effect(result, cost)
+    if isinstance(result, Bunching):
+        _refuse_choice(metric, arm, "one row")
+        check("cost", cost)
+        return pile_effect(result)
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(
             f"incremental_gmv needs the result of gc.did or of gc.ab_test, but got {type(result).__name__}"
         )
-    if metric is not None or arm is not None:
-        raise InputError("metric= and arm= choose a row of a test, and this is a roll-out", remedy="leave them out")
+    _refuse_choice(metric, arm, "a roll-out")
     return rollout_effect(result, cost)
+
+
+def _refuse_choice(metric: str | None, arm: Any, this_is: str) -> None:
+    if metric is not None or arm is not None:
+        raise InputError(f"metric= and arm= choose a row of a test, and this is {this_is}", remedy="leave them out")
 
 
 def _line(

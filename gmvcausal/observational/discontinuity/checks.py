@@ -86,9 +86,9 @@ def checks_of(
             f"the density of {asked.score!r} is {density.below:.3g} from below and {density.above:.3g} from above "
             f"{asked.cutoff:g}: p = {density.p_value:.2g}{note}",
             f"scores pile up {pile} the threshold. Where the shopper sees it and can move over it (a basket topped up "
-            "to reach a coupon), the threshold is chosen by the shopper, and those on both sides are not alike: no "
-            "design here repairs that from the same score; draw the coupon by lot (gc.ab_test), or use a score fixed "
-            "before the rule was known",
+            "to reach a coupon), the threshold is chosen by the shopper, and those on both sides are not alike: "
+            "gc.bunching reads from the pile what topping up brought; for what a coupon does afterwards draw it by lot "
+            "(gc.ab_test), or use a score fixed before the rule was known",
         )  # fmt: skip
     _worst(
         add, out, "covariate_continuity", covariates, "covariates= names none", "covariate",
