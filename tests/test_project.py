@@ -98,7 +98,10 @@ FLOORS = [
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TOP = FLOOR["cli"]
 # Inside a function only: plot, to_html and their like; and the verb incremental_gmv() on a result of did.
-LAZILY_UPWARD = {("results", "present"), ("rollout", "money"), ("abtest", "money"), ("mechanism", "money")}
+LAZILY_UPWARD = {
+    ("results", "present"),
+    *((design, "money") for design in ("rollout", "abtest", "mechanism", "observational")),
+}
 
 
 class Import(NamedTuple):
