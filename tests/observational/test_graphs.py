@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
@@ -338,3 +340,16 @@ def test_front_door_by_hand_and_beside_least_squares() -> None:
         step[i] = 1e-4
         slope = (by_hand(np.ones(n) + step) - by_hand(np.ones(n) - step)) / 2e-4
         assert found.influence[i] == pytest.approx(slope, rel=1e-4, abs=1e-8)
+
+
+def test_dowhy_does_not_change_how_a_session_prints() -> None:
+    """Importing it calls sympy's init_printing, after which ('tier',) prints as (tier,)."""
+    code = (
+        "import sys, sympy; own = sys.displayhook, sympy.init_printing\n"
+        "from gmvcausal.observational.graphs.separate import Graph\n"
+        "from gmvcausal.observational.graphs.identify import identify\n"
+        "print(identify(Graph(('t', 'y'), (('t', 'y'),)), 't', 'y').efficient)\n"
+        "assert own[:2] == (sys.displayhook, sympy.init_printing) and 'dowhy' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "()\n", "")

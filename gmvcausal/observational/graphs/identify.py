@@ -241,15 +241,19 @@ def _renamed(graph: Graph) -> tuple[dict[str, str], dict[str, str], Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """dowhy's loggers below errors held back, and as they were afterwards; its warnings at import as well."""
+    """What dowhy logs and warns of held back, and what it does to the display of every session that imports it."""
     import warnings
 
+    import sympy
+
     log = logging.getLogger("dowhy")
-    level = log.level
+    level, printing = log.level, sympy.init_printing
     log.setLevel(logging.CRITICAL)
+    sympy.init_printing = lambda *_, **__: None  # else tuples of texts lose their quotes, in notebooks for good
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what dowhy imports (pydot, sympy), which no user can act upon
             yield
     finally:
         log.setLevel(level)
+        sympy.init_printing = printing
