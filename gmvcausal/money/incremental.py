@@ -13,12 +13,13 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.money.effect import COUNTS, Effect
-from gmvcausal.money.of_displaced import net_effect
+from gmvcausal.money.of_displaced import net_effect, platform_effect
 from gmvcausal.money.of_pile import pile_effect
 from gmvcausal.money.of_rollout import rollout_effect
 from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.displaced import PullForwardResult
+from gmvcausal.rollout.displaced.cannibalised import CannibalisationResult
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.stats.small_sample import Spread
 
@@ -72,13 +73,13 @@ def incremental_gmv(
 
     Of a roll-out it is the total over the treated unit-periods; of a test the total over the units of the treated arm,
     from the uncapped mean: a capped one is another estimand and has no total. Of a pull-forward it is the net over the
-    window, times the treated units.
+    window, times the treated units; of a cannibalisation the total of the platform.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
 
     Parameters
     ----------
-    result : DidResult, AbResult or PullForwardResult
+    result : DidResult, AbResult, PullForwardResult or CannibalisationResult
         An effect on GMV per unit-period, or per unit.
     cost : float, DidResult or str
         Total cost in money, known exactly; or the effect of the same tactic on a cost column, estimated with the same
@@ -221,6 +222,9 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     if isinstance(result, PullForwardResult):
         _refuse_choice(metric, arm, "one row")
         return net_effect(result, cost)
+    if isinstance(result, CannibalisationResult):
+        _refuse_choice(metric, arm, "one row")
+        return platform_effect(result, cost)
     if isinstance(result, Bunching):
         _refuse_choice(metric, arm, "one row")
         check("cost", cost)

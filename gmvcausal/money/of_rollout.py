@@ -34,7 +34,7 @@ def rollout_effect(result: Any, cost: Any) -> Effect:
         over + (f", {parts:g} parts in each" if parts != 1 else ""),
         result.panel.meta,
         "run gc.did with outcome= set to a column of GMV",
-        _checks(result),
+        total_checks(result),
         (),
         None if isinstance(cost, int | float | np.number | str) else _cost(result, cost),
     )
@@ -78,7 +78,8 @@ def parts_of_total(result: Any) -> float:
     return float(panel.parts)
 
 
-def _checks(result: Any) -> tuple[Check, ...]:
+def total_checks(result: Any) -> tuple[Check, ...]:
+    """What a total assumes beyond the effect."""
     if result.options.estimator not in ("twfe", "stacked"):
         return ()
     message = (

@@ -13,6 +13,32 @@ from gmvcausal.stats.inference import FloatArray
 from gmvcausal.stats.small_sample import Spread
 
 
+def weighted_sums(
+    estimate: FloatArray, cov: FloatArray, spread: Spread, loads: FloatArray
+) -> tuple[FloatArray, FloatArray, Spread]:
+    """Weighted sums of estimates, their covariance, and how their intervals are made.
+
+    A sum has the degrees of freedom of the least certain estimate in it, and the largest factor. An estimate without
+    an interval leaves those sums without one in which it counts, and no other.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (k,)
+    cov : ndarray, shape (k, k)
+        NaN where an interval is withheld.
+    spread : Spread
+    loads : ndarray, shape (a, k)
+    """
+    used = loads != 0
+    df = np.where(used, spread.df, np.inf).min(axis=1)
+    factor = np.where(used, spread.factor, 1.0).max(axis=1)
+    out = np.full((len(loads), len(loads)), np.nan)
+    known = ~(used & np.isnan(np.diag(cov))).any(axis=1)
+    whole = np.where(np.isnan(cov), 0.0, cov)
+    out[np.ix_(known, known)] = loads[known] @ whole @ loads[known].T
+    return loads @ estimate, out, Spread(df, factor)
+
+
 @dataclass(frozen=True, eq=False)
 class Path:
     """Effects along one axis.
@@ -34,23 +60,8 @@ class Path:
     spread: Spread
 
     def sums(self, loads: FloatArray) -> tuple[FloatArray, FloatArray, Spread]:
-        """Weighted sums of the effects, their covariance, and how their intervals are made.
-
-        A sum has the degrees of freedom of the least certain effect in it, and the largest factor.
-
-        Parameters
-        ----------
-        loads : ndarray, shape (a, k)
-        """
-        used = loads != 0
-        df = np.where(used, self.spread.df, np.inf).min(axis=1)
-        factor = np.where(used, self.spread.factor, 1.0).max(axis=1)
-        # A period that a sum leaves out may have no interval of its own.
-        cov = np.full((len(loads), len(loads)), np.nan)
-        known = ~(used & np.isnan(np.diag(self.cov))).any(axis=1)
-        whole = np.where(np.isnan(self.cov), 0.0, self.cov)
-        cov[np.ix_(known, known)] = loads[known] @ whole @ loads[known].T
-        return loads @ self.estimate, cov, Spread(df, factor)
+        """`weighted_sums` of the effects; `loads` has shape (a, k)."""
+        return weighted_sums(self.estimate, self.cov, self.spread, loads)
 
     def cumulative(self) -> tuple[FloatArray, FloatArray, Spread]:
         """The running sum: estimate, variance and spread of each, shapes (k,)."""

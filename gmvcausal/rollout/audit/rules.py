@@ -215,6 +215,11 @@ _RULES: dict[str, Rule] = {
         "share of the treated units left out because the data end before their window does (pull_forward only)",
         0.2,
     ),
+    "other_outcomes": Rule(
+        "checks of the same call on the other outcomes (cannibalisation with other= only)",
+        more_warn="one of their tests of trends warns",
+        more_fail="one of their checks fails",
+    ),
     "pre_moves": Rule(
         "moves (changes of slope) of the difference in trends that are seen before the start (sensitivity only)",
         3,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from gmvcausal.rollout.referee.methods import Refereed
 
 if TYPE_CHECKING:
+    from gmvcausal.rollout.displaced.cannibalised import CannibalisationResult
     from gmvcausal.rollout.displaced.result import DidPullForward
     from gmvcausal.rollout.result import DidResult
 
@@ -65,6 +67,58 @@ class Displacing(Refereed):
         from gmvcausal.rollout.displaced.forward import pull_forward
 
         return pull_forward(_did(self), window, during, before)
+
+    def cannibalisation(
+        self,
+        other: str | Sequence[str] | None = None,
+        *,
+        exposed: str | None = None,
+        edges: Any = None,
+        exposure: str | float = "any",
+    ) -> CannibalisationResult:
+        """What the gain of the treated took from other products of theirs, or from the units next door.
+
+        Parameters
+        ----------
+        other : str or sequence of str, optional
+            Columns of the same data: outcomes of the same units elsewhere (their GMV in other rooms, categories,
+            shops). Each is estimated as the outcome was; standard errors of sums come from the joint scores of the
+            clusters.
+        exposed, edges, exposure
+            Units next door, as in `gmvcausal.did` (``callaway_santanna``): they are no controls then, and the effect on
+            the treated is estimated anew. Not needed where the result was made with them.
+
+        Returns
+        -------
+        CannibalisationResult
+            Rows ``total`` (for the platform), ``treated``, ``elsewhere``, all per treated unit-period, and
+            ``cannibalised_share`` with Fieller's interval.
+
+        Raises
+        ------
+        InputError
+            Nothing named, or both; a column that is missing or is the outcome itself; data that have changed since; an
+            estimator that does not set exposed units apart; capped outcomes.
+
+        References
+        ----------
+        Clarke (2017), MPRA 81604; Butts (2021), arXiv 2105.03737; Fieller (1954), Journal of the Royal Statistical
+        Society B 16.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, gmv=50 + u % 5 + t + 9 * on, shoes=80 + u % 3 + t - 6 * on, first_treated=first)
+        ...     for u in range(60) for t in range(1, 5) for first in [3 if u < 20 else None]
+        ...     for on in [u < 20 and t >= 3]])
+        >>> both = gc.did(panel).cannibalisation("shoes")
+        >>> both.to_frame()[["term", "estimate"]].round(3).values.tolist()
+        [['total', 3.0], ['treated', 9.0], ['elsewhere', -6.0], ['cannibalised_share', 0.667]]
+        """
+        from gmvcausal.rollout.displaced.elsewhere import cannibalisation
+
+        return cannibalisation(_did(self), other, exposed, edges, exposure)
 
 
 def _did(result: Displacing) -> DidResult:

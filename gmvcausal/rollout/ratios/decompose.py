@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
-from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.params import column_name
-from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Estimates, Result
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
-from gmvcausal.rollout.intake.gathered import Ask
-from gmvcausal.rollout.intake.read import read_panel
+from gmvcausal.rollout.intake.further import further_outcome
 from gmvcausal.rollout.ratios.effects import Loads, Part, RatioEffects, scores_of
 from gmvcausal.rollout.ratios.model import FloatArray, IntArray
 from gmvcausal.rollout.ratios.poisson import poisson
@@ -74,7 +71,8 @@ def decompose(result: DidResult, orders: str, buyers: str) -> DecompositionResul
     columns = [column_name("buyers", buyers), column_name("orders", orders)]
     if len({result.options.outcome, *columns}) < 3:
         raise InputError("outcome, orders= and buyers= must be three different columns")
-    values = [_read(result, str(c)) for c in columns]
+    data, options = result.origin.data, result.manifest.options
+    values = [further_outcome(data, result.panel, options, str(c), absorbing=True, ratios=True) for c in columns]
     gmv = result.panel.y
     for above, below, what in (
         (gmv, values[1], (result.options.outcome, orders)),
@@ -99,38 +97,6 @@ def decompose(result: DidResult, orders: str, buyers: str) -> DecompositionResul
         assert isinstance(other, RatioEffects)
         made.append(other)
     return _result(result, [*made, effects])
-
-
-def _read(result: DidResult, column: str) -> FloatArray:
-    """A further column of the data on the panel's own cells."""
-    assert result.origin is not None
-    o, panel = result.manifest.options, result.panel
-    if o["missing"] == "raise":
-        remedy = "write 0 where nothing was bought, or call did with missing='zero' if that is what missing means here"
-        numeric(open_table(result.origin.data, needed={column: column}), column, column, missing=remedy)
-    ask = Ask(
-        outcome=column,
-        unit=o["unit"],
-        time=o["time"],
-        first_treated=o["first_treated"],
-        treated=o["treated"],
-        stack=None,
-        never=o["never"],
-        cluster=panel.cluster_name,
-        weights=o["weights"],
-        anticipation=o["anticipation"],
-        missing=o["missing"],
-        dedupe=o["dedupe"],
-        absorbing=True,
-        ratios=True,
-    )
-    again = read_panel(result.origin.data, ask)
-    if again.rows != panel.rows or not np.array_equal(again.unit, panel.unit):
-        raise InputError(
-            f"the data had {panel.rows:,} rows when the effect was estimated, and are others now",
-            remedy="call did on the data as they are now",
-        )
-    return again.y
 
 
 def _parts_of(sums: Any) -> Any:
