@@ -14,8 +14,8 @@ import gmvcausal as gc
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "flash-sale")
 out.mkdir(parents=True, exist_ok=True)
 
-# 1. Weekly GMV of cosmetics, in thousand yuan. The sale brings 20 in week 7; 14 is missing in the two weeks after, and 3
-#    came from the same rooms' fashion.
+# 1. Weekly GMV of cosmetics, in thousand yuan. The sale brings 20 in week 7; 14 is missing in the two weeks after,
+#    and 3 came from the fashion of the same rooms.
 rng = np.random.default_rng(11)
 rooms, weeks, sale = 100, 12, 7
 lift = dict(zip(range(sale, sale + 3), (20, -10, -4), strict=True))
