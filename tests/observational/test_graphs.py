@@ -61,8 +61,9 @@ def test_unseen_nodes_are_said() -> None:
     found, notes = read_graph("digraph { U -> {t y}; t -> y; z [observed=no]; z -> y }", COLUMNS, "t", "y")
     assert found.hidden == {"U", "z"}
     assert notes == (
-        "graph=: 'U' is no column and counts as not observed", "graph=: 'z' is a column, and is marked as not observed"
-    )  # fmt: skip
+        "of the graph 'U' is no column and counts as not observed",
+        "of the graph 'z' is a column, and is marked as not observed",
+    )
     both, _ = read_graph("dag { t <-> y; t -> y; x [latent]; x -> y }", COLUMNS, "t", "y")
     assert both.hidden == {"x", "something behind t and y"} and ("something behind t and y", "t") in both.edges
     drawn = nx.DiGraph([("t", "y"), ("z", "y")])

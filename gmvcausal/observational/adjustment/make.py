@@ -31,9 +31,9 @@ _WHO = {
     "overlap": "average effect weighted by overlap, e (1 - e), of {arm} against {control}",
 }
 _ASSUMED = (
-    "given {covariates}, who got it is as good as drawn by lot (nothing else decided both who got it and the outcome), "
-    "every {per} could have gone either way, and no {per}'s outcome depends on who else got it"
+    "given {covariates}, who got it is as good as drawn by lot (nothing else decided both who got it and the outcome)"
 )
+BESIDES = "every {per} could have gone either way, and no {per}'s outcome depends on who else got it"
 
 
 def make_result(
@@ -43,7 +43,7 @@ def make_result(
     estimator, about = str(options["estimator"]), estimand_of(str(options["estimator"]), str(options["estimand"]))
     found = ESTIMATORS[estimator](s, known, about) if found is None else found
     audit = run_audit(Case(s, known, found, estimator, about))
-    per = asked.unit or ("user" if s.facts.get("unit") == "user" else "unit")
+    per = per_of(asked, s)
     words = {"per": per, "arm": s.labels[1], "control": s.labels[0]}
     told, method = _WHO[about].format(**words), METHODS[estimator]
     if estimator == "dml":
@@ -59,20 +59,25 @@ def make_result(
     rows.append(
         (f"{s.labels[1]} (unadjusted)", f"difference of means, {s.labels[1]} against {s.labels[0]}", "none", plain(s))
     )
-    measure = f"{asked.outcome} per {per}"
-    if s.facts.get("outcome") == asked.outcome and s.facts.get("outcome_unit"):
-        measure = str(s.facts["outcome_unit"])
-    estimates, extra = _table(s, rows, measure)
-    if s.cluster is not None and worth_of(s.cluster, s.arm).fewest < MIN_CLUSTERS:
-        estimates = replace(
-            estimates, cov=np.full_like(estimates.cov, math.nan),
-            withheld=f"fewer than {MIN_CLUSTERS} clusters of {s.cluster_name} are too few to tell chance from effect",
-        )  # fmt: skip
+    estimates, extra = lined_up(s, rows, measure_of(asked, s))
     named = ", ".join(s.covariates[:8]) + (f" and {len(s.covariates) - 8} more" if len(s.covariates) > 8 else "")
+    assumed = f"{_ASSUMED.format(covariates=named)}, {BESIDES.format(per=per)}"
     return Adjusted(
-        f"Adjusted: {s.labels[1]} against {s.labels[0]}", _ASSUMED.format(covariates=named, per=per), estimates,
+        f"Adjusted: {s.labels[1]} against {s.labels[0]}", assumed, estimates,
         manifest, options["alpha"], audit, extra, asked, s, known, found, estimator, about, tuple(advice),
     )  # fmt: skip
+
+
+def per_of(asked: Asked, s: Sample) -> str:
+    """What a row is called."""
+    return asked.unit or ("user" if s.facts.get("unit") == "user" else "unit")
+
+
+def measure_of(asked: Asked, s: Sample) -> str:
+    """The unit of measurement of an effect."""
+    if s.facts.get("outcome") == asked.outcome and s.facts.get("outcome_unit"):
+        return str(s.facts["outcome_unit"])
+    return f"{asked.outcome} per {per_of(asked, s)}"
 
 
 def estimand_of(estimator: str, estimand: str) -> str:
@@ -89,8 +94,8 @@ def plain(s: Sample) -> Found:
     return Found(float(mean[1] - mean[0]), influence, np.ones(s.n), float(mean[0]))
 
 
-def _table(s: Sample, rows: list[tuple[str, str, str, Found]], measure: str) -> tuple[Estimates, Extra]:
-    """Rows with the covariance of all of them; the first row's variance is that of its estimator."""
+def lined_up(s: Sample, rows: list[tuple[str, str, str, Found]], measure: str) -> tuple[Estimates, Extra]:
+    """Rows with the covariance of all of them, which is withheld where clusters are too few."""
     size = len(rows)
     spreads = [spread_of(s, f.influence, f.used, f.adjusted) for *_, f in rows]
     error = np.sqrt([v for v, _ in spreads])
@@ -107,6 +112,11 @@ def _table(s: Sample, rows: list[tuple[str, str, str, Found]], measure: str) -> 
         tuple(r[0] for r in rows), tuple(r[1] for r in rows), (measure,) * size,
         np.array([f.estimate for *_, f in rows]), cov, (s.n,) * size, spread, method="t",
     )  # fmt: skip
+    if s.cluster is not None and worth_of(s.cluster, s.arm).fewest < MIN_CLUSTERS:
+        estimates = replace(
+            estimates, cov=np.full_like(estimates.cov, math.nan),
+            withheld=f"fewer than {MIN_CLUSTERS} clusters of {s.cluster_name} are too few to tell chance from effect",
+        )  # fmt: skip
     extra = Extra(
         (s.labels[1],) * size, (s.labels[0],) * size, tuple(r[2] for r in rows), tuple(f.value for *_, f in rows),
         tuple(float(v) for v in spread.df),

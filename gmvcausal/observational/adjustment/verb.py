@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of, whole
+from gmvcausal.observational.adjustment.door import FrontDoorResult, through_the_door
+from gmvcausal.observational.adjustment.drawn import drawn_words, planned, with_graph
 from gmvcausal.observational.adjustment.intake import LEARNED, Asked, Sample, read
 from gmvcausal.observational.adjustment.learn import learn
 from gmvcausal.observational.adjustment.make import METHODS, make_result
@@ -40,7 +43,7 @@ def adjust(
     alpha: float = 0.05,
     seed: int = 0,
     threads: int = 1,
-) -> Adjusted:
+) -> Adjusted | FrontDoorResult:
     """Effect of a tactic that nobody drew lots for, given all that decided who got it (selection on observables).
 
     Parameters
@@ -56,8 +59,12 @@ def adjust(
         Under "aipw" and "dml" gaps in numbers are taken as they are; the regressions refuse them.
     control : label, optional
         The arm without the tactic. It may be left out only where the arms are 0 and 1, or booleans; never guessed.
-    graph : optional
-        Edges of a causal graph from which the adjustment set is found. Not in this version.
+    graph : edges, mapping, DOT text or networkx.DiGraph, optional
+        What causes what: ``[("tier", "coupon"), ("tier", "gmv"), ("coupon", "gmv")]``, ``{"tier": ["coupon", "gmv"],
+        ...}`` or ``"digraph { tier -> coupon -> gmv; tier -> gmv }"``. Nodes that are no columns count as not
+        observed. The adjustment set is found from it (`covariates` may then be left out; if given, they are held
+        against it), and what the graph implies is tested on the data (check ``graph``). Where no set is valid but a
+        front door is observed, the effect is estimated through that.
     estimator : {"aipw", "regression", "ipw", "matching", "dml"}
         "aipw" (default): outcomes and chances by ridge lines and boosted trees, each row's by models that have not seen
         it; right where either of the two is. "regression": straight lines with all interactions (Lin), HC2 or CR2
@@ -91,7 +98,7 @@ def adjust(
 
     Returns
     -------
-    Adjusted
+    Adjusted, or FrontDoorResult where a graph leaves only the front door
         First row: the effect. Then the effect weighted by overlap where overlap is thin, and the plain difference of
         means. `balance()`, `sensitivity()`, `plot("overlap" | "love")`.
 
@@ -100,7 +107,8 @@ def adjust(
     InputError
         The data or the call is wrong: a control that is not named, three arms, a covariate that is the outcome, ...
     DesignError
-        The covariates tell every treated unit from all others, or there are too few rows.
+        The covariates tell every treated unit from all others, or there are too few rows; nothing observed in the graph
+        identifies the effect, or only an instrument (named, for ``gc.iv``).
 
     Notes
     -----
@@ -148,13 +156,17 @@ def adjust(
         "threads": whole("threads", threads, 1, 1024),
     }
     _refuse_pairs(estimator, estimand)
-    for name, value in (("graph", graph), ("time", time)):
-        if value is not None:
-            raise InputError(
-                f"{name}= is not available in this version",
-                remedy="pass covariates=" if name == "graph" else "pass one row per unit, or use gc.did",
-            )
-    return fit(data, asked, options)
+    if time is not None:
+        raise InputError(
+            "time= is not available in this version", remedy="pass one row per unit, or use gc.did"
+        )  # fmt: skip
+    if graph is None:
+        return fit(data, asked, options)
+    found, asked, table = planned(data, graph, asked)
+    options |= {"graph": drawn_words(found), "covariates": list(asked.covariates)}
+    if found.way == "frontdoor":
+        return through_the_door(data, replace(asked, learned=False), options, found, table)
+    return with_graph(fit(data, asked, options), found, table)
 
 
 def fit(data: Any, asked: Asked, options: dict[str, Any]) -> Adjusted:

@@ -43,7 +43,7 @@ def read_graph(graph: Any, columns: Sequence[str], treatment: str, outcome: str)
     >>> g, notes = read_graph({"spend tier": ["coupon", "gmv"], "mood": "gmv", "coupon": "gmv"},
     ...                       ["spend tier", "coupon", "gmv"], "coupon", "gmv")
     >>> sorted(g.hidden), notes
-    (['mood'], ("graph=: 'mood' is no column and counts as not observed",))
+    (['mood'], ("of the graph 'mood' is no column and counts as not observed",))
     """
     drawn = _drawn(graph)
     edges = list(dict.fromkeys(drawn.arrows))
@@ -93,15 +93,14 @@ def read_graph(graph: Any, columns: Sequence[str], treatment: str, outcome: str)
 
 
 def _notes(graph: Graph, drawn: Drawn, known: set[str]) -> tuple[str, ...]:
-    marked = sorted(n for n in graph.hidden if n in drawn.unseen)
-    others = sorted(graph.hidden - drawn.unseen)
+    others = sorted(n for n in graph.hidden - known if n in drawn.nodes or n not in drawn.unseen)
     out = []
     if others:
         are = "is no column and counts" if len(others) == 1 else "are no columns and count"
-        out.append(f"graph=: {', '.join(map(repr, others))} {are} as not observed")
-    if own := [n for n in marked if n in known]:
+        out.append(f"of the graph {', '.join(map(repr, others))} {are} as not observed")
+    if own := sorted(graph.hidden & known):
         is_or_are = "is a column, and is" if len(own) == 1 else "are columns, and are"
-        out.append(f"graph=: {', '.join(map(repr, own))} {is_or_are} marked as not observed")
+        out.append(f"of the graph {', '.join(map(repr, own))} {is_or_are} marked as not observed")
     return tuple(out)
 
 
