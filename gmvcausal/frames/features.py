@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -76,6 +76,17 @@ class Features:
     def needed(self) -> list[str]:
         """Columns that a table must have."""
         return [*self.names, *([self.assigned_at] if self.assigned_at else [])]
+
+    def take(self, keep: Sequence[int]) -> Features:
+        """The columns at the positions `keep`."""
+
+        def of(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[j] for j in keep)
+
+        return replace(
+            self, names=of(self.names), kinds=of(self.kinds), levels=of(self.levels), shift=of(self.shift),
+            scale=of(self.scale), fill=of(self.fill),
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; a gap's NaN is null."""
@@ -264,7 +275,7 @@ def _raw(table: Table, column: str, kind: str, assigned_at: str, role: str) -> F
     late = days < 0
     if late.any():
         raise InputError(
-            "a feature lies after assignment, where the tactic may have moved it",
+            f"a {role.removesuffix('s')} lies after assignment, where the tactic may have moved it",
             column=column,
             count=int(late.sum()),
             rows=first_rows(late),

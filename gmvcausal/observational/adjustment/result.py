@@ -15,7 +15,11 @@ from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves, Line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+
+    from gmvcausal.results.hidden_confounding import HiddenConfounding
 
 _GRID = 128
 
@@ -98,6 +102,62 @@ class Adjusted(Result):
             [name for name, _ in found], np.column_stack([c for _, c in found]), self.sample.treated, self.found.weight
         )
         return table
+
+    def sensitivity(
+        self,
+        benchmark: str | Sequence[str] | None = None,
+        *,
+        outcome: float = 0.03,
+        treatment: float = 0.03,
+        rho: float = 1.0,
+        alpha: float | None = None,
+    ) -> HiddenConfounding:
+        """How strong something that nobody has measured would have to be to explain the effect away.
+
+        Parameters
+        ----------
+        benchmark : str or list of str, optional
+            Covariates to compare with: the effect is estimated again without each, and what is lost is its strength.
+        outcome, treatment : float
+            Strength for which bounds are printed: share of what the covariates leave of the outcome that the
+            confounder explains, and share that it adds to the mean square of the weights. Default .03 each.
+        rho : float
+            How far both work the same way; default 1, the worst case.
+        alpha : float, optional
+            Default that of the call.
+
+        Returns
+        -------
+        HiddenConfounding
+            `to_frame()` (robustness values, bounds, E-values; of a regression also partial R2, of matching Rosenbaum's
+            odds), `benchmark_frame()`, `plot()` (contours), `summary()`.
+
+        Raises
+        ------
+        InputError
+            No such covariate; strengths that are none.
+
+        References
+        ----------
+        Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis (2022), NBER Working Paper 30302; Cinelli and Hazlett (2020),
+        Journal of the Royal Statistical Society B 82; Rosenbaum (2002), Observational Studies; VanderWeele and Ding
+        (2017), Annals of Internal Medicine 167.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"coupon": [0, 1, 0, 1, 1] * 80, "tier": [0, 0, 0, 1, 1] * 80})
+        >>> users["gmv"] = 10.0 + 4 * users["coupon"] + users["tier"] + [u % 7 for u in range(400)]
+        >>> users["coupon"] = [c if u % 9 else 1 - c for u, c in enumerate(users["coupon"])]
+        >>> r = gc.adjust(users, treatment="coupon", covariates=["tier"], estimator="regression")
+        >>> bool(0 < r.sensitivity().to_frame()["partial_robustness"][0] < 1)
+        True
+        """
+        from gmvcausal.frames.params import check
+        from gmvcausal.observational.adjustment.sensitivity import sensitivity
+
+        level = self.alpha if alpha is None else check("alpha", alpha)
+        return sensitivity(self, benchmark, outcome, treatment, rho, level)
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MANY = 50_000
+# Two arms are apart if fewer than so many rows of either lie beyond this share of the other.
+_FEW, _BORDER = 3, 0.05
 
 
 class Stacked(NamedTuple):
@@ -28,7 +30,7 @@ class Stacked(NamedTuple):
     flat : bool
         Whether nothing that is known of the rows tells who was treated: the chance is the share.
     apart : bool
-        Whether every treated row has a higher chance than every other one: nobody is comparable.
+        Whether the treated have higher chances than all others: nobody is comparable.
     """
 
     chance: FloatArray
@@ -67,8 +69,20 @@ def stacked_chances(bins: Bins, fold: IntArray, treated: NDArray[np.bool_]) -> S
     for f, (constant, one, other) in enumerate(weights):
         held = fold == f
         chance[held] = unlink(constant + one * by_line[held] + other * by_trees[held], "binary")
-    apart = bool(chance[treated].min() > chance[~treated].max())
-    return Stacked(chance, all(w[1] == 0 and w[2] == 0 for w in weights), apart)
+    return Stacked(chance, all(w[1] == 0 and w[2] == 0 for w in weights), apart(chance, treated))
+
+
+def apart(chance: FloatArray, treated: NDArray[np.bool_]) -> bool:
+    """Whether chances, but for a few at the border, tell all treated rows from all others.
+
+    Examples
+    --------
+    >>> treated = np.arange(100) >= 50
+    >>> apart(np.arange(100) / 100, treated), apart(np.arange(100) % 50 / 50, treated)
+    (True, False)
+    """
+    low, high = np.quantile(chance[treated], _BORDER), np.quantile(chance[~treated], 1 - _BORDER)
+    return bool((chance[~treated] >= low).sum() < _FEW and (chance[treated] <= high).sum() < _FEW)
 
 
 def above(n: int) -> Recipe:

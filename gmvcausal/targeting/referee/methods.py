@@ -10,8 +10,8 @@ from gmvcausal.frames.params import check
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
+    from gmvcausal.results.hidden_confounding import HiddenConfounding
     from gmvcausal.targeting.referee.explain import Explanation
-    from gmvcausal.targeting.referee.hidden import HiddenConfounding
     from gmvcausal.targeting.referee.refute import Refutation
     from gmvcausal.targeting.referee.segments import UpliftSegments
     from gmvcausal.targeting.result import Uplift

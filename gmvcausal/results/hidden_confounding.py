@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.stats import hidden
-from gmvcausal.targeting.intake.trial import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+FloatArray = NDArray[np.float64]
 
 _GIVEN = (
     "The chances of the arms were given: a lot decided, or a log that wrote down what did. Whatever was not seen is "
@@ -76,6 +78,12 @@ class HiddenConfounding:
     unit : str
     by_ratio : bool
         Whether E-values are of a risk ratio; else of what the difference in standard deviations is worth as one.
+    role : str
+        The option that names what was measured: "features" or "covariates".
+    own : mapping of str to float
+        What the estimator says in its own language, in columns of `to_frame()`.
+    said : tuple of str
+        The same in words.
     """
 
     given: bool
@@ -92,6 +100,9 @@ class HiddenConfounding:
     alpha: float
     unit: str
     by_ratio: bool
+    role: str = "features"
+    own: Mapping[str, float] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per arm.
@@ -102,7 +113,8 @@ class HiddenConfounding:
             ``arm``, ``estimate``, ``std_error``; ``robustness`` (strength with outcome and treatment alike from which
             on the effect can be nothing) and ``robustness_interval`` (from which on its interval holds 0);
             ``bound_low``, ``bound_high`` (estimate less and plus the largest bias at the strength asked for) and
-            ``conf_low``, ``conf_high`` (with intervals around them); ``e_value``, ``e_value_limit``; ``unit``.
+            ``conf_low``, ``conf_high`` (with intervals around them); ``e_value``, ``e_value_limit``; ``unit``; then
+            what the estimator says in its own language.
         """
         import pandas as pd
 
@@ -120,7 +132,7 @@ class HiddenConfounding:
                 ]  # fmt: skip
             names = ("robustness", "robustness_interval", "bound_low", "bound_high", "conf_low", "conf_high")
             rows.append({**row, **dict(zip((*names, "e_value", "e_value_limit"), numbers, strict=True))})
-        return pd.DataFrame(rows).assign(unit=self.unit)
+        return pd.DataFrame(rows).assign(unit=self.unit, **self.own)
 
     def benchmark_frame(self) -> pd.DataFrame:
         """One row per feature and arm: ``feature``, ``arm``, ``outcome``, ``treatment``, ``rho``, ``change``, ``low``,
@@ -140,8 +152,8 @@ class HiddenConfounding:
                 f"{row['arm']} against {self.control}: {row['estimate']:+.4g} ({row['std_error']:.3g}) {self.unit}"
             )
             lines.append(
-                f"  Something unseen that explains {row['robustness']:.1%} of what the features leave of the outcome, "
-                f"and adds as much to the weights' mean square, could be all of it"
+                f"  Something unseen that explains {row['robustness']:.1%} of what the {self.role} leave of the "
+                f"outcome, and adds as much to the weights' mean square, could be all of it"
                 + (
                     f"; {row['robustness_interval']:.1%} would do to bring 0 into the interval."
                     if row["robustness_interval"] > 0
@@ -163,8 +175,10 @@ class HiddenConfounding:
                 f"As strong as {b.feature!r} (outcome {b.outcome:.1%}, treatment {b.treatment:.1%}): {b.arm} between "
                 f"{b.low:+.4g} and {b.high:+.4g}; leaving it out changes the estimate by {b.change:+.3g}."
             )
+        lines += self.said
         if not self.benchmarks:
-            lines.append("Is that much? Name a feature to compare with: m.sensitivity(benchmark=['tier']).")
+            one = self.role.removesuffix("s")
+            lines.append(f"Is that much? Name a {one} to compare with: .sensitivity(benchmark=['tier']).")
         lines.append("No number says that there is no confounder; these say how strong it would have to be.")
         return wrapped(lines, indent=2)
 
@@ -198,6 +212,48 @@ class HiddenConfounding:
     def plot(self, arm: Any = None) -> Figure:
         """Draw the contours for one arm, the first by default."""
         return self.curves(arm).draw()
+
+
+def check_asked(outcome: Any, treatment: Any, rho: Any) -> None:
+    """Refuse what is no strength of a confounder.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        hidden.check_strength(outcome, treatment, rho)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"outcome={said(outcome)}, treatment={said(treatment)}, rho={said(rho)} is no strength of a confounder",
+            remedy="give shares from 0 to 1 (treatment below 1), and rho from -1 to 1",
+        ) from None
+
+
+def benchmark_names(benchmark: Any, known: Sequence[str], role: str, verb: str) -> list[str]:
+    """The columns to compare with, each of which was learned from.
+
+    Parameters
+    ----------
+    benchmark : str, list of str or None
+    known : sequence of str
+    role, verb : str
+        The option that names the columns, and of which verb.
+
+    Raises
+    ------
+    InputError
+    """
+    if benchmark is None:
+        return []
+    names = [benchmark] if isinstance(benchmark, str) else list(benchmark)
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"benchmark names {said(name)}, which is no {role.removesuffix('s')} of this model",
+                remedy=f"name some of {', '.join(map(repr, known))}" if known else f"pass {role}= to {verb}",
+            )
+    return list(dict.fromkeys(names))
 
 
 def _place(arms: tuple[Any, ...], arm: Any) -> int:
