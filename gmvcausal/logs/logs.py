@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from gmvcausal.frames.workspace import Workspace
 from gmvcausal.logs import contract, duplicates, facts, refunds
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
+
+if TYPE_CHECKING:
+    from gmvcausal.logs.returns.result import RetentionResult
 
 
 class Logs:
@@ -281,6 +284,80 @@ class Logs:
         from gmvcausal.logs.users import make_users
 
         return make_users(self, tactic, pre, post, anchor, features, complete_only)
+
+    def retention(
+        self,
+        tactic: Any = None,
+        *,
+        freq: str = "W",
+        horizon: int = 12,
+        anchor: Any = None,
+        cohorts: str | None = None,
+        control: Any = None,
+        assignment: str | None = None,
+        expected_ratio: Mapping[Any, float] | None = None,
+        alpha: float = 0.05,
+        seed: int = 0,
+    ) -> RetentionResult:
+        """Who orders again, and by when; users of whom the log ends before an order are not taken for lost.
+
+        Parameters
+        ----------
+        tactic : label or list of labels, optional
+            The arms: users are watched from their first exposure on (never exposed ones from `anchor`) to their first
+            order. Without it users are watched from their first order to the next.
+        freq : str
+            Length of a period: a number of days or weeks, for example "W", "28D".
+        horizon : int
+            Periods after the start up to which curves go; default 12.
+        anchor : date, optional
+            The start of users never exposed; needed where there are any.
+        cohorts : str, optional
+            Without `tactic`: users by the period of their first order, for example "M".
+        control : label, optional
+            The arm that the others are compared with; "none", the users never exposed, by default.
+        assignment : {"random"}, optional
+            Whether chance drew the arms. Only then is a difference an effect, and said to be one.
+        expected_ratio : mapping, optional
+            Planned shares of the arms; equal by default.
+        alpha : float
+            One minus the level of the intervals.
+        seed : int
+            Of the draws behind simultaneous bands.
+
+        Returns
+        -------
+        RetentionResult
+            `curve()` (share who have ordered by each period, share with an order in it, orders per user),
+            `differences()` between arms with bands, `plot("ordered" | "active" | "orders" | "differences")`.
+
+        Raises
+        ------
+        InputError
+            An option that has no meaning here, users in two arms, users never exposed without `anchor`.
+        DesignError
+            Nobody is watched up to the horizon.
+
+        Notes
+        -----
+        Watching ends with the log, or with the user's exit where users have one. Shares are Kaplan and Meier's (1958)
+        with Greenwood's variance and log-log limits; the share with an order in a period, and orders per user, are of
+        those watched throughout the period.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> orders = pd.DataFrame({"user": [1, 1, 2, 3, 3], "gmv": [5.0, 5, 5, 5, 5], "time": [
+        ...     "2025-03-03", "2025-03-12", "2025-03-03", "2025-03-04", "2025-03-06"]})
+        >>> r = Logs(orders=orders).retention(freq="D", horizon=9)
+        >>> r.curve()["ordered"].round(3).tolist()[:3], round(r.estimate, 3)
+        ([0.0, 0.333, 0.333], 0.667)
+        """
+        from gmvcausal.logs.returns.make import make_retention
+
+        return make_retention(
+            self, tactic, freq, horizon, anchor, cohorts, control, assignment, expected_ratio, alpha, seed
+        )
 
     def close(self) -> None:
         """Release the connection and temporary files (also done when the object goes away)."""

@@ -42,10 +42,10 @@ def make_users(
         )
     units = cells.find_units(logs, "user")
     exposed = exposures.read_exposures(logs, units, labels)
-    arm, assigned = _assign(units, exposed)
+    arm, assigned = assign_arms(units, exposed)
     notes, dropped = list(logs._notes), dict(logs._dropped)
-    keep = _never(units, arm, assigned, anchor, notes)
-    _note_others(logs, units, arm, len(labels), notes)
+    keep = anchor_never(units, arm, assigned, anchor, notes)
+    note_others(logs, units, arm, len(labels), notes)
     inside = _inside(logs, assigned, before.micros, after.micros)
     lives = cells.bounds(logs, units)
     living = _living(lives, assigned, before.micros, after.micros)
@@ -95,7 +95,7 @@ def make_users(
     return frame
 
 
-def _assign(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.int64], StampArray]:
+def assign_arms(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.int64], StampArray]:
     """Arm (−1 never) and first exposure of each user; a user in two arms is refused."""
     low = np.full(units.n, np.iinfo(np.int64).max)
     high = np.full(units.n, -1, dtype=np.int64)
@@ -114,7 +114,7 @@ def _assign(units: cells.Units, exposed: exposures.Exposed) -> tuple[NDArray[np.
     return high, assigned
 
 
-def _never(
+def anchor_never(
     units: cells.Units, arm: NDArray[np.int64], assigned: StampArray, anchor: Any, notes: list[str]
 ) -> NDArray[np.bool_]:
     """Give users never exposed the anchor as their moment of assignment (in place)."""
@@ -134,7 +134,7 @@ def _never(
     return ~never
 
 
-def _note_others(logs: Logs, units: cells.Units, arm: NDArray[np.int64], chosen: int, notes: list[str]) -> None:
+def note_others(logs: Logs, units: cells.Units, arm: NDArray[np.int64], chosen: int, notes: list[str]) -> None:
     """Say how many users of the arm "none" were exposed to a tactic that was not asked for."""
     labels = exposures.labels_of(logs)
     if len(labels) == chosen:

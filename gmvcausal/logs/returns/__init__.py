@@ -1,0 +1,1 @@
+"""Who orders again, and when: repurchase and retention."""
