@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gmvcausal.observational.discontinuity.verb import threshold
     from gmvcausal.observational.instrument.verb import iv
     from gmvcausal.observational.notch.verb import bunching
+    from gmvcausal.observational.series.verb import before_after
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.tables import table
@@ -49,6 +50,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "ab_test": ("gmvcausal.abtest.verb", "ab_test"),
     "adjust": ("gmvcausal.observational.adjustment.verb", "adjust"),
     "assign": ("gmvcausal.abtest.designs.assign", "assign"),
+    "before_after": ("gmvcausal.observational.series.verb", "before_after"),
     "bunching": ("gmvcausal.observational.notch.verb", "bunching"),
     "combine": ("gmvcausal.mechanism.pooled.verb", "combine"),
     "datasets": ("gmvcausal.datasets", None),
@@ -87,6 +89,7 @@ __all__ = [
     "ab_test",
     "adjust",
     "assign",
+    "before_after",
     "bunching",
     "combine",
     "datasets",

@@ -16,6 +16,7 @@ from gmvcausal.money.effect import COUNTS, Effect
 from gmvcausal.money.of_displaced import net_effect, platform_effect
 from gmvcausal.money.of_pile import pile_effect
 from gmvcausal.money.of_rollout import rollout_effect
+from gmvcausal.money.of_series import series_effect
 from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.displaced import PullForwardResult
@@ -69,18 +70,19 @@ def incremental_gmv(
     metric: str | None = None,
     arm: Any = None,
 ) -> MoneyResult:
-    """Total incremental GMV of a roll-out or of a randomised test, and the profit it leaves.
+    """Total incremental GMV of a roll-out, a randomised test or a before/after comparison, and the profit it leaves.
 
     Of a roll-out it is the total over the treated unit-periods; of a test the total over the units of the treated arm,
     from the uncapped mean: a capped one is another estimand and has no total. Of a pull-forward it is the net over the
-    window, times the treated units; of a cannibalisation the total of the platform.
+    window, times the treated units; of a cannibalisation the total of the platform; of before and after the total over
+    the window.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
 
     Parameters
     ----------
-    result : DidResult, AbResult, PullForwardResult or CannibalisationResult
-        An effect on GMV per unit-period, or per unit.
+    result : DidResult, AbResult, PullForwardResult, CannibalisationResult or BeforeAfterResult
+        An effect on GMV per unit-period, per unit, or per period.
     cost : float, DidResult or str
         Total cost in money, known exactly; or the effect of the same tactic on a cost column, estimated with the same
         design, so that gain and cost carry their covariance: of a roll-out the result on the same panel, of a test the
@@ -214,6 +216,7 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     from gmvcausal.mechanism.longrun.result import SurrogateResult
     from gmvcausal.money.of_surrogate import surrogate_effect
     from gmvcausal.observational.notch.result import Bunching
+    from gmvcausal.observational.series.result import BeforeAfterResult
 
     if isinstance(result, SurrogateResult):
         return surrogate_effect(result, cost, metric, arm)
@@ -229,9 +232,13 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
         _refuse_choice(metric, arm, "one row")
         check("cost", cost)
         return pile_effect(result)
+    if isinstance(result, BeforeAfterResult):
+        _refuse_choice(metric, arm, "one series")
+        return series_effect(result, cost)
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(
-            f"incremental_gmv needs the result of gc.did or of gc.ab_test, but got {type(result).__name__}"
+            "incremental_gmv needs the result of gc.did, gc.ab_test or gc.before_after, "
+            f"but got {type(result).__name__}"
         )
     _refuse_choice(metric, arm, "a roll-out")
     return rollout_effect(result, cost)
