@@ -60,8 +60,8 @@ def checks_of(case: Case) -> list[Check]:
     """Every check that applies, in the order of the published table."""
     out: list[Check] = []
     for one in (
-        control_series, promotion, placebo_dates, pre_length, pre_break, anticipation, control_reacts, extrapolation,
-        pull_forward, autocorrelation, hac_size, last_period, calendar_gaps, day_boundary, one_period,
+        control_series, promotion, placebo_dates, pre_length, pre_break, pre_shock, anticipation, control_reacts,
+        extrapolation, pull_forward, autocorrelation, hac_size, last_period, calendar_gaps, day_boundary, one_period,
     ):  # fmt: skip
         found = one(case)
         if found is not None:
@@ -69,16 +69,11 @@ def checks_of(case: Case) -> list[Check]:
     return out
 
 
-def _check(name: str, value: float, message: str, remedy: str, status: str | None = None) -> Check:
-    status = RULES[name].status(value) if status is None else status
-    return Check(name, status, message, float(value), RULES[name].bound, "" if status == "passed" else remedy)
-
-
 def control_series(case: Case) -> Check:
     """Is there a series that shows what the season did?"""
     many = len(case.s.names)
     if many:
-        return _check("control_series", many, f"{many} control series: {told(case.s.names)}", "")
+        return RULES.check("control_series", many, f"{many} control series: {told(case.s.names)}", "")
     p = case.placebo
     found = (
         f"; at {(p.p_value < 0.05).sum()} of {counted(len(p.place), 'earlier date')}, when nothing began, the same "
@@ -86,7 +81,7 @@ def control_series(case: Case) -> Check:
         if len(p.place)
         else ""
     )
-    return _check("control_series", 0, f"{SEASON}: there is no control series{found}", NEXT)
+    return RULES.check("control_series", 0, f"{SEASON}: there is no control series{found}", NEXT)
 
 
 def promotion(case: Case) -> Check:
@@ -148,11 +143,11 @@ def placebo_dates(case: Case) -> Check:
     status = "failed" if p.share > max(fail, rule.warn or 0.0) else "passed"
     if status == "passed" and p.share > max(warn, rule.warn or 0.0):
         status = "warned"
-    return _check(
+    return RULES.check(
         "placebo_dates", p.share,
         f"an effect (p < .05) is found at {(p.p_value < 0.05).sum()} of {counted(len(p.place), 'earlier date')} with "
         f"windows of {counted(p.length, case.s.word)} ({p.windows} side by side)",
-        f"the series moves by itself as much as after the start: look at plot('placebo'); {NEXT}", status,
+        f"the series moves by itself as much as after the start: look at plot('placebo'); {NEXT}", status=status,
     )  # fmt: skip
 
 
@@ -163,9 +158,9 @@ def pre_length(case: Case) -> Check:
     status = RULES["pre_length"].status(many)
     if status == "passed" and many < case.m:
         status = "warned"
-    return _check(
+    return RULES.check(
         "pre_length", many, f"{counted(many, s.word)} before the start, {case.m:,} in the window",
-        "supply a longer history: season and memory of the noise are learned from it", status,
+        "supply a longer history: season and memory of the noise are learned from it", status=status,
     )  # fmt: skip
 
 
@@ -186,8 +181,26 @@ def pre_break(case: Case) -> Check:
         return Check("pre_break", "not_run", "the time before the start is too short")
     walk = np.cumsum(w - w.mean()) / (w.std() * math.sqrt(len(w)))
     p = float(special.kolmogorov(np.abs(walk).max()))
-    return _check("pre_break", p, f"CUSUM of the residuals before the start: p = {p:.2g}",
+    return RULES.check("pre_break", p, f"CUSUM of the residuals before the start: p = {p:.2g}",
                   "something else changed before the start: begin the data after it, or name it in events=",
+    )  # fmt: skip
+
+
+def pre_shock(case: Case) -> Check:
+    """Is there a day that nothing explains?"""
+    try:
+        w = fitted(case.model, case.s.start).whitened
+    except DesignError:
+        return Check("pre_shock", "not_run", "the time before the start is too short")
+    known = w[np.isfinite(w)]
+    spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
+    size = np.where(np.isfinite(w), np.abs(w - np.median(known)), 0.0)
+    j = int(np.argmax(size))
+    return RULES.check(
+        "pre_shock", float(size[j] / spread) if spread > 0 else 0.0,
+        f"on {case.s.label(j)} GMV moves by {size[j] / spread if spread > 0 else 0:.1f} robust standard deviations",
+        "name that day in events=, or begin the data after it where GMV stayed there: the noise is taken for larger, "
+        "and longer in memory, than it is",
     )  # fmt: skip
 
 
@@ -202,7 +215,7 @@ def autocorrelation(case: Case) -> Check:
     r = np.array([w[k:] @ w[:-k] for k in range(1, _LAGS + 1)]) / (w @ w)
     q = len(w) * (len(w) + 2) * float((r**2 / (len(w) - np.arange(1, _LAGS + 1))).sum())
     p = float(special.chdtrc(_LAGS, q))
-    return _check("autocorrelation", p, f"the whitened residuals before the start remember: p = {p:.2g}",
+    return RULES.check("autocorrelation", p, f"the whitened residuals before the start remember: p = {p:.2g}",
                   "a season is missing (pay days, school terms): name it in events=, or pass method='structural'; "
                   "intervals may be too narrow")  # fmt: skip
 
@@ -216,7 +229,7 @@ def anticipation(case: Case) -> Check:
     found = analyse(case.model, end - length, end, PLAIN)
     mean = found.mean_over(np.isfinite(case.model.z[end - length : end]))
     p = float(mean.p_value[0])
-    return _check(
+    return RULES.check(
         "anticipation", p,
         f"in the last {length} {s.word}s before the start GMV is {mean.effect[0] / mean.counterfactual[0]:+.1%} from "
         f"what the time before foretells (p = {p:.2g})",
@@ -236,7 +249,7 @@ def control_reacts(case: Case) -> Check | None:
     adjusted = np.where(known, holm(case.reactions), np.inf)
     j = int(np.argmin(adjusted))
     against = "the mean of the others" if len(s.names) > 1 else "its own past"
-    return _check(
+    return RULES.check(
         "control_reacts", float(adjusted[j]),
         f"{s.names[j]!r} jumps at the start against {against} with p = {adjusted[j]:.2g}",
         "the tactic took shoppers from it, or brought it some: leave it out of controls=, or find one farther away",
@@ -255,7 +268,7 @@ def extrapolation(case: Case) -> Check | None:
     over = np.maximum(now.max(axis=0) - before.max(axis=0), before.min(axis=0) - now.min(axis=0))
     far = np.maximum(over, 0) / before.std(axis=0)
     j = int(np.argmax(far))
-    return _check(
+    return RULES.check(
         "extrapolation", float(far[j]),
         f"{s.names[j]!r} goes {far[j]:.1f} standard deviations beyond its range before the start",
         "a coefficient learned from small moves says little of large ones, and noise in the control makes it too "
@@ -267,7 +280,7 @@ def pull_forward(case: Case) -> Check | None:
     """Is GMV below its course after the end?"""
     if case.after is None:
         return None
-    return _check(
+    return RULES.check(
         "pull_forward", case.after, f"GMV after the end is below its course with p = {case.after:.2g} (one-sided)",
         "part of the gain was borrowed from later: quote the rows average and after together, or leave end= out",
     )  # fmt: skip
@@ -299,7 +312,7 @@ def last_period(case: Case) -> Check | None:
         return Check("last_period", "not_run", "a promotion lies around the last period")
     j = int(np.argmin(share))
     what = "the outcome" if j == 0 else repr(s.names[j - 1])
-    return _check("last_period", float(share[j]),
+    return RULES.check("last_period", float(share[j]),
                   f"in the last {s.word} {what} is {share[j]:.0%} of what it was in the four before",
                   f"if the {s.word} was not over when the data were taken, remove it")  # fmt: skip
 
@@ -313,10 +326,10 @@ def calendar_gaps(case: Case) -> Check:
     status = RULES["calendar_gaps"].status(value)
     if status == "passed" and before:
         status = "warned"
-    return _check(
+    return RULES.check(
         "calendar_gaps", value,
         f"{counted(before, s.word)} before the start and {inside:,} of {case.m:,} in the window have no row",
-        "they count as unknown, not as zero: write 0 where nothing was sold", status,
+        "they count as unknown, not as zero: write 0 where nothing was sold", status=status,
     )  # fmt: skip
 
 
@@ -344,7 +357,7 @@ def one_period(case: Case) -> Check | None:
     if not size.sum() > 0:
         return None
     j = int(np.argmax(size))
-    return _check(
+    return RULES.check(
         "one_period", float(size[j] / size.sum()),
         f"{case.s.label(case.s.start + int(at[j]))} alone holds {size[j] / size.sum():.0%} of the sizes of all effects",
         "look at that day: one order, a promotion not named in events=, or a fault of the log",

@@ -50,7 +50,7 @@ def make_result(s: Series, model: Model, how: How, options: dict[str, Any], mani
     what = _measured(s, str(options["outcome"]))
     estimates = _estimates(s, model, window, average, later, what)
     naive = float(estimates.estimate[-1])
-    advice = [f"A comparison of means, as texts report it, says {naive:+.4g} {what} per {s.word}."]
+    advice = [f"A comparison of means, as texts report it, says {naive:+,.4g} {what} per {s.word}."]
     if len(placebo.place):
         rank = placebo.rank(float(average.p_value[0]))
         advice.append(
@@ -69,8 +69,8 @@ def make_result(s: Series, model: Model, how: How, options: dict[str, Any], mani
     return BeforeAfterResult(
         f"Before and after: {options['outcome']} from {label[0]} to {label[1]}, {control}", assumption, estimates,
         manifest, alpha, audit_with(checks, s.facts), float(average.counterfactual[0]),
-        _curves(s, model, whole, alpha), placebo, tuple(s.label(k) for k in range(size)), s.word, what, s.start,
-        s.stop, int(window.known.sum()), behind, s.facts, tuple(advice),
+        partial(_curves, s, model, how, end, alpha), placebo, tuple(s.label(k) for k in range(size)), s.word, what,
+        s.start, s.stop, int(window.known.sum()), behind, s.facts, tuple(advice),
     )  # fmt: skip
 
 
@@ -189,8 +189,9 @@ def _naive(s: Series, per: str) -> tuple[str, str, str, float, float, Any, float
     return ("naive", what, per, float(a.mean() - b.mean()), error, None, math.nan)
 
 
-def _curves(s: Series, model: Model, whole: Paths, alpha: float) -> dict[str, Any]:
-    """Columns of `by_period`."""
+def _curves(s: Series, model: Model, how: How, end: int, alpha: float) -> dict[str, Any]:
+    """Columns of `by_period`, made when they are asked for."""
+    whole = analyse(model, s.start, s.stop if how.errors == "hac" else end, how)
     size, m, to = len(s.y), s.stop - s.start, s.start + len(whole.y)
     nan = np.full(size, np.nan)
     out: dict[str, Any] = {

@@ -177,8 +177,9 @@ def _periods(table: Table, asked: Asked, notes: list[str]) -> tuple[IntArray, np
     if len(distinct) < 2:
         raise DesignError("all rows lie in one period", column=asked.time, remedy="supply periods before the start")
     step = int(np.gcd.reduce(np.diff(distinct)))
-    if step not in (1, 7):
-        every = f"the smallest distance that fits them all is {step} days"
+    usual = int(np.median(np.diff(distinct)))
+    if step not in (1, 7) or usual != step:
+        every = f"they lie {usual} days apart as a rule"
         raise InputError(f"periods must be days or weeks, but {every}", column=asked.time,
                          remedy="add orders up to days or weeks (Logs.panel does)")  # fmt: skip
     if step == 7 and len(distinct) < 6:
@@ -231,7 +232,7 @@ def _of_units(
     gaps = int((count[here] == 0).sum())
     if gaps:
         raise InputError(
-            f"{counted(gaps, 'unit-period')} are missing, and a sum over fewer units is no smaller GMV",
+            f"{counted(gaps, 'unit-period')} {'is' if gaps == 1 else 'are'} missing, and a sum over fewer units is no smaller GMV",
             column=asked.unit, count=gaps,
             remedy="write 0 where a unit sold nothing (Logs.panel does), or leave units out that were not there",
         )  # fmt: skip

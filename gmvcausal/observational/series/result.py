@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +39,7 @@ class BeforeAfterResult(Result):
 
     checks: Audit
     baseline: float
-    table: dict[str, Any] = field(repr=False)
+    make_table: Callable[[], dict[str, Any]] = field(repr=False)
     earlier: Placebos = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
     word: str = "day"
@@ -59,6 +61,10 @@ class BeforeAfterResult(Result):
         """What the effect is a percentage of."""
         return f"per {self.word} that would have been"
 
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        return self.make_table()
+
     def by_period(self) -> pd.DataFrame:
         """Every period: what was, what would have been, and the difference.
 
@@ -71,7 +77,7 @@ class BeforeAfterResult(Result):
         """
         import pandas as pd
 
-        return pd.DataFrame(self.table)
+        return pd.DataFrame(self._table)
 
     def placebo(self) -> pd.DataFrame:
         """The same analysis at earlier dates, when nothing began.
@@ -107,7 +113,7 @@ class BeforeAfterResult(Result):
 
     def curves(self, kind: str) -> Curves:
         """The figure `kind` in numbers."""
-        t, at = self.table, np.arange(len(self.labels), dtype=float)
+        t, at = self._table, np.arange(len(self.labels), dtype=float)
         if kind == "series":
             ends = np.array([self.start - 0.5] * 2)
             high = np.array([np.nanmin(t["actual"]), np.nanmax(t["actual"])])

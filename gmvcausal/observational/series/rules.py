@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 
-RULES: dict[str, Rule] = {
+_RULES: dict[str, Rule] = {
     "control_series": Rule("number of control series", None, 1, small_is_bad=True),
     "promotion": Rule(
         "promotions or events after the start of which no year lies before it, and whether the effect differs in them "
@@ -30,6 +30,11 @@ RULES: dict[str, Rule] = {
         0.05,
         0.01,
         small_is_bad=True,
+    ),
+    "pre_shock": Rule(
+        "largest whitened residual before the start, in robust standard deviations: a day that no term explains, or a "
+        "jump",
+        5.0,
     ),
     "anticipation": Rule(
         "p-value of the effect found in the last seven days (two weeks) before the start",
@@ -72,7 +77,8 @@ RULES: dict[str, Rule] = {
         more_warn="it is not midnight, or days are cut in UTC",
     ),
     "one_period": Rule("share of one period in the sum of the sizes of all effects (five periods or more)", 0.5),
-}  # fmt: skip
+}
+RULES = Rules(_RULES)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

@@ -132,6 +132,7 @@ def before_after(
     >>> r = gc.before_after(pd.DataFrame({"day": day, "gmv": gmv, "other": other}), "gmv", "day", "2026-05-08",
     ...                     controls=["other"])
     >>> print(f"{r.estimate:.0f} ({r.std_error:.0f})", r.audit.credible)
+    153 (5) True
     """
     named = _controls(controls)
     if start is None:

@@ -155,7 +155,7 @@ def d17(
         "rooms": pd.DataFrame({"room": rooms, "entry": first}),
     }
     options = {"unit": "room", "freq": "D", "origin": str(SERIES)}
-    call = {"outcome": "gmv", "time": "period", "start": str(start), "controls": ["control"]}
+    call = {"outcome": "gmv", "time": "period", "start": str(start), "controls": ["control"], "unit": "unit"}
     truth = partial(d17_truth, effect, on)
     design = Design("before_after", "panel", options, call)
     return Market("D17", MarketLogs(tables, {}), design, truth, "one platform, an 11.11 shock, a series beside it")
