@@ -232,7 +232,8 @@ def _of_units(
     gaps = int((count[here] == 0).sum())
     if gaps:
         raise InputError(
-            f"{counted(gaps, 'unit-period')} {'is' if gaps == 1 else 'are'} missing, and a sum over fewer units is no smaller GMV",
+            f"{counted(gaps, 'unit-period')} {'is' if gaps == 1 else 'are'} missing, and a sum over fewer units is no "
+            "smaller GMV",
             column=asked.unit, count=gaps,
             remedy="write 0 where a unit sold nothing (Logs.panel does), or leave units out that were not there",
         )  # fmt: skip
