@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
+from gmvcausal.results import refutation
+from gmvcausal.stats.redeal import dealt_anew, drawn_again, part_of
 from gmvcausal.targeting.referee import refute as rooms
 
 RNG = np.random.default_rng(4)
@@ -24,7 +26,7 @@ FOUND = MODEL.refute(draws=5)
 
 
 def test_clean_data_pass() -> None:
-    assert FOUND.audit.credible and {c.name for c in FOUND.audit} == set(rooms.NAMES)
+    assert FOUND.audit.credible and {c.name for c in FOUND.audit} == set(refutation.NAMES)
     frame = FOUND.to_frame().set_index("refuter")
     assert (frame["estimate"] == MODEL.estimate).all() and (frame["std_error"] == MODEL.std_error).all()
     assert abs(frame.loc["placebo_treatment", "new_effect"]) < MODEL.std_error
@@ -38,62 +40,60 @@ def test_the_same_seed_in_any_order_of_rows() -> None:
     state = np.random.get_state()[1].copy()  # noqa: NPY002  # the global state is what must not change
     again = gc.uplift(USERS.sample(frac=1, random_state=1), **CALL).refute(draws=5)
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002  # as above
-    for name in rooms.NAMES:
+    for name in refutation.NAMES:
         np.testing.assert_array_equal(again.runs[name], FOUND.runs[name])
-
-
-def _rows(arm: Any, cluster: Any = None, propensity: Any = None) -> Any:
-    n = len(arm)
-    return rooms._Rows(
-        np.zeros((n, 1), np.float32), np.arange(n, dtype=float), np.asarray(arm), propensity, cluster, np.arange(n) % 2
-    )
 
 
 def test_what_is_dealt_anew_keeps_its_design() -> None:
     rng = np.random.default_rng(0)
     arm = np.repeat([0, 1, 2], [50, 30, 20])
-    shuffled = rooms._placebo(_rows(arm), 3, rng)
-    assert np.bincount(shuffled.arm).tolist() == [50, 30, 20] and (shuffled.arm != arm).any()
+    shuffled = dealt_anew(arm, 3, rng)
+    assert np.bincount(shuffled).tolist() == [50, 30, 20] and (shuffled != arm).any()
     e = np.tile([0.7, 0.2, 0.1], (100_000, 1))
-    drawn = rooms._placebo(_rows(np.zeros(100_000, int), propensity=e), 3, rng)
-    np.testing.assert_allclose(np.bincount(drawn.arm) / 1e5, [0.7, 0.2, 0.1], atol=0.005)
+    drawn = dealt_anew(np.zeros(100_000, int), 3, rng, None, e)
+    np.testing.assert_allclose(np.bincount(drawn) / 1e5, [0.7, 0.2, 0.1], atol=0.005)
     cluster = np.repeat(np.arange(20), 5)
-    whole = rooms._placebo(_rows(cluster % 2, cluster), 2, rng).arm.reshape(20, 5)
+    whole = dealt_anew(cluster % 2, 2, rng, cluster).reshape(20, 5)
     assert (whole == whole[:, :1]).all() and whole[:, 0].sum() == 10
     crossed = rng.integers(0, 2, 100)
-    inside = rooms._placebo(_rows(crossed, cluster), 2, rng).arm
+    inside = dealt_anew(crossed, 2, rng, cluster)
     assert (np.bincount(cluster, inside) == np.bincount(cluster, crossed)).all() and (inside != crossed).any()
-    part = rooms._part(_rows(arm), 0.8, rng)
+    part = part_of(arm, 0.8, rng)
     assert np.bincount(arm[part]).tolist() == [40, 24, 16]
-    kept = rooms._part(_rows(cluster % 2, cluster), 0.8, rng)
+    kept = part_of(cluster % 2, 0.8, rng, cluster)
     assert len(kept) == 80 and len(np.unique(cluster[kept])) == 16
-    again = rooms._again(_rows(arm), rng)
+    again = drawn_again(arm, rng)
     assert np.bincount(arm[again]).tolist() == [50, 30, 20] and len(np.unique(again)) < 90
-    copies = rooms._again(_rows(cluster % 2, cluster), rng)
+    copies = drawn_again(cluster % 2, rng, cluster)
     _, counts = np.unique(copies, return_counts=True)
     assert (np.bincount(cluster[copies], minlength=20) % 5 == 0).all() and counts.max() > 1
-    taken = _rows(cluster % 2, cluster).take(copies)
-    assert taken.cluster.max() + 1 == len(np.unique(cluster[copies]))
+    n = len(cluster)
+    rows = rooms._Rows(
+        np.zeros((n, 1), np.float32), np.arange(n, dtype=float), cluster % 2, None, cluster, np.arange(n) % 2
+    )
+    taken = rows.take(copies)
+    assert taken.cluster is not None and taken.cluster.max() + 1 == len(np.unique(cluster[copies]))
 
 
 def test_fabricated_runs_are_judged_by_hand() -> None:
     base = (np.array([2.0]), np.array([0.5]))
-    still = {name: np.full((10, 1), 2.0) for name in rooms.NAMES}
+    still = {name: np.full((10, 1), 2.0) for name in refutation.NAMES}
     even = np.array([1.0, -1.0] * 5)[:, None]  # t statistics of mean 0 and mean square 1
-    checks = {c.name: c for c in rooms._checks(("a",), base, {**still, "bootstrap": 2 + even / 2}, even)}
+    checks = {c.name: c for c in refutation.judged(("a",), base, {**still, "bootstrap": 2 + even / 2}, even)}
     assert {c.status for c in checks.values()} == {"passed"}
     assert checks["placebo_treatment"].value == pytest.approx(2 * 0.4405, abs=1e-3)  # of chi-square 10 on 10
-    loud = {c.name: c for c in rooms._checks(("a",), base, still, 2 * even)}
+    loud = {c.name: c for c in refutation.judged(("a",), base, still, 2 * even)}
     assert loud["placebo_treatment"].status == "failed"  # chi-square 40 on 10: p = 1.7e-5
-    tilted = {c.name: c for c in rooms._checks(("a",), base, still, np.ones((10, 1)))}
+    tilted = {c.name: c for c in refutation.judged(("a",), base, still, np.ones((10, 1)))}
     assert tilted["placebo_treatment"].status == "warned"  # z = 3.16, p = .0016, twice
-    moved = {c.name: c for c in rooms._checks(("a",), base, {**still, "data_subset": np.full((10, 1), 2.4)}, even)}
+    moved = {c.name: c for c in refutation.judged(("a",), base, {**still, "data_subset": np.full((10, 1), 2.4)}, even)}
     assert moved["data_subset"].status == "warned" and moved["data_subset"].value == pytest.approx(0.8)
     far = {
-        c.name: c for c in rooms._checks(("a",), base, {**still, "random_common_cause": np.full((10, 1), 3.0)}, even)
+        c.name: c
+        for c in refutation.judged(("a",), base, {**still, "random_common_cause": np.full((10, 1), 3.0)}, even)
     }
     assert far["random_common_cause"].status == "failed"
-    wide = {c.name: c for c in rooms._checks(("a",), base, {**still, "bootstrap": 2 + 2 * even}, even)}
+    wide = {c.name: c for c in refutation.judged(("a",), base, {**still, "bootstrap": 2 + 2 * even}, even)}
     assert wide["bootstrap"].status == "failed"
     assert wide["bootstrap"].value == pytest.approx(4 * math.sqrt(10 / 9) * math.sqrt(9 / 21.666), rel=1e-4)
 
@@ -133,7 +133,9 @@ def test_the_page_has_these_thresholds() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/estimators/hidden-confounding.md").read_text(encoding="utf-8")
     table = text.split("\n## Refuters\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")]
-    moved, placebo, spread = ([f"{v:g}" for v in pair] for pair in (rooms.MOVED, rooms.PLACEBO, rooms.SPREAD))
+    moved, placebo, spread = (
+        [f"{v:g}" for v in pair] for pair in (refutation.MOVED, refutation.PLACEBO, refutation.SPREAD)
+    )
     assert {c[0].strip("`"): (c[2], c[3]) for c in cells} == {
         "placebo_treatment": (f"< {placebo[0]}", f"< {placebo[1]}"),
         "random_common_cause": (f"> {moved[0]}", f"> {moved[1]}"),

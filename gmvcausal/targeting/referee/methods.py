@@ -11,8 +11,8 @@ from gmvcausal.results import Result
 
 if TYPE_CHECKING:
     from gmvcausal.results.hidden_confounding import HiddenConfounding
+    from gmvcausal.results.refutation import Refutation
     from gmvcausal.targeting.referee.explain import Explanation
-    from gmvcausal.targeting.referee.refute import Refutation
     from gmvcausal.targeting.referee.segments import UpliftSegments
     from gmvcausal.targeting.result import Uplift
 
