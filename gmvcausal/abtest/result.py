@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gmvcausal.abtest.days.methods import ByDay
 from gmvcausal.abtest.terms.compare import errors_to_find
 from gmvcausal.abtest.terms.guardrails import Guardrail
 from gmvcausal.errors import InputError
-from gmvcausal.results import Audit, Result
+from gmvcausal.results import Audit
 from gmvcausal.results.curves import Curves
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Extra:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class AbResult(Result):
+class AbResult(ByDay):
     """A randomised test: every metric in every arm against the control, with its audit.
 
     Besides the shared protocol (`estimate`, `conf_int()`, `to_frame()`, `summary()`, `audit`, ...):
@@ -271,62 +272,6 @@ class AbResult(Result):
         treated = frame[["metric", "estimand", "arm", "value"]]
         control = frame[["metric", "estimand", "control", "control_value"]].set_axis(treated.columns, axis=1)
         return pd.concat([control, treated], ignore_index=True)
-
-    def daily(self) -> pd.DataFrame:
-        """The effect on each day and up to each day, for a test with `time=`.
-
-        Of every mean, share and ratio, unadjusted and uncapped. A day's effect is the difference between the arms in
-        the mean of that day's outcome over the units counted: all units of the arm where the table has them on every
-        day, or where `missing="zero"` says that a day without a row is zero; units that have entered by the day where
-        they enter one after the other. The cumulative effect is that on the sum (share: on any day; ratio: of totals)
-        up to and including the day; on the last day it is the effect of the test, where that has neither covariates nor
-        strata. Intervals are two-sided, whatever `alternative` the test has. Computed when called, from the data.
-
-        Returns
-        -------
-        DataFrame
-            metric, arm, day (period), n_treated, n_control, treated, control, estimate, std_error, conf_low,
-            conf_high, cumulative, cumulative_std_error, cumulative_low, cumulative_high. Intervals are Welch's, each
-            for its day alone: not for stopping at the first that excludes zero (see `looks`).
-
-        Raises
-        ------
-        InputError
-            No `time=`, or the data have changed since.
-        DesignError
-            Clusters, or no metric of these kinds.
-        """
-        from gmvcausal.abtest.days.tables import daily
-
-        return daily(self._days("daily"), self.clusters, self.alpha)
-
-    def looks(self, metric: str | None = None, arm: Any = None) -> pd.DataFrame:
-        """Each day as a look at the test so far, for `sequential`.
-
-        Parameters
-        ----------
-        metric : str, optional
-            A mean or a share; default the first.
-        arm : label, optional
-            The arm to compare with the control; needed where there are several.
-
-        Returns
-        -------
-        DataFrame
-            look, arm, n, mean, variance of the units' sums up to and including the day, over the units that have
-            entered by then, and information. Pass it on as ``gc.sequential(looks, arm="arm", control=...,
-            cells="cumulative", information="information")``.
-
-        Raises
-        ------
-        InputError
-            No `time=`, several arms and none named, or the data have changed since.
-        DesignError
-            Clusters, or no mean and no share.
-        """
-        from gmvcausal.abtest.days.tables import looks
-
-        return looks(self._days("looks"), self.clusters, metric, arm)
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:

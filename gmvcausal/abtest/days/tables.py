@@ -31,7 +31,7 @@ def daily(days: Days, clusters: str, alpha: float) -> pd.DataFrame:
     """Effect on each day and up to each day; see `AbResult.daily`."""
     import pandas as pd
 
-    _independent(days, clusters)
+    independent(days, clusters)
     own, far = days.by_day(), days.so_far()
     frames = []
     for metric in _with_days(days):
@@ -70,7 +70,7 @@ def looks(days: Days, clusters: str, metric: str | None, arm: Any) -> pd.DataFra
     """Cumulative day x arm cells of one metric; see `AbResult.looks`."""
     import pandas as pd
 
-    _independent(days, clusters)
+    independent(days, clusters)
     known = [m for m in _with_days(days) if not isinstance(m, Ratio)]
     if not known:
         raise DesignError(
@@ -116,7 +116,8 @@ def _with_days(days: Days) -> list[Metric]:
     return list(dict.fromkeys(type(m)(*parts(m)) for m in found))  # covariates and caps play no part here
 
 
-def _independent(days: Days, clusters: str) -> None:
+def independent(days: Days, clusters: str) -> None:
+    """Refuse clusters, which the daily tables know nothing of."""
     if clusters:
         raise DesignError(
             f"units come in clusters ({clusters!r}), and the daily tables take units as independent",
