@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.stats.nuisance.boost import Bins, Recipe, recipe
 from gmvcausal.stats.nuisance.boosted import Matrix, Trees, link, unlink
 from gmvcausal.stats.nuisance.calibration import Lines, calibrate, standard_errors
+from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -66,6 +67,7 @@ def calibrated(raw: FloatArray, line: tuple[tuple[float, float], ...]) -> FloatA
     return np.asarray(each / each.sum(axis=1, keepdims=True))
 
 
+@one_thread()
 def cross_fit_chances(
     bins: Bins, fold: IntArray, arm: IntArray, arms: int, cluster: IntArray | None = None
 ) -> tuple[FloatArray, Chances]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.nuisance.boosted import Matrix, link, unlink
+from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -217,6 +218,7 @@ def likeliest(value: FloatArray, along: FloatArray, square: float, n: int, varyi
     return float(tried[best, 0]) if unlikely[best] < 0 else float("inf")  # no slopes at all have 0
 
 
+@one_thread()
 def fit_line(
     columns: Columns, x: Matrix, rows: IntArray, target: FloatArray, objective: str, ridge: float | None = None
 ) -> Line:

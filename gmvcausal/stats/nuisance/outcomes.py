@@ -12,6 +12,7 @@ from gmvcausal.stats.nuisance.boost import Bins
 from gmvcausal.stats.nuisance.boosted import Matrix
 from gmvcausal.stats.nuisance.line import Columns, columns_of, deviance
 from gmvcausal.stats.nuisance.parts import LEANS, Apart, Part, fit_apart, fit_part, lower
+from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -117,6 +118,7 @@ def fit_outcome(
     return Outcome((fit(rows, seen, "regression"),), ratio, cap)
 
 
+@one_thread()
 def cross_fit(
     bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str, shared: bool = True
 ) -> tuple[FloatArray, tuple[Outcome, ...]]:

@@ -12,6 +12,7 @@ from gmvcausal.stats.logit import fit_logit
 from gmvcausal.stats.nuisance.boost import Bins, Recipe, recipe
 from gmvcausal.stats.nuisance.boosted import unlink
 from gmvcausal.stats.nuisance.line import columns_of, fit_line
+from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,6 +39,7 @@ class Stacked(NamedTuple):
     apart: bool
 
 
+@one_thread()
 def stacked_chances(bins: Bins, fold: IntArray, treated: NDArray[np.bool_]) -> Stacked:
     """Chance of treatment for each row by models that have not seen it.
 
