@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.mechanism.frontier.verb import efficiency
     from gmvcausal.mechanism.longrun.verb import surrogate
+    from gmvcausal.mechanism.pathways.verb import mediate
     from gmvcausal.mechanism.pooled.verb import combine
     from gmvcausal.observational.adjustment.verb import adjust
     from gmvcausal.observational.discontinuity.verb import threshold
@@ -61,6 +62,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "iv": ("gmvcausal.observational.instrument.verb", "iv"),
     "load_uplift": ("gmvcausal.targeting.saved", "load_uplift"),
     "match": ("gmvcausal.observational.verb", "match"),
+    "mediate": ("gmvcausal.mechanism.pathways.verb", "mediate"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
@@ -100,6 +102,7 @@ __all__ = [
     "iv",
     "load_uplift",
     "match",
+    "mediate",
     "power",
     "report",
     "run_study",

@@ -7,16 +7,18 @@ import html
 import math
 import numbers
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gmvcausal.frames.params import check
-from gmvcausal.present import digits, files, phrases, words
+from gmvcausal.present import digits, files, phrases, three_steps, words
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gmvcausal.mechanism.pathways.steps import ThreeSteps
 
 # What one, two and three stars stand for.
 _STARS = {"journal": (0.05, 0.01, 0.001), "cn": (0.10, 0.05, 0.01)}
@@ -142,6 +144,8 @@ def to_docx(result: Result, path: str | os.PathLike[str]) -> None:
 # --- what belongs to a result -----------------------------------------------------------------------------------------
 def shown_table(one: Shown, caption: str | None = None) -> Table:
     """A ranking, a plan or its value as a table: estimates with their intervals, or the frame as it is."""
+    if hasattr(one, "regressions"):
+        return three_steps.table_of(cast("ThreeSteps", one))
     title = one.report_title if caption is None else caption
     frame = one.to_frame()
     if "conf_low" not in frame:

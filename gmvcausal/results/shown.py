@@ -48,6 +48,12 @@ class Shown(ABC):
 
         return [*self.sentences(), tables.shown_table(self, caption=""), *self.figures()]
 
+    def printed(self) -> str:
+        """The table as text."""
+        from gmvcausal.present import tables
+
+        return str(tables.shown_table(self))
+
     def _repr_html_(self) -> str:
         from gmvcausal.present import tables
 

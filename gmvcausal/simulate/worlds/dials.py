@@ -118,6 +118,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "lift": _between(0.0, 1.0),
     "through": _between(-math.inf, math.inf),
     "direct": _between(-math.inf, math.inf),
+    "mediators": _at_least(1),
     "spill": _between(-math.inf, math.inf),
     "assigned": _among("user", "block"),
     "festival": _between(1.0, 50.0),

@@ -80,19 +80,24 @@ def d15(
 
 def d16(
     n: int | None, seed: int, *, lift: float = 0.3, through: float = 40.0, direct: float = 5.0, hidden: float = 0.0,
-    buying: float = 0.8,
+    buying: float = 0.8, mediators: int = 1,
 ) -> Market:  # fmt: skip
     """D16, mediation: a raffle by lot moves interaction, and interaction moves GMV.
 
     Interaction: Bernoulli(.15 + .2 activity + `lift` · raffle), activity uniform on [0, 1] and recorded. Rate of
-    ordering: `buying` (.5 + activity) + (`through` · interaction + `direct` · raffle) / (mean basket). `hidden`
-    (default 0) is the violation: a sign that nobody recorded adds up to ±.1 to the probability of interacting and up
-    to ±40 % of `buying` to the rate; at 1 direct and indirect must be wrong while the total stays right.
+    ordering: `buying` (.5 + activity) + (`through` · interaction + `direct` · raffle) / (mean basket). With
+    ``mediators=3`` two more: minutes watched, (10 + 5 activity + 6 raffle) times a gamma of shape 2 and mean 1, each
+    worth .5 of GMV, and sharing, Bernoulli(.05 + .1 raffle), worth 30. `hidden` (default 0) is the violation: a sign
+    that nobody recorded adds up to ±.1 to the probability of interacting and up to ±40 % of `buying` to the rate; at 1
+    direct and indirect must be wrong while the total stays right.
 
     Valid: mediate with activity as covariate. Fails: the coefficient of interaction without it; everything but the
-    total under `hidden`. Estimand: indirect effect, lift · through; terms `direct` and `total`. No interference.
+    total under `hidden`. Estimand: indirect effect, lift · through (3 by watching and by sharing); terms `direct` and
+    `total`. No interference.
     """
     n = whole("n", 10_000 if n is None else n, 200)
+    if mediators not in (1, 3):
+        raise InputError(f"mediators must be 1 or 3, but is {mediators}")
     draws = stream(seed, "D16", "people")
     activity, sign = draws.random(n), np.where(draws.random(n) < 0.5, -1.0, 1.0)
     raffle = by_lot(seed, "D16", n, 0.5)
@@ -100,19 +105,28 @@ def d16(
     if chance.min() < 0 or chance.max() > 1:
         raise InputError("the dials give probabilities of interacting outside 0 to 1", remedy="take a smaller lift=")
     interacted = draws.random(n) < chance
+    gain, moved = through * interacted + direct * raffle, {"interacted": interacted.astype(int)}
+    indirect = {"interacted": ("interaction", lift * through)}
+    if mediators == 3:
+        more = stream(seed, "D16", "mediators")
+        watched = (10 + 5 * activity + 6 * raffle) * more.gamma(2.0, 0.5, n)
+        shared = more.random(n) < 0.05 + 0.1 * raffle
+        gain = gain + 0.5 * watched + 30.0 * shared
+        moved |= {"watched": watched, "shared": shared.astype(int)}
+        indirect |= {"watched": ("watching", 3.0), "shared": ("sharing", 3.0)}
     rate = buying * (0.5 + activity + 0.4 * hidden * sign)
-    before, _, after = counts(seed, "D16", rate, (through * interacted + direct * raffle) / mean_basket(PLAIN))
+    before, _, after = counts(seed, "D16", rate, gain / mean_basket(PLAIN))
     tables = {
         "orders": window_orders(seed, "D16", before, after),
         "exposures": arms(np.where(raffle, "raffle", "control")),
-        "users": listed(activity=activity, interacted=interacted.astype(int)),
+        "users": listed(activity=activity, **moved),
     }
-    options = {**OPTIONS, "features": ["activity", "interacted"]}
-    call = {"outcome": "gmv", "treatment": "arm", "control": "control", "mediators": ["interacted"]}
+    options = {**OPTIONS, "features": ["activity", *moved]}
+    call = {"outcome": "gmv", "treatment": "arm", "control": "control", "mediators": list(moved)}
     terms = [
-        term("total", "total effect", lift * through + direct),
+        term("total", "total effect", direct + sum(worth for _, worth in indirect.values())),
         term("direct", "direct effect", direct),
-        term("indirect:interacted", "effect by way of interaction", lift * through),
+        *(term(f"indirect:{name}", f"effect by way of {what}", worth) for name, (what, worth) in indirect.items()),
     ]
     design = Design("mediate", "users", options, {**call, "covariates": ["activity"]})
     return people_market("D16", tables, design, terms, "indirect:interacted", "a raffle that moves interaction")

@@ -1,0 +1,1 @@
+"""By way of what a treatment works: natural direct and indirect effects."""
