@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.plans.verbs import power, sample_size
     from gmvcausal.abtest.verb import ab_test
     from gmvcausal.logs.logs import Logs
+    from gmvcausal.mechanism.exposure.verb import spillover
     from gmvcausal.mechanism.factors.verb import decompose
     from gmvcausal.mechanism.frontier.verb import efficiency
     from gmvcausal.mechanism.longrun.verb import surrogate
@@ -70,6 +71,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "sequential": ("gmvcausal.abtest.looks.verb", "sequential"),
     "simulate": ("gmvcausal.simulate", None),
     "surrogate": ("gmvcausal.mechanism.longrun.verb", "surrogate"),
+    "spillover": ("gmvcausal.mechanism.exposure.verb", "spillover"),
     "table": ("gmvcausal.present.tables", "table"),
     "threshold": ("gmvcausal.observational.discontinuity.verb", "threshold"),
     "trust": ("gmvcausal.trust", None),
@@ -109,6 +111,7 @@ __all__ = [
     "sample_size",
     "sequential",
     "simulate",
+    "spillover",
     "surrogate",
     "table",
     "threshold",

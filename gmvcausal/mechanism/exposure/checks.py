@@ -1,0 +1,150 @@
+"""The audit of `gc.spillover`: which checks run. Their rules are in `rules`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.mechanism.exposure.contrasts import Means
+from gmvcausal.mechanism.exposure.line import Shares
+from gmvcausal.mechanism.exposure.links import Network
+from gmvcausal.mechanism.exposure.lottery import Lottery, sums
+from gmvcausal.mechanism.exposure.read import Users
+from gmvcausal.mechanism.exposure.rules import RULES
+from gmvcausal.mechanism.exposure.saturation import Cells
+from gmvcausal.results import Check, usual_checks
+from gmvcausal.results.usual_checks import p_words
+from gmvcausal.stats.skewed import skewness_of_sum
+
+FloatArray = NDArray[np.float64]
+_CAPPED = "collect more users, or analyse the outcome capped at a quantile beside it"
+
+
+def judged(name: str, value: float, message: str, remedy: str) -> Check:
+    """A check by its published rule."""
+    rule = RULES[name]
+    status = rule.status(value)
+    return Check(name, status, message, float(value), rule.bound, "" if status == "passed" else remedy)
+
+
+def _normal_p(z: float) -> float:
+    from scipy import special
+
+    return 2 * float(special.ndtr(-abs(z)))
+
+
+def sample_ratio(excess: float, variance: float, treated: float, expected: float, what: str, alpha: float) -> Check:
+    """Were as many treated as planned?"""
+    p = _normal_p(excess / math.sqrt(variance)) if variance > 0 else 1.0
+    rule = RULES["sample_ratio"]
+    status = "failed" if p < alpha else rule.status(max(p, 0.01))
+    remedy = "" if status == "passed" else (
+        "find out who is missing (assignment, logging, filters) before reading any effect, or correct probability="
+    )  # fmt: skip
+    message = f"{treated:,.0f} {what} treated, {expected:,.1f} expected: {p_words(p)}"
+    return Check("sample_ratio", status, message, p, alpha, remedy)
+
+
+def of_users(u: Users, srm_alpha: float) -> list[Check]:
+    """What the lottery and the outcome show, with or without links."""
+    out: list[Check | None] = [usual_checks.scale_mix(RULES["scale_mix"], u.y), usual_checks.all_zero(u.y)]
+    out.append(usual_checks.leakage(RULES["leakage"], u.y, u.x, u.names, "covariates"))
+    lot = u.lottery
+    if u.planned is not None:
+        what = "users" if lot.single else f"{u.cluster_name} clusters"
+        excess, variance = float((lot.drawn - u.planned).sum()), float((u.planned * (1 - u.planned)).sum())
+        out.append(sample_ratio(excess, variance, float(lot.drawn.sum()), float(u.planned.sum()), what, srm_alpha))
+    if not lot.single:
+        worth = usual_checks.worth_of(lot.thing, lot.drawn[lot.thing].astype(np.int64))
+        out.append(usual_checks.few_clusters(RULES["few_clusters"], u.cluster_name, worth))
+    if u.found_cluster:
+        out.append(usual_checks.cluster_level(u.cluster_name, "treatment"))
+    return [c for c in out if c is not None]
+
+
+def of_links(net: Network, lot: Lottery) -> list[Check]:
+    """What the links show."""
+    degree = net.degree
+    alone = float((degree == 0).mean())
+    out = [judged("isolated", alone, f"{int((degree == 0).sum()):,} of {len(degree):,} users have no neighbour",
+                  "check that edges= holds all links: who has none in the data may have some outside")]  # fmt: skip
+    if net.late is None:
+        out.append(Check("edges_after_treatment", "not_run", "when links were made is not known (edge_time=, start=)"))
+    else:
+        share = net.late / max(net.links, 1)
+        out.append(judged(
+            "edges_after_treatment", share, f"{net.late:,} of {net.links:,} links were made after the start",
+            "use the links as they were before: treatment makes friends, and exposure would then be an outcome",
+        ))  # fmt: skip
+    known = np.log1p(degree.astype(float))
+    score = sums(lot.thing, known - known.mean(), len(lot.drawn))
+    moved = lot.gap * lot.centred(score)
+    spread = math.sqrt(float(moved @ moved))
+    p = _normal_p(float(moved.sum()) / spread) if spread > 0 else 1.0
+    arm = lot.drawn[lot.thing] == 1
+    out.append(judged(
+        "degree_balance", p, f"neighbours per user: {degree[arm].mean():.2f} treated, {degree[~arm].mean():.2f} "
+        f"untreated ({p_words(p)})", "a lottery leaves no such difference: find out who decided, or give strata=",
+    ))  # fmt: skip
+    return out
+
+
+def of_line(s: Shares, bend: float, beyond: float) -> list[Check]:
+    """What the line rests on."""
+    share = s.seen[s.variance > 0]
+    low, high = np.quantile(share, [0.05, 0.95]) if len(share) else (0.0, 0.0)
+    out = [judged(
+        "extrapolation", round(float(high - low), 9), f"the shares of treated neighbours lie between {low:.0%} and "
+        f"{high:.0%} for nine in ten users: nobody and everyone treated are read off the line",
+        "take the total as a projection; next time treat whole communities, or draw shares by community (group=), so "
+        "that some users see nearly all neighbours treated and some none",
+    )]  # fmt: skip
+    if math.isnan(bend):
+        out.append(Check("linear_share", "not_run", "too few users have neighbours"))
+    else:
+        out.append(judged(
+            "linear_share", bend, f"whether the effect bends with the share of treated neighbours: {p_words(bend)}",
+            "the first treated neighbours count for more (or less) than the last: read exposure='any' beside it",
+        ))  # fmt: skip
+    return [*out, second_order(beyond)]
+
+
+def second_order(p: float) -> Check:
+    """Do neighbours' neighbours matter?"""
+    if math.isnan(p):
+        return Check("second_order", "not_run", "only where users are drawn one by one")
+    return judged(
+        "second_order", p, f"whether the treatment of neighbours' neighbours matters too: {p_words(p)}",
+        "interference may reach further than the links: the total is then too small; draw whole communities next time",
+    )  # fmt: skip
+
+
+def of_conditions(m: Means, names: Iterable[str], least: float) -> Check:
+    """Are there enough users in every condition?"""
+    at = int(np.argmin(m.effective))
+    name = list(names)[at]
+    return judged(
+        "exposure_overlap",
+        round(float(m.effective[at]), 6),
+        f"the condition {name!r} holds {m.inside[at]:,} users, "
+        f"worth {m.effective[at]:.3g} of equal weight; the smallest probability of a condition is {least:.2g}",
+        "some conditions hardly occur among users with many neighbours: use exposure='line', or a higher threshold",
+    )
+
+
+def of_influence(own: FloatArray, estimate: float, cluster: str, short: str = "the total") -> list[Check]:
+    """Do a few draws decide?"""
+    return [
+        usual_checks.tail(RULES["tail"], skewness_of_sum(own), short, _CAPPED),
+        usual_checks.leverage(RULES["leverage"], own, estimate, short, cluster, short),
+    ]
+
+
+def of_groups(c: Cells, first: tuple[int, int]) -> Check:
+    """Are there enough groups at the saturations that are compared first?"""
+    counts = [int(c.groups[cell // 2]) for cell in first]
+    told = ", ".join(f"{level:.4g}: {int(k)}" for level, k in zip(c.levels, c.groups, strict=True))
+    return judged("few_groups", min(counts), f"groups by saturation: {told}", "draw more groups at each saturation")

@@ -1,0 +1,50 @@
+"""The published rules of the audit of `gc.spillover`: what is looked at, and from where on it warns or fails."""
+
+from __future__ import annotations
+
+from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
+
+# Groups at a saturation below which no interval is given.
+MIN_GROUPS = 5
+
+RULES: dict[str, Rule] = {
+    "sample_ratio": Rule(
+        "p-value of the test that as many were treated as the probability given says", 0.05, 0.01, small_is_bad=True,
+        more_fail=" (srm_alpha=)",
+    ),
+    "exposure_overlap": Rule(
+        "smallest effective sample of an exposure condition, by Kish's formula (`exposure=` other than the line)",
+        30, 10,
+        small_is_bad=True,
+    ),
+    "extrapolation": Rule(
+        "distance between the 5 % and the 95 % quantile of the share of treated neighbours: everyone and nobody lie "
+        "beyond (the line)",
+        0.5,
+        small_is_bad=True,
+    ),
+    "linear_share": Rule(
+        "p-value of a bend in the share of treated neighbours, beside 199 draws of the lottery (the line)", 0.01,
+        small_is_bad=True,
+    ),
+    "second_order": Rule(
+        "p-value of the test that neighbours' neighbours reach nobody (users drawn one by one)", 0.01, small_is_bad=True
+    ),
+    "degree_balance": Rule(
+        "p-value of the test that treatment is unrelated to the number of neighbours", 0.01, 0.0001, small_is_bad=True
+    ),
+    "edges_after_treatment": Rule("share of links made after the start (`edge_time=`)", 0, 0.01),
+    "isolated": Rule("share of users without a neighbour", 0.5),
+    "few_groups": Rule(
+        "groups at the saturation that has fewest of those compared first (`group=`)", 10, MIN_GROUPS,
+        small_is_bad=True,
+        more_fail=" (no interval is given)",
+    ),
+    "tail": tail_of("the total"),
+    "leverage": leverage_of("the total"),
+    **{name: USUAL[name] for name in ("few_clusters", "cluster_level", "leakage", "scale_mix", "all_zero")},
+}  # fmt: skip
+
+# name: (what is looked at, warned when, failed when)
+TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
