@@ -17,6 +17,7 @@ from gmvcausal.money.of_displaced import net_effect, platform_effect
 from gmvcausal.money.of_pile import pile_effect
 from gmvcausal.money.of_rollout import rollout_effect
 from gmvcausal.money.of_series import series_effect
+from gmvcausal.money.of_spillover import spillover_effect
 from gmvcausal.money.of_test import test_effect
 from gmvcausal.results import Audit, Check, Estimates, Result
 from gmvcausal.results.displaced import PullForwardResult
@@ -75,13 +76,13 @@ def incremental_gmv(
     Of a roll-out it is the total over the treated unit-periods; of a test the total over the units of the treated arm,
     from the uncapped mean: a capped one is another estimand and has no total. Of a pull-forward it is the net over the
     window, times the treated units; of a cannibalisation the total of the platform; of before and after the total over
-    the window.
+    the window; of a spillover that of everyone treated against nobody, which is a projection.
 
     Profit is ``margin * (1 - refunds) * incremental GMV - cost``; the return (``roi``) is profit / cost.
 
     Parameters
     ----------
-    result : DidResult, AbResult, PullForwardResult, CannibalisationResult or BeforeAfterResult
+    result : DidResult, AbResult, PullForwardResult, CannibalisationResult, BeforeAfterResult or SpilloverResult
         An effect on GMV per unit-period, per unit, or per period.
     cost : float, DidResult or str
         Total cost in money, known exactly; or the effect of the same tactic on a cost column, estimated with the same
@@ -213,6 +214,7 @@ def incremental_gmv(
 def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     """What money needs of the result, by the design it comes from."""
     from gmvcausal.abtest.result import AbResult
+    from gmvcausal.mechanism.exposure.result import SpilloverResult
     from gmvcausal.mechanism.longrun.result import SurrogateResult
     from gmvcausal.money.of_surrogate import surrogate_effect
     from gmvcausal.observational.notch.result import Bunching
@@ -222,6 +224,9 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
         return surrogate_effect(result, cost, metric, arm)
     if isinstance(result, AbResult):
         return test_effect(result, cost, metric, arm)
+    if isinstance(result, SpilloverResult):
+        _refuse_choice(metric, arm, "a spillover")
+        return spillover_effect(result, cost)
     if isinstance(result, PullForwardResult):
         _refuse_choice(metric, arm, "one row")
         return net_effect(result, cost)
@@ -237,7 +242,7 @@ def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
         return series_effect(result, cost)
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(
-            "incremental_gmv needs the result of gc.did, gc.ab_test or gc.before_after, "
+            "incremental_gmv needs the result of gc.did, gc.ab_test, gc.before_after or gc.spillover, "
             f"but got {type(result).__name__}"
         )
     _refuse_choice(metric, arm, "a roll-out")

@@ -67,7 +67,8 @@ def shares(weights: Any, lottery: Lottery) -> Shares:
     if lottery.single:
         reach, inside = weights, np.zeros(n)
     else:
-        reach = csr_array((weights.data, lottery.thing[weights.indices], weights.indptr), shape=(n, g))
+        # Copies: adding up what was drawn together would change the links themselves.
+        reach = csr_array((weights.data.copy(), lottery.thing[weights.indices], weights.indptr.copy()), shape=(n, g))
         reach.sum_duplicates()
         row = np.repeat(np.arange(n), np.diff(reach.indptr))
         inside = sums(row, reach.data * (reach.indices == lottery.thing[row]), n)

@@ -222,8 +222,8 @@ def _lottery(
         told = f"{share[0]:.4g}" if len(share) == 1 else f"{share.min():.4g} to {share.max():.4g} by stratum"
         what = "users" if clusters.codes is None else f"{clusters.name} clusters"
         notes.append(
-            f"probability= is not given: it is taken as the share that was treated ({told}), as if so many {what} had "
-            "been drawn at random"
+            "the probability of treatment is not given (probability=): it is taken as the share that was treated "
+            f"({told}), as if so many {what} had been drawn at random"
         )
     return Lottery(thing, drawn, share[stratum], stratum, True), planned
 
