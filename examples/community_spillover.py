@@ -17,7 +17,9 @@ users, links = world.table(), world.design.call["edges"]
 
 # 2. What everybody computes: the difference of means. With users drawn one by one it is one's own effect, and no more.
 naive = gc.ab_test(users, arm="treated", metrics=[gc.Mean("gmv", pre="gmv_pre")])
-print(f"Members less others: {naive.estimate:+.1f} yuan a user; everyone against nobody is {world.truth['total']:+.1f}\n")
+print(
+    f"Members less others: {naive.estimate:+.1f} yuan a user; everyone against nobody is {world.truth['total']:+.1f}\n"
+)
 
 # 3. One's own effect, that of friends, and both, each with the truth beside it.
 lot = {"treatment": "treated", "unit": "user", "edges": links, "probability": 0.5}

@@ -169,7 +169,7 @@ def test_a_result_of_something_else() -> None:
     from gmvcausal.money import incremental_gmv
 
     with pytest.raises(
-        gc.InputError, match=r"needs the result of gc\.did, gc\.ab_test or gc\.before_after, but got int"
+        gc.InputError, match=r"needs the result of gc\.did, gc\.ab_test, gc\.before_after or gc\.spillover, but got int"
     ):
         incremental_gmv(5)
 

@@ -20,6 +20,7 @@ from gmvcausal.mechanism.exposure.read import Users
 from gmvcausal.mechanism.exposure.result import Projection, SpilloverResult, by_share
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.audit import audit_with
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.results.usual_rules import MIN_CLUSTERS
 from gmvcausal.stats.small_sample import Spread
 
@@ -270,5 +271,5 @@ def _fisher_words(test: fisher.Fisher | None) -> tuple[str, ...]:
     found = "some users' outcomes depend on others' treatment" if test.p_value < 0.05 else "no spillover is found"
     return (
         f"Fisher's test of no spillover, {test.focal:,} users held fixed and {test.draws:,} draws: "
-        f"p = {test.p_value:.3g}, so {found}",
+        f"{p_words(test.p_value)}, so {found}",
     )
