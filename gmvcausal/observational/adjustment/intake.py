@@ -44,6 +44,8 @@ class Asked:
     missing : {"raise", "zero"}
     learned : bool
         Whether lines and trees learn from the covariates; else regressions do.
+    time : str or None
+        The period, of a panel.
     """
 
     outcome: str
@@ -55,6 +57,7 @@ class Asked:
     assigned_at: str | None = None
     missing: str = "raise"
     learned: bool = True
+    time: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +147,7 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
         Every way of being wrong that a table has; the message names column, count, rows and remedy.
     """
     _refuse_roles(asked)
-    named = [c for c in (asked.unit, asked.cluster, asked.assigned_at) if c]
+    named = [c for c in (asked.unit, asked.cluster, asked.assigned_at, asked.time) if c]
     wanted = [asked.outcome, asked.treatment, *asked.covariates, *named]
     table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
@@ -211,7 +214,7 @@ def _refuse_roles(asked: Asked) -> None:
     if asked.outcome == asked.treatment:
         raise InputError(f"outcome and treatment are both {asked.outcome!r}", remedy="name two columns")
     roles: dict[str | None, str] = {asked.outcome: "the outcome", asked.treatment: "the treatment"}
-    for role, column in (("unit", asked.unit), ("cluster", asked.cluster)):
+    for role, column in (("unit", asked.unit), ("cluster", asked.cluster), ("time", asked.time)):
         if column is not None and column in roles:
             raise InputError(
                 f"{role}= names {column!r}, which is {roles[column]}", column=column, remedy="name another column"

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gmvcausal.frames.params import counted
 from gmvcausal.observational.adjustment.checks import Case, run_audit
 from gmvcausal.observational.adjustment.intake import Asked, Sample
 from gmvcausal.observational.adjustment.learn import Nuisances
 from gmvcausal.observational.adjustment.numbers import ESTIMATORS, Found, spread_of
 from gmvcausal.observational.adjustment.result import Adjusted, Extra
-from gmvcausal.results import Estimates, Manifest
+from gmvcausal.observational.adjustment.within import Panel, conflict, within
+from gmvcausal.results import Audit, Estimates, Manifest
 from gmvcausal.results.usual_checks import worth_of
 from gmvcausal.results.usual_rules import MIN_CLUSTERS
 from gmvcausal.stats.small_sample import Spread
@@ -37,9 +39,10 @@ BESIDES = "every {per} could have gone either way, and no {per}'s outcome depend
 
 
 def make_result(
-    asked: Asked, s: Sample, known: Nuisances, options: dict[str, Any], manifest: Manifest, found: Found | None = None
-) -> Adjusted:
-    """Estimate, audit, words."""
+    asked: Asked, s: Sample, known: Nuisances, options: dict[str, Any], manifest: Manifest,
+    found: Found | None = None, panel: Panel | None = None,
+) -> Adjusted:  # fmt: skip
+    """Estimate, audit, words; of a panel with the answer within units beside."""
     estimator, about = str(options["estimator"]), estimand_of(str(options["estimator"]), str(options["estimand"]))
     found = ESTIMATORS[estimator](s, known, about) if found is None else found
     audit = run_audit(Case(s, known, found, estimator, about))
@@ -52,6 +55,19 @@ def make_result(
         told, method = told + ", chances taken as linear", "additive regression"
     rows: list[tuple[str, str, str, Found]] = [(str(s.labels[1]), told, method, found)]
     advice: list[str] = []
+    if panel is not None:
+        inside, told_inside = within(s, panel), f"{s.labels[1]} (within {asked.unit})"
+        audit = Audit((*audit, conflict(s, panel, found, inside, told_inside)))
+        if inside is not None:
+            whom = (
+                f"effect within {asked.unit} and {asked.time} of {s.labels[1]} against {s.labels[0]}, weighted by how "
+                "much the arm changes there"
+            )
+            rows.append((told_inside, whom, "two-way fixed effects, CR2", inside))
+            advice.append(
+                f"{counted(panel.switchers, 'unit')} of {int(panel.unit.max()) + 1:,} change between the arms; only "
+                "these speak within units"
+            )
     if audit["overlap"].status != "passed" and about != "overlap" and estimator != "matching":
         beside = ESTIMATORS[estimator](s, known, "overlap")
         rows.append((f"{s.labels[1]} (overlap)", _WHO["overlap"].format(**words), METHODS[estimator], beside))
@@ -70,6 +86,8 @@ def make_result(
 
 def per_of(asked: Asked, s: Sample) -> str:
     """What a row is called."""
+    if asked.time is not None:
+        return f"{asked.unit}-{asked.time}"
     return asked.unit or ("user" if s.facts.get("unit") == "user" else "unit")
 
 
@@ -107,7 +125,8 @@ def lined_up(s: Sample, rows: list[tuple[str, str, str, Found]], measure: str) -
     together = (influence / live).T @ (influence / live)
     np.fill_diagonal(together, 1.0)
     cov = together * np.outer(error, error)
-    spread = Spread(np.array([float(f.df[0]) for _, f in spreads]), np.array([float(f.factor[0]) for _, f in spreads]))
+    df = [float(f.df[0]) if r[3].df is None else r[3].df for (_, f), r in zip(spreads, rows, strict=True)]
+    spread = Spread(np.array(df), np.array([float(f.factor[0]) for _, f in spreads]))
     estimates = Estimates(
         tuple(r[0] for r in rows), tuple(r[1] for r in rows), (measure,) * size,
         np.array([f.estimate for *_, f in rows]), cov, (s.n,) * size, spread, method="t",

@@ -38,6 +38,8 @@ class Found(NamedTuple):
         Whether squares of `influence` carry the factor that makes their sum unbiased already (HC2, CR2).
     difference : ndarray, shape (m,)
         Of every treated row less its match; empty but for matching.
+    df : float or None
+        Degrees of freedom, where they are not those of the arms.
     """
 
     estimate: float
@@ -48,6 +50,7 @@ class Found(NamedTuple):
     used: int = 1
     adjusted: bool = False
     difference: FloatArray = np.zeros(0)
+    df: float | None = None
 
 
 def weights(treated: BoolArray, chance: FloatArray, estimand: str) -> FloatArray:
@@ -180,14 +183,19 @@ def scores(z: FloatArray, rest: FloatArray, target: FloatArray, cluster: IntArra
     if cluster is None:
         leverage = np.minimum(np.einsum("ij,ij->i", u, u), 1 - 1e-9)
         return np.asarray((u @ (half.T @ target)) * rest / np.sqrt(1 - leverage))
-    out = rest.copy()
+    return np.asarray((u @ (half.T @ target)) * without_leverage(u, rest, cluster))
+
+
+def without_leverage(u: FloatArray, values: FloatArray, cluster: IntArray) -> FloatArray:
+    """(I - H)^-1/2 times each cluster's part of `values`, H = u u' being its block of the hat matrix."""
+    out = values.copy()
     order = np.argsort(cluster, kind="stable")
     ends = np.flatnonzero(np.diff(cluster[order], append=-1)) + 1
     for at in np.split(order, ends[:-1]):
         left, size, _ = np.linalg.svd(u[at], full_matrices=False)
         grow = 1 / np.sqrt(np.maximum(1 - size**2, 1e-9)) - 1
-        out[at] += left @ (grow * (left.T @ rest[at]))
-    return np.asarray((u @ (half.T @ target)) * out)
+        out[at] += left @ (grow * (left.T @ values[at]))
+    return out
 
 
 def matching(s: Sample, known: Nuisances, estimand: str) -> Found:

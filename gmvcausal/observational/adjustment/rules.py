@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmvcausal.observational.adjustment.learn import NEAREST
-from gmvcausal.results.rule import Rule, table_of
+from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
 RULES: dict[str, Rule] = {
@@ -36,6 +36,19 @@ RULES: dict[str, Rule] = {
     "scale_mix": USUAL["scale_mix"],
     "quantisation": USUAL["quantisation"],
 }
+
+# Of panels; `docs/estimators/graphs.md` prints them.
+PANEL = Rules(
+    {
+        "panel_conflict": Rule(
+            "p-value of the test that the effect across units is the effect within units and periods (Hausman's, with "
+            "clustered errors)",
+            0.05,
+            0.01,
+            small_is_bad=True,
+        ),
+    }
+)
 
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of, whole
+from gmvcausal.frames.table import open_table
 from gmvcausal.observational.adjustment.door import FrontDoorResult, through_the_door
 from gmvcausal.observational.adjustment.drawn import drawn_words, planned, with_graph
 from gmvcausal.observational.adjustment.intake import LEARNED, Asked, Sample, read
@@ -19,6 +20,7 @@ from gmvcausal.observational.adjustment.learn import learn
 from gmvcausal.observational.adjustment.make import METHODS, make_result
 from gmvcausal.observational.adjustment.numbers import ESTIMATORS
 from gmvcausal.observational.adjustment.result import Adjusted
+from gmvcausal.observational.adjustment.within import read_panel
 from gmvcausal.results import Manifest
 
 ESTIMANDS = ("ate", "att", "overlap")
@@ -79,7 +81,9 @@ def adjust(
         Column of the unit; repeats are refused unless `cluster` is given. Default: a column called unit, user,
         user_id, uid or customer_id.
     time : str, optional
-        Column of the period, of a panel. Not in this version: pass one row per unit, or use ``gc.did``.
+        Column of the period, of a panel with one row per unit and period. The comparison of all rows is then clustered
+        by unit, and the effect within units (two-way fixed effects, CR2 errors with Satterthwaite's degrees of freedom)
+        stands beside; where they contradict each other (check ``panel_conflict``) the audit fails.
     cluster : str, optional
         Column of what was assigned, or depends, together. Folds and standard errors go by it. Default: rows, or a
         column named room, city, store, ... within which the arm does not vary, with a warning.
@@ -157,14 +161,20 @@ def adjust(
     }
     _refuse_pairs(estimator, estimand)
     if time is not None:
-        raise InputError(
-            "time= is not available in this version", remedy="pass one row per unit, or use gc.did"
-        )  # fmt: skip
+        if unit is None:
+            raise InputError("time= is of a panel, whose units unit= must name", remedy="pass unit=")
+        asked = replace(asked, time=column_name("time", time), cluster=asked.cluster or asked.unit)
+        options |= {"time": time, "cluster": asked.cluster}
     if graph is None:
         return fit(data, asked, options)
     found, asked, table = planned(data, graph, asked)
     options |= {"graph": drawn_words(found), "covariates": list(asked.covariates)}
     if found.way == "frontdoor":
+        if time is not None:
+            raise InputError(
+                "by the graph only the front door identifies the effect, and it has no answer within units",
+                remedy="leave time= out and pass cluster= the unit",
+            )
         return through_the_door(data, replace(asked, learned=False), options, found, table)
     return with_graph(fit(data, asked, options), found, table)
 
@@ -173,6 +183,7 @@ def fit(data: Any, asked: Asked, options: dict[str, Any]) -> Adjusted:
     """Read, learn, estimate; `options` are those of the call, checked."""
     sample = read(data, asked)
     options = {**options, "control": sample.labels[0]}
+    panel = None if asked.time is None else read_panel(open_table(data), asked, sample)
     known = learn(sample, asked.learned, options["folds"], options["seed"], options["threads"])
     notes = (*sample.notes, *known.notes)
     choice = METHODS[options["estimator"]] + (f", {options['folds']} folds" if asked.learned else "")
@@ -180,7 +191,10 @@ def fit(data: Any, asked: Asked, options: dict[str, Any]) -> Adjusted:
         "adjust", options, options["seed"], sample.rows, sample.columns, dict(sample.dropped), notes,
         partial(_arrays, sample), (choice,),
     )  # fmt: skip
-    return make_result(asked, sample, known, options, manifest)
+    if panel is not None and panel.unread:
+        told = f"within units the covariates {', '.join(panel.unread)} are left out: they have gaps or are dates"
+        manifest = replace(manifest, notes=(*manifest.notes, told))
+    return make_result(asked, sample, known, options, manifest, panel=panel)
 
 
 def _refuse_pairs(estimator: str, estimand: str) -> None:

@@ -1,0 +1,163 @@
+"""A panel: each unit compared with itself, beside the comparison of all, and the test that both say the same."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.covariates import encode
+from gmvcausal.frames.params import counted
+from gmvcausal.frames.table import Table
+from gmvcausal.observational.adjustment.intake import Asked, Sample
+from gmvcausal.observational.adjustment.numbers import Found, scores, without_leverage
+from gmvcausal.observational.adjustment.rules import PANEL
+from gmvcausal.results.audit import Check
+from gmvcausal.results.usual_checks import p_words
+from gmvcausal.stats.inference import p_value
+from gmvcausal.stats.logit import independent
+from gmvcausal.stats.two_ways import satterthwaite, within_both
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Panel(NamedTuple):
+    """Who and when, in the order of the sample.
+
+    Attributes
+    ----------
+    unit, time : ndarray of int, shape (n,)
+        Dense codes.
+    x : ndarray, shape (n, k)
+        Covariates that vary within units, as numbers.
+    names : tuple of str
+        Theirs.
+    unread : tuple of str
+        Covariates that the within answer does without: gaps, or dates.
+    switchers : int
+        Units whose arm changes.
+    """
+
+    unit: IntArray
+    time: IntArray
+    x: FloatArray
+    names: tuple[str, ...]
+    unread: tuple[str, ...]
+    switchers: int
+
+
+def read_panel(table: Table, asked: Asked, s: Sample) -> Panel:
+    """Units and periods of the sample's rows.
+
+    Raises
+    ------
+    InputError
+        A unit stands in one period twice, there is one period only, or `cluster` varies within units.
+    """
+    unit_name, time_name = str(asked.unit), str(asked.time)
+    unit, time = identifiers(table, unit_name, "unit").codes, identifiers(table, time_name, "time").codes
+    if int(time.max()) == 0:
+        raise InputError(
+            "time= holds one period only", column=time_name, remedy="leave time= out: one row per unit is no panel"
+        )
+    key = unit.astype(np.int64) * (int(time.max()) + 1) + time
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
+    if (count > 1).any():
+        again = np.ones(len(key), dtype=bool)
+        again[first] = False
+        many = counted(int((count > 1).sum()), "unit-period")
+        raise InputError(
+            f"{many} {'occurs' if many.startswith('1 ') else 'occur'} more than once", column=unit_name,
+            rows=first_rows(again), remedy="add up the rows of a unit in a period first",
+        )  # fmt: skip
+    columns, names, unread = [np.zeros((table.n, 0))], list[str](), list[str]()
+    for name in asked.covariates:
+        try:
+            found = encode(table, [name], "")
+        except InputError:  # gaps that trees take, or dates: the within answer does without, and says so
+            unread.append(name)
+            continue
+        columns.append(found.values)
+        names += found.names
+    unit, time, x = unit[s.row], time[s.row], np.hstack(columns)[s.row]
+    units = int(unit.max()) + 1
+    if s.cluster is not None:
+        one = np.full(units, -1, dtype=np.int64)
+        one[unit] = s.cluster
+        if (one[unit] != s.cluster).any():
+            raise InputError(
+                f"cluster= varies within {unit_name!r}", column=s.cluster_name,
+                remedy="cluster by the unit (the default with time=), or by what holds whole units",
+            )  # fmt: skip
+    treated = np.bincount(unit, s.treated, minlength=units)
+    switchers = int(((treated > 0) & (treated < np.bincount(unit, minlength=units))).sum())
+    return Panel(unit, time, x, tuple(names), tuple(unread), switchers)
+
+
+def within(s: Sample, panel: Panel) -> Found | None:
+    """Effect within units and periods by least squares, with CR2 scores and their degrees of freedom.
+
+    None where nothing of the treatment is left within units and periods.
+    """
+    assert s.cluster is not None
+    level = float(s.y.mean())
+    columns = np.column_stack([s.y - level, s.treated.astype(float), panel.x])
+    size = np.abs(columns - columns.mean(axis=0)).max(axis=0)
+    left = within_both(columns / np.where(size > 0, size, 1.0), panel.unit, panel.time)
+    live = np.sqrt((left**2).mean(axis=0)) > 1e-9
+    if not panel.switchers or not live[1]:
+        return None
+    z = left[:, 1:][:, live[1:]]
+    z = z[:, independent(z)]
+    beta = np.linalg.lstsq(z, left[:, 0], rcond=None)[0]
+    target = np.zeros(z.shape[1])
+    target[0] = 1.0
+    own = scores(z, left[:, 0] - z @ beta, target, s.cluster)
+    df = satterthwaite(z, _pull(z, target, s.cluster), s.cluster)
+    unit = float(size[0] / size[1])
+    value = float(s.y[~s.treated].mean())
+    return Found(
+        float(beta[0]) * unit, own * unit, np.ones(s.n), value, used=z.shape[1], adjusted=True, df=df
+    )  # fmt: skip
+
+
+def _pull(z: FloatArray, target: FloatArray, cluster: IntArray) -> FloatArray:
+    """What multiplies the residuals in the CR2 score of target'beta, shape (n,)."""
+    values, vectors = np.linalg.eigh(z.T @ z)
+    half = vectors / np.sqrt(values)
+    u = z @ half
+    pull: FloatArray = u @ (half.T @ target)
+    return without_leverage(u, pull, cluster)
+
+
+def conflict(s: Sample, panel: Panel, across: Found, inside: Found | None, told: str) -> Check:
+    """Do the comparison of all and that of each unit with itself say the same?"""
+    if inside is None:
+        return Check(
+            "panel_conflict", "not_run",
+            "nobody's arm changes over time (beyond what units and periods explain), so that no unit can be compared "
+            "with itself",
+        )  # fmt: skip
+    assert s.cluster is not None
+    gap = across.estimate - inside.estimate
+    own = np.bincount(s.cluster, across.influence - inside.influence)
+    groups = len(own)
+    error = math.sqrt(float(own @ own) * groups / (groups - 1)) if groups > 1 else math.nan
+    df = min(float(inside.df or 0.0), groups - 1.0)
+    p = float(p_value(np.array([gap]), np.array([error]), df)[0])
+    if math.isnan(p):
+        return Check("panel_conflict", "not_run", "the difference of both answers has no standard error")
+    message = (
+        f"across units the effect is {across.estimate:+.4g}, within units {inside.estimate:+.4g}: they differ by "
+        f"{gap:+.4g} (standard error {error:.3g}, {p_words(p)})"
+    )
+    return PANEL.check(
+        "panel_conflict", p, message,
+        f"read the row {told!r}: it compares each unit with itself, so that nothing that tells units apart for good "
+        "confounds it; across units something that was not measured does, or the effect differs between units",
+    )  # fmt: skip
