@@ -256,7 +256,8 @@ class Logs:
             The moment that stands in for assignment of users never exposed; without it only exposed users can be asked
             for, and never-exposed users are refused.
         features : {None, "rfm"} or list
-            "rfm" adds recency, frequency, monetary and their quintile scores; names add attributes from users.
+            "rfm" adds recency, frequency, monetary, their quintile scores (r, f, m) and the class (segment) that these
+            make, all from orders before assignment; names add attributes from users.
         complete_only : bool
             Leave out and count users whose windows run past an end of the log or of their own life (entry to exit),
             instead of refusing.

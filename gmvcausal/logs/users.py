@@ -20,7 +20,7 @@ from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
 from gmvcausal.logs.logs import Logs
-from gmvcausal.logs.rfm import scores
+from gmvcausal.logs.rfm import classes, scores
 from gmvcausal.logs.span import first_midnight
 
 NONE = "none"
@@ -65,7 +65,7 @@ def make_users(
     }
     columns |= {name: sums[name][chosen] for name in ("gmv", "orders", "gmv_pre", "orders_pre")}
     if rfm:
-        columns |= _rfm_columns(sums, assigned, chosen)
+        columns |= _rfm_columns(sums, assigned, chosen, notes)
     checks = [*logs._checks, signs.exposed_without_orders(logs, units, exposed.unit, None)]
     checks.append(signs.censored(arm, keep, chosen, [NONE, *names]))
     for name in wanted:
@@ -233,18 +233,24 @@ def _sum_windows(
     return out
 
 
-def _rfm_columns(sums: dict[str, NDArray[Any]], assigned: StampArray, chosen: NDArray[np.bool_]) -> dict[str, Any]:
-    """Recency in days, frequency and monetary value from everything before assignment, with quintile scores."""
+def _rfm_columns(
+    sums: dict[str, NDArray[Any]], assigned: StampArray, chosen: NDArray[np.bool_], notes: list[str]
+) -> dict[str, Any]:
+    """Recency in days, frequency and monetary value from everything before assignment, with scores and class."""
     bought = sums["orders_all"][chosen] > 0
     days = (assigned[chosen].astype(np.int64) - sums["last_all"][chosen]) / DAY
     recency = np.where(bought, days, np.nan)
     frequency = sums["orders_all"][chosen]
     monetary = sums["gmv_all"][chosen]
+    segment, cuts = classes(recency, frequency, monetary)
+    if bought.any():
+        notes.insert(
+            0,
+            "RFM classes rest on orders before assignment; high is a last order less than {:.3g} days ago, more than "
+            "{:.3g} orders, more than {:.4g} of GMV: the means of users with orders".format(*cuts),
+        )
     return {
-        "recency": recency,
-        "frequency": frequency,
-        "monetary": monetary,
-        "r": scores(recency, high_is_good=False),
-        "f": scores(frequency.astype(np.float64), high_is_good=True),
-        "m": scores(monetary, high_is_good=True),
-    }
+        "recency": recency, "frequency": frequency, "monetary": monetary,
+        "r": scores(recency, high_is_good=False), "f": scores(frequency.astype(np.float64), high_is_good=True),
+        "m": scores(monetary, high_is_good=True), "segment": segment,
+    }  # fmt: skip

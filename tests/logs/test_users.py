@@ -29,6 +29,8 @@ def test_by_hand(kind, tmp_path):
     assert users["monetary"].tolist() == [15.5, 0, 0, 0]
     assert users["recency"].iloc[0] == pytest.approx(1 + 1 / 1440)
     assert users["recency"].iloc[1:].isna().all()
+    # u1 alone has a history, so that nothing of it is above its mean.
+    assert users["segment"].tolist() == ["一般挽留客户"] + ["无历史订单"] * 3
     about = users.attrs["gmvcausal"]
     assert about["outcome_unit"] == "gross paid GMV per user in the 7 days from assignment"
     assert about["notes"][-1].startswith("2 users never exposed count from the anchor 2025-03-10")
@@ -143,3 +145,36 @@ def test_scores_are_quintiles_and_ties_share_one():
     assert scores(np.arange(10.0), high_is_good=False).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
     assert scores(np.array([np.nan, 1.0, 1.0]), high_is_good=True).tolist() == [1, 3, 3]
     assert scores(np.array([np.nan]), high_is_good=True).tolist() == [1]
+
+
+def test_rfm_classes_by_hand():
+    # Before 10 March: a 4 orders (last on the 9th) of 400, b 1 (on the 1st) of 200, c 1 (on the 8th) of 30, d none.
+    # Means of those with a history: 4 days (1, 9, 2), 2 orders, 210.
+    rows = [("a", f"2025-03-0{d}", 100.0) for d in (2, 4, 6, 9)] + [
+        ("b", "2025-03-01", 200.0),
+        ("c", "2025-03-08", 30.0),
+    ]
+    later = [("b", "2025-03-12", 9_000.0), ("c", "2025-03-13", 9_000.0), ("d", "2025-03-14", 9_000.0)]
+    sent = pd.DataFrame({"user": ["a"], "tactic": ["x"], "start": pd.to_datetime(["2025-03-10"])})
+    found = {}
+    for name, orders in (("before", [*rows, ("d", "2025-03-14", 1.0)]), ("with what came after", rows + later)):
+        frame = pd.DataFrame(orders, columns=["user", "time", "gmv"]).astype({"time": "datetime64[us]"})
+        users = Logs(orders=frame, exposures=sent).users("x", pre="7D", post="5D", anchor="2025-03-10", features="rfm",
+                                                         complete_only=True)  # fmt: skip
+        found[name] = dict(zip(users["user"], users["segment"], strict=True))
+        assert "less than 4 days ago, more than 2 orders, more than 210 of GMV" in users.attrs["gmvcausal"]["notes"][0]
+    assert found["before"] == {"a": "重要价值客户", "b": "一般挽留客户", "c": "一般发展客户", "d": "无历史订单"}
+    assert found["with what came after"] == found["before"]
+
+
+def test_rfm_classes_are_eight():
+    from itertools import product
+
+    from gmvcausal.logs.rfm import CLASSES, classes
+
+    high = np.array(list(product((0, 1), repeat=3)))
+    days, orders, money = np.where(high[:, 0], 1.0, 9.0), np.where(high[:, 1], 5, 1), np.where(high[:, 2], 90.0, 10.0)
+    named, cuts = classes(days, orders, money)
+    assert cuts == (5.0, 3.0, 50.0)
+    assert named.tolist() == [CLASSES[tuple(row)] for row in high.tolist()]
+    assert len(set(named)) == 8 and len({name[:2] for name in named[high[:, 2] == 1]}) == 1
