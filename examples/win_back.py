@@ -41,4 +41,4 @@ orders = market.logs["orders"]
 logs = gc.Logs(orders=orders[orders["user"].isin(lapsed)], exposures=market.logs["exposures"], users=users[["user"]])
 back = logs.retention("win_back", freq="D", horizon=28, anchor=START, assignment="random")
 print(back.summary())
-gc.report([m, by, plan, value, back], out / "win-back.html", title="Whom to win back")
+gc.report([m, by, plan, value, back], out / "report.html", title="Whom to win back")
