@@ -108,3 +108,13 @@ def check(data: Any, *, name: str, **call: Any) -> OnlyP:
 def among(data: Any, *, column: str, **call: Any) -> Any:
     """`did` among the units of which a 0/1 column holds."""
     return _did(data[data[column] == 1], call)
+
+
+def pull_forward(data: Any, *, window: int, **call: Any) -> Any:
+    """What is left of the gain over a window: `DidResult.pull_forward`."""
+    return _did(data, call).pull_forward(window)
+
+
+def cannibalisation(data: Any, *, other: str, **call: Any) -> Any:
+    """Gain and loss in another outcome: `DidResult.cannibalisation`."""
+    return _did(data, call).cannibalisation(other)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gmvcausal.trust import prose_did as prose
+from gmvcausal.trust.bounds import firing
 from gmvcausal.trust.markdown import (
     Column,
     amount,
@@ -63,6 +64,7 @@ def section(report: Report) -> str:
             ("unlike/", _unlike),
             ("trend/", _honest),
             ("kit/", _kit),
+            ("pull/", _pull),
         )
         if (text := make([r for r in known if r.cell.id.startswith(start)]))
     ]
@@ -201,3 +203,22 @@ def _honest(rows: Sequence[CellResult]) -> str:
 
 def _kit(rows: Sequence[CellResult]) -> str:
     return _named(rows, _SIZE, prose.KIT)
+
+
+# --- gains taken from elsewhere ---------------------------------------------------------------------------------------
+def _pull(rows: Sequence[CellResult]) -> str:
+    columns = [c for c in _COVERAGE if c[0] not in ("SE/sd", "band", "RMSE")]
+    fires: tuple[Column, ...] = (
+        ("cell", name_of),
+        ("runs", reps_of),
+        ("the check warns", lambda r: percent(firing(r.scores, r.cell.check))),
+        ("verdict", verdict),
+    )
+    of_role = {role: [r for r in rows if r.cell.role == role] for role in ("valid", "audit violation", "size")}
+    alarms: tuple[Column, ...] = (*_SIZE[:2], ("false alarms", share_with_error("type1_5")), *_SIZE[5:])
+    parts = (
+        _named(of_role["valid"], columns, prose.PULL),
+        _named(of_role["audit violation"], fires, prose.PULL_FIRES),
+        _named(of_role["size"], alarms, prose.PULL_ALARMS),
+    )
+    return "\n".join(part for part in parts if part)

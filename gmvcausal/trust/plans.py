@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab, plans_did, plans_uplift
+from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_uplift
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -225,7 +225,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
-    cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials()]
+    cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
@@ -235,6 +235,8 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
 
 def _first(cell: Cell) -> bool:
     """Whether the quick plan has the cell; those of `plans_did` are named there."""
+    if cell.id.startswith("pull/"):
+        return False
     if cell.verb != "did":
         return cell.id in plans_ab.QUICK or cell.id in plans_uplift.QUICK
     if "/proportional-smallest/" in cell.id:

@@ -110,3 +110,19 @@ drawn by lot, and for the five largest, which is no lot. *200*: the units of the
 FIRED = """\
 ### False alarms of the audit
 """
+PULL = """\
+### Gains taken from elsewhere: nets, shares, the check
+
+*all-from-week-2*: D9 through raw logs, 60 rooms, half of them with +20 % in the first week and −20 % in the second, so
+that the net over four weeks is zero and the share borrowed one; *half-from-weeks-2-and-3*: half of the gain is taken,
+in two weeks. `pull_forward(4)` of the estimator's event study. *elsewhere*: `cannibalisation("elsewhere")`, 60 rooms
+whose gain of 10 costs 6 of another outcome; the shocks of the two go together (−.5) and last (.7).
+"""
+PULL_FIRES = """\
+How often the check `pull_forward` of `did` itself warns in the first of these worlds: with all weeks, and with a table
+that ends with the first week of the sale:
+"""
+PULL_ALARMS = """\
+How often it warns of a dip where none is: a gain of one week after which nothing is missing (rooms like
+those of D9, drawn as a panel), no effect, or one that lasts; at most 7 % are allowed:
+"""

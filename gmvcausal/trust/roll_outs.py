@@ -15,11 +15,25 @@ import numpy as np
 from gmvcausal.simulate.market import Term, Truth
 from gmvcausal.simulate.worlds.rollout import autoregression
 from gmvcausal.trust.panels import LASTING, later, market, panel
+from gmvcausal.trust.sales import ends, sale, two_outcomes
 from gmvcausal.trust.shops import shop
 from gmvcausal.trust.trials import Trial
 
 SLOPE = "per unit of dose"
-__all__ = ["bent", "chosen", "city", "kinds", "pauses", "rooms", "shop", "unlike", "values"]
+__all__ = [
+    "bent",
+    "chosen",
+    "city",
+    "ends",
+    "kinds",
+    "pauses",
+    "rooms",
+    "sale",
+    "shop",
+    "two_outcomes",
+    "unlike",
+    "values",
+]
 
 
 def chosen(

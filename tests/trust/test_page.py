@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_uplift
+from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_pull, plans_uplift
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -115,7 +115,7 @@ def test_the_plan() -> None:
     names = [cell.id for cell in every]
     assert len(set(names)) == len(names)
     assert {cell.id for cell in quick} < set(names)
-    further = {cell.id for cell in plans_did.roll_outs()}
+    further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
     full = [cell for cell in every if cell.verb == "did" and cell.id not in further]
     assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
     assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
@@ -139,7 +139,7 @@ def test_the_plan() -> None:
 
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    further = {cell.id for cell in plans_did.roll_outs()}
+    further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
     further |= {cell.id for cell in plans_uplift.trials()}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
