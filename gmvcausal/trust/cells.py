@@ -163,9 +163,9 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it: of worlds drawn without logs, or of `uplift`."""
+        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, designs without a lot."""
         drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
-        return drawn or self.verb.startswith("gmvcausal.trust.asks_uplift:")
+        return drawn or self.id.startswith("quasi/") or self.verb.startswith("gmvcausal.trust.asks_uplift:")
 
     @property
     def file(self) -> str:

@@ -2,7 +2,7 @@
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
 randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
-have trials of `uplift` (`plans_uplift`). The quick plan asks the same kinds of questions of the worlds in which a
+have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`). The quick plan asks the same kinds of questions of the worlds in which a
 mistake shows first, 100 times each (`uplift`, which learns in every run, 30 times).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_uplift
+from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_quasi, plans_uplift
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -226,6 +226,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
     cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
+    cells += plans_quasi.designs()
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
@@ -238,7 +239,7 @@ def _first(cell: Cell) -> bool:
     if cell.id.startswith("pull/"):
         return False
     if cell.verb != "did":
-        return cell.id in plans_ab.QUICK or cell.id in plans_uplift.QUICK
+        return cell.id in (*plans_ab.QUICK, *plans_uplift.QUICK, *plans_quasi.QUICK)
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

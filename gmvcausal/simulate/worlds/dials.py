@@ -98,6 +98,8 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "rooms": _at_least(4),
     "icc": _inside(0.0, 1.0),
     "appetite": _between(0.0, math.inf),
+    "reach": _between(0.0, 1.0),
+    "unsent": _between(0.0, 1.0),
     "degree": _at_least(1),
     "block": _at_least(3),
     # what the tactic does

@@ -194,14 +194,16 @@ def d12(
 
 def d14(
     n: int | None, seed: int, *, effect: float = 15.0, direct: float = 0.0, appetite: float = 0.5,
-    buying: float = 0.8,
+    reach: float = 1.0, unsent: float = 0.0, buying: float = 0.8,
 ) -> Market:  # fmt: skip
     """D14, pushes assigned against delivered: assigned to half by lot, delivered to those who can be reached.
 
-    Android users (half) can be reached with probability .9 · .85, iOS users with .45 · .85. Who can be reached orders
-    at a rate higher by the share `appetite`, whatever the push; a delivered push adds `effect` / (mean basket).
+    Android users (half) can be reached with probability .9 · .85, iOS users with .45 · .85, both times `reach` (default
+    1; small: a weak instrument). Who can be reached orders at a rate higher by the share `appetite`, whatever the push;
+    a delivered push adds `effect` / (mean basket). Of those who can be reached the share `unsent` (default 0) has the
+    push without having been assigned, and moves no instrument.
 
-    Valid: iv with the assignment as instrument (LATE: the effect on those who can be reached); the difference by
+    Valid: iv with the assignment as instrument (LATE: the effect on those whom it reaches); the difference by
     assignment for the term `itt`. Fails: delivered against not delivered. `direct` (default 0) is the violation: GMV
     that an assigned push adds where it is not delivered.
     Estimand: LATE per user. No interference.
@@ -209,9 +211,9 @@ def d14(
     n = whole("n", 10_000 if n is None else n, 200)
     draws = stream(seed, "D14", "reach")
     android = draws.random(n) < 0.5
-    reachable = draws.random(n) < np.where(android, 0.9, 0.45) * 0.85
+    reachable = draws.random(n) < reach * np.where(android, 0.9, 0.45) * 0.85
     sent = by_lot(seed, "D14", n, 0.5)
-    delivered = sent & reachable
+    delivered = (sent | (draws.random(n) < unsent)) & reachable
     rate = np.asarray(buying * (1.0 + appetite * reachable), dtype=float)
     gain = np.asarray((effect * delivered + direct * (sent & ~reachable)) / mean_basket(PLAIN), dtype=float)
     before, _, after = counts(seed, "D14", rate, gain)
@@ -223,11 +225,12 @@ def d14(
         "pushes": pd.DataFrame({"user": np.flatnonzero(sent), "time": ASSIGNED, "delivered": delivered[sent]}),
     }
     options = {**OPTIONS, "features": ["platform", "sent", "delivered"]}
-    share = 0.85 * (0.9 + 0.45) / 2
+    reached = reach * 0.85 * (0.9 + 0.45) / 2
+    share = reached * (1 - unsent)
     terms = [
-        term("late", "LATE, the effect on users who can be reached", effect),
-        term("itt", "effect of assignment", share * effect + (1 - share) * direct),
-        Term("share", "share of users who can be reached", "share", share),
+        term("late", "LATE, the effect on users whom assignment reaches", effect),
+        term("itt", "effect of assignment", share * effect + (1 - reached) * direct),
+        Term("share", "share of users whom assignment reaches", "share", share),
     ]
     call = {"outcome": "gmv", "treatment": "delivered", "instrument": "sent"}
     return people_market("D14", tables, Design("iv", "users", options, call), terms, "late", "pushes that may not come")
