@@ -100,7 +100,7 @@ TOP = FLOOR["cli"]
 # Inside a function only: plot, to_html and their like; and the verb incremental_gmv() on a result of did.
 LAZILY_UPWARD = {
     ("results", "present"),
-    *((design, "money") for design in ("rollout", "abtest", "mechanism", "observational")),
+    *((design, "money") for design in ("rollout", "abtest", "mechanism", "observational", "targeting")),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gmvcausal.errors import InputError
 from gmvcausal.results import Check, Row
 
 # Columns of tables from Logs that are counts: their total is no GMV.
@@ -64,3 +65,12 @@ class Effect:
     checks: tuple[Check, ...] = ()
     advice: tuple[str, ...] = ()
     cost: Cost | None = field(default=None)
+
+
+def known_cost(cost: Any) -> None:
+    """Refuse a cost that was estimated: it would need the covariance with a sum over other cells."""
+    if hasattr(cost, "to_frame") or isinstance(cost, str):
+        raise InputError(
+            "cost= must be a number here: an estimated cost has no joint covariance with this total",
+            remedy="give the cost as a number, or estimate gain and cost with gc.did (gc.ab_test) on the same rows",
+        )

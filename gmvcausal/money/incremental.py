@@ -13,15 +13,8 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.money.effect import COUNTS, Effect
-from gmvcausal.money.of_displaced import net_effect, platform_effect
-from gmvcausal.money.of_pile import pile_effect
-from gmvcausal.money.of_rollout import rollout_effect
-from gmvcausal.money.of_series import series_effect
-from gmvcausal.money.of_spillover import spillover_effect
-from gmvcausal.money.of_test import test_effect
+from gmvcausal.money.of_design import effect_of
 from gmvcausal.results import Audit, Check, Estimates, Result
-from gmvcausal.results.displaced import PullForwardResult
-from gmvcausal.rollout.displaced.cannibalised import CannibalisationResult
 from gmvcausal.stats.inference import critical_value, fieller
 from gmvcausal.stats.small_sample import Spread
 
@@ -100,7 +93,7 @@ def incremental_gmv(
     metric : str, optional
         Of a test: the mean that is GMV. Default: its first metric.
     arm : label, optional
-        Of a test with several treated arms: whose total.
+        Of a test (or `uplift`, `decompose`) with several treated arms: whose total.
 
     Returns
     -------
@@ -112,7 +105,7 @@ def incremental_gmv(
         A discount counted twice, refunds on net GMV, a cost of unknown kind, a cost result from other data, a metric
         that has no total, several arms and none named.
     DesignError
-        Where the effect has no total: weighted panels, the naive comparison.
+        Where the effect has no total: weighted panels, the naive comparison, a threshold, a change between periods.
 
     Examples
     --------
@@ -124,7 +117,7 @@ def incremental_gmv(
     >>> [round(x, 6) for x in money.to_frame()["estimate"]]
     [60.0, 0.0, 20.0, 10.0, 0.5]
     """
-    effect = _effect(result, cost, metric, arm)
+    effect = effect_of(result, cost, metric, arm)
     if effect.outcome in COUNTS:
         raise InputError(
             f"the effect is on {effect.outcome!r}, which counts things and is no money",
@@ -209,49 +202,6 @@ def incremental_gmv(
         (*_paid_check(paid), *effect.checks),
         effect.advice,
     )
-
-
-def _effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
-    """What money needs of the result, by the design it comes from."""
-    from gmvcausal.abtest.result import AbResult
-    from gmvcausal.mechanism.exposure.result import SpilloverResult
-    from gmvcausal.mechanism.longrun.result import SurrogateResult
-    from gmvcausal.money.of_surrogate import surrogate_effect
-    from gmvcausal.observational.notch.result import Bunching
-    from gmvcausal.observational.series.result import BeforeAfterResult
-
-    if isinstance(result, SurrogateResult):
-        return surrogate_effect(result, cost, metric, arm)
-    if isinstance(result, AbResult):
-        return test_effect(result, cost, metric, arm)
-    if isinstance(result, SpilloverResult):
-        _refuse_choice(metric, arm, "a spillover")
-        return spillover_effect(result, cost)
-    if isinstance(result, PullForwardResult):
-        _refuse_choice(metric, arm, "one row")
-        return net_effect(result, cost)
-    if isinstance(result, CannibalisationResult):
-        _refuse_choice(metric, arm, "one row")
-        return platform_effect(result, cost)
-    if isinstance(result, Bunching):
-        _refuse_choice(metric, arm, "one row")
-        check("cost", cost)
-        return pile_effect(result)
-    if isinstance(result, BeforeAfterResult):
-        _refuse_choice(metric, arm, "one series")
-        return series_effect(result, cost)
-    if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
-        raise InputError(
-            "incremental_gmv needs the result of gc.did, gc.ab_test, gc.before_after or gc.spillover, "
-            f"but got {type(result).__name__}"
-        )
-    _refuse_choice(metric, arm, "a roll-out")
-    return rollout_effect(result, cost)
-
-
-def _refuse_choice(metric: str | None, arm: Any, this_is: str) -> None:
-    if metric is not None or arm is not None:
-        raise InputError(f"metric= and arm= choose a row of a test, and this is {this_is}", remedy="leave them out")
 
 
 def _line(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmvcausal.errors import InputError
-from gmvcausal.money.effect import Effect
+from gmvcausal.money.effect import Effect, known_cost
 from gmvcausal.money.of_rollout import parts_of_total, total_checks
 from gmvcausal.results import Check
 from gmvcausal.results.displaced import PullForwardResult
@@ -62,12 +61,3 @@ def platform_effect(result: CannibalisationResult, cost: Any) -> Effect:
         total_checks(source),
         (f"The total is that of the platform: what was lost {result.place} is taken off.",),
     )
-
-
-def known_cost(cost: Any) -> None:
-    """Refuse a cost that was estimated: it would need the covariance with a sum over other cells."""
-    if hasattr(cost, "to_frame") or isinstance(cost, str):
-        raise InputError(
-            "cost= must be a number here: an estimated cost has no joint covariance with this total",
-            remedy="give the cost as a number, or estimate gain and cost with gc.did on the same panel",
-        )

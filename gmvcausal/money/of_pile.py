@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmvcausal.money.effect import Effect
+from gmvcausal.money.effect import Effect, known_cost
 from gmvcausal.observational.notch.result import Bunching
 
 
-def pile_effect(result: Bunching) -> Effect:
-    """The effect of a `Bunching`: the total is over its orders."""
+def pile_effect(result: Bunching, cost: Any) -> Effect:
+    """The effect of a `Bunching`: the total is over its orders; its cost is a number."""
+    known_cost(cost)
     meta: dict[str, Any] = {"gmv_is": "list"}  # baskets are counted before the discount
     return Effect(
         result.row(0),

@@ -156,7 +156,10 @@ def _one_verb(answer: Mapping[str, Any]) -> None:
     if plain and wrong:
         raise InputError(
             f"the answer {name!r} is {plain}, which cannot take a table of {wrong}",
-            remedy=f'write {PLAIN[plain].makers[0]} = {{...}} in its place, or frame = "file.parquet"',
+            remedy=" or ".join(
+                [*(f"write {m} = {{...}}" for m in PLAIN[plain].makers[:1]), 'write frame = "file.parquet"']
+            )
+            + " in its place",
         )
     if "users" in answer and not by_user and not plain:
         raise InputError(

@@ -17,8 +17,8 @@ class Verb:
     module : str
         Where it lives; it is named as its key.
     makers : tuple of str
-        Tables of `Logs` that it can take: "users" (one row per user), "panel" (one per unit and period). A ready frame
-        it takes always.
+        Tables of `Logs` that it can take: "users" (one row per user), "panel" (one per unit and period); none where
+        rows are orders. A ready frame it takes always.
     files : tuple of str
         Options that are files beside the study file.
     """
@@ -31,6 +31,7 @@ class Verb:
 PLAIN: dict[str, Verb] = {
     "iv": Verb("gmvcausal.observational.instrument.verb"),
     "threshold": Verb("gmvcausal.observational.discontinuity.verb"),
+    "bunching": Verb("gmvcausal.observational.notch.verb", ()),
     "decompose": Verb("gmvcausal.mechanism.factors.verb", ("users", "panel")),
     "efficiency": Verb("gmvcausal.mechanism.frontier.verb", ("panel",)),
 }

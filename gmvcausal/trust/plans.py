@@ -2,8 +2,9 @@
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
 randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
-have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`). The quick plan asks the same kinds of questions of the worlds in which a
-mistake shows first, 100 times each (`uplift`, which learns in every run, 30 times).
+have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`). The quick plan asks the
+same kinds of questions of the worlds in which a mistake shows first, 100 times each (`uplift`, which learns in every
+run, 30 times).
 """
 
 from __future__ import annotations

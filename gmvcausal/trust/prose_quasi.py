@@ -11,7 +11,7 @@ IV = """\
 
 D14 through raw logs: half of 10,000 users are sent a push by lot, and some of them get it. *Two-sided*: of those in
 reach 30 % have it without being sent it. *Weak* (4,000 users): 93 % of them do, so that sending changes little. The
-Anderson–Rubin set is then often the whole line or two rays, which are counted as they are: they hold the truth, or not. In
+Anderson–Rubin set is then often the whole line, or two rays, of which the hull is counted: such sets hold the truth. In
 *direct* what is sent adds as much by itself where it does not arrive: no data show that, and intervals miss.
 """
 THRESHOLD = """\

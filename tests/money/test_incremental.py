@@ -168,9 +168,7 @@ def test_refusals(case: str) -> None:
 def test_a_result_of_something_else() -> None:
     from gmvcausal.money import incremental_gmv
 
-    with pytest.raises(
-        gc.InputError, match=r"needs the result of gc\.did, gc\.ab_test, gc\.before_after or gc\.spillover, but got int"
-    ):
+    with pytest.raises(gc.InputError, match=r"needs an effect on GMV that adds up over units, but got int"):
         incremental_gmv(5)
 
 

@@ -57,6 +57,20 @@ def test_each_gives_what_the_verb_gives(folder: Path, tmp_path: Path) -> None:
     assert found.write(tmp_path / "out").exists()
 
 
+def test_orders_come_as_a_frame(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    wish = np.exp(rng.normal(4.9, 0.7, 6000))
+    up = (wish >= 250) & (wish < 300) & (rng.random(6000) < 0.5)
+    orders = pd.DataFrame({"basket": np.where(up, 303.0, wish)})
+    orders.to_parquet(folder / "orders.parquet")
+    text = '[[answer]]\nname = "Coupon"\nframe = "orders.parquet"\n'
+    text += 'bunching = { basket = "basket", cutoff = 300, discount = 40, window = [240, 330], reps = 99 }\n'
+    text += 'money = { cost = 100, cost_is = "other" }\n'
+    found = study(folder, text)
+    alone = gc.bunching(orders, "basket", 300, discount=40, window=(240, 330), reps=99)
+    assert found.answers["Coupon"].estimate == alone.estimate
+
+
 def test_answers_may_bring_their_own_tables_and_be_put_side_by_side(folder: Path, tmp_path: Path) -> None:
     text = TWO.split("[[answer]]", 1)[1].replace('"Push"', '"Push"\nframe = "users.parquet"')
     beside = '\n[[answer]]\nname = "Both"\ncombine = { answers = ["Push", "Tier"], how = "triangulate" }\n'
@@ -118,6 +132,9 @@ def test_tables_from_logs_are_those_that_the_verb_can_take(tmp_path: Path) -> No
     pd.DataFrame({"user": ["a"], "time": ["2025-03-01"], "gmv": [1.0]}).to_parquet(tmp_path / "orders.parquet")
     text = '[data]\norders = "orders.parquet"\n[[answer]]\nname = "x"\npanel = {}\niv = { treatment = "t" }\n'
     with pytest.raises(gc.InputError, match=r"is iv, which cannot take a table of panel.*users"):
+        study(tmp_path, text)
+    text = text.replace("panel = {}", "users = {}").replace('iv = { treatment = "t" }', 'bunching = { basket = "gmv" }')
+    with pytest.raises(gc.InputError, match=r"is bunching, which cannot take a table of users\. Write frame = "):
         study(tmp_path, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Split:
         Logarithm of their ratio, and its standard error.
     spread : Spread
         Of the logarithms.
+    users : ndarray
+        In the group that is compared.
     """
 
     factor: tuple[str, ...]
@@ -42,6 +44,7 @@ class Split:
     log: FloatArray
     log_error: FloatArray
     spread: Spread
+    users: FloatArray
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -60,6 +63,8 @@ class Decomposition(Result):
         The control group; the last stage.
     advice : tuple of str
         How the shares are to be read.
+    meta : mapping
+        What `Logs` wrote beside the table.
     """
 
     checks: Audit
@@ -67,11 +72,24 @@ class Decomposition(Result):
     control: str
     outcome: str
     advice: tuple[str, ...] = ()
+    meta: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def audit(self) -> Audit:
         """The checks on the groups and on the funnel."""
         return self.checks
+
+    def incremental_gmv(
+        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        gmv_is: str | None = None, arm: Any = None,
+    ) -> Any:  # fmt: skip
+        """The total over a group that chance drew, cost, profit and return; refused for a change between periods.
+
+        See `gmvcausal.money.incremental_gmv` for the parameters.
+        """
+        from gmvcausal.money import incremental_gmv
+
+        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, arm=arm)
 
     @property
     def alike(self) -> tuple[int, ...]:

@@ -181,6 +181,7 @@ def _result(
     split = Split(
         ("total", *funnel.names) * len(others), tuple(arm), np.tile(levels[base], len(others)),
         levels[others].ravel(), value[logs], np.sqrt(np.diag(cov)[logs]), Spread(df[logs], np.ones(len(logs))),
+        np.repeat(np.asarray(count, dtype=float)[others], rows),
     )  # fmt: skip
     notes = [*funnel.notes]
     if funnel.cluster_name:
@@ -197,7 +198,7 @@ def _result(
     against = f"{label[others[0]] if len(others) == 1 else f'{len(others)} groups'} against {label[base]}"
     return Decomposition(
         f"What the {change} {outcome} is made of: {against}", assumed, estimates, manifest, options["alpha"],
-        audit_with(checks, funnel.facts), split, label[base], outcome, advice,
+        audit_with(checks, funnel.facts), split, label[base], outcome, advice, dict(funnel.facts),
     )  # fmt: skip
 
 

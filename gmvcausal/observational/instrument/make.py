@@ -65,6 +65,7 @@ def make_result(asked: Asked, t: Trial, options: dict[str, Any], manifest: Manif
         fit.strength, fit.bound, _tests(fit, names, options["errors"] == "unadjusted"), who,
         _baseline(t, v) if strong else math.nan,
         tuple(_advice(asked, t, fit, accepted, names, few)),
+        int((t.arm == 1).sum()) if t.two_arms and t.binary and t.arm is not None else None, dict(t.facts),
     )  # fmt: skip
 
 

@@ -99,6 +99,10 @@ class InstrumentResult(Result):
         Mean outcome of compliers without the treatment (binary treatment and instrument); NaN elsewhere.
     advice : tuple of str
         What the summary adds to the finding.
+    assigned : int or None
+        Units in the arm of the one instrument with two arms (0/1 treatment).
+    meta : mapping
+        What `Logs` wrote beside the table.
     """
 
     checks: Audit
@@ -113,6 +117,8 @@ class InstrumentResult(Result):
     who: dict[str, list[Any]] | None = field(default=None, repr=False)
     baseline: float = math.nan
     advice: tuple[str, ...] = ()
+    assigned: int | None = None
+    meta: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def audit(self) -> Audit:
@@ -133,6 +139,18 @@ class InstrumentResult(Result):
 
     def _extra_columns(self) -> dict[str, Any]:
         return {name: list(getattr(self.extra, name)) for name in ("kind", "interval", "df")}
+
+    def incremental_gmv(
+        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        gmv_is: str | None = None,
+    ) -> Any:  # fmt: skip
+        """GMV that assignment brought among the assigned, cost, profit and return.
+
+        See `gmvcausal.money.incremental_gmv` for the parameters.
+        """
+        from gmvcausal.money import incremental_gmv
+
+        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     def confidence_set(self, level: float | None = None) -> Pieces:
         """The whole Anderson-Rubin set: the values of the effect that are not rejected.
