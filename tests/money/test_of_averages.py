@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from protocol import assert_protocol
 
 import gmvcausal as gc
-from gmvcausal.money import incremental_gmv
+from gmvcausal.money import incremental_gmv, of_design
 
 _RNG = np.random.default_rng(3)
 N = 1_200
@@ -125,3 +126,10 @@ def test_other_things_have_none_either() -> None:
             incremental_gmv(r, metric="gmv")
         with pytest.raises(gc.InputError, match=r"cost= must be a number here"):
             incremental_gmv(r, cost="orders", cost_is="other", gmv_is="paid")
+
+
+def test_every_design_that_is_named_is_there() -> None:
+    readers = of_design._READERS | {kind: reader for kind, (reader, _) in of_design._ONE_ROW.items()}
+    for name in (*readers, *readers.values()):
+        module, _, what = name.partition(":")
+        assert callable(getattr(import_module(module), what)), name

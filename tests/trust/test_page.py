@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_pull, plans_uplift
+from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_pull, plans_quasi, plans_uplift
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -140,7 +140,7 @@ def test_the_plan() -> None:
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
-    further |= {cell.id for cell in plans_uplift.trials()}
+    further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs())}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
@@ -160,7 +160,7 @@ def test_the_plan_of_randomised_tests() -> None:
     bounds = {(c.n, c.most) for c in tests if c.world.endswith(":rooms") and c.most is not None}
     assert bounds == {(10, 0.07), (20, 0.07)}
     assert {c.most for c in tests if c.world.endswith(":days") and c.role == "size"} == {0.055}
-    assert len([c for c in quick if c.verb == "ab_test" and c.id not in further]) == len(plans_ab.QUICK)
+    assert len([c for c in quick if c.verb != "did" and c.id not in further]) == len(plans_ab.QUICK)
 
 
 def test_the_plan_of_roll_outs() -> None:
