@@ -66,8 +66,8 @@ def _by_trees(sample: Sample, folds: int, seed: int, threads: int) -> Nuisances:
             remedy="pass estimator='regression' with few covariates, or collect more rows",
         )
     fold = make_folds(arm, cluster, count, seed)
-    x = bent(np.asarray(sample.x, dtype=np.float32), sample.categorical)
-    bins = Bins(x, sample.categorical, seed, threads)
+    x = np.asarray(sample.x, dtype=np.float32)
+    bins = Bins(bent(x, sample.categorical), sample.categorical, seed, threads, seen=x.shape[1])
     found = stacked_chances(bins, fold, sample.treated)
     if found.apart:
         raise _apart(sample)

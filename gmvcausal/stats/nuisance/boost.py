@@ -60,9 +60,13 @@ class Bins:
     categorical : sequence of int
         Positions of the columns that hold codes of levels.
     seed, threads : int
+    seen : int, optional
+        How many columns, from the first on, trees see; the others are for lines. Default all.
     """
 
-    def __init__(self, x: Matrix, categorical: Sequence[int], seed: int, threads: int) -> None:
+    def __init__(
+        self, x: Matrix, categorical: Sequence[int], seed: int, threads: int, seen: int | None = None
+    ) -> None:
         self.x = x
         self.categorical = tuple(categorical)
         self._params = {
@@ -80,7 +84,7 @@ class Bins:
         if x.shape[1] and len(x) > 1:
             lgb = lightgbm()
             self._all = lgb.Dataset(
-                x,
+                x if seen is None else x[:, :seen],
                 np.zeros(len(x), dtype=np.float32),
                 categorical_feature=list(categorical) or "auto",
                 params=self._params,

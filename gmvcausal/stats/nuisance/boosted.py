@@ -94,9 +94,10 @@ class Trees:
 def _through(booster: Any, x: Matrix, threads: int, **options: Any) -> FloatArray:
     """What a booster says of every row, block by block: it copies the features, row after row, before it reads them."""
     out = np.empty(len(x))
+    width = booster.num_feature()  # columns beyond these are for lines
     for at in range(0, len(x), MANY):
         block = slice(at, at + MANY)
-        out[block] = booster.predict(np.ascontiguousarray(x[block]), num_threads=threads, **options)
+        out[block] = booster.predict(np.ascontiguousarray(x[block, :width]), num_threads=threads, **options)
     return out
 
 
