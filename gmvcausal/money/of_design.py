@@ -25,6 +25,7 @@ _ONE_ROW = {
         "gmvcausal.money.of_displaced:platform_effect",
         "one row",
     ),
+    "gmvcausal.observational.adjustment.result:Adjusted": ("gmvcausal.money.of_adjusted:adjusted_effect", "one row"),
     "gmvcausal.observational.notch.result:Bunching": ("gmvcausal.money.of_pile:pile_effect", "one row"),
     "gmvcausal.observational.series.result:BeforeAfterResult": (
         "gmvcausal.money.of_series:series_effect",
@@ -58,8 +59,8 @@ def effect_of(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     if not hasattr(result, "fitted") or not hasattr(result, "cluster_influence"):
         raise InputError(
             f"incremental_gmv needs an effect on GMV that adds up over units, but got {type(result).__name__}",
-            remedy="pass the result of gc.did, gc.ab_test, gc.uplift, gc.iv, gc.bunching, gc.before_after, "
-            "gc.spillover, or of a test that gc.decompose took apart",
+            remedy="pass the result of gc.did, gc.ab_test, gc.uplift, gc.adjust, gc.iv, gc.bunching, "
+            "gc.before_after, gc.spillover, or of a test that gc.decompose took apart",
         )
     _refuse_choice(metric, arm, "a roll-out")
     from gmvcausal.money.of_rollout import rollout_effect

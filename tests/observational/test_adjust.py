@@ -281,3 +281,19 @@ def test_lalonde(data_dir: Path) -> None:
         whole = gc.adjust(data, "re78", "treat", names, estimator=estimator)
         assert whole.audit["overlap"].status == "failed" and "No headline" in whole.summary()
         assert "estimand='overlap'" in whole.summary() and "1 (overlap)" in whole.estimates.term
+
+
+# --- what flows on ----------------------------------------------------------------------------------------------------
+def test_money_tables_and_triangles() -> None:
+    data = people(400, 14)
+    r = asked(data, estimator="ipw", estimand="att")
+    money = r.incremental_gmv(cost=100, cost_is="other", margin=0.5, gmv_is="paid")
+    treated = int(data["got"].sum())
+    assert money.estimate == pytest.approx(r.estimate * treated, rel=1e-12)
+    assert money.to_frame()["estimate"].iloc[3] == pytest.approx(0.5 * r.estimate * treated - 100, rel=1e-9)
+    with pytest.raises(gc.InputError, match="estimand='att'"):
+        asked(data, estimator="ipw").incremental_gmv()
+    other = asked(data, estimator="regression", estimand="att")
+    assert "1 against 0" in str(gc.table(r, other).to_latex())
+    found = gc.combine({"weights": r, "lines": other}, how="triangulate")
+    assert found.agree and len(found.credible) == 2

@@ -30,7 +30,7 @@ def sensitivity(
     check_asked(outcome, treatment, rho)
     s, k = r.sample, r.known
     names = benchmark_names(benchmark, s.covariates, "covariates", "adjust")
-    long = _omitted(s, k, r.found, r.about)
+    long = omitted_of(s, k, r.found, r.about)
     error = r.estimates.std_error[:1]
     critical = np.where(np.isnan(error), math.nan, special.stdtrit(r.estimates.t.df[:1], 1 - alpha / 2))
     e, _ = kept_away(k.chance, r.about)
@@ -44,7 +44,8 @@ def sensitivity(
     )  # fmt: skip
 
 
-def _omitted(s: Sample, k: Nuisances, found: Found, about: str) -> hidden.Omitted:
+def omitted_of(s: Sample, k: Nuisances, found: Found, about: str) -> hidden.Omitted:
+    """What the bias of something unseen is measured by."""
     e, _ = kept_away(k.chance, about)
     return omitted(
         s.y, s.arm, two(e), k.mu, np.array([found.estimate]), found.influence[:, None], about, s.cluster
@@ -59,7 +60,7 @@ def _benchmark(r: Adjusted, name: str, long: hidden.Omitted) -> Benchmark:
     else:
         k = Nuisances(np.full(s.n, s.treated.mean()), arm_means(s.y, s.arm, 2), None, True)
     found = ESTIMATORS[r.estimator if s.x.shape[1] else "aipw"](s, k, r.about)
-    outcome, treatment, rho, change = as_strong(long, _omitted(s, k, found, r.about))
+    outcome, treatment, rho, change = as_strong(long, omitted_of(s, k, found, r.about))
     low, high = hidden.bounds(long, outcome, treatment)
     return Benchmark(name, s.labels[1], outcome, treatment, rho, change, low, high)
 

@@ -64,9 +64,7 @@ class Bins:
         How many columns, from the first on, trees see; the others are for lines. Default all.
     """
 
-    def __init__(
-        self, x: Matrix, categorical: Sequence[int], seed: int, threads: int, seen: int | None = None
-    ) -> None:
+    def __init__(self, x: Matrix, categorical: Sequence[int], seed: int, threads: int, seen: int | None = None) -> None:
         self.x = x
         self.categorical = tuple(categorical)
         self._params = {
