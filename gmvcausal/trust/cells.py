@@ -163,9 +163,13 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, designs without a lot."""
+        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, designs without a lot, surrogates."""
         drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
-        return drawn or self.id.startswith("quasi/") or self.verb.startswith("gmvcausal.trust.asks_uplift:")
+        return (
+            drawn
+            or self.id.startswith(("quasi/", "surrogate/"))
+            or self.verb.startswith("gmvcausal.trust.asks_uplift:")
+        )
 
     @property
     def file(self) -> str:

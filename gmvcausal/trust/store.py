@@ -24,8 +24,10 @@ _PACKAGES = ("gmvcausal", "numpy", "pandas", "scipy", "duckdb", "lightgbm")
 _ROOMS = (
     *("errors.py", "frames", "logs", "moments", "stats", "results", "rollout", "abtest", "simulate"),
     "targeting",
+    "mechanism",
     *("trust/replicate.py", "trust/trials.py", "trust/roll_outs.py", "trust/asks.py"),
     *("trust/panels.py", "trust/shops.py", "trust/coupons.py", "trust/asks_uplift.py"),
+    "trust/foretold.py",
 )
 
 
