@@ -163,7 +163,7 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, designs without a lot, surrogates."""
+        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, no lot, surrogates."""
         drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
         return (
             drawn
