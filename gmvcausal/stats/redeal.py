@@ -26,7 +26,8 @@ def dealt_anew(
     arms : int
     rng : Generator
     cluster : ndarray of int, shape (n,), optional
-        Dense codes. Arms that vary within clusters are shuffled there.
+        Dense codes. Arms that vary within clusters are dealt to all rows alike: shuffled inside, they would keep
+        what clusters with many treated rows have in common, which is no effect of the false arms.
     propensity : ndarray, shape (n, arms), optional
 
     Examples
@@ -35,18 +36,14 @@ def dealt_anew(
     ...     [0, 0, 1, 1], [1, 1, 0, 0])
     True
     """
-    if cluster is None:
-        if propensity is None:
-            return np.asarray(rng.permutation(arm), dtype=np.int64)
-        below = rng.random(len(arm))[:, None] > propensity.cumsum(axis=1)[:, :-1]
-        return np.asarray(below.sum(axis=1), dtype=np.int64)
-    of = groups_of_clusters(arm, cluster, arms)
-    if (of < arms).all():
-        return np.asarray(rng.permutation(of)[cluster], dtype=np.int64)
-    order = np.lexsort((rng.random(len(arm)), cluster))
-    drawn = np.empty(len(arm), dtype=np.int64)
-    drawn[np.argsort(cluster, kind="stable")] = arm[order]
-    return drawn
+    if cluster is not None:
+        of = groups_of_clusters(arm, cluster, arms)
+        if (of < arms).all():
+            return np.asarray(rng.permutation(of)[cluster], dtype=np.int64)
+    if propensity is None:
+        return np.asarray(rng.permutation(arm), dtype=np.int64)
+    below = rng.random(len(arm))[:, None] > propensity.cumsum(axis=1)[:, :-1]
+    return np.asarray(below.sum(axis=1), dtype=np.int64)
 
 
 def part_of(arm: IntArray, share: float, rng: np.random.Generator, cluster: IntArray | None = None) -> IntArray:

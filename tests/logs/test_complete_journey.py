@@ -89,3 +89,31 @@ def test_users_around_one_campaign(logs):
     assert len(users) == 2469
     assert set(users["arm"]) == {"18", "none"}
     assert users.groupby("arm")["gmv_pre"].mean()["18"] > 2 * users.groupby("arm")["gmv_pre"].mean()["none"]
+
+
+def test_across_households_the_coupons_sell_within_them_they_do_not(logs):
+    """What a cross-section says of coupons that went to those who spend, and the same households beside themselves."""
+    import gmvcausal as gc
+
+    panel = logs.panel(freq="4W", per="W")
+    first = panel["period"].min()
+    before = panel[panel["period"] == first].set_index("unit")
+    panel = panel.assign(gmv_first=panel["unit"].map(before["gmv"]), orders_first=panel["unit"].map(before["orders"]))
+    panel = panel[panel["period"] > first]
+    r = gc.adjust(
+        panel, treatment="treated", covariates=["gmv_first", "orders_first"], estimator="regression", unit="unit",
+        time="period",
+    )  # fmt: skip
+    rows = r.to_frame().set_index("term")
+    both = [
+        panel[c] - panel.groupby("unit")[c].transform("mean") - panel.groupby("period")[c].transform("mean")
+        + panel[c].mean()
+        for c in ("gmv", "treated")
+    ]  # fmt: skip
+    assert rows["estimate"]["1 (within unit)"] == pytest.approx(
+        float(both[0] @ both[1] / (both[1] @ both[1])), rel=1e-8
+    )  # fmt: skip
+    assert rows["estimate"]["1 (within unit)"] == pytest.approx(-1.9697, abs=5e-5)
+    assert rows["std_error"]["1 (within unit)"] == pytest.approx(0.6441, abs=5e-5)
+    assert rows["estimate"]["1 (unadjusted)"] == pytest.approx(34.834, abs=5e-4) and r.estimate > 7
+    assert r.checks["panel_conflict"].status == "failed"

@@ -102,6 +102,15 @@ def test_size_and_coverage_on_known_truth() -> None:
     assert inside / 100 > 0.95 - 2.6 * np.sqrt(0.05 * 0.95 / 100)
 
 
+def test_refuters_pass_on_panels_whose_units_differ() -> None:
+    """What units have in common is no effect of false arms, however few units there are."""
+    rng = np.random.default_rng(9)
+    for k in range(5):
+        data = panel(60, 5, 300 + k)
+        data["gmv"] += rng.normal(0, 6, 60)[data["user"]]
+        assert asked(data).audit["placebo_treatment"].status == "passed"
+
+
 def test_metamorphic() -> None:
     data = panel(30, 4, 5)
     one = asked(data).to_frame()
