@@ -65,7 +65,7 @@ def refute(r: Adjusted, seed: Any, draws: Any) -> Refutation:
     names = tuple(n for n in NAMES if n != "bootstrap") if r.estimator == "matching" else NAMES
     return refuted(
         again, base, sample.arm, (r.estimates.term[0],), cluster=sample.cluster, propensity=None, seed=seed,
-        draws=draws, of=r.sample.n, unit=r.unit, names=names,
+        draws=draws, of=r.sample.n, unit=r.unit, names=names, jumpy=r.estimator == "matching",
     )  # fmt: skip
 
 
