@@ -142,5 +142,7 @@ def test_money_of_a_pile() -> None:
     assert money["estimate"]["profit"] == pytest.approx(0.5 * total["extra_gmv_total"] - total["discount_paid"])
     with pytest.raises(gc.InputError, match="metric= and arm= choose a row of a test"):
         incremental_gmv(r, metric="basket")
+    with pytest.raises(gc.InputError, match="the table says GMV is list"):
+        r.incremental_gmv(gmv_is="paid")
     with pytest.raises(gc.InputError, match="cost= must be a number here"):
         r.incremental_gmv(cost="discount", cost_is="discount")

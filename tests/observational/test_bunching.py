@@ -119,6 +119,16 @@ def test_a_case_by_hand() -> None:
     assert table.index[table["in_window"]].tolist() == [70, 80, 90, 100, 110]
 
 
+def test_bins_in_which_nobody_lies() -> None:
+    """Beside the window there is nobody, seen or expected: no surprise, and no crash."""
+    before = {15: 60, 45: 40, 75: 20, 85: 25, 95: 15, 105: 30, 115: 10, 145: 50}
+    made = [(k, v) for k in (0, 1) for v, n in before.items() for _ in range(n)]
+    frame = pd.DataFrame(made, columns=["on", "basket"])
+    r = gc.bunching(frame, "basket", 100, width=10, window=(70, 120), fit_range=(10, 160), compare="on", progress=True)
+    assert r.audit["window_ends"].status == "passed" and r.estimate == 0
+    assert r.audit["excess"].status == "warned" and "response" not in set(r.to_frame()["term"])
+
+
 # --- relations --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("options", [{"compare": "promotion"}, {}, {"window": "converge"}], ids=str)
 def test_order_labels_and_money(options: dict[str, Any]) -> None:

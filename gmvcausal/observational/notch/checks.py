@@ -124,8 +124,9 @@ def _ends(add: Add, found: Found, grid: Grid, low: int) -> None:
         "above": gaps[:, grid.high : grid.high + k].sum(axis=1),
     }
     p = {name: p_of(values)[1] for name, values in sides.items()}
-    adjusted = holm(np.array(list(p.values())))
-    j = int(np.nanargmin(adjusted))
+    # Where nobody lies, neither seen nor expected, there is nothing to be surprised at.
+    adjusted = holm(np.nan_to_num(np.array(list(p.values())), nan=1.0))
+    j = int(np.argmin(adjusted))
     name = list(p)[j]
     add(
         "window_ends", float(adjusted[j]),
@@ -143,8 +144,8 @@ def _others(add: Add, found: Found, grid: Grid, low: int) -> None:
         return
     steps = (total[:, at + k] - total[:, at]) - (total[:, at] - total[:, at - k])
     error = np.std(steps[1:], axis=0, ddof=1)
-    p = np.minimum(1.0, np.asarray(p_value(steps[0], error)) * len(at))
-    j = int(np.nanargmin(p))
+    p = np.minimum(1.0, np.nan_to_num(np.asarray(p_value(steps[0], error)), nan=1.0) * len(at))
+    j = int(np.argmin(p))
     add(
         "other_thresholds", float(p[j]),
         f"the largest step elsewhere is near {grid.edges[at[j]]:g} ({steps[0, j]:+,.1f} orders, p = {p[j]:.2g} among "
@@ -156,15 +157,19 @@ def _others(add: Add, found: Found, grid: Grid, low: int) -> None:
 
 def _of_curve(add: Add, found: Found, grid: Grid, low: int, clustered: bool) -> None:
     error, _ = p_of(found.extra)
-    away = {k: abs(v - found.extra[0]) / error for k, v in found.orders.items()}
-    worst = max(away, key=lambda k: away[k])
-    add(
-        "polynomial", away[worst],
-        f"with order {worst} the extra GMV is {found.orders[worst]:,.4g} in place of {found.extra[0]:,.4g}: "
-        f"{away[worst]:.2g} standard errors away",
-        "the curve decides the number: pass compare= (orders of a time or a group without the promotion), or a "
-        "narrower fit_range=",
-    )  # fmt: skip
+    away = {k: abs(v - found.extra[0]) / error for k, v in found.orders.items() if error > 0}
+    if away:
+        worst = max(away, key=lambda k: away[k])
+        add(
+            "polynomial", away[worst],
+            f"with order {worst} the extra GMV is {found.orders[worst]:,.4g} in place of {found.extra[0]:,.4g}: "
+            f"{away[worst]:.2g} standard errors away",
+            "the curve decides the number: pass compare= (orders of a time or a group without the promotion), or a "
+            "narrower fit_range=",
+        )  # fmt: skip
+    else:
+        out_of_bins = "there are too few bins for a polynomial of another order"
+        add("polynomial", math.nan, out_of_bins, "")
     outside = np.ones(grid.bins, dtype=bool)
     outside[low : grid.high] = False
     if not clustered:

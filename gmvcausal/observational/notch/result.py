@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from gmvcausal.results.curves import Curves, Line
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from gmvcausal.money import MoneyResult
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,8 +56,9 @@ class Bunching(Result):
         return f"{inside:,} orders in the window, of {self.orders:,} with the promotion"
 
     def incremental_gmv(
-        self, cost: float = 0.0, *, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0
-    ) -> MoneyResult:
+        self, *, cost: float = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        gmv_is: str | None = None,
+    ) -> Any:  # fmt: skip
         """GMV added by topping up over all orders with the promotion, cost, profit and return.
 
         The discount is a cost here, as baskets are counted before it: ``discount`` times the orders at or above the
@@ -67,7 +66,7 @@ class Bunching(Result):
         """
         from gmvcausal.money import incremental_gmv
 
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds)
+        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     def counterfactual(self) -> pd.DataFrame:
         """Orders by bin, seen and expected.
