@@ -163,11 +163,11 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, no lot, surrogates."""
+        """Whether a section of its own shows it: worlds drawn without logs, `uplift`, no lot, surrogates, networks."""
         drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
         return (
             drawn
-            or self.id.startswith(("quasi/", "surrogate/"))
+            or self.id.startswith(("quasi/", "surrogate/", "spillover/"))
             or self.verb.startswith("gmvcausal.trust.asks_uplift:")
         )
 

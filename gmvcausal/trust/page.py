@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gmvcausal.errors import GmvCausalError, InputError
-from gmvcausal.trust import page_ab, page_did, page_quasi, page_surrogate, page_uplift, prose, sections
+from gmvcausal.trust import page_ab, page_did, page_quasi, page_spillover, page_surrogate, page_uplift, prose, sections
 from gmvcausal.trust.figures import KINDS, confusion, few_treated, plot
 from gmvcausal.trust.plans import plan
 from gmvcausal.trust.report import Report, read_report
@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
     (page_uplift.section, (), ""),
     (page_quasi.section, (), ""),
     (page_surrogate.section, (), ""),
+    (page_spillover.section, (), ""),
     (sections.gates, (), ""),
     (sections.made, (), ""),
 )

@@ -2,9 +2,9 @@
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
 randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
-have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`). The quick plan asks the
-same kinds of questions of the worlds in which a mistake shows first, 100 times each (`uplift`, which learns in every
-run, 30 times).
+have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`) and networks
+(`plans_spillover`). The quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100
+times each (`uplift`, which learns in every run, 30 times).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_quasi, plans_surrogate, plans_uplift
+from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_quasi, plans_spillover, plans_surrogate, plans_uplift
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -227,7 +227,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
     cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
-    cells += [*plans_quasi.designs(), *plans_surrogate.foretold()]
+    cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs()]
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
@@ -240,7 +240,13 @@ def _first(cell: Cell) -> bool:
     if cell.id.startswith("pull/"):
         return False
     if cell.verb != "did":
-        return cell.id in (*plans_ab.QUICK, *plans_uplift.QUICK, *plans_quasi.QUICK, *plans_surrogate.QUICK)
+        return cell.id in (
+            *plans_ab.QUICK,
+            *plans_uplift.QUICK,
+            *plans_quasi.QUICK,
+            *plans_surrogate.QUICK,
+            *plans_spillover.QUICK,
+        )
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

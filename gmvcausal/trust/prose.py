@@ -5,11 +5,11 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. Four kinds of questions have sections of their own: [further
+held against the truth. Five kinds of questions have sections of their own: [further
 roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests) and [randomised tests of millions of
 users](#ab-tests-heavy-tails-clusters-many-looks), which are drawn without logs,
-[uplift](#uplift-averages-rankings-plans), and [designs where nobody drew
-lots](#instruments-thresholds-piles-of-baskets). This page shows what came out, failures included. It was made from
+[uplift](#uplift-averages-rankings-plans), [designs where nobody drew
+lots](#instruments-thresholds-piles-of-baskets), and [spillover](#spillover-friends-conditions-rooms). This page shows what came out, failures included. It was made from
 {source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}

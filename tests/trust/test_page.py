@@ -15,7 +15,17 @@ import pytest
 from click.testing import CliRunner
 
 from gmvcausal import cli, trust
-from gmvcausal.trust import Cell, page, plans_ab, plans_did, plans_pull, plans_quasi, plans_surrogate, plans_uplift
+from gmvcausal.trust import (
+    Cell,
+    page,
+    plans_ab,
+    plans_did,
+    plans_pull,
+    plans_quasi,
+    plans_spillover,
+    plans_surrogate,
+    plans_uplift,
+)
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
 
@@ -141,7 +151,7 @@ def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
     further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs())}
-    further |= {cell.id for cell in plans_surrogate.foretold()}
+    further |= {cell.id for cell in (*plans_surrogate.foretold(), *plans_spillover.designs())}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
