@@ -9,7 +9,8 @@ held against the truth. Five kinds of questions have sections of their own: [fur
 roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests) and [randomised tests of millions of
 users](#ab-tests-heavy-tails-clusters-many-looks), which are drawn without logs,
 [uplift](#uplift-averages-rankings-plans), [designs where nobody drew
-lots](#instruments-thresholds-piles-of-baskets), and [spillover](#spillover-friends-conditions-rooms). This page shows what came out, failures included. It was made from
+lots](#instruments-thresholds-piles-of-baskets), and [spillover](#spillover-friends-conditions-rooms).
+This page shows what came out, failures included. It was made from
 {source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 
 **{verdict}** {counts}
