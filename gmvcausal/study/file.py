@@ -19,6 +19,8 @@ DATASETS = ("complete_journey",)
 # What an answer's table is made by from logs, and what is asked of it.
 MAKERS = ("panel", "stack", "users")
 VERBS = ("did", "ab_test", "uplift", "combine", *PLAIN)
+# What is asked of the effect: the answer is then what it took from elsewhere and what is left.
+ASKED = ("pull_forward", "cannibalisation")
 _KEYS: dict[str, tuple[str, ...]] = {
     "the file": ("study", "data", "columns", "logs", "answer"),
     "[study]": ("title", "question", "currency"),
@@ -31,6 +33,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         *MAKERS,
         "where",
         *VERBS,
+        *ASKED,
         "test",
         "policy",
         "also",
@@ -128,7 +131,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
 
 def _check_answer(answer: Mapping[str, Any]) -> None:
     """Types of the keys of one answer; what the options mean is checked by the verbs."""
-    for key in (*MAKERS, *VERBS, "policy", "money", "where"):
+    for key in (*MAKERS, *VERBS, *ASKED, "policy", "money", "where"):
         keywords(answer.get(key, {}), key)
     also = answer.get("also", [])
     if not isinstance(also, list) or not all(isinstance(a, str) for a in also):
@@ -180,11 +183,30 @@ def _one_verb(answer: Mapping[str, Any]) -> None:
             f"the answer {name!r} has money=, which is for tests and roll-outs",
             remedy="write cost and margin among the options of uplift: plans and their values are net of them",
         )
+    _asked(answer, verbs[0] if verbs else "did")
     lost = [key for key in ("test", "policy") if key in answer]
     if lost and "uplift" not in answer:
         raise InputError(
             f"the answer {name!r} has {lost[0]}=, which is for uplift", remedy="write uplift = {...} beside it"
         )
+
+
+def _asked(answer: Mapping[str, Any], verb: str) -> None:
+    """What may be asked of which effect."""
+    name, asked = answer["name"], [key for key in ASKED if key in answer]
+    if len(asked) > 1:
+        raise InputError(
+            f"the answer {name!r} has {asked[0]} and {asked[1]}",
+            remedy="make two answers of it, each with its own name",
+        )
+    if asked and verb not in (("did", "ab_test") if asked[0] == "pull_forward" else ("did",)):
+        raise InputError(
+            f"the answer {name!r} has {asked[0]}, which is asked of roll-outs"
+            + (" and of tests by day" if asked[0] == "pull_forward" else ""),
+            remedy=f"leave it out, or write did = {{...}} in the place of {verb}",
+        )
+    if asked and "also" in answer:
+        raise InputError(f"the answer {name!r} has also= beside {asked[0]}", remedy="make an answer of each outcome")
 
 
 def _combined(answer: Mapping[str, Any], before: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.frames.rules import nearest
 from gmvcausal.results.shown import Shown
-from gmvcausal.study.file import DATASETS, MAKERS, TABLES, Study, keywords, read_study
+from gmvcausal.study.file import ASKED, DATASETS, MAKERS, TABLES, Study, keywords, read_study
 from gmvcausal.study.result import StudyResult
 from gmvcausal.study.verbs import PLAIN, load
 
@@ -76,7 +76,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
             if "uplift" in answer:
                 answers[name], targeted[name] = _uplift(study, answer, frame)
                 continue
-            answers[name] = result = _verb(study, answer, frame)
+            answers[name] = result = _displaced(study, answer, _verb(study, answer, frame))
             extra = {
                 outcome: _estimate(study, frame, {**answer.get("did", {}), "outcome": outcome})
                 for outcome in answer.get("also", [])
@@ -164,6 +164,17 @@ def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
     from gmvcausal.study.ab_test import read_options
 
     return _call(ab_test, read_options(answer["ab_test"]), "ab_test", frame)
+
+
+def _displaced(study: Study, answer: dict[str, Any], result: Any) -> Any:
+    """What the effect took from elsewhere, where the answer asks for that."""
+    asked = next((key for key in ASKED if key in answer), None)
+    if asked is None:
+        return result
+    options = dict(answer[asked])
+    if "edges" in options:
+        options["edges"] = _file(study, options["edges"], "edges")
+    return _call(getattr(result, asked), options, asked)
 
 
 def _combined(options: Mapping[str, Any], answers: Mapping[str, Result]) -> Any:
