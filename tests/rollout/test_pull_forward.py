@@ -171,11 +171,34 @@ def test_cohorts_seen_too_short_are_left_out_of_the_sums() -> None:
     alone = gc.did(frame[~frame["unit"].between(100, 199) | frame["first_treated"].isna()]).pull_forward(4)
     pd.testing.assert_frame_equal(found.to_frame().drop(columns="n"), alone.to_frame().drop(columns="n"), rtol=1e-9)
     assert found.audit["seen_too_short"].status == "warned"
-    assert any("15 treated units start too late" in note for note in found.manifest.notes)
+    assert any("15 treated units are not seen for 4 periods" in note for note in found.manifest.notes)
     both = result.pull_forward(2)
     assert "seen_too_short" not in both.audit
     study = result.event_study().set_index("event_time")["estimate"]
     assert both.estimate == pytest.approx(study[0] + study[1], rel=1e-10)
+
+
+def test_a_missing_period_ends_what_is_seen() -> None:
+    whole = gc.did(sales(periods=11)[lambda f: f["period"] != 6])
+    assert whole.pull_forward().window.length == 2
+    with pytest.raises(InputError, match="for more than 2 periods"):
+        whole.pull_forward(3)
+
+
+def test_stacked_campaigns() -> None:
+    parts = []
+    for campaign, start in enumerate((3, 5)):
+        one = sales(start=start, periods=9, seed=campaign)
+        one = one[one["period"].between(start - 3, start + 3)].assign(stack=campaign)
+        parts.append(one.assign(treated=((one["unit"] < 15) & (one["period"] >= start)).astype(int)))
+    stack = pd.concat(parts, ignore_index=True).drop(columns=["first_treated", "on"])
+    result = gc.did(stack, estimator="stacked", treated="treated", stack="stack")
+    study = result.event_study().set_index("event_time")["estimate"]
+    found = result.pull_forward(3)
+    assert found.estimate == pytest.approx(study[[0, 1, 2]].sum(), rel=1e-10) and found.row(1).low > 0
+    once = stack.assign(treated=stack["treated"] * (stack["period"] == 3 + 2 * stack["stack"]))
+    with pytest.raises(DesignError, match="no event study"):
+        gc.did(once, estimator="stacked", treated="treated", stack="stack").pull_forward(3)
 
 
 def test_the_push_is_as_long_as_the_tactic_is_on() -> None:
@@ -247,7 +270,7 @@ def test_protocol(tmp_path: Any) -> None:
     [
         ({"window": 1}, "at least 2"),
         ({"window": True}, "at least 2"),
-        ({"window": 9}, "end 4 periods after"),
+        ({"window": 9}, "for more than 4 periods"),
         ({"window": 3, "during": 3}, "more than 3 periods"),
         ({"during": 0}, "at least 1"),
         ({"before": -1}, "at least 0"),

@@ -13,6 +13,7 @@ from gmvcausal.frames.params import column_name, said
 from gmvcausal.results import Audit, Check, Estimates
 from gmvcausal.results.compliers import Accepted
 from gmvcausal.rollout.displaced.cannibalised import ELSEWHERE, NEIGHBOUR, SHARE, TOTAL, TREATED, CannibalisationResult
+from gmvcausal.rollout.displaced.limits import TermOf
 from gmvcausal.rollout.fitted import FloatArray
 from gmvcausal.rollout.intake.exposure import read_links, threshold, with_exposure
 from gmvcausal.rollout.intake.further import further_outcome
@@ -156,7 +157,7 @@ def _carry(one: DidResult, row: int, special: dict[int, Any], special_p: dict[in
     """The interval of a result that does not follow from a standard error."""
     at = one.fitted.per_cell
     if at in one.estimates.special:
-        special[row] = one.estimates.special[at]
+        special[row] = TermOf(one, at)
         special_p[row] = float(one.estimates.p_value[at])
 
 
@@ -213,7 +214,7 @@ def _of_units(result: DidResult, notes: list[str]) -> CannibalisationResult:
     load[0, total] = load[1, own] = load[2, total] = load[3, spill] = 1.0
     load[2, own] = -1.0
     point, joint, spread = weighted_sums(e.estimate, e.cov, e.t, load)
-    special = {1: e.special[own]} if own in e.special else {}
+    special: dict[int, Any] = {1: TermOf(result, own)} if own in e.special else {}
     special_p = {1: float(e.p_value[own])} if own in e.special else {}
     cells = result.fitted.treated_cells
     span = "per treated unit-period"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +17,12 @@ from gmvcausal.results.compliers import Accepted
 from gmvcausal.results.displaced import AFTER, BEFORE, DURING, NET, SHARE, Window, without
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.audit.rules import bound, judge
+from gmvcausal.rollout.displaced.limits import TermOf
 from gmvcausal.rollout.displaced.result import DidPullForward
 from gmvcausal.rollout.displaced.spells import Spells, reach_of, spells
 from gmvcausal.rollout.fitted import Series
 from gmvcausal.rollout.intake.panel import Panel
-from gmvcausal.rollout.methods import METHODS, estimate
+from gmvcausal.rollout.methods import METHODS
 from gmvcausal.rollout.referee.reassigned import cut
 from gmvcausal.stats.path import Path, share_taken
 from gmvcausal.stats.small_sample import Spread
@@ -50,7 +50,9 @@ def pull_forward(result: DidResult, window: int | None, during: int | None, befo
         raise DesignError(
             f"estimator={result.options.estimator!r} has no event study here, so later periods are not told from the "
             "first",
-            remedy="use estimator='callaway_santanna' with first_treated=, or estimator='switching' with treated=",
+            remedy="mark treated= from each start to the end of its window, so that it stays on, and say during="
+            if result.panel.stack is not None
+            else "use estimator='callaway_santanna' with first_treated=, or estimator='switching' with treated=",
         )
     for name, value, least in (("window", window, 2), ("during", during, 1), ("before", before, 0)):
         _count(name, value, least)
@@ -133,7 +135,7 @@ def _length(panel: Panel, window: int | None, push: int, notes: list[str]) -> in
     length = usual if window is None else int(window)
     if length > most:
         raise InputError(
-            f"window={length}, but the data end {most} periods after the last of the starts that are seen longest",
+            f"window={length}, but no treated unit is seen for more than {most} periods from its start on",
             remedy=f"pass window={most} or less, or supply later periods",
         )
     if length <= push:
@@ -154,7 +156,8 @@ def _seen_throughout(result: DidResult, event: Series, asked: Window, notes: lis
         return _Found(event, panel, 0)
     count = len(np.unique(panel.unit[late]))
     notes.append(
-        f"{count:,} treated units start too late to be seen for {asked.length} periods and are left out of these sums"
+        f"{count:,} treated units are not seen for {asked.length} periods from their start on (late starts, missing "
+        "periods) and are left out of these sums"
     )
     some = subset(panel, ~late)
     again = METHODS[result.options.estimator].run(some, result.options).event()
@@ -267,14 +270,17 @@ def _by_cutting(
     for row, use in enumerate(parts.values()):
         keep = np.flatnonzero((since < 0) | np.isin(since, path.at[use]))
         try:
-            one = estimate(replace(_dated(panel, keep, int(starts[0])), notes=[], dropped={}), result.options).estimates
+            short = replace(_dated(panel, keep, int(starts[0])), notes=[], dropped={})
+            made = type(result).made(
+                result.title, result.assumption, result.manifest, result.alpha, short, result.options
+            )
         except GmvCausalError:
             return None
-        total, size = float(path.estimate[use].sum()), int(use.sum())
+        total, size, one = float(path.estimate[use].sum()), int(use.sum()), made.estimates
         scale = max(abs(total), float(np.nanmax(np.abs(panel.y))))
         if not abs(one.estimate[0] * size - total) <= _EXACT * scale or math.isnan(one.interval(0.95)[0][0]):
             return None
-        limits[row] = partial(_scaled, one, size)
+        limits[row] = TermOf(made, 0, size)
         p[row], method = float(one.p_value[0]), one.method
     return limits, p, method
 
@@ -284,11 +290,6 @@ def _dated(panel: Panel, keep: NDArray[np.int64], start: int) -> Panel:
     some = cut(panel, keep)
     first = int((keep < start).sum())
     return replace(some, start=np.where(panel.start >= 0, first, some.start))
-
-
-def _scaled(e: Estimates, size: int, level: float) -> tuple[float, float]:
-    low, high = e.interval(level)
-    return float(low[0]) * size, float(high[0]) * size
 
 
 # --- checks -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmvcausal.errors import DesignError
-from gmvcausal.rollout.fitted import FloatArray, IntArray
+from gmvcausal.rollout.fitted import IntArray
 from gmvcausal.rollout.intake.panel import Panel
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def spells(result: DidResult) -> Spells:
     rows = np.flatnonzero(panel.start >= 0) if found is None else np.flatnonzero(found.compared)
     on = panel.on[rows]
     first = np.argmax(on == 1, axis=1)
-    since = panel.grid.position - panel.grid.position[first][:, None]
+    position = _position(panel)
+    since = position - position[first][:, None]
     off = (on == 0) & (since > 0)
     ends = off.any(axis=1)
     # The first period off after the start; where rows are absent before it, the tactic may have ended there already.
@@ -75,17 +76,26 @@ def spells(result: DidResult) -> Spells:
     return Spells(int(length[0]) if alike else None, int(length.min()), int(length.max()), not alike, again)
 
 
-def reach_of(panel: Panel) -> IntArray:
-    """Periods from the start to the last one in which any unit of the same start is seen, shape (R,); 0 if untreated.
+def _position(panel: Panel) -> IntArray:
+    """Place of every column in time; in a stack columns count from the start of each campaign's window."""
+    return panel.grid.position if panel.stack is None else np.arange(panel.y.shape[1])
 
-    Who leaves early is no reason to shorten the window of the others.
+
+def reach_of(panel: Panel) -> IntArray:
+    """Periods on end, from the start on, in which units of the same start are seen, shape (R,); 0 if untreated.
+
+    Who leaves early is no reason to shorten the window of the others; a period that is missing for all ends it.
     """
-    position, treated = panel.grid.position, panel.start >= 0
-    if panel.stack is None:
-        seen = np.isfinite(panel.y).any(axis=0)
-        last = int(np.flatnonzero(seen).max())
-        return np.where(treated, position[last] - position[np.maximum(panel.start, 0)] + 1, 0)
-    ends: FloatArray = np.where(np.isfinite(panel.y), position, -1).max(axis=1)
-    of_stack = np.full(int(panel.stack.max()) + 1, -1, dtype=np.int64)
-    np.maximum.at(of_stack, panel.stack, ends.astype(np.int64))
-    return np.where(treated, of_stack[panel.stack] - position[np.maximum(panel.start, 0)] + 1, 0)
+    position, treated = _position(panel), panel.start >= 0
+    block = np.zeros(len(panel.start), dtype=np.int64) if panel.stack is None else panel.stack
+    out = np.zeros(len(panel.start), dtype=np.int64)
+    for b in np.unique(block[treated]):
+        inside = block == b
+        rows = panel.y if panel.stack is None else panel.y[inside]
+        seen = set(position[np.isfinite(rows).any(axis=0)].tolist())
+        for start in np.unique(panel.start[inside & treated]):
+            end = int(position[start])
+            while end in seen:
+                end += 1
+            out[inside & treated & (panel.start == start)] = end - int(position[start])
+    return out
