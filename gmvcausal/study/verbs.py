@@ -33,6 +33,7 @@ PLAIN: dict[str, Verb] = {
     "threshold": Verb("gmvcausal.observational.discontinuity.verb"),
     "bunching": Verb("gmvcausal.observational.notch.verb", ()),
     "decompose": Verb("gmvcausal.mechanism.factors.verb", ("users", "panel")),
+    "surrogate": Verb("gmvcausal.mechanism.longrun.verb", ("users",), ("history",)),
     "efficiency": Verb("gmvcausal.mechanism.frontier.verb", ("panel",)),
 }
 

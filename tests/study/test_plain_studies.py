@@ -144,3 +144,16 @@ def test_the_table_of_verbs_is_true(name: str) -> None:
     assert verb is getattr(gc, name)
     assert set(PLAIN[name].files) <= set(signature(verb).parameters)
     assert set(PLAIN[name].makers) <= {"panel", "users", "stack"}
+
+
+def test_the_history_of_surrogates_is_a_file(folder: Path) -> None:
+    from surrogate_data import COLUMNS, tables
+
+    test, past = tables(0, 200, 300)
+    test.to_parquet(folder / "test.parquet")
+    past.to_parquet(folder / "past.parquet")
+    text = '[[answer]]\nname = "In 90 days"\nframe = "test.parquet"\n'
+    text += 'surrogate = { history = "past.parquet", arm = "arm", surrogates = ["visits", "gmv_14d"] }\n'
+    found = study(folder, text)
+    alone = gc.surrogate(test, past, surrogates=COLUMNS)
+    assert found.answers["In 90 days"].estimate == pytest.approx(alone.estimate, rel=1e-12)
