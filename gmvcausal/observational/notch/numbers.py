@@ -10,6 +10,10 @@ import numpy as np
 from gmvcausal.observational.notch.grid import Counts, FloatArray, Grid, IntArray
 from gmvcausal.observational.notch.smooth import Design, poisson
 
+# Missing and excess orders balance where they differ by less than this share of the excess: beyond the true reach their
+# difference wanders about zero by chance, and to wait for it to cross would pass the reach by far, or never end.
+NEARLY = 0.05
+
 # Counts, first bin of the window, start -> expected counts by bin (draws, bins), and where to start next time.
 Expect = Callable[[Counts, int, FloatArray | None], tuple[FloatArray, FloatArray | None]]
 
@@ -41,7 +45,7 @@ def by_polynomial(grid: Grid, how: Design) -> Expect:
 
 
 def converge(counts: Counts, grid: Grid, expected: Expect, farthest: int) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Widen the window downwards until as many orders are missing below as are in excess above.
+    """Widen the window downwards until as many orders are missing below as are in excess above, but for 5 %.
 
     Parameters
     ----------
@@ -68,7 +72,8 @@ def converge(counts: Counts, grid: Grid, expected: Expect, farthest: int) -> tup
         some = counts.take(going)
         found, start = expected(some, first, start)
         gap = (found - some.inside)[:, first : grid.high].sum(axis=1)
-        balanced = gap >= 0
+        excess = (some.inside - found)[:, grid.below : grid.high].sum(axis=1)
+        balanced = gap >= -NEARLY * np.maximum(excess, 0.0)
         stop = balanced | (first == farthest)
         low[going[balanced]] = first
         curve[going[stop]], left[going[stop]] = found[stop], gap[stop]
