@@ -32,6 +32,7 @@ PLAIN: dict[str, Verb] = {
     "iv": Verb("gmvcausal.observational.instrument.verb"),
     "threshold": Verb("gmvcausal.observational.discontinuity.verb"),
     "bunching": Verb("gmvcausal.observational.notch.verb", ()),
+    "before_after": Verb("gmvcausal.observational.series.verb", ("panel",)),
     "decompose": Verb("gmvcausal.mechanism.factors.verb", ("users", "panel")),
     "surrogate": Verb("gmvcausal.mechanism.longrun.verb", ("users",), ("history",)),
     "efficiency": Verb("gmvcausal.mechanism.frontier.verb", ("panel",)),

@@ -13,7 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gmvcausal.errors import GmvCausalError, InputError
-from gmvcausal.trust import page_ab, page_did, page_quasi, page_spillover, page_surrogate, page_uplift, prose, sections
+from gmvcausal.trust import (
+    page_ab,
+    page_did,
+    page_quasi,
+    page_series,
+    page_spillover,
+    page_surrogate,
+    page_uplift,
+    prose,
+    sections,
+)
 from gmvcausal.trust.figures import KINDS, confusion, few_treated, plot
 from gmvcausal.trust.plans import plan
 from gmvcausal.trust.report import Report, read_report
@@ -42,6 +52,7 @@ _SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
     (page_ab.section, (), ""),
     (page_uplift.section, (), ""),
     (page_quasi.section, (), ""),
+    (page_series.section, (), ""),
     (page_surrogate.section, (), ""),
     (page_spillover.section, (), ""),
     (sections.gates, (), ""),

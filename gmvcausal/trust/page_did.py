@@ -52,7 +52,8 @@ _COVERAGE: tuple[Column, ...] = (
 def section(report: Report) -> str:
     """The section; empty where the report has none of its cells."""
     known = [r for r in report.results if r.cell.apart and "trust.trials:" not in r.cell.world]
-    known = [r for r in known if "trust.asks_uplift:" not in r.cell.verb and not r.cell.id.startswith("spillover/")]
+    known = [r for r in known if "trust.asks_uplift:" not in r.cell.verb]
+    known = [r for r in known if not r.cell.id.startswith(("spillover/", "series/"))]
     parts = [
         text
         for start, make in (

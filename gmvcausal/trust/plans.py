@@ -13,7 +13,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gmvcausal.trust import plans_ab, plans_did, plans_pull, plans_quasi, plans_spillover, plans_surrogate, plans_uplift
+from gmvcausal.trust import (
+    plans_ab,
+    plans_did,
+    plans_pull,
+    plans_quasi,
+    plans_series,
+    plans_spillover,
+    plans_surrogate,
+    plans_uplift,
+)
 from gmvcausal.trust.cells import Cell, select
 
 HEADLINE, SIZES, OTHER, QUICK = 2000, 1000, 500, 100
@@ -227,7 +236,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
     cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
-    cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs()]
+    cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs(), *plans_series.series()]
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
@@ -246,6 +255,7 @@ def _first(cell: Cell) -> bool:
             *plans_quasi.QUICK,
             *plans_surrogate.QUICK,
             *plans_spillover.QUICK,
+            *plans_series.QUICK,
         )
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")

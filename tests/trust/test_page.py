@@ -22,6 +22,7 @@ from gmvcausal.trust import (
     plans_did,
     plans_pull,
     plans_quasi,
+    plans_series,
     plans_spillover,
     plans_surrogate,
     plans_uplift,
@@ -102,7 +103,8 @@ def scored(plan: tuple[Cell, ...]) -> trust.Report:
 
 def test_the_plan_of_a_report_is_named() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, 40 to 4,000 replicates each"
+    least = min(cell.reps for cell in full)
+    assert page._source(scored(full)) == f"the full plan: {len(full)} cells, {least} to 4,000 replicates each"
     assert page._source(scored(quick)) == f"the quick plan: {len(quick)} cells, 30 to 100 replicates each"
     assert page._source(scored(quick[1:])).startswith("a part of a plan")
 
@@ -150,7 +152,7 @@ def test_the_plan() -> None:
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
-    further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs())}
+    further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs(), *plans_series.series())}
     further |= {cell.id for cell in (*plans_surrogate.foretold(), *plans_spillover.designs())}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}

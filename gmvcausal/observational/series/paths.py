@@ -112,12 +112,10 @@ class Paths:
         f, w = self.ahead, np.where(self.known, weights, 0.0)
         actual = w @ np.where(self.known, self.y, 0.0)
         means = np.where(self.known, self._means(), 0.0)
-        centre, scale = np.empty((len(f.weight), len(w))), np.empty((len(f.weight), len(w)))
-        for g in range(len(f.weight)):
-            sums = w @ means[g]
-            v = w * means[g] / sums[:, None] if self.log else w
-            centre[g] = np.log(sums) if self.log else sums
-            scale[g] = np.sqrt(np.maximum(((v @ f.noise[g]) * v).sum(axis=1), 0.0))
+        sums = means @ w.T
+        v = w * means[:, None, :] / sums[:, :, None] if self.log else np.broadcast_to(w, (len(means), *w.shape))
+        scale = np.sqrt(np.maximum(((v @ f.noise) * v).sum(axis=2), 0.0))
+        centre = np.log(sums) if self.log else sums
         return Total(actual, Mixture(f.weight, centre, scale, f.df), self.log)
 
     def mean_over(self, use: BoolArray) -> Total:

@@ -18,6 +18,8 @@ from gmvcausal.stats.inference import critical_value
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.money.incremental import MoneyResult
+
 FloatArray = NDArray[np.float64]
 
 
@@ -100,20 +102,31 @@ class BeforeAfterResult(Result):
         """Share of dates, this one among them, at which the finding is at least as unlikely as here."""
         return self.earlier.rank(float(self.estimates.p_value[0])) if len(self.earlier.place) else float("nan")
 
-    def incremental_gmv(self, **options: Any) -> Any:
+    def incremental_gmv(
+        self, *, cost: float = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
+        gmv_is: str | None = None,
+    ) -> MoneyResult:  # fmt: skip
         """Total GMV of the window and the profit it leaves; see `gmvcausal.money.incremental_gmv`."""
-        from gmvcausal.money.incremental import incremental_gmv
+        from gmvcausal.money import incremental_gmv
 
-        return incremental_gmv(self, **options)
+        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:
         """``"series"``, ``"effect"``, ``"cumulative"``, and ``"placebo"`` where there are earlier dates."""
         return ("series", "effect", "cumulative", *(("placebo",) if len(self.earlier.place) else ()))
 
+    @property
+    def _ticks(self) -> tuple[str, ...]:
+        """Labels short enough for an axis: month and day within a year, year and month beyond."""
+        if "-" not in self.labels[0][1:]:
+            return self.labels
+        part = slice(5, 10) if self.labels[0] > f"{int(self.labels[-1][:4]) - 1}{self.labels[-1][4:]}" else slice(7)
+        return tuple(label[part] for label in self.labels)
+
     def curves(self, kind: str) -> Curves:
         """The figure `kind` in numbers."""
-        t, at = self._table, np.arange(len(self.labels), dtype=float)
+        t, at, ticks = self._table, np.arange(len(self.labels), dtype=float), self._ticks
         if kind == "series":
             ends = np.array([self.start - 0.5] * 2)
             high = np.array([np.nanmin(t["actual"]), np.nanmax(t["actual"])])
@@ -122,13 +135,14 @@ class BeforeAfterResult(Result):
                 Line("what would have been", at, t["counterfactual"], "dashed", t["conf_low"], t["conf_high"]),
                 Line("start", ends, high, "dotted"),
             )
-            return Curves(self.title, self.word, self.what, lines, ticks=self.labels)
+            return Curves(self.title, self.word, self.what, lines, ticks=ticks)
         if kind in ("effect", "cumulative"):
             own = slice(self.start, self.stop if kind == "cumulative" else len(at))
             low, high = (t[f"{kind}_{end}"][own] for end in ("low", "high"))
-            line = Line(f"{kind} effect", np.arange(len(at[own]), dtype=float), t[kind][own], "line", low, high)
+            name = "effect" if kind == "effect" else "cumulative effect"
+            line = Line(name, np.arange(len(at[own]), dtype=float), t[kind][own], "line", low, high)
             title = "Effect by period" if kind == "effect" else "Effect added up from the start on"
-            return Curves(title, self.word, self.what, (line,), zero=True, ticks=self.labels[own])
+            return Curves(title, self.word, self.what, (line,), zero=True, ticks=ticks[own])
         if kind != "placebo":
             raise KeyError(kind)
         e = self.earlier
@@ -140,4 +154,4 @@ class BeforeAfterResult(Result):
             Line("the start", own_x, np.array([self.estimate]), "points", np.array([own_low]), np.array([own_high])),
         )
         return Curves("The same analysis when nothing began", f"{self.word} at which the window begins", self.unit,
-                      lines, zero=True, ticks=self.labels)  # fmt: skip
+                      lines, zero=True, ticks=ticks)  # fmt: skip
