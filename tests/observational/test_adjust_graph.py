@@ -9,10 +9,10 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.observational.adjustment.door import FrontDoorResult
+from tests.protocol import assert_protocol
 
 RNG = np.random.default_rng(0)
 N = 1500

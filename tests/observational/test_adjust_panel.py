@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from protocol import assert_protocol
 
 import gmvcausal as gc
 from gmvcausal.observational.adjustment.numbers import scores
 from gmvcausal.stats.two_ways import satterthwaite, within_both
+from tests.protocol import assert_protocol
 
 
 def panel(units: int, days: int, seed: int, *, hidden: float = 0.0, effect: float = 2.0) -> pd.DataFrame:
