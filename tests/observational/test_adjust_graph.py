@@ -85,6 +85,9 @@ def test_the_front_door(tmp_path: Path) -> None:
     assert "no observed set closes coupon <- taste -> gmv" in text and "passes through views" in text
     same = gc.adjust(DOOR.sample(frac=1, random_state=1), treatment="coupon", graph=FRONT)
     assert same.estimate == pytest.approx(r.estimate, rel=1e-9)
+    asked = gc.adjust(DOOR, treatment="coupon", graph=FRONT, estimator="ipw")
+    assert asked.estimate == r.estimate and "estimator='ipw' is of adjustment sets" in " ".join(asked.manifest.notes)
+    assert "front_door" in str(gc.table(r))
     money = gc.adjust(DOOR.assign(gmv=DOOR["gmv"] * 100), treatment="coupon", graph=FRONT)
     assert money.estimate == pytest.approx(100 * r.estimate) and money.std_error == pytest.approx(100 * r.std_error)
     rooms = gc.adjust(DOOR.assign(room=np.arange(N) % 6), treatment="coupon", graph=FRONT, cluster="room")

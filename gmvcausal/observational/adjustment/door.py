@@ -91,9 +91,12 @@ def through_the_door(data: Any, asked: Asked, options: dict[str, Any], found: Pl
     ]
     estimates, extra = lined_up(s, rows, measure_of(asked, s))
     case = Case(s, Nuisances(np.full(s.n, s.treated.mean()), np.zeros((s.n, 2)), None, False), total, "", "ate")
+    ignored: tuple[str, ...] = ()
+    if options["estimator"] != "aipw":
+        ignored = (f"estimator={options['estimator']!r} is of adjustment sets and has no part in a front door",)
     manifest = Manifest(
-        "adjust", {**options, "control": s.labels[0]}, options["seed"], s.rows, s.columns, dict(s.dropped),
-        (*found.notes, *s.notes), partial(_arrays, s), ("front door, linear in the mediators",),
+        "adjust", {**options, "control": s.labels[0], "estimator": "front_door"}, options["seed"], s.rows, s.columns,
+        dict(s.dropped), (*found.notes, *ignored, *s.notes), partial(_arrays, s), ("front door, linear in the mediators",),
     )  # fmt: skip
     return FrontDoorResult(
         f"Front door: {s.labels[1]} against {s.labels[0]}", found.assumption, estimates, manifest, options["alpha"],
