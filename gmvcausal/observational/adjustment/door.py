@@ -96,7 +96,8 @@ def through_the_door(data: Any, asked: Asked, options: dict[str, Any], found: Pl
         ignored = (f"estimator={options['estimator']!r} is of adjustment sets and has no part in a front door",)
     manifest = Manifest(
         "adjust", {**options, "control": s.labels[0], "estimator": "front_door"}, options["seed"], s.rows, s.columns,
-        dict(s.dropped), (*found.notes, *ignored, *s.notes), partial(_arrays, s), ("front door, linear in the mediators",),
+        dict(s.dropped), (*found.notes, *ignored, *s.notes), partial(_arrays, s),
+        ("front door, linear in the mediators",),
     )  # fmt: skip
     return FrontDoorResult(
         f"Front door: {s.labels[1]} against {s.labels[0]}", found.assumption, estimates, manifest, options["alpha"],
