@@ -48,6 +48,7 @@ def friends(
     y = usual + DIRECT * t + spill * reached + beyond * further
     # Along the line the mean is over all users; between conditions over those with a friend.
     whole = spill * (float((count > 0).mean()) if shape == "share" else 1.0)
+    whole += beyond * float((count > 0).mean())
     truth = {"direct": DIRECT, "spillover": whole, "total": DIRECT + whole, "difference of means": DIRECT + whole}
     truth |= {f"{term}, Horvitz-Thompson": truth[term] for term in ("direct", "spillover", "total")}
     call = {

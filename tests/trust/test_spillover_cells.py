@@ -27,6 +27,8 @@ def test_friends_buy_what_the_world_says() -> None:
     any_friend = friends(n=600, seed=3, shape="any")
     np.testing.assert_allclose(any_friend.data["gmv"] - calm.data["gmv"], SPILL * (share > 0), atol=1e-9)
     assert any_friend.truth["total, Horvitz-Thompson"] == DIRECT + SPILL
+    further = friends(n=600, seed=3, beyond=10.0)
+    assert further.truth["total"] == pytest.approx(DIRECT + (SPILL + 10.0) * (count > 0).mean())
 
 
 def test_rooms_hold_their_saturation() -> None:
