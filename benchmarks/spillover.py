@@ -39,7 +39,7 @@ def town(users: int, links: int, chance: float) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def bare(frame: pd.DataFrame, edges: pd.DataFrame) -> None:
-    """The least that any such estimate must do: ids to places, links to a sparse matrix, treated shares, a regression."""
+    """The least that any such estimate must do: a sparse matrix of links, treated shares, a regression."""
     from scipy.sparse import csr_array
 
     known, n = pd.Index(frame["user"]), len(frame)
