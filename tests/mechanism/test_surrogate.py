@@ -291,3 +291,10 @@ def test_the_page_publishes_the_rules_of_the_code():
     text = page.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
+
+
+@pytest.mark.parametrize("estimator", ["index", "score", "doubly_robust"])
+def test_surrogates_that_nothing_moves_foretell_nothing(estimator):
+    test, past = tables(0, 400, 500)
+    still = test.assign(visits=1, gmv_14d=9.0, taste=2.0)
+    assert gc.surrogate(still, past, **GIVEN, estimator=estimator).estimate == pytest.approx(0.0, abs=1e-9)

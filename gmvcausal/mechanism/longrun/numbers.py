@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.mechanism.longrun.index import Index
-from gmvcausal.stats.logit import fit_logit
+from gmvcausal.stats.logit import fit_logit, independent
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -148,19 +148,21 @@ def reweigh(x: FloatArray, arm: IntArray, past: FloatArray, a: int) -> Weights |
     here = np.concatenate([np.ones(len(design), dtype=bool), np.zeros(len(history), dtype=bool)])
     place = fit_logit(both, here, np.ones(len(both)))
     got = arm[use] == a
-    score = fit_logit(design, got, np.ones(len(design)))
+    # What does not vary in the experiment, or repeats another column there, tells no arm.
+    tells = independent(design)
+    score = fit_logit(design[:, tells], got, np.ones(len(design)))
     if place is None or score is None:
         return None
     odds = place.odds[len(design) :]
     odds = np.exp(odds - odds.max())
     with np.errstate(over="ignore"):  # odds beyond a double: the chance is 0
-        chance = 1.0 / (1.0 + np.exp(-(history @ score.beta)))
+        chance = 1.0 / (1.0 + np.exp(-(history[:, tells] @ score.beta)))
     weight = np.column_stack([odds * (1.0 - chance), odds * chance])
     weight /= weight.sum(axis=0)
     moved = both * (here - place.chance)[:, None] @ place.bread
     of_place, of_score = np.zeros((len(arm), both.shape[1])), np.zeros((len(arm), both.shape[1]))
     of_place[use] = moved[: len(design)]
-    of_score[use] = design * (got - score.chance)[:, None] @ score.bread
+    of_score[np.ix_(use, tells)] = design[:, tells] * (got - score.chance)[:, None] @ score.bread
     return Weights(weight, history, chance, (of_place, of_score), moved[len(design) :])
 
 
