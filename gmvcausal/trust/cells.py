@@ -167,7 +167,7 @@ class Cell:
         drawn = self.world.startswith(("gmvcausal.trust.trials:", "gmvcausal.trust.roll_outs:"))
         return (
             drawn
-            or self.id.startswith(("quasi/", "series/", "surrogate/", "spillover/"))
+            or self.id.startswith(("mediate/", "quasi/", "series/", "surrogate/", "spillover/"))
             or self.verb.startswith("gmvcausal.trust.asks_uplift:")
         )
 

@@ -16,6 +16,7 @@ from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.trust import (
     page_ab,
     page_did,
+    page_mediate,
     page_quasi,
     page_series,
     page_spillover,
@@ -55,6 +56,7 @@ _SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
     (page_series.section, (), ""),
     (page_surrogate.section, (), ""),
     (page_spillover.section, (), ""),
+    (page_mediate.section, (), ""),
     (sections.gates, (), ""),
     (sections.made, (), ""),
 )

@@ -16,6 +16,7 @@ from typing import Any
 from gmvcausal.trust import (
     plans_ab,
     plans_did,
+    plans_mediate,
     plans_pull,
     plans_quasi,
     plans_series,
@@ -237,6 +238,7 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
     cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
     cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs(), *plans_series.series()]
+    cells += plans_mediate.cells()
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
@@ -252,6 +254,7 @@ def _first(cell: Cell) -> bool:
         return cell.id in (
             *plans_ab.QUICK,
             *plans_uplift.QUICK,
+            *plans_mediate.QUICK,
             *plans_quasi.QUICK,
             *plans_surrogate.QUICK,
             *plans_spillover.QUICK,

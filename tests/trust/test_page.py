@@ -20,6 +20,7 @@ from gmvcausal.trust import (
     page,
     plans_ab,
     plans_did,
+    plans_mediate,
     plans_pull,
     plans_quasi,
     plans_series,
@@ -154,6 +155,7 @@ def test_the_plan_of_randomised_tests() -> None:
     further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
     further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs(), *plans_series.series())}
     further |= {cell.id for cell in (*plans_surrogate.foretold(), *plans_spillover.designs())}
+    further |= {cell.id for cell in plans_mediate.cells()}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]

@@ -55,13 +55,13 @@ def draw_effects(
         for eq in system.equations:
             betas.append(eq.step(sums[:, at : at + eq.width]))
             at += eq.width
-        by_row = weight if rows.cluster is None else weight[:, rows.cluster]
         if system.linear:
-            low, high = system.levels(betas, by_row)
+            low, high = system.levels(betas, weight)
             found = system.of_slopes(system.slopes(betas, low, high))
         else:
             found = np.empty((len(weight), out.shape[1]))
-            for r, w in enumerate(by_row):
+            for r in range(len(weight)):
+                w = rows.spread_out(weight[r : r + 1], slice(None))[0]
                 found[r] = np.asarray(system.means([b[r] for b in betas], w), dtype=np.float64)
         out[done : done + len(weight)] = found
         done += len(weight)

@@ -77,8 +77,8 @@ def make_result(
         for i in range(1, len(told)):
             made = Drawn(drawn[:, i], float(told[i]), acceleration(parts[:, i]) if bca else math.nan)
             special[i], special_p[i] = made.interval, made.p_value()
-    unit = f"{rows.outcome} per user"
-    if rows.facts.get("outcome") == rows.outcome and rows.facts.get("outcome_unit"):
+    unit = f"{rows.outcome} per {rows.per}"
+    if rows.per == "user" and rows.facts.get("outcome") == rows.outcome and rows.facts.get("outcome_unit"):
         unit = str(rows.facts["outcome_unit"])
     pair = f"{rows.labels[1]} minus {rows.labels[0]}"
     terms = ("total", "direct", *(f"indirect:{name}" for name in rows.mediators))
@@ -127,7 +127,7 @@ def _estimands(rows: Rows, split: str, ordered: bool, pair: str) -> tuple[str, .
     }[split]  # fmt: skip
     first = " and what that moves" if ordered else ""
     return (
-        f"total effect on {rows.outcome} per user, {pair}",
+        f"total effect on {rows.outcome} per {rows.per}, {pair}",
         f"effect by none of the mediators ({direct}), {pair}",
         *(f"effect by way of {name}{first} ({indirect}), {pair}" for name in rows.mediators),
     )

@@ -107,7 +107,7 @@ def read(data: Any, asked: Asked) -> Rows:
         tuple(bool(b) for b in binary), middle, scale, codes, tuple(f[order] for f in fixed), arms.labels, asked.fixed,
         clusters.name, clusters.found, None if moderator is None else moderator[order], levels, y.spacing,
         (table.n, len(table.columns)), tuple(notes), dict(facts.get("dropped", {})), facts,
-        _times(table, asked),
+        _times(table, asked), "row" if _repeated(table, asked, taken) else "user",
     )  # fmt: skip
 
 
@@ -187,6 +187,12 @@ def _clusters(table: Table, asked: Asked, arm: IntArray, taken: Mapping[str | No
         return read_clusters(table, who, None, given)
     refuse_repeated(who, identifiers(table, who, "unit").codes)
     return read_clusters(table, None, arm, given, frames_up=5)
+
+
+def _repeated(table: Table, asked: Asked, taken: Mapping[str | None, str]) -> bool:
+    """Whether users stand in several rows each, as they may under clusters and fixed effects."""
+    who = unit_column(table, asked.unit, {c for c in taken if c not in (asked.unit, asked.cluster, *asked.fixed)})
+    return who is not None and len(identifiers(table, who, "unit").labels) < table.n
 
 
 def _moderator(table: Table, column: str | None) -> tuple[FloatArray | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Rows:
     moderator : ndarray, shape (n,), or None
     labels : tuple
         Of the arms, the control first.
+    per : {"user", "row"}
+        What a row is: a user, or one of several rows of a user.
     """
 
     y: FloatArray
@@ -64,6 +67,7 @@ class Rows:
     dropped: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     order: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    per: str = "user"
 
     @property
     def n(self) -> int:
@@ -85,6 +89,15 @@ class Rows:
         size = np.bincount(self.cluster)
         share = np.bincount(self.cluster, self.t) / size
         return np.zeros(len(size), dtype=np.int64) if ((share > 0) & (share < 1)).any() else share.astype(np.int64)
+
+    @cached_property
+    def sums(self) -> FloatArray:
+        """Rows, treated rows and mediators of every row (cluster), shape (units, 2 + K)."""
+        return self.by_unit(np.column_stack([np.ones(self.n), self.t, self.m]))
+
+    def spread_out(self, weight: FloatArray, own: slice) -> FloatArray:
+        """Weights of units as those of some rows, shape (draws, rows)."""
+        return weight[:, own] if self.cluster is None else weight[:, self.cluster[own]]
 
     def by_unit(self, own: FloatArray) -> FloatArray:
         """Sums of rows over clusters, where there are any; shape (units, a)."""

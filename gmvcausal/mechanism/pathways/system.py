@@ -140,10 +140,12 @@ class System:
         Parameters
         ----------
         betas : sequence of ndarray, shape (draws, p)
-        weight : ndarray, shape (draws, n)
+        weight : ndarray, shape (draws, units)
+            Of rows, or of clusters where there are any.
         """
-        rows, total = self.rows, weight.sum(axis=1)
-        middle, share = weight @ rows.m / total[:, None], weight @ rows.t / total
+        rows = self.rows
+        sums = weight @ rows.sums
+        total, share, middle = sums[:, 0], sums[:, 1] / sums[:, 0], sums[:, 2:] / sums[:, :1]
         low, high = np.empty_like(middle), np.empty_like(middle)
         for j, kind in enumerate(self.model.mediators):
             beta = betas[len(self.outcome) + j]
@@ -151,15 +153,15 @@ class System:
                 slope = beta[:, self._at]
                 low[:, j], high[:, j] = middle[:, j] - slope * share, middle[:, j] + slope * (1 - share)
                 continue
-            sums = np.zeros((2, len(beta)))
+            seen = np.zeros((2, len(beta)))
             x = self.first[j].x
             for start in range(0, rows.n, _CHUNK):
                 own = slice(start, start + _CHUNK)
                 index = x[own] @ beta.T - np.outer(rows.t[own], beta[:, 1])
                 for t in (0, 1):
                     chance = mean_of("logit", index + t * beta[:, 1])
-                    sums[t] += np.einsum("ir,ri->r", chance, weight[:, own])
-            low[:, j], high[:, j] = sums / total
+                    seen[t] += np.einsum("ir,ri->r", chance, rows.spread_out(weight, own))
+            low[:, j], high[:, j] = seen / total
         return low, high
 
     # --- another outcome: means over rows -----------------------------------------------------------------------------
@@ -253,7 +255,7 @@ class System:
         """`slopes` at the estimates, shape (L,), and what each row adds to them, shape (n, L)."""
         rows, betas = self.rows, [eq.beta[None] for eq in self.equations]
         influence = [eq.influence() for eq in self.equations]
-        low, high = self.levels(betas, np.ones((1, rows.n)))
+        low, high = self.levels(betas, np.ones((1, len(rows.sums))))
         own = np.empty((2, rows.n, self.k))
         for j, kind in enumerate(self.model.mediators):
             for s in (0, 1):
