@@ -15,6 +15,7 @@ from pathlib import Path
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.trust import (
     page_ab,
+    page_adjust,
     page_did,
     page_mediate,
     page_quasi,
@@ -53,6 +54,7 @@ _SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
     (page_ab.section, (), ""),
     (page_uplift.section, (), ""),
     (page_quasi.section, (), ""),
+    (page_adjust.section, (), ""),
     (page_series.section, (), ""),
     (page_surrogate.section, (), ""),
     (page_spillover.section, (), ""),

@@ -2,7 +2,7 @@
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
 randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
-have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`) and networks
+have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`, `plans_adjust`) and networks
 (`plans_spillover`). The quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100
 times each (`uplift`, which learns in every run, 30 times).
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from gmvcausal.trust import (
     plans_ab,
+    plans_adjust,
     plans_did,
     plans_mediate,
     plans_pull,
@@ -239,11 +240,13 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
     cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs(), *plans_series.series()]
     cells += plans_mediate.cells()
+    cells += plans_adjust.targeted()
     if not quick:
         return tuple(cells)
     further = {cell.id for cell in plans_did.roll_outs()}
     first = [c for c in cells if (c.id in plans_did.QUICK if c.id in further else _first(c))]
-    return tuple(replace(cell, reps=plans_uplift.FEW if cell.id in plans_uplift.QUICK else QUICK) for cell in first)
+    slow = (*plans_uplift.QUICK, *plans_adjust.QUICK)
+    return tuple(replace(cell, reps=plans_uplift.FEW if cell.id in slow else QUICK) for cell in first)
 
 
 def _first(cell: Cell) -> bool:
@@ -253,6 +256,7 @@ def _first(cell: Cell) -> bool:
     if cell.verb != "did":
         return cell.id in (
             *plans_ab.QUICK,
+            *plans_adjust.QUICK,
             *plans_uplift.QUICK,
             *plans_mediate.QUICK,
             *plans_quasi.QUICK,

@@ -19,6 +19,7 @@ from gmvcausal.trust import (
     Cell,
     page,
     plans_ab,
+    plans_adjust,
     plans_did,
     plans_mediate,
     plans_pull,
@@ -153,6 +154,7 @@ def test_the_plan() -> None:
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
     further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
+    further |= {cell.id for cell in plans_adjust.targeted()}
     further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs(), *plans_series.series())}
     further |= {cell.id for cell in (*plans_surrogate.foretold(), *plans_spillover.designs())}
     further |= {cell.id for cell in plans_mediate.cells()}
