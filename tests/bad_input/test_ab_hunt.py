@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.abtest.audit.case import p_text
 from gmvcausal.frames.arms import chance_assigned_there
 from gmvcausal.present import words
+from gmvcausal.results.usual_checks import p_words
 
 
 def test_clusters_too_large_for_a_chance_are_found(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_small_words() -> None:
     moved = base.assign(tier=np.where((base["arm"] == 1) | (base.index <= 30), "a", "b"))
     check = gc.ab_test(moved, metrics="gmv").by("tier").audit["segment_balance"]
     assert check.status == "failed" and "do not have the same shares" in check.message
-    assert p_text(0.0) == "< 1e-300" and p_text(0.5) == "= 0.5000"
+    assert p_words(0.0) == "p < 1e-300" and p_words(0.5) == "p = 0.5000"
 
 
 def test_guardrails_say_no_more_than_the_rows() -> None:
