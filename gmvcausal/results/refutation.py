@@ -181,8 +181,8 @@ def refuted(
     names : tuple of str
         The refuters that are run.
     jumpy : bool
-        Whether a few rows more or less change the answer by leaps (who is matched with whom), so that the answer on all
-        rows is one of many as good; on part of the rows it is then held against the spread of the runs.
+        Whether lots or a few rows more or less change the answer by leaps (folds and trees, who is matched with whom),
+        so that the answer is one of many as good; how far it moves is then held against the spread of the runs.
     """
     arms = len(labels) + 1
     runs: dict[str, list[FloatArray]] = {name: [] for name in names}
@@ -241,7 +241,7 @@ def judged(
         own = runs[name].std(axis=0, ddof=1)
         gap = np.abs(runs[name].mean(axis=0) - base[0])
         # What the runs' number leaves to chance, at 1 %, is no move. Beside noise the answer itself is one of the runs.
-        alike = name == NAMES[1] or (jumpy and name == NAMES[2])
+        alike = jumpy or name == NAMES[1]
         beyond = np.maximum(gap - special.ndtri(0.995) * own * math.sqrt(alike + 1 / draws), 0.0) / error
         worst = int(np.argmax(beyond))
         bad, limit = float(beyond[worst]), MOVED

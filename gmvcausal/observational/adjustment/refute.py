@@ -61,12 +61,21 @@ def refute(r: Adjusted, seed: Any, draws: Any) -> Refutation:
         assert deal.at is not None
         return fitted(taken(sample, deal.at), np.unique(deal.at, return_inverse=True)[1], own_seed)
 
-    # Matching is no smooth function of the rows, and drawing them anew does not tell its error (Abadie, Imbens 2008).
-    names = tuple(n for n in NAMES if n != "bootstrap") if r.estimator == "matching" else NAMES
+    names = names_of(r.estimator)
     return refuted(
         again, base, sample.arm, (r.estimates.term[0],), cluster=sample.cluster, propensity=None, seed=seed,
-        draws=draws, of=r.sample.n, unit=r.unit, names=names, jumpy=r.estimator == "matching",
+        draws=draws, of=r.sample.n, unit=r.unit, names=names, jumpy=learned or r.estimator == "matching",
     )  # fmt: skip
+
+
+def names_of(estimator: str) -> tuple[str, ...]:
+    """The refuters of an estimator: the bootstrap is for smooth ones only.
+
+    Rows drawn anew do not tell the error of matching (Abadie and Imbens 2008), and among copies of rows lines and trees
+    smooth too little, so that runs spread more than answers do.
+    """
+    smooth = estimator not in (*LEARNED, "matching")
+    return tuple(name for name in NAMES if smooth or name != "bootstrap")
 
 
 def taken(s: Sample, at: IntArray) -> Sample:
@@ -92,6 +101,7 @@ def of_itself(r: Adjusted) -> tuple[Check, ...]:
             return tuple(refute(r, 0, QUICK_DRAWS).audit)
         except DesignError:  # a part of the rows, or false arms, cannot be fitted: the answer stands on few rows
             return (Check("refuters", "not_run", "a run without some of the rows cannot be fitted: they are few"),)
-    fits = len(NAMES) * 20
-    told = f"{', '.join(NAMES)}: r.refute() runs them, in about {fits} times the time of the estimate"
+    names = names_of(r.estimator)
+    fits = len(names) * 20
+    told = f"{', '.join(names)}: r.refute() runs them, in about {fits} times the time of the estimate"
     return (Check("refuters", "not_run", told),)

@@ -97,8 +97,8 @@ class Adjusted(Result):
         Returns
         -------
         Refutation
-            `audit` (checks placebo_treatment, random_common_cause, data_subset, bootstrap; matching has no bootstrap),
-            `to_frame()`, `plot()`, `summary()`.
+            `audit` (checks placebo_treatment, random_common_cause, data_subset; with "regression" and "ipw" also
+            bootstrap), `to_frame()`, `plot()`, `summary()`.
 
         Raises
         ------
