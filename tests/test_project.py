@@ -97,11 +97,8 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TOP = FLOOR["cli"]
-# Inside a function only: plot, to_html and their like; and the verb incremental_gmv() on a result of did.
-LAZILY_UPWARD = {
-    ("results", "present"),
-    *((design, "money") for design in ("rollout", "abtest", "mechanism", "observational", "targeting")),
-}
+# Inside a function only: plot, to_html and their like; and incremental_gmv(), which every result has.
+LAZILY_UPWARD = {("results", "present"), ("results", "money")}
 
 
 class Import(NamedTuple):
@@ -194,11 +191,11 @@ def verdict(one: Import) -> str | None:
         ("gmvcausal.rollout.did", "from gmvcausal.money import total", True),
         ("gmvcausal.rollout.did", "def f():\n    from ..study import run", True),
         ("gmvcausal.rollout.did", "from ..money import total", True),
-        ("gmvcausal.rollout.did", "def f():\n    from ..money import total", False),
+        ("gmvcausal.rollout.did", "def f():\n    from ..money import total", True),
         ("gmvcausal.rollout.did", "from ..datasets import mpdta", True),
         ("gmvcausal.results.base", "from gmvcausal.present import plot", True),
         ("gmvcausal.results.base", "def f():\n    from gmvcausal.present import plot", False),
-        ("gmvcausal.results.base", "def f():\n    importlib.import_module('gmvcausal.money')", True),
+        ("gmvcausal.results.base", "def f():\n    importlib.import_module('gmvcausal.money')", False),
         ("gmvcausal.results.base", "if TYPE_CHECKING:\n    from gmvcausal.rollout import Did", True),
         ("gmvcausal.frames.rules", "from ..errors import InputError", False),
         ("gmvcausal.errors", "from .frames import rules", True),

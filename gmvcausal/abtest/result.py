@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.days.days import Days
     from gmvcausal.abtest.segments.result import SegmentResult
     from gmvcausal.abtest.segments.segments import Origin
-    from gmvcausal.money import MoneyResult
 
 
 @dataclass(frozen=True)
@@ -210,37 +209,6 @@ class AbResult(ByDay):
 
         names = ["metric", "estimand", "arm", "margin", "relative", "bound", "p_value", "status"]
         return pd.DataFrame([[getattr(g, n) for n in names] for g in self.guarded], columns=names)
-
-    def incremental_gmv(
-        self,
-        *,
-        cost: float | str = 0.0,
-        cost_is: str | None = None,
-        margin: float = 1.0,
-        refunds: float = 0.0,
-        gmv_is: str | None = None,
-        metric: str | None = None,
-        arm: Any = None,
-    ) -> MoneyResult:
-        """Total GMV caused among the units of the treated arm, less refunds and cost: profit and return.
-
-        It is the uncapped effect per unit times the units of the arm. See `gmvcausal.money.incremental_gmv` for the
-        parameters.
-
-        Examples
-        --------
-        >>> import gmvcausal as gc, pandas as pd
-        >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 + 2 * (u % 2) for u in range(400)]})
-        >>> money = gc.ab_test(users, metrics="gmv").incremental_gmv(
-        ...     cost=100, cost_is="other", gmv_is="paid", margin=0.5)
-        >>> [round(x, 6) for x in money.to_frame()["estimate"]]
-        [600.0, 0.0, 100.0, 200.0, 2.0]
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(
-            self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, metric=metric, arm=arm
-        )
 
     def contributions(self) -> pd.DataFrame:
         """What the lift of GMV is made of: every `Gmv` metric's total and its factors, arm by arm.

@@ -36,6 +36,18 @@ _ONE_ROW = {
         "a spillover",
     ),
 }
+# Those whose effect has a total that another verb tells: what is wrong, and what to do.
+_NONE = {
+    "gmvcausal.mechanism.pathways.result:MediationResult": (
+        "a mediation shares an effect out, and the money is that of the effect",
+        "ask gc.ab_test (or gc.adjust, estimand='att') on the same table",
+    ),
+    "gmvcausal.observational.adjustment.door:FrontDoorResult": (
+        "the effect by a front door is an average over everyone, and what the tactic brought is that on those who got "
+        "it",
+        "read the effect per unit, or measure what decided and pass it to gc.adjust with estimand='att'",
+    ),
+}
 
 
 def effect_of(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
@@ -48,6 +60,9 @@ def effect_of(result: Any, cost: Any, metric: str | None, arm: Any) -> Effect:
     """
     for kind in type(result).__mro__:
         name = f"{kind.__module__}:{kind.__name__}"
+        if name in _NONE:
+            words, remedy = _NONE[name]
+            raise InputError(words, remedy=remedy)
         if name in _READERS:
             found: Effect = _load(_READERS[name])(result, cost, metric, arm)
             return found

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from gmvcausal.money import MoneyResult
+
 COMMON_COLUMNS = (
     "term",
     "estimand",
@@ -222,6 +224,42 @@ class Result(ABC):
         from gmvcausal.present import tables
 
         tables.to_csv(self.to_frame(), path)
+
+    def incremental_gmv(
+        self,
+        *,
+        cost: Any = 0.0,
+        cost_is: str | None = None,
+        margin: float = 1.0,
+        refunds: float = 0.0,
+        gmv_is: str | None = None,
+        metric: str | None = None,
+        arm: Any = None,
+    ) -> MoneyResult:
+        """Total GMV caused, less refunds and cost: profit and return.
+
+        What the total is over depends on the design (treated unit-periods, units of the arm, compliers, ...) and stands
+        in the result; `gmvcausal.money.incremental_gmv` has the parameters and says which designs have none.
+
+        Raises
+        ------
+        InputError, DesignError
+            The effect has no total; a discount counted twice; a cost of unknown kind.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"arm": [0, 1] * 200, "gmv": [u % 10 + 2 * (u % 2) for u in range(400)]})
+        >>> money = gc.ab_test(users, metrics="gmv").incremental_gmv(
+        ...     cost=100, cost_is="other", gmv_is="paid", margin=0.5)
+        >>> [round(x, 6) for x in money.to_frame()["estimate"]]
+        [600.0, 0.0, 100.0, 200.0, 2.0]
+        """
+        from gmvcausal.money import incremental_gmv
+
+        return incremental_gmv(
+            self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, metric=metric, arm=arm
+        )
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:

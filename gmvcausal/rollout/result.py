@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from gmvcausal.money import MoneyResult
     from gmvcausal.rollout.ratios.decompose import DecompositionResult
     from gmvcausal.rollout.referee.honest import SensitivityResult
 
@@ -105,26 +104,6 @@ class DidResult(EffectTables):
         start = self.panel.start[:, None]
         on = (start >= 0) & (np.arange(self.panel.y.shape[1]) >= start)
         return np.where(start == ALWAYS, np.nan, on.astype(float))
-
-    # --- money ------------------------------------------------------------------------------------------------------
-    def incremental_gmv(
-        self,
-        *,
-        cost: float | DidResult = 0.0,
-        cost_is: str | None = None,
-        margin: float = 1.0,
-        refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> MoneyResult:
-        """Total incremental GMV over the treated unit-periods, less refunds and cost: profit and return.
-
-        With ``exposed=`` or ``edges=`` the total holds what the treatment did to the exposed too.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     def sensitivity(
         self,

@@ -190,10 +190,6 @@ def _combined(options: Mapping[str, Any], answers: Mapping[str, Result]) -> Any:
 
 
 def _money(result: Any, options: Mapping[str, Any]) -> Any:
-    if not hasattr(result, "incremental_gmv"):
-        raise InputError(
-            f"money= is for effects with a total, which {result.title!r} does not estimate", remedy="leave money= out"
-        )
     return _call(result.incremental_gmv, options, "money")
 
 

@@ -29,11 +29,14 @@ class Verb:
 
 
 PLAIN: dict[str, Verb] = {
+    "adjust": Verb("gmvcausal.observational.adjustment.verb", ("users", "panel")),
     "iv": Verb("gmvcausal.observational.instrument.verb"),
     "threshold": Verb("gmvcausal.observational.discontinuity.verb"),
     "bunching": Verb("gmvcausal.observational.notch.verb", ()),
     "before_after": Verb("gmvcausal.observational.series.verb", ("panel",)),
     "decompose": Verb("gmvcausal.mechanism.factors.verb", ("users", "panel")),
+    "mediate": Verb("gmvcausal.mechanism.pathways.verb"),
+    "spillover": Verb("gmvcausal.mechanism.exposure.verb", ("users",), ("edges",)),
     "surrogate": Verb("gmvcausal.mechanism.longrun.verb", ("users",), ("history",)),
     "efficiency": Verb("gmvcausal.mechanism.frontier.verb", ("panel",)),
 }

@@ -126,18 +126,6 @@ class Uplift(Modelled, Refereed):
         names = ("arm", "control", "method", "value", "control_value", "df")
         return {name: list(getattr(e, name)) for name in names}
 
-    def incremental_gmv(
-        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None, arm: Any = None,
-    ) -> Any:  # fmt: skip
-        """Total over all users (ate) or over the treated (att), cost, profit and return.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, arm=arm)
-
     def arm_values(self) -> pd.DataFrame:
         """Mean outcome of every arm as it was: arm, n, mean."""
         import pandas as pd

@@ -310,3 +310,11 @@ def test_the_table_of_the_page_is_the_code_s() -> None:
     text = PAGE.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
+
+
+def test_neighbours_who_follow_from_oneself_tell_nothing() -> None:
+    n = 200
+    users = pd.DataFrame({"user": range(n), "sent": np.arange(n) % 2, "gmv": np.arange(n) % 7})
+    chain = pd.DataFrame({"a": range(n - 1), "b": range(1, n)})
+    with pytest.raises(gc.DesignError, match=r"follows from a user's own treatment"):
+        gc.spillover(users, "gmv", "sent", "user", chain, probability=0.5, reps=99)

@@ -128,8 +128,17 @@ def test_other_things_have_none_either() -> None:
             incremental_gmv(r, cost="orders", cost_is="other", gmv_is="paid")
 
 
+def test_what_shares_an_effect_out_leaves_its_money_to_the_effect() -> None:
+    users = USERS.assign(seen=USERS["got"] | (USERS["gmv"] > 12).astype(int))
+    r = gc.mediate(users, "gmv", "sent", ["seen"], reps=0)
+    with pytest.raises(gc.InputError, match=r"shares an effect out.*gc\.ab_test"):
+        r.incremental_gmv(cost=10, cost_is="other", gmv_is="paid")
+    with pytest.raises(gc.InputError, match=r"adds up over units, but got Pooled"):
+        gc.combine(pd.DataFrame({"estimate": [1.0, 2.0], "std_error": [1.0, 1.0]})).incremental_gmv()
+
+
 def test_every_design_that_is_named_is_there() -> None:
     readers = of_design._READERS | {kind: reader for kind, (reader, _) in of_design._ONE_ROW.items()}
-    for name in (*readers, *readers.values()):
+    for name in (*readers, *readers.values(), *of_design._NONE):
         module, _, what = name.partition(":")
         assert callable(getattr(import_module(module), what)), name

@@ -85,6 +85,31 @@ def test_answers_may_bring_their_own_tables_and_be_put_side_by_side(folder: Path
         study(folder, "[[answer]]" + text + beside + again)
 
 
+def test_money_of_what_has_none_is_refused(folder: Path) -> None:
+    with pytest.raises(gc.DesignError, match=r"answer 'Tier'.*units at spent = 300"):
+        study(
+            folder,
+            TWO.replace('frame = "users.parquet"\nthreshold', 'money = { cost = 1, cost_is = "other" }\nthreshold'),
+        )
+
+
+def test_links_are_a_file(folder: Path, tmp_path: Path) -> None:
+    users = pd.read_parquet(folder / "users.parquet").assign(
+        user=range(2000), sent=np.random.default_rng(1).integers(0, 2, 2000)
+    )
+    users.to_parquet(tmp_path / "users.parquet")
+    links = pd.DataFrame({"a": range(1999), "b": range(1, 2000)})
+    links.to_csv(tmp_path / "friends.csv", index=False)
+    found = study(
+        tmp_path,
+        '[data]\nframe = "users.parquet"\n[[answer]]\nname = "Friends"\n[answer.spillover]\noutcome = "gmv"\n'
+        'treatment = "sent"\nunit = "user"\nedges = "friends.csv"\nprobability = 0.5\nreps = 99\n',
+    )
+    assert (
+        found.answers["Friends"].estimate == gc.spillover(users, "gmv", "sent", "user", links, probability=0.5).estimate
+    )
+
+
 def test_weeks_are_pooled(folder: Path, tmp_path: Path) -> None:
     users = pd.read_parquet(folder / "users.parquet")
     text = ""

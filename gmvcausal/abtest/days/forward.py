@@ -20,7 +20,6 @@ from gmvcausal.stats.small_sample import Spread, welch_df
 
 if TYPE_CHECKING:
     from gmvcausal.abtest.result import AbResult
-    from gmvcausal.money import MoneyResult
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -31,23 +30,6 @@ class AbPullForward(PullForwardResult):
     def baseline_words(self) -> str:
         """What the effect is a percentage of."""
         return "of the control arm"
-
-    def incremental_gmv(
-        self,
-        *,
-        cost: float = 0.0,
-        cost_is: str | None = None,
-        margin: float = 1.0,
-        refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> MoneyResult:
-        """Total of the net over the units of the arm, less refunds and cost: profit and return.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters; the cost is a number.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
 
 def pull_forward(

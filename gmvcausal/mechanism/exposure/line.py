@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.errors import DesignError
 from gmvcausal.mechanism.exposure.lottery import Lottery, sums
 
 FloatArray = NDArray[np.float64]
@@ -123,6 +124,11 @@ def fit(y: FloatArray, x: FloatArray, s: Shares, lottery: Lottery) -> Line:
     Notes
     -----
     Units whose neighbours were all drawn with themselves are left out (`Shares.told`).
+
+    Raises
+    ------
+    DesignError
+        Neighbours are treated exactly where oneself is not, or is.
     """
     keep = s.told
     moved = np.column_stack([s.own, s.others + s.inside * s.own])
@@ -134,6 +140,15 @@ def fit(y: FloatArray, x: FloatArray, s: Shares, lottery: Lottery) -> Line:
     inverse = np.divide(1.0, s.variance, out=np.zeros(len(y)), where=(s.variance > 0) & keep)
     own_inverse = np.where(keep, 1 / lottery.variance[lottery.thing], 0.0)
     z = np.column_stack([s.own * own_inverse - s.inside * s.others * inverse, s.others * inverse])
+    cross = moved.T @ moved
+    size = np.sqrt(np.diag(cross))
+    if not (size > 0).all() or abs(cross[0, 1]) > (1 - 1e-9) * size[0] * size[1]:
+        raise DesignError(
+            "the share of treated neighbours follows from a user's own treatment (or does not vary), so direct effect "
+            "and spillover cannot be told apart",
+            remedy="check who was treated: a lot leaves neighbours of both kinds to treated and untreated users alike; "
+            "with whole groups treated, pass group= and saturation=",
+        )
     bread = np.asarray(np.linalg.inv(z.T @ moved), dtype=np.float64)
     slopes = bread @ (z.T @ rest)
     e = rest - moved @ slopes
@@ -142,7 +157,7 @@ def fit(y: FloatArray, x: FloatArray, s: Shares, lottery: Lottery) -> Line:
     by_own = by_own - _through(s, lottery, s.inside * e * inverse)
     scores = np.column_stack([by_own, by_rest])
     influence = lottery.gap[:, None] * lottery.centred(scores) @ bread.T
-    plain_bread = np.linalg.inv(moved.T @ moved)
+    plain_bread = np.linalg.inv(cross)
     plain = plain_bread @ (moved.T @ rest)
     e_plain = rest - moved @ plain
     plain_scores = np.column_stack([sums(lottery.thing, e_plain, len(lottery.drawn)), s.reach.T @ e_plain])

@@ -149,18 +149,6 @@ class SpilloverResult(Result):
         assert self.drawing is not None
         return self.drawing
 
-    def incremental_gmv(self, **options: Any) -> Result:
-        """Total GMV that everyone treated would add to nobody treated, as `money.incremental_gmv` makes it.
-
-        Parameters
-        ----------
-        **options
-            `cost`, `cost_is`, `margin`, `refunds`, `gmv_is`.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, **options)
-
 
 def by_share(
     y: FloatArray, treated: FloatArray, share: FloatArray, linked: NDArray[np.bool_], level: FloatArray,

@@ -79,18 +79,6 @@ class Decomposition(Result):
         """The checks on the groups and on the funnel."""
         return self.checks
 
-    def incremental_gmv(
-        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None, arm: Any = None,
-    ) -> Any:  # fmt: skip
-        """The total over a group that chance drew, cost, profit and return; refused for a change between periods.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, arm=arm)
-
     @property
     def alike(self) -> tuple[int, ...]:
         """The totals of the other groups."""

@@ -143,18 +143,6 @@ class SurrogateResult(Result):
             )
         return own.index(str(arm))
 
-    def incremental_gmv(
-        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None, arm: Any = None,
-    ) -> Any:  # fmt: skip
-        """Total long-term GMV that the arm has brought, as foretold, and the profit it leaves.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is, arm=arm)
-
     @property
     def curve_kinds(self) -> tuple[str, ...]:
         """`bias`: the interval by how strong a path past the surrogates may be."""

@@ -151,15 +151,6 @@ class Adjusted(Result):
         )
         return table
 
-    def incremental_gmv(self, **options: Any) -> Any:
-        """Total GMV that the tactic brought among those who got it (estimand="att"), and the profit it leaves.
-
-        See `gmvcausal.money.incremental_gmv`.
-        """
-        from gmvcausal.money.incremental import incremental_gmv
-
-        return incremental_gmv(self, **options)
-
     def sensitivity(
         self,
         benchmark: str | Sequence[str] | None = None,

@@ -65,17 +65,6 @@ class Threshold(Result):
         w, (below, above) = self.found.widths, self.found.inside
         return {"h": w.h, "b": w.b, "n_below": below, "n_above": above}
 
-    def incremental_gmv(self, **options: Any) -> Any:
-        """Refused: the effect is that of units at the threshold, and has no total.
-
-        Raises
-        ------
-        DesignError
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, **options)
-
     def bandwidths(self) -> pd.DataFrame:
         """The robust estimate at .5, .75, 1, 1.5 and 2 times the bandwidth.
 

@@ -140,18 +140,6 @@ class InstrumentResult(Result):
     def _extra_columns(self) -> dict[str, Any]:
         return {name: list(getattr(self.extra, name)) for name in ("kind", "interval", "df")}
 
-    def incremental_gmv(
-        self, *, cost: Any = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> Any:  # fmt: skip
-        """GMV that assignment brought among the assigned, cost, profit and return.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
-
     def confidence_set(self, level: float | None = None) -> Pieces:
         """The whole Anderson-Rubin set: the values of the effect that are not rejected.
 

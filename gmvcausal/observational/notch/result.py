@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,19 +54,6 @@ class Bunching(Result):
         """Whom the finding rests on."""
         inside = int(self.seen[self.grid.low : self.grid.high].sum())
         return f"{inside:,} orders in the window, of {self.orders:,} with the promotion"
-
-    def incremental_gmv(
-        self, *, cost: float = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> Any:  # fmt: skip
-        """GMV added by topping up over all orders with the promotion, cost, profit and return.
-
-        The discount is a cost here, as baskets are counted before it: ``discount`` times the orders at or above the
-        threshold (the row ``discount_paid``), with ``cost_is="discount"``. See `gmvcausal.money.incremental_gmv`.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     def counterfactual(self) -> pd.DataFrame:
         """Orders by bin, seen and expected.

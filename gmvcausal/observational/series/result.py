@@ -18,7 +18,6 @@ from gmvcausal.stats.inference import critical_value
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gmvcausal.money.incremental import MoneyResult
 
 FloatArray = NDArray[np.float64]
 
@@ -101,15 +100,6 @@ class BeforeAfterResult(Result):
     def placebo_p_value(self) -> float:
         """Share of dates, this one among them, at which the finding is at least as unlikely as here."""
         return self.earlier.rank(float(self.estimates.p_value[0])) if len(self.earlier.place) else float("nan")
-
-    def incremental_gmv(
-        self, *, cost: float = 0.0, cost_is: str | None = None, margin: float = 1.0, refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> MoneyResult:  # fmt: skip
-        """Total GMV of the window and the profit it leaves; see `gmvcausal.money.incremental_gmv`."""
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:

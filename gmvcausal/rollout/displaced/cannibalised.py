@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gmvcausal.results import Audit, Result, Row
 
 if TYPE_CHECKING:
-    from gmvcausal.money import MoneyResult
     from gmvcausal.rollout.result import DidResult
 
 TOTAL, TREATED, ELSEWHERE, NEIGHBOUR, SHARE = "total", "treated", "elsewhere", "per exposed", "cannibalised_share"
@@ -43,23 +42,6 @@ class CannibalisationResult(Result):
     def audit(self) -> Audit:
         """The checks of the source, and whether the other outcomes stand up to them."""
         return self.checks
-
-    def incremental_gmv(
-        self,
-        *,
-        cost: float = 0.0,
-        cost_is: str | None = None,
-        margin: float = 1.0,
-        refunds: float = 0.0,
-        gmv_is: str | None = None,
-    ) -> MoneyResult:
-        """What the platform is left with over all treated unit-periods, less refunds and cost: profit and return.
-
-        See `gmvcausal.money.incremental_gmv` for the parameters; the cost is a number.
-        """
-        from gmvcausal.money import incremental_gmv
-
-        return incremental_gmv(self, cost=cost, cost_is=cost_is, margin=margin, refunds=refunds, gmv_is=gmv_is)
 
     @property
     def advice(self) -> tuple[str, ...]:
