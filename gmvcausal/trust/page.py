@@ -10,18 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.trust import (
     page_ab,
-    page_adjust,
+    page_designs,
     page_did,
-    page_mediate,
-    page_quasi,
-    page_series,
-    page_spillover,
-    page_surrogate,
     page_uplift,
     prose,
     sections,
@@ -53,12 +49,7 @@ _SECTIONS: tuple[tuple[Callable[[Report], str], tuple[str, ...], str], ...] = (
     (page_did.section, (), ""),
     (page_ab.section, (), ""),
     (page_uplift.section, (), ""),
-    (page_quasi.section, (), ""),
-    (page_adjust.section, (), ""),
-    (page_series.section, (), ""),
-    (page_surrogate.section, (), ""),
-    (page_spillover.section, (), ""),
-    (page_mediate.section, (), ""),
+    *((partial(page_designs.section, name=name), (), "") for name in page_designs.SECTIONS),
     (sections.gates, (), ""),
     (sections.made, (), ""),
 )

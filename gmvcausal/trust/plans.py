@@ -1,9 +1,8 @@
 """The plans: which estimators are asked in which worlds, and what is expected of them.
 
 Headline cells get 2,000 replicates in the full plan, equal rooms of which 1, 5 or 30 are treated 1,000, the others 500;
-randomised tests have a plan of their own (`plans_ab`), of 2,000 and more where users are drawn without logs, and so
-have trials of `uplift` (`plans_uplift`) and designs where nobody drew lots (`plans_quasi`, `plans_adjust`) and networks
-(`plans_spillover`). The quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100
+other designs have plans of their own, named in `_DESIGNS`.
+The quick plan asks the same kinds of questions of the worlds in which a mistake shows first, 100
 times each (`uplift`, which learns in every run, 30 times).
 """
 
@@ -44,6 +43,20 @@ MDE = {
 _MANY = ("runs", "size", "se")
 # Two-way fixed effects are refused wherever starts differ, also where the effect happens to be constant.
 _ALWAYS_REFUSED = ("runs", "coverage", "se", "interval", "band")
+
+# Designs with plans of their own: `cells()`, and the names in QUICK of those that the quick plan has.
+_DESIGNS: tuple[Any, ...] = (
+    plans_did,
+    plans_ab,
+    plans_uplift,
+    plans_pull,
+    plans_quasi,
+    plans_surrogate,
+    plans_spillover,
+    plans_series,
+    plans_mediate,
+    plans_adjust,
+)
 
 
 def _ask(estimator: str, **call: Any) -> dict[str, Any]:
@@ -237,33 +250,17 @@ def plan(*, quick: bool = False) -> tuple[Cell, ...]:
     True
     """
     cells = [*_two_by_two(), *_staggered(), *_few_rooms(), *_violations(), *_waiting(), *_unaware(), *_leaving()]
-    cells += [*plans_did.roll_outs(), *plans_ab.tests(), *plans_uplift.trials(), *plans_pull.displaced()]
-    cells += [*plans_quasi.designs(), *plans_surrogate.foretold(), *plans_spillover.designs(), *plans_series.series()]
-    cells += plans_mediate.cells()
-    cells += plans_adjust.targeted()
+    cells += [cell for design in _DESIGNS for cell in design.cells()]
     if not quick:
         return tuple(cells)
-    further = {cell.id for cell in plans_did.roll_outs()}
-    first = [c for c in cells if (c.id in plans_did.QUICK if c.id in further else _first(c))]
+    named = {cell.id: cell.id in design.QUICK for design in _DESIGNS for cell in design.cells()}
+    first = [c for c in cells if (named[c.id] if c.id in named else _first(c))]
     slow = (*plans_uplift.QUICK, *plans_adjust.QUICK)
     return tuple(replace(cell, reps=plans_uplift.FEW if cell.id in slow else QUICK) for cell in first)
 
 
 def _first(cell: Cell) -> bool:
-    """Whether the quick plan has the cell; those of `plans_did` are named there."""
-    if cell.id.startswith("pull/"):
-        return False
-    if cell.verb != "did":
-        return cell.id in (
-            *plans_ab.QUICK,
-            *plans_adjust.QUICK,
-            *plans_uplift.QUICK,
-            *plans_mediate.QUICK,
-            *plans_quasi.QUICK,
-            *plans_surrogate.QUICK,
-            *plans_spillover.QUICK,
-            *plans_series.QUICK,
-        )
+    """Whether the quick plan has the cell; designs with a plan of their own name theirs."""
     if "/proportional-smallest/" in cell.id:
         return cell.id.endswith("/05/callaway_santanna")
     if cell.world == "D8":

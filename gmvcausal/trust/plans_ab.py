@@ -140,6 +140,6 @@ QUICK = (
 )
 
 
-def tests() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of randomised tests."""
     return (*heavy_tails(), *clusters(), *looks(), *markets())

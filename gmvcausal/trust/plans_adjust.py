@@ -57,6 +57,6 @@ def thin() -> Iterator[Cell]:
 QUICK = ("adjust/D11/linear/aipw/ate", "adjust/D11/linear/ipw/att")
 
 
-def targeted() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of `adjust`."""
     return (*observed(), *hidden(), *thin())

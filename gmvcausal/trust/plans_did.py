@@ -244,7 +244,7 @@ QUICK = (
 )
 
 
-def roll_outs() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of this plan."""
     return (
         *every(),

@@ -123,6 +123,6 @@ def piles() -> Iterator[Cell]:
 QUICK = ("quasi/iv/one-sided", "quasi/threshold/chosen", "quasi/bunching/curve/extra_gmv")
 
 
-def designs() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of these designs."""
     return (*instruments(), *thresholds(), *piles())

@@ -62,6 +62,6 @@ def _festival() -> Iterator[Cell]:
 QUICK = ("series/no-effect/60", "series/D17/beside", "series/D17/alone")
 
 
-def series() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of `before_after`."""
     return (*_memory(), *_festival())

@@ -18,7 +18,7 @@ _AT_LEAST = ("runs", "at_least", "interval", "refused_valid")
 _VALID = ("runs", "coverage", "interval", "refused_valid")
 
 
-def designs() -> Iterator[Cell]:
+def cells() -> Iterator[Cell]:
     """All cells of `spillover`."""
     asked: dict[str, Any] = {"verb": "spillover", "reps": OFTEN, "gates": _VALID}
     for term in TERMS:

@@ -19,7 +19,7 @@ _ESTIMATORS: dict[str, dict[str, Any]] = {
 }
 
 
-def foretold() -> Iterator[Cell]:
+def cells() -> Iterator[Cell]:
     """All cells of `surrogate`."""
     valid = ("runs", "coverage", "se", "interval", "refused_valid")
     for name, call in _ESTIMATORS.items():

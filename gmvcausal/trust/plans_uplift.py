@@ -127,6 +127,6 @@ def markets() -> Iterator[Cell]:
 QUICK = ("uplift/D11/ate", "uplift/equal/qini", "uplift/rooms/40")
 
 
-def trials() -> tuple[Cell, ...]:
+def cells() -> tuple[Cell, ...]:
     """All cells of `uplift`."""
     return (*by_lot(), *lopsided(), *equal(), *bias(), *markets())

@@ -5,12 +5,12 @@ INTRO = """\
 
 Every estimator of this library is asked, again and again, for an effect that is known: raw logs of a [simulated
 market](reference.md#a-market-with-known-truth) go through `Logs` into a table and into the verb, and the answer is
-held against the truth. Six kinds of questions have sections of their own: [further
-roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests) and [randomised tests of millions of
+held against the truth. Some kinds of questions have sections of their own: [further
+roll-outs](#roll-outs-zeros-covariates-few-rooms-bounds-tests), [randomised tests of millions of
 users](#ab-tests-heavy-tails-clusters-many-looks), which are drawn without logs,
-[uplift](#uplift-averages-rankings-plans), [designs where nobody drew
-lots](#instruments-thresholds-piles-of-baskets) or what decided is [adjusted
-for](#adjusting-nobody-drew-lots), and [spillover](#spillover-friends-conditions-rooms).
+[uplift](#uplift-averages-rankings-plans), designs where nobody drew lots ([instruments, thresholds and piles of
+baskets](#instruments-thresholds-piles-of-baskets), [adjusting](#adjusting-nobody-drew-lots), one series before and
+after), and mechanisms ([spillover](#spillover-friends-conditions-rooms), mediation, surrogates).
 This page shows what came out, failures included. It was made from
 {source}. Numbers behind ± are Monte Carlo errors: what chance alone does to a number from so many runs.
 

@@ -40,7 +40,7 @@ def test_answers_are_those_of_single_calls() -> None:
 
 
 def test_the_plan_and_the_page() -> None:
-    cells = plans_adjust.targeted()
+    cells = plans_adjust.cells()
     known = {cell.id for cell in cells}
     assert len(known) == len(cells) and set(plans_adjust.QUICK) < known
     assert all(cell.clean in known for cell in cells if cell.clean)

@@ -18,16 +18,10 @@ from gmvcausal import cli, trust
 from gmvcausal.trust import (
     Cell,
     page,
+    plans,
     plans_ab,
-    plans_adjust,
     plans_did,
-    plans_mediate,
     plans_pull,
-    plans_quasi,
-    plans_series,
-    plans_spillover,
-    plans_surrogate,
-    plans_uplift,
 )
 from gmvcausal.trust.page import main, page_text, write_page
 from gmvcausal.trust.report import CellResult, read_report
@@ -129,7 +123,7 @@ def test_the_plan() -> None:
     names = [cell.id for cell in every]
     assert len(set(names)) == len(names)
     assert {cell.id for cell in quick} < set(names)
-    further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
+    further = {cell.id for cell in (*plans_did.cells(), *plans_pull.cells())}
     full = [cell for cell in every if cell.verb == "did" and cell.id not in further]
     assert {cell.world for cell in full} == {"D5", "D6", "D7", "D8", "D9", "D10"}
     assert {cell.call.get("estimator") for cell in full} == {"two_by_two", "twfe", "callaway_santanna", "stacked"}
@@ -153,11 +147,8 @@ def test_the_plan() -> None:
 
 def test_the_plan_of_randomised_tests() -> None:
     full, quick = trust.plan(), trust.plan(quick=True)
-    further = {cell.id for cell in (*plans_did.roll_outs(), *plans_pull.displaced())}
-    further |= {cell.id for cell in plans_adjust.targeted()}
-    further |= {cell.id for cell in (*plans_uplift.trials(), *plans_quasi.designs(), *plans_series.series())}
-    further |= {cell.id for cell in (*plans_surrogate.foretold(), *plans_spillover.designs())}
-    further |= {cell.id for cell in plans_mediate.cells()}
+    further = {cell.id for cell in (*plans_did.cells(), *plans_pull.cells())}
+    further |= {cell.id for design in plans._DESIGNS if design is not plans_ab for cell in design.cells()}
     tests = [cell for cell in full if cell.verb != "did" and cell.id not in further]
     assert {"D1", "D2", "D3", "D4"} < {cell.world for cell in tests}
     heavy = [cell for cell in tests if cell.world.endswith(":two_part")]
@@ -181,7 +172,7 @@ def test_the_plan_of_randomised_tests() -> None:
 
 
 def test_the_plan_of_roll_outs() -> None:
-    cells = {cell.id: cell for cell in plans_did.roll_outs()}
+    cells = {cell.id: cell for cell in plans_did.cells()}
     quick = {cell.id for cell in trust.plan(quick=True)}
     assert set(cells) & quick == set(plans_did.QUICK)
     asked = {cell.call.get("estimator") for cell in cells.values()}

@@ -36,7 +36,7 @@ def test_two_outcomes_are_what_they_say() -> None:
 
 
 def test_every_cell_can_be_asked_and_is_shown() -> None:
-    cells = list(plans_pull.displaced())
+    cells = list(plans_pull.cells())
     assert {cell.role for cell in cells} == {"valid", "audit violation", "size"}
     assert all(cell.apart for cell in cells)
     assert {cell.most for cell in cells if cell.role == "size"} == {0.07}

@@ -9,7 +9,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal import trust
-from gmvcausal.trust import Cell, asks_quasi, baskets, page_quasi, plans_quasi
+from gmvcausal.trust import Cell, asks_quasi, baskets, page_designs, plans_quasi
 from gmvcausal.trust.page import page_text
 
 ORDERS = "gmvcausal.trust.baskets:orders"
@@ -77,16 +77,16 @@ def test_the_section_of_the_page() -> None:
              gates=("runs", "seen_failing"), reps=2),
     ]  # fmt: skip
     report = trust.run(cells, workers=0, progress=False)
-    section = page_quasi.section(report)
+    section = page_designs.section(report, "quasi")
     text = page_text(report)
     assert section in text and "nan" not in section and "### A rule with a threshold" not in section
     for cell in cells:
         assert f"| `{cell.id}` |" in section
         assert cell.id not in text.partition("## Instruments, thresholds")[0]
-    assert page_quasi.section(trust.run([Cell("a", "D5", n=20, reps=1)], workers=0, progress=False)) == ""
+    assert page_designs.section(trust.run([Cell("a", "D5", n=20, reps=1)], workers=0, progress=False), "quasi") == ""
 
 
 def test_the_plan_names_what_it_compares_with() -> None:
-    cells = {cell.id: cell for cell in plans_quasi.designs()}
+    cells = {cell.id: cell for cell in plans_quasi.cells()}
     assert set(plans_quasi.QUICK) <= set(cells)
     assert all(cell.clean in cells for cell in cells.values() if cell.clean)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gmvcausal import trust
-from gmvcausal.trust import page_series, plans_series
+from gmvcausal.trust import page_designs, plans_series
 from gmvcausal.trust.series import days
 
 
@@ -22,12 +22,15 @@ def test_days_are_drawn_as_said() -> None:
 
 
 def test_the_plan_and_its_section() -> None:
-    cells = plans_series.series()
+    cells = plans_series.cells()
     assert {c.verb for c in cells} == {"before_after"} and all(c.apart for c in cells)
     assert set(plans_series.QUICK) < {c.id for c in cells}
     some = [
         replace(c, reps=2) for c in cells if c.id in ("series/no-effect/60", "series/D17/beside", "series/D17/alone")
     ]
-    text = page_series.section(trust.run(some, workers=0, progress=False))
+    text = page_designs.section(trust.run(some, workers=0, progress=False), "series")
     assert text.count("| `series/") == 3 and "| `series/D17/alone` | 2 |" in text and "100.0 %" in text
-    assert page_series.section(trust.run([trust.Cell("a", "D5", n=20, reps=1)], workers=0, progress=False)) == ""
+    assert (
+        page_designs.section(trust.run([trust.Cell("a", "D5", n=20, reps=1)], workers=0, progress=False), "series")
+        == ""
+    )

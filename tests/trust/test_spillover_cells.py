@@ -7,7 +7,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal import trust
-from gmvcausal.trust import page_spillover, plans_spillover
+from gmvcausal.trust import page_designs, plans_spillover
 from gmvcausal.trust.asks_spillover import fisher
 from gmvcausal.trust.cells import Cell
 from gmvcausal.trust.friends import DIRECT, SPILL, friends, rooms
@@ -48,7 +48,7 @@ def test_the_row_of_fisher_is_the_test_s() -> None:
 
 
 def test_the_plan_and_its_section() -> None:
-    cells = plans_spillover.designs()
+    cells = plans_spillover.cells()
     found = {cell.id: cell for cell in cells}
     assert all(cell.apart for cell in found.values()) and set(plans_spillover.QUICK) < set(found)
     assert {cell.clean for cell in found.values()} - {""} <= set(found)
@@ -61,7 +61,7 @@ def test_the_plan_and_its_section() -> None:
              call={"reps": 99}, verb=plans_spillover.FISHER, term="fisher"),
     ]  # fmt: skip
     assert not any(record.error for record in replicate(few[:1], 0, 0).values())
-    text = page_spillover.section(trust.run(few, workers=0, progress=False))
+    text = page_designs.section(trust.run(few, workers=0, progress=False), "spillover")
     for title in ("Along the line", "Between exposure conditions", "several saturations", "Fisher's test"):
         assert f"### {title}" in text or title in text
     assert text.count("| `spillover/") == 4

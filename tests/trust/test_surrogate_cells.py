@@ -7,7 +7,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal import trust
-from gmvcausal.trust import Cell, foretold, page_surrogate, plans_surrogate
+from gmvcausal.trust import Cell, foretold, page_designs, plans_surrogate
 from gmvcausal.trust.page import page_text
 
 
@@ -28,15 +28,17 @@ def test_the_question_is_that_of_the_verb() -> None:
 
 
 def test_the_plan_and_the_page() -> None:
-    cells = {cell.id: cell for cell in plans_surrogate.foretold()}
+    cells = {cell.id: cell for cell in plans_surrogate.cells()}
     assert set(plans_surrogate.QUICK) < set(cells) and all(c.apart for c in cells.values())
     assert all(cell.clean in cells for cell in cells.values() if cell.clean)
     asked = [Cell(**{**{k: getattr(c, k) for k in c.__dataclass_fields__}, "reps": 2, "n": 200})
              for c in cells.values() if c.id in ("surrogate/past/known", "surrogate/known/index")]  # fmt: skip
     report = trust.run(asked, workers=0, progress=False)
-    section, text = page_surrogate.section(report), page_text(report)
+    section, text = page_designs.section(report, "surrogate"), page_text(report)
     assert section in text and "nan" not in section
     for cell in asked:
         assert f"| `{cell.id}` |" in section
     assert "surrogate/known/index" not in text.partition("## Surrogates")[0].partition("## The audit")[0]
-    assert page_surrogate.section(trust.run([Cell("a", "D5", n=20, reps=1)], workers=0, progress=False)) == ""
+    assert (
+        page_designs.section(trust.run([Cell("a", "D5", n=20, reps=1)], workers=0, progress=False), "surrogate") == ""
+    )

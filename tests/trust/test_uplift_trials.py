@@ -159,7 +159,7 @@ def test_the_gate_of_bias(bias: float, reps: int, verdict: str) -> None:
 
 # --- the plan and the page --------------------------------------------------------------------------------------------
 def test_the_plan_asks_what_it_must() -> None:
-    cells = {cell.id: cell for cell in plans_uplift.trials()}
+    cells = {cell.id: cell for cell in plans_uplift.cells()}
     heavy = [c for c in cells.values() if c.id.startswith("uplift/skew-38/")]
     assert all(c.reps >= 171 and c.n == 20_000 and "coverage" in c.applying for c in heavy)
     assert {c.term for c in heavy} >= {"ate", "top", "qini", "autoc", "value", "roi"}
