@@ -51,7 +51,9 @@ def _optional(name: str, value: Any, choices: Sequence[str]) -> str | None:
 def flag(name: str, value: Any) -> bool:
     """Return `value` if it is True or False, else raise."""
     if not isinstance(value, bool):
-        raise InputError(f"{name} must be True or False, but is {said(value)}")
+        raise InputError(
+            f"{name} must be True or False, but is {said(value)}", remedy=f"write {name}=True or {name}=False"
+        )
     return value
 
 

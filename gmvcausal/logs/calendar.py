@@ -80,7 +80,8 @@ def parse_date(name: str, value: Any) -> np.datetime64:
     except (ValueError, TypeError, OverflowError):
         stamp = plain = None
     if stamp is None or plain is None:
-        raise InputError(f"{name} must be a date such as '2025-11-01', but is {said(value)}")
+        raise InputError(f"{name} must be a date such as '2025-11-01', but is {said(value)}",
+                         remedy=f"write {name}= as year, month and day: '2025-11-01'")  # fmt: skip
     if stamp.tzinfo is not None:
         raise InputError(
             f"{name} carries the time zone {stamp.tzinfo}, while periods are cut in local time",

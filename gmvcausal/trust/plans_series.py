@@ -45,8 +45,12 @@ def _festival() -> Iterator[Cell]:
     )
     refused = ("runs", "refused_violation")
     yield Cell(
-        "series/D17/alone", "D17", "audit violation", call={"controls": []}, check="control_series", clean=clean,
-        reps=OFTEN, gates=(*refused, "fires"), **common,
+        "series/D17/alone", "D17", "audit violation", call={"controls": [], "promotions_shared": False},
+        check="control_series", clean=clean, reps=OFTEN, gates=(*refused, "fires"), **common,
+    )  # fmt: skip
+    yield Cell(
+        "series/D17/unsaid", "D17", "audit violation", call={"promotions_shared": False}, check="promotion",
+        clean=clean, reps=OFTEN, gates=(*refused, "fires"), **common,
     )  # fmt: skip
     yield Cell(
         "series/D17/half-a-festival", "D17", "audit violation", dials={"shared": 0.5}, check="promotion", clean=clean,

@@ -22,6 +22,7 @@ FESTIVAL = """\
 ### A festival in the window (world D17)
 
 The tactic adds 2,000 a day from 2 November, and 11.11 multiplies GMV by eight. `beside` has a second platform that had
-the festival too; `alone` takes both as one series, and every run must be refused; `half-a-festival` has one that had
-half of it, and `regression` weighs it by a coefficient learned on quiet days: both must be refused.
+the festival too, and says so (`promotions_shared=True`); `unsaid` does not, and every run must be refused; so must be
+`alone`, which takes both as one series. `half-a-festival` says it of one that had half of it, and `regression` weighs
+the platform by a coefficient learned on quiet days: both must be refused too.
 """

@@ -66,7 +66,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "dates as numbers": (lambda: of(day=BASE["day"].dt.strftime("%Y%m%d").astype(int) * 10), {"start": 3}, gc.InputError, "numbers", "day", None, ()),
     "numbers and a date": (lambda: of(day=np.arange(N)), {}, gc.InputError, "start must be a whole number", None, None, ()),
     "no start": (lambda: BASE, {"start": None}, gc.InputError, "start= is missing", None, None, ()),
-    "start is no date": (lambda: BASE, {"start": "soon"}, gc.InputError, "start must be a date", None, None, ()),
+    "start is no date": (lambda: BASE, {"start": "soon"}, gc.InputError, "start must be a date.*Write start= as year, month and day", None, None, ()),
     "start with a zone": (lambda: BASE, {"start": pd.Timestamp(START, tz="UTC")}, gc.InputError, "start carries the time zone", None, None, ()),
     "start after the data": (lambda: BASE, {"start": "2026-01-01"}, gc.DesignError, "after its last period; the series runs from 2025-03-03 to 2025-05-11", "day", None, ()),
     "7 start at the first day": (lambda: BASE, {"start": "2025-03-03"}, gc.DesignError, "at or before its first", "day", None, ()),
@@ -85,6 +85,9 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "controls is a number": (lambda: BASE, {"controls": 3}, gc.InputError, "controls must list", None, None, ()),
     "logarithm of a zero": (lambda: put("gmv", [5], 0.0), {"scale": "log"}, gc.InputError, "needs positive values, and the outcome", None, None, ()),
     "ratio on levels": (lambda: BASE, {"scale": "level", "controls_as": "ratio"}, gc.InputError, "needs scale='log'", None, None, ()),
+    "promotions shared with nobody": (lambda: BASE, {"controls": [], "promotions_shared": True}, gc.InputError, "speaks of control series, and there is none.*controls=", None, None, ()),
+    "promotions shared by name": (lambda: BASE, {"promotions_shared": "other"}, gc.InputError, "promotions_shared must be True or False", None, None, ()),
+    "events of numbers": (lambda: of(day=np.arange(N)), {"start": FROM, "events": {"sale": "2025-05-01"}}, gc.InputError, "events= are dates, but the periods are numbers", "day", None, ()),
     "hac and structural": (lambda: BASE, {"method": "structural", "errors": "hac"}, gc.InputError, "belongs to method='regression'", None, None, ()),
     "no such method": (lambda: BASE, {"method": "arima"}, gc.InputError, "method must be one of 'regression', 'structural'", None, None, ()),
     "events is a list": (lambda: BASE, {"events": ["2025-05-01"]}, gc.InputError, "events must map names to dates", None, None, ()),
@@ -106,6 +109,7 @@ def test_refused(case: str) -> None:
     assert column is None or found.column == column
     assert count is None or found.count == count
     assert tuple(found.rows or ()) == rows
+    assert found.remedy
 
 
 def test_same_numbers_whatever_the_kind_of_table(tmp_path: Any) -> None:

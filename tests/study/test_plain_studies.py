@@ -187,10 +187,11 @@ def test_the_history_of_surrogates_is_a_file(folder: Path) -> None:
 def test_one_series_from_a_frame_and_from_logs(folder: Path) -> None:
     market = gc.simulate.world("D17", seed=1)
     market.table().to_parquet(folder / "days.parquet")
-    asked = 'before_after = { start = "2026-11-02", unit = "unit", controls = ["control"] }'
+    asked = 'before_after = { start = "2026-11-02", unit = "unit", controls = ["control"], promotions_shared = true }'
     found = study(
         folder, f'[data]\nframe = "days.parquet"\n[[answer]]\nname = "Tool"\n{asked}\nmoney = {{ margin = 0.5 }}\n'
     )
     right = gc.before_after(market.table(), **market.design.call)
     assert found.answers["Tool"].estimate == right.estimate and "Tool" in found.summary()
+    assert found.answers["Tool"].audit.credible
     assert found.money["Tool"].estimate == right.incremental_gmv(margin=0.5).estimate

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import counted
-from gmvcausal.observational.series.analyse import LEAST, PLAIN, How, Placebos, analyse, fitted
-from gmvcausal.observational.series.model import Model
-from gmvcausal.observational.series.paths import Paths
+from gmvcausal.observational.series.analyse import LEAST, PLAIN, analyse, fitted
+from gmvcausal.observational.series.case import NEXT, SEASON, Case, earlier
+from gmvcausal.observational.series.festive import promotion
 from gmvcausal.observational.series.promotions import told
-from gmvcausal.observational.series.read import Series
 from gmvcausal.observational.series.rules import RULES
 from gmvcausal.results import Check
 from gmvcausal.stats.multiplicity import holm
@@ -23,37 +21,6 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _LAGS = 7
-SEASON = "before/after cannot tell the tactic from the season"
-NEXT = (
-    "compare with what the tactic did not reach: rooms or cities not treated (gc.did, or its "
-    "estimator='synthetic_control' for one treated room), a series of the same kind in controls=, or an experiment "
-    "(gc.ab_test)"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """All that checks look at.
-
-    Attributes
-    ----------
-    reactions : ndarray, shape (c,)
-        P-values of jumps of the control series at the start; NaN where they could not be told.
-    """
-
-    s: Series
-    model: Model
-    how: How
-    window: Paths
-    placebo: Placebos
-    controls_as: str
-    reactions: FloatArray
-    after: float | None
-
-    @property
-    def m(self) -> int:
-        """Periods in the window."""
-        return self.s.stop - self.s.start
 
 
 def checks_of(case: Case) -> list[Check]:
@@ -74,62 +41,7 @@ def control_series(case: Case) -> Check:
     many = len(case.s.names)
     if many:
         return RULES.check("control_series", many, f"{many} control series: {told(case.s.names)}", "")
-    p = case.placebo
-    found = (
-        f"; at {(p.p_value < 0.05).sum()} of {counted(len(p.place), 'earlier date')}, when nothing began, the same "
-        "analysis finds an effect too"
-        if len(p.place)
-        else ""
-    )
-    return RULES.check("control_series", 0, f"{SEASON}: there is no control series{found}", NEXT)
-
-
-def promotion(case: Case) -> Check:
-    """Does the window hold a promotion that the series never had before?"""
-    s, m = case.s, case.model
-    rule = RULES["promotion"]
-    if s.first is None:
-        return Check("promotion", "warned", "periods are numbers, so promotions among them cannot be found",
-                     None, rule.bound, "use dates")  # fmt: skip
-    part = slice(s.start, s.stop)
-    names = [p.name for p in m.found if p.name in m.unseen_names and (p.share[part] > 0).any()]
-    if not names:
-        known = [p.name for p in m.found if (p.share[part] > 0).any()]
-        what = f"the window holds {told(known)}, which the series had before" if known else "the window holds none"
-        return Check("promotion", "passed", what, None, rule.bound)
-    what = f"the window holds {told(names)}, of which no earlier year lies in the data"
-    if not s.names:
-        return Check("promotion", "failed", f"{SEASON}: {what}", None, rule.bound,
-                     "end the window before it, or supply a year more")  # fmt: skip
-    outside = ~m.unseen[part] & case.window.known
-    if not outside.any():
-        return Check("promotion", "failed", f"{what}, and no {s.word} of it lies outside", None, rule.bound,
-                     "nothing shows that the control series had the promotion to the same degree: supply a year more, "
-                     f"or a longer window; or {NEXT}")  # fmt: skip
-    p = 1.0
-    for phase in m.found:
-        inside = (phase.share[part] > 0) & case.window.known
-        if phase.name in names and inside.any():
-            p = min(p, _apart(case.window, inside, outside))
-    p = min(1.0, p * len(names))
-    message = f"{what}; the control series stand for it, and effects in and outside it differ with p = {p:.2g}"
-    failed = rule.status(p) == "failed"
-    remedy = (
-        "the control series did not have the promotion to the same degree, or the tactic worked otherwise in it: end "
-        f"the window before it; or {NEXT}"
-        if failed
-        else "quote the row outside_promotions beside it: that the control series have the promotion to the same "
-        "degree is assumed"
-    )
-    return Check("promotion", "failed" if failed else "warned", message, p, rule.bound, remedy)
-
-
-def _apart(window: Paths, inside: BoolArray, outside: BoolArray) -> float:
-    """P-value that effects in both are the same amount, or the same share: the larger of the two."""
-    weights = inside / inside.sum() - outside / outside.sum()
-    share = window.line(weights[None]).p_value(np.zeros(1))[0]
-    actual, expected = window.contrast(weights)
-    return float(max(share, expected.p_value(np.array([actual]))[0]))
+    return RULES.check("control_series", 0, f"{SEASON}: there is no control series{earlier(case.placebo)}", NEXT)
 
 
 def placebo_dates(case: Case) -> Check:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import counted
 from gmvcausal.observational.series.analyse import PLAIN, How, analyse, fitted, placebos
-from gmvcausal.observational.series.checks import Case, checks_of
+from gmvcausal.observational.series.case import Case
+from gmvcausal.observational.series.checks import checks_of
 from gmvcausal.observational.series.mixture import Mixture
 from gmvcausal.observational.series.model import Model, build
 from gmvcausal.observational.series.paths import Paths, Total
+from gmvcausal.observational.series.promotions import told
 from gmvcausal.observational.series.read import Series
 from gmvcausal.observational.series.result import BeforeAfterResult
 from gmvcausal.results import Estimates, Manifest
@@ -43,7 +45,8 @@ def make_result(s: Series, model: Model, how: How, options: dict[str, Any], mani
     after = None if later is None else float(later.expected.below(_at(later))[0])
     # Checks need the forecasts of the periods before alone, whatever the method.
     plain = window if how == PLAIN else analyse(model, s.start, s.stop, PLAIN)
-    case = Case(s, model, how, plain, placebo, str(options["controls_as"]), reactions, after)
+    case = Case(s, model, how, plain, placebo, str(options["controls_as"]), reactions, after,
+                bool(options["promotions_shared"]), bool(options["promotions"]))  # fmt: skip
     checks = checks_of(case)
     average = window.mean_over(inside)
     alpha = float(options["alpha"])
@@ -65,6 +68,11 @@ def make_result(s: Series, model: Model, how: How, options: dict[str, Any], mani
         "without the tactic the series would have gone on as it did before"
         + (", measured against the control series, which the tactic did not move" if s.names else "")
         + "; nothing else began at the same time"
+        + (
+            f"; the control series have {told(unseen)} to the same degree (promotions_shared=True)"
+            if options["promotions_shared"] and (unseen := model.touching(s.start, s.stop, unseen=True))
+            else ""
+        )
     )
     return BeforeAfterResult(
         f"Before and after: {options['outcome']} from {label[0]} to {label[1]}, {control}", assumption, estimates,

@@ -56,6 +56,14 @@ class Model:
     unseen: BoolArray
     unseen_names: tuple[str, ...]
 
+    def touching(self, start: int, stop: int, *, unseen: bool = False) -> list[str]:
+        """Phases of promotions in the periods ``[start, stop)``; with `unseen` those never seen before alone."""
+        return [
+            p.name
+            for p in self.found
+            if (p.share[start:stop] > 0).any() and (not unseen or p.name in self.unseen_names)
+        ]
+
     def usable(self, before: int) -> tuple[FloatArray, int]:
         """Columns that the periods before `before` can tell apart, and how many of the last are shrunk."""
         known = np.isfinite(self.z[:before])
@@ -116,10 +124,12 @@ def build(
     if s.first is not None:
         found = tuple(phases(s.first, s.step, size, events, china))
         for phase in found:
-            if phase.seen(before & np.isfinite(work), s.step):
+            # One that is over before the start foretells nothing: the days of it that are there are enough for a term.
+            over = not (phase.share[s.start :] > 0).any()
+            if over or phase.seen(before & np.isfinite(work), s.step):
                 columns.append(phase.share)
                 names.append(phase.name)
-            elif (phase.share[s.start :] > 0).any():
+            else:
                 unseen |= phase.share > 0
                 unseen_names.append(phase.name)
     hidden = unseen & before & np.isfinite(work)

@@ -12,8 +12,10 @@ _RULES: dict[str, Rule] = {
         None,
         0.01,
         small_is_bad=True,
-        more_warn="there is one, and a control series that had it too; or periods are numbers, without a calendar",
-        more_fail=", or there is one and no control series, or no period of the window lies outside them",
+        more_warn="there is one, and promotions_shared=True says that the control series have it to the same degree; "
+        "or promotions=False, and the calendar has one; or periods are numbers, without a calendar",
+        more_fail=", or there is one and no control series, or not promotions_shared=True, or no period of the window "
+        "lies outside them",
     ),
     "placebo_dates": Rule(
         "share of earlier dates, when nothing began, at which the same analysis finds an effect (p < .05)",

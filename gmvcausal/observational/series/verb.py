@@ -15,7 +15,7 @@ from gmvcausal.frames.params import check, column_name, flag, one_of, said
 from gmvcausal.observational.series.analyse import ERRORS, METHODS, How
 from gmvcausal.observational.series.make import make_result
 from gmvcausal.observational.series.model import build, choose_log
-from gmvcausal.observational.series.promotions import read_events
+from gmvcausal.observational.series.promotions import read_events, told
 from gmvcausal.observational.series.read import Asked, Series, read
 from gmvcausal.observational.series.result import BeforeAfterResult
 from gmvcausal.results import Manifest
@@ -45,6 +45,7 @@ def before_after(
     trend: bool | None = None,
     events: Mapping[str, Any] | None = None,
     promotions: bool = True,
+    promotions_shared: bool = False,
     timezone: str | None = None,
     missing: str = "raise",
     alpha: float = 0.05,
@@ -88,7 +89,11 @@ def before_after(
         Further promotions: ``{"brand day": ["2025-09-09", "2026-09-09"]}``.
     promotions : bool
         Whether 618, 11.11, 12.12 and the Spring Festival get terms where an occurrence lies before the start, and are
-        looked for in the window. Default True.
+        looked for in the window. Default True. False says that this market has none.
+    promotions_shared : bool
+        What a promotion in the window that the time before start never saw rests on. Default False: nothing, and the
+        audit refuses the headline. True: you state that the control series have it to the same degree; the audit warns,
+        and still refuses where the effect differs inside and outside the promotion.
     timezone : str, optional
         Zone whose days count, where times carry one.
     missing : {"raise", "zero"}
@@ -105,7 +110,8 @@ def before_after(
     Raises
     ------
     InputError
-        Repeated periods, text that is no date, controls that are the outcome, an end before the start, ...
+        Repeated periods, text that is no date, controls that are the outcome, an end before the start,
+        `promotions_shared` without a control series, ...
     DesignError
         Fewer than 14 periods before the start, or none from it on.
 
@@ -132,7 +138,7 @@ def before_after(
     >>> r = gc.before_after(pd.DataFrame({"day": day, "gmv": gmv, "other": other}), "gmv", "day", "2026-05-08",
     ...                     controls=["other"])
     >>> print(f"{r.estimate:.0f} ({r.std_error:.0f})", r.audit.credible)
-    153 (5) True
+    154 (5) True
     """
     named = _controls(controls)
     if start is None:
@@ -149,8 +155,13 @@ def before_after(
         "outcome": asked.outcome, "time": asked.time, "start": str(start), "end": None if end is None else str(end),
         "controls": list(map(str, named)), "unit": unit, "method": method, "errors": errors,
         "timezone": timezone, "missing": asked.missing, "alpha": check("alpha", alpha),
-        "promotions": flag("promotions", promotions), "events": known,
+        "promotions": flag("promotions", promotions), "promotions_shared": flag("promotions_shared", promotions_shared),
+        "events": known,
     }  # fmt: skip
+    if promotions_shared and not named:
+        raise InputError("promotions_shared=True speaks of control series, and there is none",
+                         remedy="name one that had the promotion too with controls=, or leave promotions_shared= out",
+        )  # fmt: skip
     if scale is not None:
         one_of("scale", scale, SCALES)
     if controls_as is not None:
@@ -172,10 +183,25 @@ def before_after(
             if options["trend"]
             else "no trend apart from that of the control series (trend=False)"
         )
+    if known and s.first is None:
+        raise InputError("events= are dates, but the periods are numbers", column=asked.time,
+                         remedy="use dates as periods, or leave events= out")  # fmt: skip
     model = build(s, log, chosen, bool(options["trend"]), known, bool(promotions), notes)
-    told = options | {"events": [f"{name}: {value}" for name, value in known.items()]}
+    if promotions_shared:
+        unseen = model.touching(s.start, s.stop, unseen=True)
+        notes.append(
+            f"assumed, not tested by the time before: the control series have {told(unseen)} to the same degree "
+            "(promotions_shared=True)"
+            if unseen
+            else "promotions_shared=True changes nothing: the window holds no promotion that was never seen before"
+        )
+    later = model.touching(s.stop, 2 * s.stop - s.start, unseen=True)
+    if later:
+        notes.append(f"the time after the end holds {told(later)}, of which no earlier year lies in the data: the row "
+                     "after and the check pull_forward rest on the control series there")  # fmt: skip
+    spoken = options | {"events": [f"{name}: {value}" for name, value in known.items()]}
     manifest = Manifest(
-        "before_after", told, None, s.rows, s.columns, arrays=partial(_arrays, s),
+        "before_after", spoken, None, s.rows, s.columns, arrays=partial(_arrays, s),
         choices=(f"{method}, {_NOISE[method, errors]}, scale {options['scale']}",),
     )  # fmt: skip
     made = make_result(s, model, how, options, manifest)
