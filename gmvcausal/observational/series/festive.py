@@ -46,7 +46,7 @@ def promotion(case: Case) -> Check:
             p = min(p, _apart(case.window, inside, outside))
     p = min(1.0, p * len(names))
     differ = f"effects in and outside it differ with p = {p:.2g}"
-    quote = f"the row outside_promotions rests on {counted(int(outside.sum()), s.word)} without it"
+    quote = f"quote the row outside_promotions, {counted(int(outside.sum()), s.word)} of the window without it"
     if rule.status(p) == "failed":
         return Check("promotion", "failed", f"{what}; {differ}{earlier(case.placebo)}", p, rule.bound,
                      "the control series did not have the promotion to the same degree, or the tactic worked otherwise "
@@ -60,7 +60,7 @@ def promotion(case: Case) -> Check:
         )  # fmt: skip
     return Check("promotion", "warned", f"{what}; the control series are said to have it to the same degree "
                  f"(promotions_shared=True), and {differ}", p, rule.bound,
-                 f"quote the assumption beside the number; {quote}")  # fmt: skip
+                 f"name the assumption beside the number; {quote}, too")  # fmt: skip
 
 
 def _unnamed(case: Case, what: str) -> Check:

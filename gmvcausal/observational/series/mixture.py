@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ class Mixture:
     centre: FloatArray
     scale: FloatArray
     df: float
+    # Every table, sentence and figure asks a result for the same few quantiles.
+    found: dict[tuple[float, float], FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def mean(self) -> FloatArray:
@@ -56,8 +58,16 @@ class Mixture:
     def quantile(self, tail: float, sign: float = 1.0) -> FloatArray:
         """The values, shape (a,), with probability `tail` below them (beyond them with ``sign=-1``).
 
-        Newton's steps, halved where they leave the bracket.
+        Found once for each tail; not to be written into.
         """
+        if (tail, sign) not in self.found:
+            at = self._solve(tail, sign)
+            at.flags.writeable = False
+            self.found[tail, sign] = at
+        return self.found[tail, sign]
+
+    def _solve(self, tail: float, sign: float) -> FloatArray:
+        """Newton's steps, halved where they leave the bracket."""
         from scipy import special
 
         one = float(special.ndtri(tail)) if math.isinf(self.df) else float(special.stdtrit(self.df, tail))
