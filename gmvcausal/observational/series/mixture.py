@@ -78,9 +78,10 @@ class Mixture:
         for _ in range(_STEPS):
             wrong = self.below(sign * at, sign) - tail
             low, high = np.where(wrong < 0, at, low), np.where(wrong > 0, at, high)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = at - wrong / self._density(sign * at)
-            inside = (step > low) & (step < high)
+            # A step too small to leave the end of the bracket it stands on has arrived.
+            inside = ((step > low) & (step < high)) | (np.abs(step - at) <= close)
             new = np.where(wrong == 0, at, np.where(inside, step, (low + high) / 2))
             done, at = bool((np.abs(new - at) <= close).all()), new
             if done:
