@@ -146,7 +146,7 @@ def incremental_gmv(
         "total cost" + (" (known)" if effect.cost is None else " (estimated with the same design)"),
         f"{margin:g} x (incremental GMV - refunds) - cost",
     ]
-    estimate = np.array([gain, refunds * gain, spent, profit])
+    estimate = np.array([gain, refunds * gain, spent, profit]) + 0.0  # nothing of a loss is 0, not -0
     if not spent and margin == 1 and not refunds:  # profit would be GMV under another name
         terms, estimands, estimate, cov = terms[:3], estimands[:3], estimate[:3], cov[:3, :3]
     special: dict[int, Callable[[float], tuple[float, float]]] = {}

@@ -130,6 +130,25 @@ class HasCells(Protocol):
 
 
 @dataclass(frozen=True)
+class EventCells:
+    """What an event study is made of, so that one of some cohorts alone can be made too.
+
+    Attributes
+    ----------
+    cells : Cells
+        On the base of the event study.
+    group : ndarray of int, shape (R,)
+        Cohort of every row among those of `cells`; others are no treated units.
+    of : callable
+        The event study of the marked cells, shape (K,).
+    """
+
+    cells: Cells
+    group: IntArray
+    of: Callable[[NDArray[np.bool_]], Series]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What an estimator hands to the result.
 
@@ -177,6 +196,8 @@ class Fitted:
         The term that, times `treated_cells`, is the total: the mean over treated unit-periods as they were seen.
     of_total : callable or None
         Influence of every panel row on that term, where `rows` does not give it.
+    event_cells : callable or None
+        Makes the `EventCells`, where the event study is one of cohorts.
     """
 
     estimates: Estimates
@@ -201,6 +222,7 @@ class Fitted:
     doses: Doses | None = None
     per_cell: int = 0
     of_total: Callable[[], FloatArray] | None = None
+    event_cells: Callable[[], EventCells] | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

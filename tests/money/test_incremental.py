@@ -184,3 +184,11 @@ def test_the_audit_of_the_source_comes_along() -> None:
     money = result.incremental_gmv()
     assert {c.name for c in result.audit} < {c.name for c in money.audit}
     assert money.manifest.verb == "incremental_gmv" and money.manifest.data_sha256 == result.manifest.data_sha256
+
+
+def test_nothing_of_a_loss_is_nothing() -> None:
+    """No refunds of a negative effect are 0, not the -0 that 0 times a negative number is."""
+    frame = forty()
+    money = gc.did(frame.assign(gmv=-frame["gmv"])).incremental_gmv()
+    assert told(money)["incremental_gmv"] == pytest.approx(-60, **EXACT)
+    assert not np.signbit(money.to_frame().set_index("term").loc["refunds", "estimate"])

@@ -212,7 +212,8 @@ _RULES: dict[str, Rule] = {
         0,
     ),
     "seen_too_short": Rule(
-        "share of the treated units left out because the data end before their window does (pull_forward only)",
+        "share of the treated units left out because they are not seen, or have nobody to be compared with, for the "
+        "whole window (pull_forward only)",
         0.2,
     ),
     "other_outcomes": Rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +15,13 @@ from gmvcausal.frames.params import said
 from gmvcausal.results import Check, Estimates
 from gmvcausal.results.compliers import Accepted
 from gmvcausal.results.displaced import AFTER, BEFORE, DURING, NET, SHARE, Window, without
-from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.displaced.limits import TermOf
 from gmvcausal.rollout.displaced.result import DidPullForward
-from gmvcausal.rollout.displaced.spells import Spells, reach_of, spells
+from gmvcausal.rollout.displaced.same_units import Found, length_of, reach_of, same_throughout, units
+from gmvcausal.rollout.displaced.spells import Spells, spells
 from gmvcausal.rollout.fitted import Series
 from gmvcausal.rollout.intake.panel import Panel
-from gmvcausal.rollout.methods import METHODS
 from gmvcausal.rollout.referee.reassigned import cut
 from gmvcausal.stats.path import Path, share_taken
 from gmvcausal.stats.small_sample import Spread
@@ -32,15 +31,6 @@ if TYPE_CHECKING:
 
 Limits = Callable[[float], tuple[float, float]]
 _EXACT = 1e-9
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The event study over the window, and who stands behind it."""
-
-    event: Series
-    panel: Panel
-    left_out: int
 
 
 def pull_forward(result: DidResult, window: int | None, during: int | None, before: int) -> DidPullForward:
@@ -56,19 +46,20 @@ def pull_forward(result: DidResult, window: int | None, during: int | None, befo
         )
     for name, value, least in (("window", window, 2), ("during", during, 1), ("before", before, 0)):
         _count(name, value, least)
-    panel, notes = result.panel, list(result.manifest.notes)
+    notes = list(result.manifest.notes)
     known = spells(result)
     push = _during(known, during, notes)
-    asked = Window(before, push, _length(panel, window, push, notes), _word(result))
     if before > result.options.anticipation:
         raise InputError(
             f"before={before}, but the effects are measured from the last of the periods before the start",
             remedy=f"call did with anticipation={before}: the base then lies before the announcement",
         )
-    found = _seen_throughout(result, event, asked, notes)
+    reach = reach_of(result.panel, result.fitted, before)
+    asked = Window(before, push, length_of(reach, window, push, notes), _word(result))
+    found = same_throughout(result, event, reach, asked, notes)
     path = _path(found.event, asked)
     estimates = _estimates(result, found, path, asked, notes)
-    n = _units(found.event, asked)
+    n = units(found.event, asked)
     uneven = bool(np.ptp(n) > 0)
     options = {"window": asked.length, "during": push, "before": before}
     checks = (_end(path, asked), *_again(known, asked), *_late(found))
@@ -128,43 +119,6 @@ def _during(known: Spells, during: int | None, notes: list[str]) -> int:
     return 1
 
 
-def _length(panel: Panel, window: int | None, push: int, notes: list[str]) -> int:
-    """Periods from the start on: as asked, or as many as at least half of the treated units are seen for."""
-    reach = np.sort(reach_of(panel)[panel.start >= 0])[::-1]
-    most, usual = int(reach[0]), int(reach[(len(reach) - 1) // 2])
-    length = usual if window is None else int(window)
-    if length > most:
-        raise InputError(
-            f"window={length}, but no treated unit is seen for more than {most} periods from its start on",
-            remedy=f"pass window={most} or less, or supply later periods",
-        )
-    if length <= push:
-        rule = f"a window of {length} ends with the push of {push}, so nothing is seen of what followed"
-        if window is not None:
-            raise InputError(rule, remedy=f"pass a window of more than {push} periods")
-        raise DesignError(rule, remedy="supply later periods, or pass a shorter during=")
-    if window is None:
-        notes.append(f"the window is {length} periods from the start: as long as half of the treated units are seen")
-    return length
-
-
-def _seen_throughout(result: DidResult, event: Series, asked: Window, notes: list[str]) -> _Found:
-    """The event study of the units whose cohort is seen for the whole window: a sum over others is nobody's."""
-    panel = result.panel
-    late = (panel.start >= 0) & (reach_of(panel) < asked.length)
-    if not late.any():
-        return _Found(event, panel, 0)
-    count = len(np.unique(panel.unit[late]))
-    notes.append(
-        f"{count:,} treated units are not seen for {asked.length} periods from their start on (late starts, missing "
-        "periods) and are left out of these sums"
-    )
-    some = subset(panel, ~late)
-    again = METHODS[result.options.estimator].run(some, result.options).event()
-    assert again is not None  # it has one with them
-    return _Found(again, some, count)
-
-
 def _path(event: Series, asked: Window) -> Path:
     """The periods of the window."""
     at = np.arange(-asked.before, asked.length)
@@ -186,12 +140,7 @@ def _path(event: Series, asked: Window) -> Path:
     return Path(at, event.estimate[use], event.withheld()[np.ix_(use, use)], spread)
 
 
-def _units(event: Series, asked: Window) -> NDArray[np.int64]:
-    """Treated units in each period of the window."""
-    return event.n[(event.at >= -asked.before) & (event.at < asked.length)]
-
-
-def _estimates(result: DidResult, found: _Found, path: Path, asked: Window, notes: list[str]) -> Estimates:
+def _estimates(result: DidResult, found: Found, path: Path, asked: Window, notes: list[str]) -> Estimates:
     """The sums and the share, with their intervals."""
     during, after, before = (path.at >= 0) & (path.at < asked.during), path.at >= asked.during, path.at < 0
     parts = {NET: during | after | before, DURING: during, AFTER: after}
@@ -335,17 +284,17 @@ def _again(known: Spells, asked: Window) -> tuple[Check, ...]:
     )
 
 
-def _late(found: _Found) -> tuple[Check, ...]:
+def _late(found: Found) -> tuple[Check, ...]:
     if not found.left_out:
         return ()
-    treated = len(np.unique(found.panel.unit[found.panel.start >= 0])) + found.left_out
-    share = found.left_out / treated
+    share = found.left_out / found.treated
     status = judge("seen_too_short", share)
     return (
         Check(
             "seen_too_short",
             status,
-            f"{found.left_out:,} of {treated:,} treated units are not seen for the whole window and are left out",
+            f"{found.left_out:,} of {found.treated:,} treated units are not seen, or have nobody to compare them with, "
+            "for the whole window and are left out",
             share,
             bound("seen_too_short"),
             "" if status == "passed" else "take a shorter window=, or supply later periods",

@@ -26,7 +26,9 @@ class Displacing(Refereed):
         ----------
         window : int, optional
             Periods from the start (which is the first) that are added up. Default: as many as at least half of the
-            treated units are seen for. Units whose cohort is seen for less are left out of the sums, and said so.
+            treated units with an effect are seen, and have one, for. Units that are not seen in all of it, and cohorts
+            without an effect in some period (nobody to compare them with), are left out of the sums, and said so: a sum
+            over a window is of the same units throughout. Cohorts left out stay controls of others until their start.
         during : int, optional
             How many periods from the start on count as the push. Default: as long as the tactic is on, where
             ``treated=`` says when it ends; else the first.
@@ -46,7 +48,8 @@ class Displacing(Refereed):
         InputError
             A window that the data do not hold, or that ends with the push.
         DesignError
-            No event study, no period after the push, units that begin under the tactic.
+            No event study, no period after the push, units that begin under the tactic, periods with different units
+            behind them.
 
         References
         ----------

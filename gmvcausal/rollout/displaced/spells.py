@@ -79,23 +79,3 @@ def spells(result: DidResult) -> Spells:
 def _position(panel: Panel) -> IntArray:
     """Place of every column in time; in a stack columns count from the start of each campaign's window."""
     return panel.grid.position if panel.stack is None else np.arange(panel.y.shape[1])
-
-
-def reach_of(panel: Panel) -> IntArray:
-    """Periods on end, from the start on, in which units of the same start are seen, shape (R,); 0 if untreated.
-
-    Who leaves early is no reason to shorten the window of the others; a period that is missing for all ends it.
-    """
-    position, treated = _position(panel), panel.start >= 0
-    block = np.zeros(len(panel.start), dtype=np.int64) if panel.stack is None else panel.stack
-    out = np.zeros(len(panel.start), dtype=np.int64)
-    for b in np.unique(block[treated]):
-        inside = block == b
-        rows = panel.y if panel.stack is None else panel.y[inside]
-        seen = set(position[np.isfinite(rows).any(axis=0)].tolist())
-        for start in np.unique(panel.start[inside & treated]):
-            end = int(position[start])
-            while end in seen:
-                end += 1
-            out[inside & treated & (panel.start == start)] = end - int(position[start])
-    return out

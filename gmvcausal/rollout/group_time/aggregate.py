@@ -129,9 +129,9 @@ def by_units_seen(effects: Effects, inside: NDArray[np.bool_]) -> Aggregates | N
     return _collect(np.array([0]), [size_weighted(effects, inside, seen)], effects)
 
 
-def by_event(effects: Effects) -> Aggregates:
-    """One row per event time."""
-    return _by(effects, effects.cells.event, effects.cells.own)
+def by_event(effects: Effects, inside: NDArray[np.bool_] | None = None) -> Aggregates:
+    """One row per event time, of the treated or of the cells `inside`."""
+    return _by(effects, effects.cells.event, effects.cells.own if inside is None else inside)
 
 
 def spilled(effects: Effects) -> tuple[Aggregates, Aggregates]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.rollout.chance.headline import NO_RUNS, Runs, headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import Fitted, Options, Series, control_rule, no_stack
+from gmvcausal.rollout.fitted import EventCells, Fitted, Options, Series, control_rule, no_stack
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.effects import group_time, rebase
 from gmvcausal.rollout.group_time.from_moments import FromMoments
@@ -134,6 +134,12 @@ def summarised(
         found = universal()
         return effect_series(found, aggregate.by_event(found), cluster, found.cells.reference(panel.grid.position))
 
+    def event_cells() -> EventCells:
+        found = universal()
+        return EventCells(
+            found.cells, found.group, lambda use: effect_series(found, aggregate.by_event(found, use), cluster)
+        )
+
     tables: dict[str, Callable[[], Series]] = {
         "cohort": lambda: effect_series(effects, by_cohort, cluster),
         "period": lambda: effect_series(effects, by_period, cluster),
@@ -161,4 +167,5 @@ def summarised(
         tables,
         rows=rows,
         per_cell=0 if by_unit is None else len(terms) - 1,
+        event_cells=event_cells,
     )

@@ -11,7 +11,7 @@ from gmvcausal.errors import DesignError
 from gmvcausal.moments import from_arrays
 from gmvcausal.results import Estimates
 from gmvcausal.rollout.chance.headline import Runs, headline
-from gmvcausal.rollout.fitted import MAX_JOINT, Fitted, Options, Series, no_stack
+from gmvcausal.rollout.fitted import MAX_JOINT, EventCells, Fitted, Options, Series, no_stack
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import groups_of
 from gmvcausal.rollout.intake.cohorts import check_variation
@@ -110,6 +110,9 @@ def poisson(panel: Panel, options: Options) -> Fitted:
         tables,
         lost_units=int(lost.sum()),
         notes=tuple(notes),
+        event_cells=lambda: EventCells(
+            cells, group, lambda use: _series(effects, *effects.marks(cells.event, use), effects.level)
+        ),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from gmvcausal.errors import DesignError
 from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import Fitted, Options, Series, no_stack
+from gmvcausal.rollout.fitted import EventCells, Fitted, Options, Series, no_stack
 from gmvcausal.rollout.group_time.cells import Cells, make_cells
 from gmvcausal.rollout.group_time.left_out import lost_cohorts
 from gmvcausal.rollout.intake.cohorts import UNTREATED, check_variation
@@ -184,6 +184,9 @@ def _fitted(
         tables,
         lost_units=int(lost.sum()),
         notes=tuple(notes),
+        event_cells=lambda: EventCells(
+            cells, effects.group, lambda use: effects.series(effects.means(cells.event, use))
+        ),
         # In two stages the residuals depend on the means asked for, so only the headline has influences.
         rows=None if effects.variance == "second stage" else np.vstack([t.rows for t in terms]),
     )

@@ -18,7 +18,17 @@ from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, MIN_DF
 from gmvcausal.rollout.chance.clustered import clustered_uncertainty
 from gmvcausal.rollout.chance.headline import headline
 from gmvcausal.rollout.chance.placebo import placebo
-from gmvcausal.rollout.fitted import Fitted, Options, Series, count, dated, no_anticipation, no_stack, treatment
+from gmvcausal.rollout.fitted import (
+    EventCells,
+    Fitted,
+    Options,
+    Series,
+    count,
+    dated,
+    no_anticipation,
+    no_stack,
+    treatment,
+)
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.group_time.effects import Effects, compared
@@ -114,6 +124,9 @@ def switching(panel: Panel, options: Options) -> Fitted:
         lost_units=int(lost.sum()),
         notes=() if panel.on is None else _notes(on, found),
         switching=state,
+        event_cells=lambda: EventCells(
+            effects.cells, effects.group, lambda use: effect_series(effects, aggregate.by_event(effects, use), cluster)
+        ),
     )
 
 
