@@ -190,7 +190,7 @@ def _blocks(draws: int, width: int) -> list[tuple[int, int]]:
 
 
 # --- from draws to p-values and limits --------------------------------------------------------------------------------
-def _places(share: float, draws: int) -> int:
+def places_in_tail(share: float, draws: int) -> int:
     """How many of `draws` + 1 equally likely places lie in a tail of `share`."""
     return math.floor(share * (draws + 1) + 1e-9)
 
@@ -223,7 +223,7 @@ def null_p(statistic: float, null: FloatArray, alternative: str) -> float:
 def null_critical(null: FloatArray, level: float, alternative: str) -> float:
     """What the statistic must exceed so that `null_p` is at most ``1 - level``; infinite with too few draws."""
     _, draws = _folded(0.0, null, alternative)
-    places = _places(1 - level, len(null))
+    places = places_in_tail(1 - level, len(null))
     return math.inf if places < 1 else float(np.partition(draws, len(draws) - places)[-places])
 
 
@@ -250,7 +250,7 @@ def percentile(draws: FloatArray, level: float, alternative: str) -> tuple[float
     >>> percentile(np.arange(1.0, 100.0), 0.9, "two-sided")
     (5.0, 95.0)
     """
-    places = _places((1 - level) / (2 if alternative == "two-sided" else 1), len(draws))
+    places = places_in_tail((1 - level) / (2 if alternative == "two-sided" else 1), len(draws))
     if places < 1:
         return -math.inf, math.inf
     ordered = np.sort(draws)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.mechanism.pathways.equations import fit
+from gmvcausal.mechanism.pathways.pieces import piece_of
 from gmvcausal.mechanism.pathways.rho import Path
 from gmvcausal.mechanism.pathways.rows import Rows
 from gmvcausal.mechanism.pathways.rules import RULES
@@ -228,10 +229,20 @@ def part_of_outcome(case: Case) -> Check | None:
     found = usual_checks.leakage(RULES["part_of_outcome"], r.y, r.m, r.mediators, "mediators")
     if found is None:
         return None
-    remedy = "" if found.status == "passed" else (
-        "a factor of the outcome is no mediator: gc.decompose shares a change out among orders, baskets and the like"
-    )  # fmt: skip
-    return replace(found, name="part_of_outcome", remedy=remedy)
+    remedy = (
+        "a factor or a part of the outcome is no mediator: gc.decompose shares a change out among orders, baskets and "
+        "the like"
+    )
+    kinds = [piece_of(r.y, r.m[:, j] * r.scale[j] + r.middle[j]) for j in range(r.m.shape[1])]
+    j = next((j for j, kind in enumerate(kinds) if kind), None)
+    if j is not None:
+        why = {
+            "factor": f"{r.outcome!r} is 0 wherever {r.mediators[j]!r} is 0: it is a factor of the outcome, or a step "
+            "without which there is none",
+            "summand": f"{r.mediators[j]!r} lies between 0 and {r.outcome!r} in every row: it is a part of the outcome",
+        }[kinds[j]]
+        return replace(found, name="part_of_outcome", status="failed", message=why, remedy=remedy)
+    return replace(found, name="part_of_outcome", remedy="" if found.status == "passed" else remedy)
 
 
 def usual(case: Case) -> list[Check | None]:

@@ -36,6 +36,8 @@ class Equation:
         Inverse of the information.
     used : int
         Rows that were fitted.
+    absorbed : int
+        Means that fixed effects took out beforehand; they count among the slopes.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Equation:
     curve: FloatArray | None
     bread: FloatArray
     used: int
+    absorbed: int = 0
 
     @property
     def p(self) -> int:
@@ -52,8 +55,8 @@ class Equation:
         return len(self.beta)
 
     def influence(self) -> FloatArray:
-        """What each row adds to each slope, shape (n, p), with the factor n / (n - p) of HC1 within."""
-        factor = np.sqrt(self.used / max(self.used - self.p, 1))
+        """What each row adds to each slope, shape (n, p), with the factor n / (n - p) of HC1 (p with absorbed)."""
+        factor = np.sqrt(self.used / max(self.used - self.p - self.absorbed, 1))
         out: FloatArray = (self.x * (self.residual * factor)[:, None]) @ self.bread
         return out
 
@@ -85,7 +88,9 @@ class Equation:
         i, j = np.triu_indices(self.p)
         info = np.zeros((len(sums), self.p, self.p))
         info[:, i, j] = info[:, j, i] = sums[:, self.p :]
-        score = sums[:, : self.p, None]
+        # Absorbed means are not taken anew: what they cost in freedom is added to every move.
+        stretch = np.sqrt(self.used / max(self.used - self.absorbed, 1))
+        score = sums[:, : self.p, None] * stretch
         try:
             return np.asarray(self.beta + np.linalg.solve(info, score)[:, :, 0])
         except np.linalg.LinAlgError:
@@ -105,7 +110,9 @@ def mean_of(kind: str, index: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(1.0 / (1.0 + np.exp(-index)))
 
 
-def fit(kind: str, x: FloatArray, y: FloatArray, keep: NDArray[np.bool_] | None = None) -> Equation | None:
+def fit(
+    kind: str, x: FloatArray, y: FloatArray, keep: NDArray[np.bool_] | None = None, absorbed: int = 0
+) -> Equation | None:
     """Fit one regression; None where the likelihood has no maximum (a group is told exactly).
 
     Parameters
@@ -116,6 +123,8 @@ def fit(kind: str, x: FloatArray, y: FloatArray, keep: NDArray[np.bool_] | None 
     y : ndarray, shape (n,)
     keep : ndarray of bool, shape (n,), optional
         Rows that are fitted.
+    absorbed : int
+        Means taken out of `x` and `y` beforehand (least squares).
 
     Examples
     --------
@@ -133,7 +142,7 @@ def fit(kind: str, x: FloatArray, y: FloatArray, keep: NDArray[np.bool_] | None 
         beta = np.linalg.solve(r, q.T @ y[own])
         back = np.linalg.solve(r, np.eye(len(r)))
         residual[own] = y[own] - x[own] @ beta
-        return Equation(kind, x, beta, residual, None, back @ back.T, used)
+        return Equation(kind, x, beta, residual, None, back @ back.T, used, absorbed)
     if kind == "logit":
         found = fit_logit(x[own], y[own] == 1, np.ones(used))
         if found is None:

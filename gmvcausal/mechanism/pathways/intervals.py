@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.stats.resampling import percentile, percentile_p
+from gmvcausal.stats.resampling import percentile, percentile_p, places_in_tail
 
 FloatArray = NDArray[np.float64]
 
@@ -38,29 +38,45 @@ class Drawn:
         return float(special.ndtri(min(max(float(below), least), 1 - least)))
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Interval at `level`; it always holds the estimate."""
-        from scipy import special
-
+        """Interval at `level`; it always holds the estimate. An end beyond the draws is infinite."""
         if math.isnan(self.acceleration):
             low, high = percentile(self.draws, level, "two-sided")
         else:
-            bias, ends = self._bias, []
-            for tail in ((1 - level) / 2, (1 + level) / 2):
-                z = bias + float(special.ndtri(tail))
-                ends.append(float(special.ndtr(bias + z / (1 - self.acceleration * z))))
-            low, high = (float(v) for v in np.quantile(self.draws, ends))
+            tail = (1 - level) / 2
+            ordered = np.sort(self.draws)
+            below = places_in_tail(self._moved(tail), len(ordered))
+            above = places_in_tail(1 - self._moved(1 - tail), len(ordered))
+            low = float(ordered[below - 1]) if below else -math.inf
+            high = float(ordered[-above]) if above else math.inf
         return min(low, self.estimate), max(high, self.estimate)
 
     def p_value(self) -> float:
         """The level at which the interval ends at zero."""
-        from scipy import special
-
         if math.isnan(self.acceleration):
             return percentile_p(self.draws, "two-sided")
-        below = (1 + np.count_nonzero(self.draws <= 0)) / (2 + len(self.draws))
-        w = float(special.ndtri(below)) - self._bias
-        z = w / (1 + self.acceleration * w) - self._bias
-        return 2 * float(special.ndtr(-abs(z)))
+        size = 1 + len(self.draws)
+        tails = [1.0]
+        if self.estimate > 0:
+            tails.append(2 * self._back((1 + np.count_nonzero(self.draws <= 0)) / size))
+        if self.estimate < 0:
+            tails.append(2 * (1 - self._back(1 - (1 + np.count_nonzero(self.draws >= 0)) / size)))
+        return min(tails)
+
+    def _moved(self, tail: float) -> float:
+        """Where among the draws the end lies that leaves `tail` below (Efron 1987)."""
+        from scipy import special
+
+        z = self._bias + float(special.ndtri(tail))
+        left = 1 - self.acceleration * z
+        return float(special.ndtr(self._bias + z / left)) if left > 0 else float(z > 0)
+
+    def _back(self, share: float) -> float:
+        """The tail whose end lies at `share` of the draws."""
+        from scipy import special
+
+        w = float(special.ndtri(share)) - self._bias
+        left = 1 + self.acceleration * w
+        return float(special.ndtr(w / left - self._bias)) if left > 0 else float(w > 0)
 
 
 def acceleration(own: FloatArray) -> float:

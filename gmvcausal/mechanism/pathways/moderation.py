@@ -174,7 +174,7 @@ def moderation_of(rows: Rows, moderator: str, unit: str, alpha: float) -> Modera
         )  # fmt: skip
     size = size[keep]
     body = body[:, keep] / size
-    slope = _slopes(fit("linear", body, y), 1 + q, size, rows)
+    slope = _slopes(fit("linear", body, y, absorbed=rows.absorbed), 1 + q, size, rows)
     value, cov = slope
     take = np.column_stack([np.ones(len(places.at)), places.at])
     terms = [f"effect at {name}" for name in places.names]
@@ -241,7 +241,7 @@ def _indirect(
     places: Places, moderator: str,
 ) -> tuple[list[str], FloatArray, FloatArray]:  # fmt: skip
     """Conditional indirect effects by way of mediator j, and what a unit (level) of the moderator adds to them."""
-    first, own = _scores(fit("linear", body, m[:, j]), 1 + q, size, rows)
+    first, own = _scores(fit("linear", body, m[:, j], absorbed=rows.absorbed), 1 + q, size, rows)
     k = m.shape[1]
     whole = np.column_stack([m, body])
     last, other = _scores(fit("linear", whole, y), k, np.ones(k + body.shape[1]), rows)

@@ -26,12 +26,16 @@ from gmvcausal.frames.rows import (
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import times as read_times
 from gmvcausal.mechanism.pathways.rows import Rows
-from gmvcausal.mechanism.pathways.within import within
+from gmvcausal.mechanism.pathways.within import lies_within, within
 from gmvcausal.stats.logit import independent
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+# Columns of Logs.users that are known before assignment.
+BEFORE, RFM = ("gmv_pre", "orders_pre"), ("recency", "frequency", "monetary", "r", "f", "m", "segment")
+MIN_GROUPS, SMALL_GROUP = 30, 20  # fewer groups than the first, each of the second or more rows, are no clusters
 
 _NO_MEDIATOR = "a mediator is never guessed: 0 where the user did nothing; remove rows of which it is not known"
 _NO_COVARIATE = "covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
@@ -67,6 +71,7 @@ def read(data: Any, asked: Asked) -> Rows:
     wanted = {c: role for c, role in taken.items() if c} | dict.fromkeys(asked.times.values(), "times")
     table = open_table(data, needed=wanted, optional=(*COARSER, *UNIT_NAMES))
     facts = frame_facts(data)
+    _refuse_earlier(asked, facts, set(table.columns))
     notes = list(map(str, facts.get("notes", [])))
     y = read_outcome(table, asked.outcome, asked.missing, notes)
     _fit_for(asked, y.values)
@@ -90,6 +95,8 @@ def read(data: Any, asked: Asked) -> Rows:
         kept = tuple(np.array(encoded.names)[keep].tolist())
     fixed = tuple(identifiers(table, c, "fixed").codes for c in asked.fixed)
     clusters = _clusters(table, asked, arms.codes, taken, notes)
+    if fixed:
+        clusters = _with_fixed(table, asked, fixed, clusters, notes)
     scale = np.where(binary, 1.0, m.std(axis=0))
     middle = np.where(binary, 0.0, m.mean(axis=0))
     t = arms.codes.astype(float)
@@ -142,6 +149,20 @@ def _roles(asked: Asked) -> dict[str | None, str]:
     return taken
 
 
+def _refuse_earlier(asked: Asked, facts: Mapping[str, Any], columns: set[str]) -> None:
+    """Refuse as mediators what `Logs.users` counted before assignment."""
+    if facts.get("table") != "users":
+        return
+    earlier = (*BEFORE, *(RFM if columns.issuperset(RFM) else ()))
+    for name in asked.mediators:
+        if name in earlier:
+            raise InputError(
+                f"mediators= names {name!r}, which Logs.users measured before assignment: no treatment can have moved "
+                "it",
+                column=name, remedy="name it among covariates=; a mediator is counted from the treatment on",
+            )  # fmt: skip
+
+
 def _fit_for(asked: Asked, y: FloatArray) -> None:
     """Refuse outcomes that the model asked for cannot have."""
     bad, rule = np.zeros(len(y), dtype=bool), ""
@@ -187,6 +208,36 @@ def _clusters(table: Table, asked: Asked, arm: IntArray, taken: Mapping[str | No
         return read_clusters(table, who, None, given)
     refuse_repeated(who, identifiers(table, who, "unit").codes)
     return read_clusters(table, None, arm, given, frames_up=5)
+
+
+def _with_fixed(
+    table: Table, asked: Asked, fixed: tuple[IntArray, ...], clusters: Clusters, notes: list[str]
+) -> Clusters:
+    """Under fixed effects: the finest groups as clusters where nothing else is one, and what is approximate said."""
+    code = clusters.codes
+    if code is None:
+        finest = max(range(len(fixed)), key=lambda i: int(fixed[i].max()))
+        name, groups = asked.fixed[finest], int(fixed[finest].max()) + 1
+        if groups < MIN_GROUPS and table.n >= SMALL_GROUP * groups:
+            notes.append(
+                f"errors are those of rows within {groups} large groups of {name!r}, whose means count among the "
+                f"slopes; cluster={name!r} takes groups as what chance drew"
+            )
+            return clusters
+        notes.append(
+            f"standard errors are clustered at {name!r}, the finest of fixed=, and its groups are drawn whole: rows of "
+            "one group share the mean that is taken out"
+        )
+        clusters = Clusters(name, identifiers(table, name, "fixed"))
+        code = clusters.codes
+    assert code is not None  # named, found, or just taken
+    across = [name for name, g in zip(asked.fixed, fixed, strict=True) if not lies_within(g, code.codes)]
+    if across:
+        notes.append(
+            f"groups of {', '.join(map(repr, across))} lie across clusters ({clusters.name!r}): their means count "
+            "among the slopes and are not taken anew in the draws, which are approximate"
+        )
+    return clusters
 
 
 def _repeated(table: Table, asked: Asked, taken: Mapping[str | None, str]) -> bool:

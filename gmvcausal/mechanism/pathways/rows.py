@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.mechanism.pathways.within import absorbed
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -89,6 +91,11 @@ class Rows:
         size = np.bincount(self.cluster)
         share = np.bincount(self.cluster, self.t) / size
         return np.zeros(len(size), dtype=np.int64) if ((share > 0) & (share < 1)).any() else share.astype(np.int64)
+
+    @cached_property
+    def absorbed(self) -> int:
+        """Means that fixed effects took out, beyond those of groups within clusters; 0 without fixed effects."""
+        return absorbed(self.fixed, self.cluster) if self.fixed else 0
 
     @cached_property
     def sums(self) -> FloatArray:

@@ -59,6 +59,8 @@ RULES = Rules({
         "outcome, or the outcome under another name",
         0.9,
         0.999,
+        more_fail=", or the outcome is 0 wherever the mediator is 0 (a factor), or the mediator lies between 0 and the "
+        "outcome throughout (a part)",
     ),
     "tail": tail_of("the total"),
     "leverage": leverage_of("the total"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.mechanism.pathways.equations import fit
 from gmvcausal.mechanism.pathways.rows import Rows
-from gmvcausal.mechanism.pathways.within import absorbed, within
+from gmvcausal.mechanism.pathways.within import within
 from gmvcausal.results.shown import Shown
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def regressions(rows: Rows) -> tuple[Regression, ...]:
     if rows.fixed:
         moved = within(columns, rows.fixed)
         assert moved is not None  # the rows were refused otherwise
-        columns, taken = moved, absorbed(rows.fixed)
+        columns, taken = moved, rows.absorbed
     y, m, t, x = columns[:, 0], columns[:, 1 : 1 + k], columns[:, 1 + k], columns[:, 2 + k :]
     one = [] if rows.fixed else [np.ones(rows.n)]
     plain = np.column_stack([t, x, *one])

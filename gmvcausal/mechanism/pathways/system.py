@@ -303,14 +303,15 @@ def fit_system(rows: Rows, model: Model) -> System:
         y, x_out = whole[:, 0], whole[:, 1:]
         m = x_out[:, 1 : 1 + k]
         x_first = np.column_stack([x_out[:, :1], x_out[:, 1 + k + len(crossed) :]])
-    first = [_fitted(kind, x_first, rows.m[:, j] if kind == "logit" else m[:, j], rows.mediators[j])
+    gone = rows.absorbed
+    first = [_fitted(kind, x_first, rows.m[:, j] if kind == "logit" else m[:, j], rows.mediators[j], gone=gone)
              for j, kind in enumerate(model.mediators)]  # fmt: skip
     chain: list[Equation] = []
     if model.ordered:
         at = 0 if rows.fixed else 1
         for j in range(k):
             x = np.column_stack([x_first[:, : at + 1], m[:, :j], x_first[:, at + 1 :]])
-            chain.append(_fitted("linear", x, m[:, j], rows.mediators[j]))
+            chain.append(_fitted("linear", x, m[:, j], rows.mediators[j], gone=gone))
     name = rows.outcome
     outcome: tuple[Equation, ...]
     if model.outcome == "hurdle":
@@ -318,12 +319,14 @@ def fit_system(rows: Rows, model: Model) -> System:
         outcome = (_fitted("logit", x_out, some.astype(float), name), _fitted("log", x_out, rows.y, name, some))
     else:
         kind = {"poisson": "log"}.get(model.outcome, model.outcome)
-        outcome = (_fitted(kind, x_out, y, name),)
+        outcome = (_fitted(kind, x_out, y, name, gone=gone),)
     return System(rows, model, outcome, tuple(first), tuple(chain))
 
 
-def _fitted(kind: str, x: FloatArray, y: FloatArray, name: str, keep: NDArray[np.bool_] | None = None) -> Equation:
-    found = fit(kind, x, y, keep)
+def _fitted(
+    kind: str, x: FloatArray, y: FloatArray, name: str, keep: NDArray[np.bool_] | None = None, gone: int = 0
+) -> Equation:
+    found = fit(kind, x, y, keep, gone)
     if found is None:
         raise DesignError(
             f"the {kind} regression of {name!r} has no estimate: treatment, mediators and covariates tell some of its "

@@ -95,6 +95,7 @@ def mediate(
         "auto": logistic for 0/1, else least squares.
     fixed : str or sequence of str
         Columns whose groups have means of their own (days, rooms, users), taken out of everything. Needs linear models.
+        Without `cluster` the finest of them is the cluster, unless it has fewer than 30 groups of 20 or more rows each.
     moderator : str, optional
         Something known before, with which the effect may differ: `moderation()`. It is a covariate as well.
     assignment : {"random"}, optional
@@ -135,7 +136,8 @@ def mediate(
     E[Y(1, M(0)) - Y(0, M(0))]; total indirect effect: E[Y(1, M(1)) - Y(1, M(0))]. They are means over everybody, by
     g-computation; a linear outcome needs a few slopes and means only. Where mediators' effects do not add up (logistic,
     log link) each has its Shapley value. Standard errors are those of the delta method from what each row (cluster)
-    adds to every slope and mean (HC1); in the draws slopes move by one Newton step, the refit itself for least squares.
+    adds to every slope and mean (HC1); in the draws slopes move by one Newton step, the refit itself for least squares
+    (with `fixed`: where groups lie within clusters).
 
     References
     ----------

@@ -42,6 +42,22 @@ def within(columns: FloatArray, groups: Sequence[IntArray]) -> FloatArray | None
     return None
 
 
-def absorbed(groups: Sequence[IntArray]) -> int:
-    """How many means were taken out, at least (exact for one set, and for two sets that hang together)."""
-    return int(sum(int(g.max()) + 1 for g in groups)) - (len(groups) - 1)
+def absorbed(groups: Sequence[IntArray], cluster: IntArray | None = None) -> int:
+    """How many means were taken out, at least (exact for one set, and for two sets that hang together).
+
+    Groups that lie within clusters count as the constant alone: the clusters' own errors hold what their means cost.
+
+    Examples
+    --------
+    >>> pair, day = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 0, 1])
+    >>> absorbed([pair]), absorbed([pair, day]), absorbed([pair, day], cluster=pair)
+    (3, 4, 2)
+    """
+    return 1 + sum(int(g.max()) for g in groups if cluster is None or not lies_within(g, cluster))
+
+
+def lies_within(group: IntArray, cluster: IntArray) -> bool:
+    """Whether no group has rows in two clusters."""
+    first = np.empty(int(group.max()) + 1, dtype=np.int64)
+    first[group] = cluster
+    return bool((first[group] == cluster).all())
