@@ -244,3 +244,40 @@ def fieller(
     c = numerator**2 - c2 * var_num
     root = math.sqrt(max(b * b - a * c, 0.0))
     return (b - root) / a, (b + root) / a
+
+
+def unrelated(moved: FloatArray, x: FloatArray, cluster: NDArray[np.int64] | None = None) -> tuple[float, int]:
+    """P-value of the test that a lot is unrelated to the column of `x` that it goes with most, and that column.
+
+    Parameters
+    ----------
+    moved : ndarray, shape (n,)
+        What was drawn: an arm as 0/1, an instrument.
+    x : ndarray, shape (n, p)
+    cluster : ndarray of int, shape (n,), optional
+
+    Notes
+    -----
+    The score of each column over the root of its sum of squares, rows or clusters, held against the t distribution
+    with one degree of freedom less than these.
+
+    Examples
+    --------
+    >>> lot, age = np.array([0.0, 1, 0, 1] * 25), np.arange(100.0)
+    >>> p, column = unrelated(lot, np.column_stack([age, age + 100 * lot]))
+    >>> p < 1e-6, column
+    (True, 1)
+    """
+    from scipy import special
+
+    moved = moved - moved.mean()
+    top = float(np.abs(moved).max())
+    scores = (x - x.mean(axis=0)) * (moved / top if top > 0 else moved)[:, None]
+    if cluster is not None:
+        groups = int(cluster.max()) + 1
+        scores = np.column_stack([np.bincount(cluster, c, minlength=groups) for c in scores.T])
+    spread = np.sqrt(np.einsum("ij,ij->j", scores, scores))
+    z = np.abs(scores.sum(axis=0)) / np.where(spread > 0, spread, 1.0)
+    p = 2 * special.stdtr(max(len(scores) - 1, 1), -z)
+    j = int(np.argmin(p))
+    return float(p[j]), j

@@ -233,3 +233,14 @@ def test_the_page_publishes_the_rules_of_the_code():
     text = page.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
+
+
+def test_a_lot_by_city_has_no_intervals_by_user():
+    tables = shop(1, users=200)
+    sent = set(tables["exposures"]["user"])
+    names = [f"{'t' if u in sent else 'c'}{u % 10}" for u in range(200)]
+    options = {"freq": "W", "horizon": 8, "anchor": "2025-01-31", "assignment": "random"}
+    cities = gc.Logs(**tables | {"users": tables["users"].assign(city=names)}).retention("coupon", **options)
+    assert cities.audit["cluster_level"].status == "failed" and "gc.ab_test(cluster='city')" in cities.summary()
+    mixed = gc.Logs(**tables | {"users": tables["users"].assign(city=[str(u % 10) for u in range(200)])})
+    assert "cluster_level" not in mixed.retention("coupon", **options).audit

@@ -325,3 +325,12 @@ def test_the_page_s_table_is_the_code_s() -> None:
     text = PAGE.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
+
+
+def test_rows_written_twice() -> None:
+    fine = shop(400, 3)
+    fine["gmv"] = fine["gmv"] + np.random.default_rng(1).random(400) * (fine["orders"] > 0)
+    fine["reached"], fine["watched"] = 1.0, np.random.default_rng(2).random(400)
+    call = {"factors": ["watched", "gmv"], "by": "arm", "assignment": "random"}
+    assert gc.decompose(fine, **call).audit["copies"].status == "passed"
+    assert gc.decompose(pd.concat([fine, fine], ignore_index=True), **call).audit["copies"].status == "failed"

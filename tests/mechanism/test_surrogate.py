@@ -247,6 +247,8 @@ def test_clean_tables_raise_no_alarm():
         ("history_arm", "warned", lambda t, h: (
             t, h.assign(arm=np.arange(len(h)) % 2, gmv_90d=h["gmv_90d"] + 30 * (np.arange(len(h)) % 2)))),
         ("sample_ratio", "failed", lambda t, h: (t[(t["arm"] == 1) | (t.index % 2 == 0)], h)),
+        ("balance", "failed", lambda t, h: (t.assign(arm=(t["taste"] > t["taste"].median()).astype(int)), h)),
+        ("copies", "failed", lambda t, h: (pd.concat([t, t], ignore_index=True), h)),
         ("shared_units", "warned", lambda t, h: (t.assign(user=t.index), h.assign(user=h.index + 500))),
     ],
 )  # fmt: skip
@@ -284,6 +286,18 @@ def test_units_of_both_tables_are_one_source_of_chance():
     alone = gc.surrogate(test.drop(columns="user"), past, **GIVEN)
     assert with_units.estimate == pytest.approx(alone.estimate) and with_units.std_error != alone.std_error
     assert with_units.std_error == pytest.approx(alone.std_error, rel=0.2)
+
+
+def test_a_history_with_users_twice_is_refused():
+    test, past = tables(6)
+    twice = pd.concat([past, past], ignore_index=True).assign(user=np.arange(2 * len(past)) % len(past))
+    with pytest.raises(gc.InputError, match=r"units occur more than once.*'user'"):
+        gc.surrogate(test, twice, **GIVEN)
+
+
+def test_arms_without_covariates_are_taken_on_trust():
+    audit = gc.surrogate(*tables(6), **GIVEN | {"covariates": []}).audit
+    assert audit["balance"].status == "not_run"
 
 
 def test_the_page_publishes_the_rules_of_the_code():

@@ -440,3 +440,12 @@ def test_checks_see_what_they_are_for() -> None:
     assert perfect.effective_f == math.inf and perfect.audit["weak_instrument"].status == "passed"
     two = gc.iv(USERS.assign(gmv=0.0, other=np.sin(np.arange(N))), "gmv", "seen", ["push", "other"])
     assert two.estimate == 0.0
+
+
+def test_rows_written_twice_and_copies_of_the_treatment() -> None:
+    fine = USERS.assign(gmv=USERS["gmv"] + np.random.default_rng(3).random(N))
+    assert of_users(fine).audit["copies"].status == "passed"
+    assert of_users(pd.concat([fine, fine], ignore_index=True)).audit["copies"].status == "failed"
+    same = of_users(USERS.assign(seen=USERS["push"])).audit["same_as_treatment"]
+    assert same.status == "warned" and "gc.adjust" in same.remedy
+    assert of_users().audit["balance"].status == "not_run"

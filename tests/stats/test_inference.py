@@ -17,6 +17,7 @@ from gmvcausal.stats.inference import (
     sidak,
     small_sample_factor,
     sup_t,
+    unrelated,
     wald,
 )
 
@@ -163,3 +164,19 @@ def test_fieller_covers() -> None:
     ]
     assert np.mean(inside) == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / len(inside)))
     assert math.isnan(fieller(1, 0.1, 1, 1, 0, 1.96)[0])
+
+
+def test_a_lot_and_what_it_goes_with() -> None:
+    # Scores of (1, 2, 3, 6) with a lot of 0, 0, 1, 1: -.5 and .5 times -2, -1, 0, 3, which is 1, .5, 0, 1.5.
+    p, column = unrelated(np.array([0.0, 0, 1, 1]), np.array([[1.0], [2], [3], [6]]))
+    scores = np.array([1.0, 0.5, 0, 1.5])
+    assert p == pytest.approx(2 * stats.t.sf(scores.sum() / np.sqrt((scores**2).sum()), 3)) and column == 0
+    rng = np.random.default_rng(5)
+    room = np.repeat(np.arange(30), 20)
+    lot, taste = (rng.permutation(30) < 15)[room].astype(float), rng.normal(size=30)[room]
+    found = [unrelated(lot, taste[:, None])[0], unrelated(lot, taste[:, None], room)[0]]
+    assert found[1] > found[0]  # rooms are thirty, not six hundred
+    below = [
+        unrelated((rng.permutation(30) < 15)[room].astype(float), taste[:, None], room)[0] < 0.05 for _ in range(400)
+    ]
+    assert stats.binom.ppf(0.001, 400, 0.05) <= sum(below) <= stats.binom.ppf(0.999, 400, 0.05)

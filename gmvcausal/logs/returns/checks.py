@@ -32,6 +32,15 @@ def checks_of(w: Watched, facts: Facts, until: FloatArray, shares: FloatArray | 
     out = []
     if arms:
         out += [_ratio(w, size, shares), _redeemed(w, facts), _season(w)]
+        if w.place and shares is not None:
+            out.append(
+                RULES.check(
+                    "cluster_level", 1.0, f"the arm does not vary within {w.place!r}, so the lot was by {w.place}, and "
+                    "these intervals take users one by one: they are too short",
+                    f"compare users of logs.users(features=[{w.place!r}]) with gc.ab_test(cluster={w.place!r}), on "
+                    "whether they ordered again",
+                )
+            )  # fmt: skip
     seen = [float(((w.until >= end) | w.ordered)[w.group == g].mean()) for g in range(len(w.labels))]
     g = int(np.argmin(seen))
     out.append(

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames import texts
+from gmvcausal.frames.arms import assigned_there
+from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.params import counted
-from gmvcausal.logs import cells
+from gmvcausal.logs import attributes, cells
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, Freq, Grid, StampArray, micros, text
 from gmvcausal.logs.logs import Logs
@@ -48,6 +51,8 @@ class Watched:
     at_start : ndarray of bool, shape (n,)
         Whether the user ordered at the very moment of the start.
     ids : ndarray, shape (n,)
+    place : str
+        Column of the table of users within which the arm does not vary.
     """
 
     group: IntArray
@@ -62,6 +67,7 @@ class Watched:
     ids: NDArray[Any] = field(repr=False)
     notes: list[str]
     dropped: dict[str, int]
+    place: str = ""
 
 
 def read_arms(logs: Logs, tactic: Any, anchor: Any, control: Any, freq: Freq, horizon: int) -> Watched:
@@ -192,8 +198,23 @@ def _watch(
     time = np.where(ordered, first / freq.micros, until)
     return Watched(
         group[chosen], labels, time, ordered, until, left[chosen], counts, start[chosen], at_start,
-        texts.originals(units.ids[chosen]), notes, dropped,
+        texts.originals(units.ids[chosen]), notes, dropped, _place(logs, units, group, chosen) if include else "",
     )  # fmt: skip
+
+
+def _place(logs: Logs, units: cells.Units, group: IntArray, chosen: IntArray) -> str:
+    """A column of places (city, store) in the table of users within which the arm does not vary; empty without one."""
+    listing = logs.table(units.table) if units.table else None
+    for column in COARSER if listing is not None else ():
+        if listing is None or column not in listing.available:
+            continue
+        values = pd.Series(attributes.of_units(logs, units, column)[0][chosen], dtype=object)
+        if values.isna().any():
+            continue
+        codes = np.asarray(pd.factorize(values.astype(str))[0], dtype=np.int64)
+        if codes.max() > 0 and assigned_there(codes, group[chosen]):
+            return column
+    return ""
 
 
 def _drop(dropped: dict[str, int], notes: list[str], why: str, count: int) -> None:

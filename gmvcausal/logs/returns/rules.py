@@ -19,6 +19,10 @@ RULES = Rules(
             0.01,
             0.1,
         ),
+        "cluster_level": Rule(
+            "whether the arm does not vary within a column of places (city, store) of the table of users, where chance "
+            "drew the arms", fail=0.5, more_fail=": they were drawn by place",
+        ),
         "same_season": Rule(
             "how far the arms' median starts lie apart, in days (arms are compared)", 7, 28
         ),

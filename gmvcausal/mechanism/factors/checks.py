@@ -9,7 +9,7 @@ import numpy as np
 from gmvcausal.mechanism.factors.numbers import Joint
 from gmvcausal.mechanism.factors.read import Funnel
 from gmvcausal.mechanism.factors.rules import RULES
-from gmvcausal.results import Check
+from gmvcausal.results import Check, usual_checks
 from gmvcausal.stats.inference import chi_square
 
 FEWEST = 2  # clusters of a group below which it has no variance of its own
@@ -68,7 +68,10 @@ def checks_of(funnel: Funnel, made: Joint | None, expected: Any) -> list[Check]:
         "leverage", top, f"{top:.1%} of the variance of the total comes from one of the {what}",
         "look at the largest: one order decides; compare gc.Mean(cap='auto') in gc.ab_test",
     )  # fmt: skip
-    return out
+    if funnel.named_units or funnel.cluster is not None:
+        return out
+    again = usual_checks.copies(RULES["copies"], x[:, -1], funnel.group, x[:, :-1], np.arange(len(x)))
+    return out if again is None else [*out, again]
 
 
 def _relative_error(funnel: Funnel, group: int) -> Any:

@@ -15,6 +15,7 @@ from gmvcausal.frames.arms import found_there, in_two_arms, place_of_assignment,
 from gmvcausal.frames.columns import IntArray, first_rows, identifiers, numeric
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import check, column_name
+from gmvcausal.frames.rows import unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.mechanism.factors.numbers import FloatArray
 
@@ -40,6 +41,8 @@ class Funnel:
     cluster_name : str
     aggregated : bool
         Whether a group is one row of sums, which tell nothing of chance.
+    named_units : bool
+        Whether a column says whom a row belongs to.
     rows, width : int
         Shape of the data.
     notes : tuple of str
@@ -55,6 +58,7 @@ class Funnel:
     cluster: IntArray | None
     cluster_name: str
     aggregated: bool
+    named_units: bool
     rows: int
     width: int
     notes: tuple[str, ...]
@@ -138,7 +142,8 @@ def read_funnel(
     facts = frame_facts(data)
     name, codes = _clusters(table, given, groups.codes, unit, cluster, lot, notes)
     return Funnel(
-        names, columns, labels, groups.codes, x, codes, name, bool((sizes == 1).any()), table.n, len(table.columns),
+        names, columns, labels, groups.codes, x, codes, name, bool((sizes == 1).any()),
+        unit_column(table, unit, tuple(given)) is not None, table.n, len(table.columns),
         (*notes, *map(str, facts.get("notes", []))),
         facts,
     )  # fmt: skip

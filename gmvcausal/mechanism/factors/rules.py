@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, Rules, table_of
+from gmvcausal.results.usual_rules import USUAL
 
 _RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
@@ -23,6 +24,7 @@ _RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
     "leverage": Rule("share of the variance of the total that comes from the largest cluster (row)", 0.25, 0.75),
+    "copies": USUAL["copies"],
 }
 RULES = Rules(_RULES)
 

@@ -13,7 +13,7 @@ from gmvcausal.mechanism.longrun.read import IntArray
 from gmvcausal.mechanism.longrun.rules import RULES
 from gmvcausal.results import Check, usual_checks
 from gmvcausal.results.usual_checks import Worth, worth_of
-from gmvcausal.stats.inference import chi_square
+from gmvcausal.stats.inference import chi_square, unrelated
 from gmvcausal.stats.logit import fit_logit
 from gmvcausal.stats.nuisance.folds import make_folds
 from gmvcausal.stats.skewed import skewness_of_sum
@@ -55,7 +55,26 @@ def checks_of(f: Fitted, shares: FloatArray, limit: FloatArray) -> list[Check]:
             "find out who is missing before reading anything; an uneven split is said by expected_ratio=",
         )
     )  # fmt: skip
-    return [*out, *_usual(f)]
+    return [*out, _balance(f), *_usual(f)]
+
+
+def _balance(f: Fitted) -> Check:
+    """Did a lot draw the arms? The covariates are what it could not move."""
+    t = f.pair
+    names = [n for n, s in zip(t.names, t.is_surrogate, strict=True) if not s]
+    if not names:
+        return Check(
+            "balance", "not_run", "there are no covariates to compare the arms by: that a lot drew them is taken on "
+            "trust", remedy="pass covariates=, what was known of users before",
+        )  # fmt: skip
+    found = [unrelated((t.arm == a).astype(float), t.c, t.cluster) for a in range(len(t.labels))]
+    (p, j), a = min((found[a], a) for a in range(len(found)))
+    return RULES.check(
+        "balance", min(1.0, p * len(names) * max(1, len(found) - 1)),
+        f"{names[j]!r} differs most, between {t.labels[a]} and the others ({usual_checks.p_words(p)})",
+        "the arms are those of a lot here, and a lot leaves no such difference: find out who decided; gc.adjust "
+        "compares users alike in what decided, on an outcome that is seen",
+    )  # fmt: skip
 
 
 def fewest(f: Fitted) -> tuple[Worth, str] | None:
@@ -93,7 +112,9 @@ def _usual(f: Fitted) -> list[Check]:
     out.append(usual_checks.tail(RULES["tail"], skewness_of_sum(own), "the effect", f"collect more rows, or {more}"))
     out.append(usual_checks.leverage(RULES["leverage"], own, e.estimate, "the effect", t.cluster_name))
     gmv = t.facts.get("gmv")
+    alone = t.cluster is None and not t.named_units
     found = (
+        usual_checks.copies(RULES["copies"], t.raw[:, 0], t.arm, t.raw[:, 1:], np.arange(t.n)) if alone else None,
         usual_checks.negative_amounts(RULES["negative_amounts"], t.y, gmv),
         usual_checks.scale_mix(RULES["scale_mix"], t.y),
         usual_checks.quantisation(RULES["quantisation"], t.y, t.spacing),

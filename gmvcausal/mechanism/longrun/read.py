@@ -65,6 +65,8 @@ class Pair:
         Empty where the codes are those of units.
     found_cluster : bool
         Whether nobody named them.
+    named_units : bool
+        Whether a column of the experiment says whom a row belongs to.
     shared : int
         Units that stand in both tables.
     spacing : float
@@ -90,6 +92,7 @@ class Pair:
     past_cluster: IntArray | None
     cluster_name: str
     found_cluster: bool
+    named_units: bool
     shared: int
     spacing: float
     got: NDArray[np.bool_] | None
@@ -155,6 +158,7 @@ def read(experiment: Any, history: Any, asked: Asked) -> Pair:
             remedy="take a longer history, or fewer surrogates",
         )
     cluster, past_cluster, name, found, shared = _clusters(here, past, asked, arm)
+    named = unit_column(here, asked.unit, (asked.arm, asked.outcome, *signals)) is not None
     got = None
     if asked.arm in past.columns:
         was = identifiers(past, asked.arm, "arm")
@@ -175,7 +179,8 @@ def read(experiment: Any, history: Any, asked: Asked) -> Pair:
     return Pair(
         arm, labels, (raw[:, keep] - middle) / spread, scaled, raw, raw_past, tuple(names),
         tuple(np.array(names)[keep].tolist()), tuple(np.array(source)[keep].tolist()), is_surrogate, spread, y, seen,
-        cluster, past_cluster, name, found, shared, spacing, got, len(here.columns), notes, facts,
+        cluster, past_cluster, name, found,
+        named, shared, spacing, got, len(here.columns), notes, facts,
     )  # fmt: skip
 
 
@@ -258,6 +263,9 @@ def _clusters(
     clusters = read_clusters(here, asked.cluster, arm, taken, frames_up=5)
     if clusters.codes is not None:
         return *_codes(here, past, clusters.name, clusters.codes), clusters.name, clusters.found, 0
+    repeated = unit_column(past, asked.unit if asked.unit in past.columns else None, taken)
+    if repeated is not None:
+        refuse_repeated(repeated, identifiers(past, repeated, "unit").codes)
     unit = unit_column(here, asked.unit, taken)
     if unit is None:
         return None, None, "", False, 0
@@ -265,7 +273,6 @@ def _clusters(
     refuse_repeated(unit, own.codes)
     if unit not in past.columns:
         return None, None, "", False, 0
-    refuse_repeated(unit, identifiers(past, unit, "unit").codes)
     a, b = _codes(here, past, unit, own)
     shared = 0 if b is None else len(np.intersect1d(a, b))
     # A user of both tables is one source of chance, not two.

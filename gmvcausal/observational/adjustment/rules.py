@@ -29,7 +29,7 @@ RULES: dict[str, Rule] = {
     "few_clusters": USUAL["few_clusters"],
     "cluster_level": USUAL["cluster_level"],
     "leakage": USUAL["leakage"],
-    "copies": Rule("share of the rows that are copies of others, where no column names the units", 0.01, 0.1),
+    "copies": USUAL["copies"],
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
     "all_zero": USUAL["all_zero"],
     "negative_amounts": USUAL["negative_amounts"],

@@ -17,7 +17,7 @@ from gmvcausal.observational.instrument.rules import RULES, bound, judge
 from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.usual_checks import p_words
-from gmvcausal.stats.inference import chi_square
+from gmvcausal.stats.inference import chi_square, unrelated
 from gmvcausal.stats.skewed import skewness_of_sum
 from gmvcausal.stats.small_sample import groups_of_clusters
 
@@ -72,27 +72,32 @@ def weak_instrument(case: Case) -> Check:
     return Check("weak_instrument", status, message, value, bound("weak_instrument"), remedy)
 
 
+def same_as_treatment(case: Case) -> Check | None:
+    """Is an instrument the treatment itself, under another name?"""
+    t = case.trial
+    same = [n for n, z in zip(t.names, t.z.T, strict=True) if np.array_equal(z, t.d) or np.array_equal(1 - z, t.d)]
+    if not same:
+        return None
+    return RULES.check(
+        "same_as_treatment", 1.0, f"{same[0]!r} and the treatment are the same in every row",
+        "where a lot drew it and everybody complied, gc.ab_test says the same; where users or the shop chose, it is no "
+        "instrument: gc.adjust compares users alike",
+    )  # fmt: skip
+
+
 def balance(case: Case) -> Check | None:
     """Is an instrument unrelated to what was known before?"""
-    from scipy import special
-
     t = case.trial
     if not t.x.shape[1]:
-        return None
+        return Check(
+            "balance", "not_run", "there are no covariates: that a lot decided the instrument is taken on trust",
+            remedy="pass covariates=, what was known of users before",
+        )  # fmt: skip
     worst, message = 1.0, ""
     for name, column in zip(t.names, t.z.T, strict=True):
-        moved = column - column.mean()
-        moved /= np.abs(moved).max()
-        scores = t.x * moved[:, None]
-        if t.cluster is not None:
-            groups = int(t.cluster.max()) + 1
-            scores = np.column_stack([np.bincount(t.cluster, c, minlength=groups) for c in scores.T])
-        spread = np.sqrt(np.einsum("ij,ij->j", scores, scores))
-        z = np.abs(scores.sum(axis=0)) / np.where(spread > 0, spread, 1.0)
-        p = 2 * special.ndtr(-z)
-        j = int(np.argmin(p))
-        if p[j] < worst or not message:
-            worst = float(p[j])
+        p, j = unrelated(column, t.x, t.cluster)
+        if p < worst or not message:
+            worst = p
             message = f"covariate {t.covariates[j]!r} differs most with {name!r} ({p_words(worst)})"
     value = min(1.0, worst * t.x.shape[1] * t.z.shape[1])
     status = judge("balance", value)
@@ -212,6 +217,15 @@ def leakage(case: Case) -> Check | None:
     return usual_checks.leakage(RULES["leakage"], t.y, t.x, t.covariates, "covariates")
 
 
+def copies(case: Case) -> Check | None:
+    """Are rows there more than once? Not looked at where users are named."""
+    t = case.trial
+    if t.named_units or t.cluster is not None:
+        return None
+    arm = np.unique(np.column_stack([t.d, t.z]), axis=0, return_inverse=True)[1].ravel()
+    return usual_checks.copies(RULES["copies"], t.y, arm, t.x, np.arange(t.n))
+
+
 def all_zero(case: Case) -> Check | None:
     """Is there any outcome at all?"""
     return usual_checks.all_zero(case.trial.y)
@@ -234,8 +248,9 @@ def quantisation(case: Case) -> Check | None:
 
 # Every check, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    weak_instrument, balance, overidentification, one_sided, sample_ratio, few_clusters, cluster_level, tail, leverage,
-    leakage, zero_variance, all_zero, negative_amounts, scale_mix, quantisation,
+    weak_instrument, same_as_treatment, balance, overidentification, one_sided, sample_ratio, few_clusters,
+    cluster_level, tail, leverage, leakage, copies, zero_variance, all_zero, negative_amounts, scale_mix,
+    quantisation,
 )  # fmt: skip
 
 

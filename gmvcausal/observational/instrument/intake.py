@@ -60,6 +60,8 @@ class Trial:
         Whether the treatment is 0/1.
     spacing : float
         Distance of neighbouring numbers in the source type of the outcome (0 for exact sources).
+    named_units : bool
+        Whether a column says whom a row belongs to.
     """
 
     y: FloatArray
@@ -78,6 +80,7 @@ class Trial:
     found_cluster: bool
     binary: bool
     spacing: float
+    named_units: bool
     rows: int
     columns: int
     notes: list[str]
@@ -135,7 +138,7 @@ def read(data: Any, asked: Asked) -> Trial:
     cluster = None if clusters.codes is None else clusters.codes.codes
     return Trial(
         y, d, z, names, arm, labels, x, kept, level, spread, cluster, raw, clusters.name, clusters.found, binary,
-        spacing, table.n, len(table.columns), notes, dict(facts.get("dropped", {})), facts,
+        spacing, unit is not None, table.n, len(table.columns), notes, dict(facts.get("dropped", {})), facts,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ _RULES: dict[str, Rule] = {
         small_is_bad=True,
         more_fail="the confidence set has no end",
     ),
+    "same_as_treatment": Rule("whether an instrument and the treatment are one column", 0.5, more_warn=": they are"),
     "balance": Rule(
         "smallest p-value of the tests that an instrument is unrelated to a covariate, times the number of tests",
         0.001,
@@ -38,6 +39,7 @@ _RULES: dict[str, Rule] = {
     "tail": tail_of("the effect"),
     "leverage": leverage_of("the effect"),
     "leakage": USUAL["leakage"],
+    "copies": USUAL["copies"],
     "zero_variance": Rule("whether the outcome is the same in every row", more_warn="it is"),
     **{name: USUAL[name] for name in ("all_zero", "negative_amounts", "scale_mix", "quantisation")},
 }
