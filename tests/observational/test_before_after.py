@@ -316,6 +316,20 @@ def test_events_of_the_user() -> None:
     assert status(seen, "promotion") == "passed" and seen.audit.credible
 
 
+def test_promotions_that_fell_together_before_have_no_term_apart() -> None:
+    frame = days()
+    frame.loc[40, "gmv"] *= 8.0  # both events on one day
+    frame.loc[66, "gmv"] *= 8.0
+    frame.loc[70, "gmv"] *= 3.0
+    one, two = (str(frame["day"][k])[:10] for k in (66, 70))
+    then = str(frame["day"][40])[:10]
+    r = run(frame, events={"sale": [then, one], "brand day": [then, two]})
+    assert status(r, "promotion") == "failed" and "none apart from another" in r.audit["promotion"].message
+    assert r.to_frame().set_index("term")["n"]["average"] == 63 + 14  # the day before the start keeps its place
+    again = run(frame, events={"sale": [then, one], "brand day": [then, one]})  # as then, so now
+    assert status(again, "promotion") == "passed"
+
+
 def test_control_series_said_to_have_the_promotion() -> None:
     frame, event = days(), {"brand day": ("2025-05-08", "2025-05-10")}
     frame.loc[66:68, ["gmv", "c0"]] *= 3.0

@@ -28,6 +28,8 @@ def promotion(case: Case) -> Check:
         what = f"the window holds {told(known)}, which the series had before" if known else "the window holds none"
         return _unnamed(case, what)
     what = f"the window holds {told(names)}, of which no earlier year lies in the data"
+    if any(name in m.mixed for name in names):
+        what += f" ({told(n for n in names if n in m.mixed)}: none apart from another promotion)"
     more = "supply a year more of data, so that the promotion gets a term"
     first = s.start + int(np.argmax(m.unseen[s.start : s.stop]))
     if first > s.start:

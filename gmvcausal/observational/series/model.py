@@ -42,6 +42,8 @@ class Model:
     unseen : ndarray of bool, shape (T,)
         Periods in a phase that the series had not seen before the start.
     unseen_names : tuple of str
+    mixed : tuple of str
+        Those of them that it had seen, but never apart from another.
     """
 
     y: FloatArray
@@ -55,6 +57,7 @@ class Model:
     found: tuple[Phase, ...]
     unseen: BoolArray
     unseen_names: tuple[str, ...]
+    mixed: tuple[str, ...] = ()
 
     def touching(self, start: int, stop: int, *, unseen: bool = False) -> list[str]:
         """Phases of promotions in the periods ``[start, stop)``; with `unseen` those never seen before alone."""
@@ -137,11 +140,35 @@ def build(
         work[hidden] = np.nan
         notes.append(f"{counted(int(hidden.sum()), s.word)} before the start in a promotion that goes on after it: "
                      "left out of the fit")  # fmt: skip
+    free = np.column_stack(columns)
+    mixed = _mixed(free, names, before & np.isfinite(work), s.start, found, unseen, unseen_names)
     x = np.column_stack([*columns, *shrunk])
     return Model(
         s.y, full, work - offset, offset, x, (*names, *(f"deviation {j}" for j in range(len(shrunk)))), len(shrunk),
-        log, found, unseen, tuple(unseen_names),
+        log, found, unseen, tuple(unseen_names), mixed,
     )  # fmt: skip
+
+
+def _mixed(
+    x: FloatArray, columns: list[str], known: BoolArray, start: int, found: tuple[Phase, ...], unseen: BoolArray,
+    names: list[str],
+) -> tuple[str, ...]:  # fmt: skip
+    """Phases after the start that fell together with others before it, and do not now; added to what is unseen.
+
+    A period can be foretold where its row is a sum of rows before the start (Searle 1971: it is estimable).
+    """
+    scale = np.abs(x[known]).max(axis=0)
+    rows = x / np.where(scale > 0, scale, 1.0)
+    _, size, space = np.linalg.svd(rows[known], full_matrices=False)
+    space = space[size > 1e-9 * size.max()]
+    onto = space.T @ space
+    lost = (np.abs(rows - rows @ onto).max(axis=1) > 1e-6) & (np.arange(len(x)) >= start)
+    apart = dict(zip(columns, np.diag(onto) > 1 - 1e-6, strict=True))  # a term of its own is told
+    mixed = [p for p in found if p.name not in names and not apart[p.name] and (lost & (p.share > 0)).any()]
+    for phase in mixed:
+        unseen[start:] |= phase.share[start:] > 0
+        names.append(phase.name)
+    return tuple(p.name for p in mixed)
 
 
 def _controls(
