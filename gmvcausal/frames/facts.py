@@ -9,6 +9,26 @@ from gmvcausal.frames.parquet import is_path
 
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user".
 UNIT_NAMES = ("unit", "user", "user_id", "uid", "customer_id")
+# Columns that say when, by their very name.
+TIME_NAMES = (
+    "month",
+    "date",
+    "day",
+    "week",
+    "period",
+    "time",
+    "dt",
+    "ds",
+    "year_month",
+    "月份",
+    "月",
+    "日期",
+    "周",
+    "年月",
+    "时间",
+    "统计月份",
+    "统计日期",
+)
 # Columns that are clusters by their very name, where treatment does not vary within them.
 COARSER = (
     "room",

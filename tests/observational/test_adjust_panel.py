@@ -137,6 +137,87 @@ def test_what_cannot_be_compared_within() -> None:
     assert any("covariates mood are left out" in note for note in told.manifest.notes)
 
 
+def months(seed: int = 6) -> pd.DataFrame:
+    """200 users, 24 months, without a treatment."""
+    rng = np.random.default_rng(seed)
+    user, month = np.repeat(np.arange(200), 24), np.tile(np.arange(24), 200)
+    gmv = 50 + rng.normal(0, 10, len(user))
+    return pd.DataFrame({"user": user, "month": month, "tier": rng.integers(0, 3, 200)[user], "gmv": gmv})
+
+
+def by_month(data: pd.DataFrame, **options: Any) -> Any:
+    return asked(data, **{"covariates": ["tier"], "time": "month", **options})
+
+
+def test_a_treatment_that_follows_the_calendar_is_refused() -> None:
+    data = months()
+    data["coupon"] = np.isin(data["month"] % 12, [5, 10]).astype(int)
+    data["gmv"] += 40 * data["coupon"]  # the season's, not the coupon's
+    with pytest.raises(
+        gc.DesignError, match=r"in every month all rows have the same arm \(4 periods.*20 without.*before"
+    ):
+        by_month(data)
+    with pytest.raises(gc.DesignError, match="in every month all rows have the same arm"):
+        by_month(data, time=None, cluster="user")
+    with pytest.raises(gc.DesignError, match="in every 月份 all rows"):
+        by_month(data.rename(columns={"month": "月份", "user": "who"}), time=None, unit=None)
+    few = data.assign(coupon=np.where(data["user"] < 4, 0, data["coupon"]))  # all but four users
+    check = by_month(few).checks["calendar"]
+    assert check.status == "failed" and check.value == pytest.approx(0.976, abs=1e-3) and "gc.did" in check.remedy
+    assert by_month(few, covariates=["tier", "month"]).checks["calendar"].status == "failed"  # a line
+    often = data.assign(coupon=((data["user"] + data["month"]) % 20 < 1 + 18 * data["coupon"]).astype(int))
+    assert by_month(often).checks["calendar"].status == "warned"
+    texts = often.assign(month="m" + often["month"].astype(str))
+    assert "calendar" not in by_month(texts, covariates=["month"]).checks
+    assert by_month(data.assign(coupon=data["user"] % 3 == 0), time="month").checks["calendar"].status == "passed"
+
+
+def test_arms_that_change_but_are_alone_there() -> None:
+    """User a gets it in month 2, where nobody else is; of month 1 there are others, who never change."""
+    data = pd.DataFrame({"user": np.repeat(np.arange(60), 2), "month": np.tile([1, 2], 60), "tier": np.arange(120) % 7})
+    data = data[(data["user"] < 30) | (data["month"] == 1)].reset_index(drop=True)
+    data["coupon"] = np.where(data["user"] < 30, data["month"] == 2, data["user"] % 2 == 0).astype(int)
+    data["gmv"] = 50.0 + data["tier"] + np.random.default_rng(1).normal(0, 5, len(data))
+    check = by_month(data).checks["panel_conflict"]
+    assert check.status == "failed" and "arm of 30 units changes" in check.message and "gc.did" in check.remedy
+
+
+@pytest.mark.parametrize("write", [lambda t: t, lambda t: [f"2025年{v + 1}月" for v in t]])
+def test_a_tactic_that_stays_on_is_sent_to_did(write: Any) -> None:
+    """Effects grow by 3 a month: across 23.2, within 0.98, truth 23.6; the row within must not be recommended."""
+    rng = np.random.default_rng(6)
+    data = months()
+    start = rng.integers(2, 23, 200)[data["user"]]
+    data["coupon"] = (data["month"] >= start).astype(int)
+    data["gmv"] += 3.0 * data["coupon"] * (data["month"] - start + 1)
+    r = by_month(data.assign(month=write(data["month"])))
+    check = r.checks["panel_conflict"]
+    assert check.status == "failed" and check.remedy.startswith("use gc.did") and "read the row" not in check.remedy
+    assert r.estimates.term[1] == "1 (within user, if effects do not grow)"
+    assert any(note.startswith("The arm comes and never goes") for note in r.manifest.notes)
+    assert "biased" in r.estimates.estimand[1]
+    back = data.assign(coupon=np.where(data["month"] >= start + 2, 0, data["coupon"]))
+    assert by_month(back).estimates.term[1] == "1 (within user)"
+
+
+def test_months_without_a_row_are_said() -> None:
+    """Only months with a purchase: the coupon moves whether somebody buys, and that is lost."""
+    rng = np.random.default_rng(2)
+    data = months()
+    data["coupon"] = rng.integers(0, 2, len(data))
+    data["gmv"] *= rng.random(len(data)) < 0.4 + 0.4 * data["coupon"]
+    whole = by_month(data)
+    assert whole.checks["holes"].status == "passed" and whole.estimate == pytest.approx(20, abs=2)
+    bought = by_month(data[data["gmv"] > 0])
+    check = bought.checks["holes"]
+    assert abs(bought.estimate) < 2 and check.status == "failed" and "gc.Logs" in check.remedy
+    missing = 4800 - int((data["gmv"] > 0).sum())
+    assert f"{missing:,} of 4,800 user-months have no row" in check.message
+    late = data[(data["month"] >= 3) | (data["user"] >= 20)]
+    assert by_month(late).checks["holes"].status == "warned"
+    assert by_month(late[late["gmv"] > 0]).checks["holes"].status == "failed"
+
+
 def test_refused() -> None:
     data = panel(20, 3, 7)
     with pytest.raises(gc.InputError, match=r"2 unit-periods occur more than once.*first at row positions 60, 61"):

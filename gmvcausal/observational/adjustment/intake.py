@@ -12,11 +12,12 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.columns import identifiers
 from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.deciding import refuse_deciding
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import COARSER, TIME_NAMES, UNIT_NAMES, frame_facts
 from gmvcausal.frames.features import Features, Matrix, learn_features, said_of_levels, tell_constant
 from gmvcausal.frames.prints import canonical_order, scattered
 from gmvcausal.frames.rows import read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.observational.adjustment.calendar import refuse_found_calendar
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
@@ -145,11 +146,13 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
     ------
     InputError
         Every way of being wrong that a table has; the message names column, count, rows and remedy.
+    DesignError
+        A column of periods, such as month, decides the arm.
     """
     _refuse_roles(asked)
     named = [c for c in (asked.unit, asked.cluster, asked.assigned_at, asked.time) if c]
     wanted = [asked.outcome, asked.treatment, *asked.covariates, *named]
-    table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=(*COARSER, *UNIT_NAMES))
+    table = open_table(data, needed=list(dict.fromkeys(wanted)), optional=(*COARSER, *UNIT_NAMES, *TIME_NAMES))
     facts = frame_facts(data)
     _refuse_window(asked, facts)
     notes = list(map(str, facts.get("notes", [])))
@@ -162,6 +165,8 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
             remedy="keep the rows of two of them and ask once for each; gc.uplift takes several arms at once",
         )
     taken = (asked.outcome, asked.treatment, *asked.covariates)
+    if asked.time is None:
+        refuse_found_calendar(table, arms.codes, (asked.outcome, asked.treatment, asked.unit, asked.assigned_at))
     unit = unit_column(table, asked.unit, (*taken, asked.cluster))
     y, spacing = read_outcome(table, asked.outcome, asked.missing, notes)
     x, names, source, features = _covariates(table, asked, notes)

@@ -13,9 +13,10 @@ from gmvcausal.observational.adjustment.checks import Case, run_audit
 from gmvcausal.observational.adjustment.intake import Asked, Sample
 from gmvcausal.observational.adjustment.learn import Nuisances
 from gmvcausal.observational.adjustment.numbers import ESTIMATORS, Found, spread_of
+from gmvcausal.observational.adjustment.periods import Runs, calendar, holes
 from gmvcausal.observational.adjustment.result import Adjusted, Extra
 from gmvcausal.observational.adjustment.within import Panel, conflict, within
-from gmvcausal.results import Audit, Estimates, Manifest
+from gmvcausal.results import Audit, Check, Estimates, Manifest
 from gmvcausal.results.usual_checks import worth_of
 from gmvcausal.results.usual_rules import MIN_CLUSTERS
 from gmvcausal.stats.small_sample import Spread
@@ -56,18 +57,16 @@ def make_result(
     rows: list[tuple[str, str, str, Found]] = [(str(s.labels[1]), told, method, found)]
     advice: list[str] = []
     if panel is not None:
-        inside, told_inside = within(s, panel), f"{s.labels[1]} (within {asked.unit})"
-        audit = Audit((*audit, conflict(s, panel, found, inside, told_inside)))
-        if inside is not None:
-            whom = (
-                f"effect within {asked.unit} and {asked.time} of {s.labels[1]} against {s.labels[0]}, weighted by how "
-                "much the arm changes there"
-            )
-            rows.append((told_inside, whom, "two-way fixed effects, CR2", inside))
+        row, checks = _panel_parts(asked, s, panel, found)
+        audit = Audit((*audit, *checks))
+        if row is not None:
+            rows.append(row)
             advice.append(
-                f"{counted(panel.switchers, 'unit')} of {int(panel.unit.max()) + 1:,} change between the arms; only "
-                "these speak within units"
+                f"{counted(panel.run.switchers, 'unit')} of {int(panel.unit.max()) + 1:,} change between the arms; "
+                "only these speak within units"
             )
+            if panel.run.stays:
+                manifest = replace(manifest, notes=(*manifest.notes, _stays_words(panel.run)))
     if audit["overlap"].status != "passed" and about != "overlap" and estimator != "matching":
         beside = ESTIMATORS[estimator](s, known, "overlap")
         rows.append((f"{s.labels[1]} (overlap)", _WHO["overlap"].format(**words), METHODS[estimator], beside))
@@ -82,6 +81,37 @@ def make_result(
         f"Adjusted: {s.labels[1]} against {s.labels[0]}", assumed, estimates,
         manifest, options["alpha"], audit, extra, asked, s, known, found, estimator, about, tuple(advice),
     )  # fmt: skip
+
+
+def _panel_parts(
+    asked: Asked, s: Sample, panel: Panel, found: Found
+) -> tuple[tuple[str, str, str, Found] | None, list[Check]]:
+    """The row within units, where there is one, and the checks that only panels have."""
+    unit, time, run = str(asked.unit), str(asked.time), panel.run
+    by_level = time in asked.covariates and (asked.learned or s.source.count(time) > 1)  # a line knows no season
+    inside = within(s, panel)
+    told = f"{s.labels[1]} (within {unit}{', if effects do not grow' if run.stays else ''})"
+    beside = [
+        conflict(s, panel, found, inside, told), calendar(run, time, by_level),
+        holes(run, unit, time, bool((s.y > 0).all())),
+    ]  # fmt: skip
+    checks = [check for check in beside if check is not None]
+    if inside is None:
+        return None, checks
+    whom = (
+        f"effect within {unit} and {time} of {s.labels[1]} against {s.labels[0]}, weighted by how much the arm changes "
+        "there" + (" (the arm comes and stays: biased where effects grow with time)" if run.stays else "")
+    )
+    return (told, whom, "two-way fixed effects, CR2", inside), checks
+
+
+def _stays_words(run: Runs) -> str:
+    """What the row within units is not, where the arm comes and stays; for the notes, which are always shown."""
+    goes = "never goes" if not run.ended else "hardly ever goes"
+    return (
+        f"The arm comes and {goes}: the row within units also compares those who get it with those who have it "
+        "already, and is biased (even in sign) where effects grow; use gc.did."
+    )
 
 
 def per_of(asked: Asked, s: Sample) -> str:

@@ -46,6 +46,15 @@ PANEL = Rules(
             0.05,
             0.01,
             small_is_bad=True,
+            more_fail="; or units change arms, but within periods nothing is left to compare",
+        ),
+        "calendar": Rule(
+            "share of the variance of the arm that the period explains, where the period is no covariate", 0.5, 0.9
+        ),
+        "holes": Rule(
+            "share of unit-periods without a row",
+            0,
+            more_fail="> 0.1 lie between rows of their unit, and no outcome is 0",
         ),
     }
 )

@@ -13,8 +13,10 @@ from gmvcausal.frames.columns import first_rows, identifiers
 from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.params import counted
 from gmvcausal.frames.table import Table
+from gmvcausal.observational.adjustment.calendar import refuse_calendar
 from gmvcausal.observational.adjustment.intake import Asked, Sample
 from gmvcausal.observational.adjustment.numbers import Found, scores, without_leverage
+from gmvcausal.observational.adjustment.periods import Runs, in_order, runs
 from gmvcausal.observational.adjustment.rules import PANEL
 from gmvcausal.results.audit import Check
 from gmvcausal.results.usual_checks import p_words
@@ -39,8 +41,8 @@ class Panel(NamedTuple):
         Theirs.
     unread : tuple of str
         Covariates that the within answer does without: gaps, or dates.
-    switchers : int
-        Units whose arm changes.
+    run : Runs
+        How the arms run through the periods.
     """
 
     unit: IntArray
@@ -48,7 +50,7 @@ class Panel(NamedTuple):
     x: FloatArray
     names: tuple[str, ...]
     unread: tuple[str, ...]
-    switchers: int
+    run: Runs
 
 
 def read_panel(table: Table, asked: Asked, s: Sample) -> Panel:
@@ -58,9 +60,12 @@ def read_panel(table: Table, asked: Asked, s: Sample) -> Panel:
     ------
     InputError
         A unit stands in one period twice, there is one period only, or `cluster` varies within units.
+    DesignError
+        In every period all rows have the same arm.
     """
     unit_name, time_name = str(asked.unit), str(asked.time)
-    unit, time = identifiers(table, unit_name, "unit").codes, identifiers(table, time_name, "time").codes
+    identifiers(table, time_name, "time")  # refuses gaps and mixed kinds
+    unit, time = identifiers(table, unit_name, "unit").codes, in_order(table, time_name)
     if int(time.max()) == 0:
         raise InputError(
             "time= holds one period only", column=time_name, remedy="leave time= out: one row per unit is no panel"
@@ -75,6 +80,7 @@ def read_panel(table: Table, asked: Asked, s: Sample) -> Panel:
             f"{many} {'occurs' if many.startswith('1 ') else 'occur'} more than once", column=unit_name,
             rows=first_rows(again), remedy="add up the rows of a unit in a period first",
         )  # fmt: skip
+    refuse_calendar(time[s.row], s.treated, time_name)
     columns, names, unread = [np.zeros((table.n, 0))], list[str](), list[str]()
     for name in asked.covariates:
         try:
@@ -94,9 +100,7 @@ def read_panel(table: Table, asked: Asked, s: Sample) -> Panel:
                 f"cluster= varies within {unit_name!r}", column=s.cluster_name,
                 remedy="cluster by the unit (the default with time=), or by what holds whole units",
             )  # fmt: skip
-    treated = np.bincount(unit, s.treated, minlength=units)
-    switchers = int(((treated > 0) & (treated < np.bincount(unit, minlength=units))).sum())
-    return Panel(unit, time, x, tuple(names), tuple(unread), switchers)
+    return Panel(unit, time, x, tuple(names), tuple(unread), runs(unit, time, s.treated))
 
 
 def within(s: Sample, panel: Panel) -> Found | None:
@@ -110,7 +114,7 @@ def within(s: Sample, panel: Panel) -> Found | None:
     size = np.abs(columns - columns.mean(axis=0)).max(axis=0)
     left = within_both(columns / np.where(size > 0, size, 1.0), panel.unit, panel.time)
     live = np.sqrt((left**2).mean(axis=0)) > 1e-9
-    if not panel.switchers or not live[1]:
+    if not panel.run.switchers or not live[1]:
         return None
     z = left[:, 1:][:, live[1:]]
     z = z[:, independent(z)]
@@ -137,12 +141,19 @@ def _pull(z: FloatArray, target: FloatArray, cluster: IntArray) -> FloatArray:
 
 def conflict(s: Sample, panel: Panel, across: Found, inside: Found | None, told: str) -> Check:
     """Do the comparison of all and that of each unit with itself say the same?"""
+    run = panel.run
+    if inside is None and run.switchers:
+        return Check(
+            "panel_conflict", "failed",
+            f"the arm of {counted(run.switchers, 'unit')} changes over time, but in the periods where it does nobody "
+            "is there to compare them with: within units the effect is not identified",
+            remedy="have units with and units without it in the same periods (gc.did), or compare days before and "
+            "after (gc.before_after)",
+        )  # fmt: skip
     if inside is None:
         return Check(
-            "panel_conflict", "not_run",
-            "nobody's arm changes over time (beyond what units and periods explain), so that no unit can be compared "
-            "with itself",
-        )  # fmt: skip
+            "panel_conflict", "not_run", "nobody's arm changes over time, so that no unit can be compared with itself"
+        )
     assert s.cluster is not None
     gap = across.estimate - inside.estimate
     own = np.bincount(s.cluster, across.influence - inside.influence)
@@ -156,8 +167,11 @@ def conflict(s: Sample, panel: Panel, across: Found, inside: Found | None, told:
         f"across units the effect is {across.estimate:+.4g}, within units {inside.estimate:+.4g}: they differ by "
         f"{gap:+.4g} (standard error {error:.3g}, {p_words(p)})"
     )
-    return PANEL.check(
-        "panel_conflict", p, message,
-        f"read the row {told!r}: it compares each unit with itself, so that nothing that tells units apart for good "
-        "confounds it; across units something that was not measured does, or the effect differs between units",
-    )  # fmt: skip
+    remedy = (
+        "use gc.did, which compares those who get it with those who do not have it yet: here the arm comes and stays, "
+        f"and where effects grow with time the row {told!r} is biased as well"
+        if run.stays
+        else f"read the row {told!r}: it compares each unit with itself, so that nothing that tells units apart for "
+        "good confounds it; across units something that was not measured does, or the effect differs between units"
+    )
+    return PANEL.check("panel_conflict", p, message, remedy)
