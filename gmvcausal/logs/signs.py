@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.frames.table import quote
 from gmvcausal.logs import exposed as exposures
-from gmvcausal.logs.calendar import DAY, Freq, StampArray, text
+from gmvcausal.logs.calendar import DAY, StampArray
 from gmvcausal.logs.cells import Units
 from gmvcausal.logs.facts import entry
+from gmvcausal.logs.gaps import empty_periods
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span
 
@@ -26,12 +27,8 @@ BoolArray = NDArray[np.bool_]
 
 WITHOUT_WARNED = 0.2
 ALIKE_FAILED = 0.1  # share of the exposed whose id meets an order but for spelling
-EMPTY_FAILED = 0.25  # share of the periods
 LEAST_EXPOSED = 5
 LATE_SHARE = 0.1
-# So few order lines on one side of a gap, and so small a share of the log, are taken for wrong dates.
-_ALONE = 5
-_ALONE_SHARE = 0.01
 
 
 def of_panel(
@@ -90,60 +87,6 @@ def seal(frame: pd.DataFrame) -> None:
 
 
 # --- periods --------------------------------------------------------------------------------------------------------
-def empty_periods(logs: Logs, span: Span, orders: NDArray[Any]) -> Entry:
-    """Whole periods inside the log in which nobody ordered anything."""
-    bought = orders.any(axis=0)
-    empty = np.flatnonzero(~bought)
-    if not len(empty):
-        message = f"orders were placed in each of the {_periods(span.grid.freq, span.periods)}"
-        return entry("empty_periods", "passed", 0.0, 0.0, message)
-    first = text(span.grid.starts(empty[:1])[0])
-    message = (
-        f"nobody ordered anything in {len(empty):,} of the {_periods(span.grid.freq, span.periods)} inside the log; "
-        f"the first of them begins at {first}"
-    )
-    alone, what = _alone(logs, span, empty)
-    if alone:
-        message += f"; {what}"
-        remedy = (
-            "correct these dates at their source if they are wrong: the log is taken to reach from its first order to "
-            "its last, and everything between counts as zero"
-        )
-    else:
-        remedy = (
-            "look for a lost file or a failed export of that time, or for an order with a wrong date; "
-            "where nothing was for sale the zeros are right"
-        )
-    # One wrong year makes most of the panel zeros that nobody lived through; no estimate from it is worth reading.
-    failed = alone or len(empty) > EMPTY_FAILED * span.periods
-    return entry("empty_periods", "failed" if failed else "warned", float(len(empty)), 0.0, message, remedy)
-
-
-def _alone(logs: Logs, span: Span, empty: NDArray[np.int64]) -> tuple[int, str]:
-    """The few order lines on one side of the longest gap, in words with their row positions; 0 where many lie there."""
-    runs = np.split(empty, np.flatnonzero(np.diff(empty) > 1) + 1)
-    gap = max(runs, key=len)
-    begin, end = span.grid.starts(gap[0]), span.grid.starts(gap[-1] + 1)
-    sides = {"before": f"\"time\" < TIMESTAMP '{begin}'", "after": f"\"time\" >= TIMESTAMP '{end}'"}
-    raw = logs._raw_orders
-    counted = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in sides.values())
-    row = logs._space.row(f"SELECT {counted} FROM {raw.sql}", "orders")
-    lines, side = min((int(n), side) for n, side in zip(row, sides, strict=True))
-    if not 0 < lines <= _ALONE or (lines > 1 and lines > _ALONE_SHARE * logs._facts.lines):
-        return 0, ""
-    rows = ", ".join(str(r) for r in raw.first_rows(sides[side]))
-    longest = _periods(span.grid.freq, len(gap))
-    which = f"a single order line lies {side}" if lines == 1 else f"only {lines:,} order lines lie {side}"
-    return lines, f"{which} the longest gap of {longest}, at row position{'s' if lines > 1 else ''} {rows} of orders"
-
-
-def _periods(freq: Freq, n: int) -> str:
-    """How many periods, in words: "1 week", "52 weeks", "13 periods of 4 weeks"."""
-    if freq.count == 1:
-        return f"{n:,} {freq.word}{'' if n == 1 else 's'}"
-    return f"{n:,} period{'' if n == 1 else 's'} of {freq.word}"
-
-
 def late_in_period(span: Span, starts: StampArray) -> list[str]:
     """A note on how far into their period exposures start, where that is more than a tenth of it."""
     grid = span.grid

@@ -19,8 +19,10 @@ from gmvcausal.frames.params import check
 from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, StampArray, micros, parse_date, parse_freq, text
+from gmvcausal.logs.gaps import empty_days
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.rfm import classes, scores
+from gmvcausal.logs.season import same_season
 from gmvcausal.logs.span import first_midnight
 
 NONE = "none"
@@ -68,6 +70,8 @@ def make_users(
         columns |= _rfm_columns(sums, assigned, chosen, notes)
     checks = [*logs._checks, signs.exposed_without_orders(logs, units, exposed.unit, None)]
     checks.append(signs.censored(arm, keep, chosen, [NONE, *names]))
+    checks.append(same_season(assigned[chosen], arm[chosen] + 1, [NONE, *names], after.micros / DAY))
+    checks.append(_lost_days(logs, assigned[chosen], before.micros, after.micros, rfm))
     for name in wanted:
         if name in columns:
             raise InputError(
@@ -162,6 +166,12 @@ def _living(lives: dict[str, StampArray], assigned: StampArray, before: int, aft
         else:
             out &= np.isnat(stamps) | (assigned + np.timedelta64(after - DAY, "us") <= day)
     return out
+
+
+def _lost_days(logs: Logs, assigned: StampArray, before: int, after: int, rfm: bool) -> dict[str, Any]:
+    """Days without orders inside the windows; RFM classes look back to the beginning of the log."""
+    begin = first_midnight(logs) if rfm else assigned.min() - np.timedelta64(before, "us")
+    return empty_days(logs, begin, assigned.max() + np.timedelta64(after, "us"))
 
 
 def _past_the_log(logs: Logs, lost: int, complete_only: bool, notes: list[str]) -> dict[str, int]:

@@ -159,10 +159,70 @@ def test_those_who_redeemed_are_refused():
     assert "they chose to" in r.summary() and r.audit["same_season"].status in ("warned", "failed")
 
 
+@pytest.mark.parametrize("dates", [False, True])
+def test_those_who_redeemed_by_date_are_refused(dates):
+    tables = shop(4, 300)
+    after = tables["orders"][tables["orders"]["time"] > "2025-01-31"]
+    redeemed = after.groupby("user")["time"].min().iloc[::2].dt.normalize()
+    tables["exposures"] = pd.DataFrame({"user": redeemed.index, "tactic": "coupon", "start": redeemed.to_numpy()})
+    if dates:
+        tables["orders"]["time"] = tables["orders"]["time"].dt.normalize()
+    r = gc.Logs(**tables).retention("coupon", horizon=3, anchor="2025-02-10")
+    check = r.audit["starts_on_a_day_with_an_order"]
+    assert check.status == "failed" and check.value == 1.0 and "100.0% of coupon order on the day" in check.message
+    assert "REFUSED" in r.summary() and r.audit["starts_with_an_order"].status == "not_run"
+
+
+def test_those_who_order_daily_did_not_redeem():
+    day = pd.date_range("2025-01-01", periods=60, freq="D")
+    orders = pd.DataFrame({"user": np.repeat(np.arange(20), 60), "time": np.tile(day + pd.Timedelta("8h"), 20)})
+    # A fifth of them miss the week before the start: 16 + 4 order that day, 16 of 20 on the days before.
+    away = (orders["user"] % 5 == 0) & orders["time"].between("2025-01-24", "2025-01-31")
+    sent = pd.DataFrame({"user": range(10), "tactic": "coupon", "start": "2025-01-31"})
+    logs = gc.Logs(orders=orders[~away].assign(gmv=1.0), exposures=sent)
+    check = logs.retention("coupon", freq="D", horizon=7, anchor="2025-02-01").audit["starts_on_a_day_with_an_order"]
+    assert check.value == pytest.approx((1 - 0.8) / (1 - 0.8)) and check.status == "failed"
+    orders = orders.assign(gmv=1.0)
+    check = gc.Logs(orders=orders, exposures=sent).retention("coupon", freq="D", horizon=7, anchor="2025-01-31").audit
+    assert check["starts_on_a_day_with_an_order"].status == "passed"
+
+
+def test_a_wrong_date_after_the_log_is_named():
+    orders = shop(8, 400)["orders"]
+    stray = pd.DataFrame({"user": [1], "time": [pd.Timestamp("2025-12-20")], "gmv": [10.0], "order": [10**6]})
+    wrong = pd.concat([orders, stray], ignore_index=True)
+    sound = gc.Logs(orders=orders).retention(cohorts="M", horizon=8)
+    assert sound.audit["empty_periods"].status == "passed"
+    r = gc.Logs(orders=wrong).retention(cohorts="M", horizon=8)
+    check = r.audit["empty_periods"]
+    # 1 May to 19 December
+    assert check.status == "failed" and check.value == 233 and f"at row position {len(orders)} of" in check.message
+    assert r.to_frame()["estimate"].iloc[3] < sound.to_frame()["estimate"].iloc[3] and "REFUSED" in r.summary()
+
+
+def test_a_lost_file_is_seen_wherever_its_days_lie():
+    orders = shop(9, 1_000)["orders"]
+    lost = orders["time"].between("2025-03-05", "2025-03-11 23:59:59")
+    check = gc.Logs(orders=orders[~lost]).retention(horizon=8).audit["empty_periods"]
+    assert check.status == "warned" and check.value == 7 and "begins at 2025-03-05" in check.message
+    # The same days are no matter to those watched from April on, and a quiet shop has such weeks.
+    few = gc.Logs(orders=orders[~lost].iloc[::40]).retention(horizon=4)
+    assert few.audit["empty_periods"].status == "passed"
+    sent = {"exposures": pd.DataFrame({"user": range(500), "tactic": "x", "start": "2025-04-01"})}
+    later = gc.Logs(orders=orders[~lost], **sent).retention("x", horizon=3, anchor="2025-04-01")
+    assert later.audit["empty_periods"].status == "passed"
+
+
 def test_audit():
     logs = gc.Logs(**shop(5, 300))
     r = logs.retention("coupon", horizon=8, anchor="2025-01-31", assignment="random")
-    assert not r.audit.failed and r.audit["starts_with_an_order"].status == "passed"
+    assert not r.audit.failed and r.audit["starts_on_a_day_with_an_order"].status == "passed"
+    assert r.audit["starts_with_an_order"].status == "not_run"  # sent at midnight
+    noon = shop(5, 300)
+    noon["exposures"]["start"] += pd.Timedelta("12h")
+    timed = gc.Logs(**noon).retention("coupon", horizon=8, anchor="2025-01-31 12:00", assignment="random").audit
+    assert timed["starts_with_an_order"].status == "passed"
+    assert timed["starts_on_a_day_with_an_order"].status == "not_run"
     uneven = logs.retention("coupon", horizon=8, anchor="2025-01-31", assignment="random",
                             expected_ratio={"coupon": 0.9, "none": 0.1})  # fmt: skip
     assert uneven.audit["sample_ratio"].status == "failed"
@@ -179,6 +239,7 @@ def test_audit():
     dates = {**tables, "orders": tables["orders"].assign(time=tables["orders"]["time"].dt.normalize())}
     plain = gc.Logs(**dates).retention("coupon", horizon=4, anchor="2025-01-31")
     assert plain.audit["starts_with_an_order"].status == "not_run"
+    assert plain.audit["starts_on_a_day_with_an_order"].status == "passed"
     end = gc.Logs(orders=shop(5)["orders"]).retention(cohorts="4W", horizon=12)
     assert end.audit["watched"].status == "warned"
 

@@ -7,13 +7,19 @@ import numpy as np
 from gmvcausal.logs.facts import Facts
 from gmvcausal.logs.returns.read import FloatArray, Watched
 from gmvcausal.logs.returns.rules import RULES
+from gmvcausal.logs.season import same_season
 from gmvcausal.results import Check
 from gmvcausal.stats.inference import chi_square
 
-_DAY = np.timedelta64(1, "D")
+_REDEEMED = (
+    "these are users who redeemed, and they chose to: compare by what the shop decided (to whom it was sent), or "
+    "use gc.iv with the sending as the instrument"
+)
 
 
-def checks_of(w: Watched, facts: Facts, until: FloatArray, shares: FloatArray | None, *, arms: bool) -> list[Check]:
+def checks_of(
+    w: Watched, facts: Facts, until: FloatArray, window: float, shares: FloatArray | None, *, arms: bool
+) -> list[Check]:
     """Every check that applies.
 
     Parameters
@@ -22,6 +28,8 @@ def checks_of(w: Watched, facts: Facts, until: FloatArray, shares: FloatArray | 
     facts : Facts
     until : ndarray, shape (groups,)
         Periods up to which the curve of each group goes.
+    window : float
+        Days of the horizon.
     shares : ndarray, shape (groups,), or None
         The planned ones where chance drew the arms.
     arms : bool
@@ -31,7 +39,8 @@ def checks_of(w: Watched, facts: Facts, until: FloatArray, shares: FloatArray | 
     size = np.bincount(w.group, minlength=len(w.labels)).astype(float)
     out = []
     if arms:
-        out += [_ratio(w, size, shares), _redeemed(w, facts), _season(w)]
+        out += [_ratio(w, size, shares), *_redeemed(w, facts)]
+        out.append(Check(**same_season(w.start, w.group, w.labels, window)))
         if w.place and shares is not None:
             out.append(
                 RULES.check(
@@ -92,25 +101,33 @@ def _ratio(w: Watched, size: FloatArray, shares: FloatArray | None) -> Check:
     )  # fmt: skip
 
 
-def _redeemed(w: Watched, facts: Facts) -> Check:
-    if facts.whole_days:
-        why = "the log holds dates without times of day, so that an order on the day of the start says nothing"
-        return Check("starts_with_an_order", "not_run", why)
-    share = [float(w.at_start[w.group == g].mean()) for g in range(len(w.labels))]
-    g = int(np.argmax(share))
-    return RULES.check(
-        "starts_with_an_order", share[g],
-        f"{share[g]:.1%} of {w.labels[g]} order at the very moment at which their exposure starts",
-        "these are users who redeemed, and they chose to: compare by what the shop decided (to whom it was sent), or "
-        "use gc.iv with the sending as the instrument",
-    )  # fmt: skip
-
-
-def _season(w: Watched) -> Check:
-    middle = np.array([np.median((w.start[w.group == g] - w.start.min()) / _DAY) for g in range(len(w.labels))])
-    gap = float(middle.max() - middle.min())
-    return RULES.check(
-        "same_season", gap, f"the median starts of the arms lie {gap:.3g} days apart",
-        "the arms are watched in different weeks, and a season is no effect: choose anchor= within the time at which "
-        "the others were assigned",
-    )  # fmt: skip
+def _redeemed(w: Watched, facts: Facts) -> list[Check]:
+    """Two checks: by the moment where starts have times of day, by the day where they are dates."""
+    every = range(len(w.labels))
+    at_midnight = w.start == w.start.astype("datetime64[D]")
+    dates = [facts.whole_days or float(at_midnight[w.group == g].mean()) > 0.5 for g in every]
+    name = "starts_with_an_order"
+    moment = {g: float(w.at_start[w.group == g].mean()) for g in every if not dates[g]}
+    if moment:
+        g = max(moment, key=lambda k: moment[k])
+        message = f"{moment[g]:.1%} of {w.labels[g]} order at the very moment at which their exposure starts"
+        out = [RULES.check(name, moment[g], message, _REDEEMED)]
+    else:
+        what = "the log holds" if facts.whole_days else "starts are"
+        out = [Check(name, "not_run", f"{what} dates without times of day; days are compared instead")]
+    name = "starts_on_a_day_with_an_order"
+    if not any(dates):
+        return [*out, Check(name, "not_run", "starts have times of day; moments are compared instead")]
+    beyond = {}
+    for g in every:
+        own = w.group == g
+        if dates[g]:
+            usual = float(w.days_before[own].mean())
+            beyond[g] = (float(w.on_day[own].mean()) - usual) / (1 - usual) if usual < 1 else 0.0
+    g = max(beyond, key=lambda k: beyond[k])
+    own = w.group == g
+    message = (
+        f"{w.on_day[own].mean():.1%} of {w.labels[g]} order on the day of their start, {w.days_before[own].mean():.1%} "
+        "on one of the days before"
+    )
+    return [*out, RULES.check(name, max(beyond[g], 0.0), message, _REDEEMED)]

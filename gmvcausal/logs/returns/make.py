@@ -12,7 +12,8 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.params import check, said
-from gmvcausal.logs.calendar import Freq, parse_freq
+from gmvcausal.logs.calendar import DAY, Freq, parse_freq
+from gmvcausal.logs.gaps import empty_days
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.returns.checks import checks_of
 from gmvcausal.logs.returns.read import FloatArray, IntArray, Watched, read_arms, read_first
@@ -54,7 +55,8 @@ def make_retention(
     groups = _groups(w, horizon, arms)
     reach = {g.label: g.periods for g in groups}
     until = np.array([float(reach.get(label, 0)) for label in w.labels])
-    checks = checks_of(w, logs._facts, until, shares, arms=arms)
+    checks = checks_of(w, logs._facts, until, horizon * length.micros / DAY, shares, arms=arms)
+    lost = empty_days(logs, w.start.min(), logs._lines.end)
     options = {
         "tactic": None if tactic is None else list(w.labels[1:]), "freq": freq, "horizon": horizon,
         "anchor": None if anchor is None else str(anchor), "cohorts": cohorts, "control": w.labels[0] if arms else None,
@@ -68,7 +70,7 @@ def make_retention(
     )  # fmt: skip
     return RetentionResult(
         _title(w, arms), _assumed(effect, arms), estimates, manifest, alpha,
-        audit_with(checks, {"checks": logs._checks}), groups, length.word, horizon, not arms, effect,
+        audit_with(checks, {"checks": [*logs._checks, lost]}), groups, length.word, horizon, not arms, effect,
         _advice(groups, effect),
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from gmvcausal.logs import attributes, cells
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import DAY, Freq, Grid, StampArray, micros, text
 from gmvcausal.logs.logs import Logs
+from gmvcausal.logs.span import first_midnight
 from gmvcausal.logs.users import NONE, anchor_never, assign_arms, note_others
 
 FloatArray = NDArray[np.float64]
@@ -27,6 +28,7 @@ IntArray = NDArray[np.int64]
 ALL = "all"
 MOST_GROUPS = 60
 _BATCH = 500_000
+_DAYS_BEFORE = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,10 @@ class Watched:
     start : ndarray of datetime64, shape (n,)
     at_start : ndarray of bool, shape (n,)
         Whether the user ordered at the very moment of the start.
+    on_day : ndarray of bool, shape (n,)
+        Whether the user ordered on the day of the start; of arms.
+    days_before : ndarray, shape (n,)
+        Share of the seven days before that day (as far as they lie in the log) on which the user ordered; of arms.
     ids : ndarray, shape (n,)
     place : str
         Column of the table of users within which the arm does not vary.
@@ -64,6 +70,8 @@ class Watched:
     counts: FloatArray
     start: StampArray
     at_start: NDArray[np.bool_]
+    on_day: NDArray[np.bool_]
+    days_before: FloatArray
     ids: NDArray[Any] = field(repr=False)
     notes: list[str]
     dropped: dict[str, int]
@@ -194,11 +202,13 @@ def _watch(
             remedy=f"pass horizon={longest} or less" if longest >= 1 else "take shorter periods, or a longer log",
         )
     first, counts, at_start = _orders(logs, units, chosen, at, end, freq, horizon, include)
+    on_day, before = _around(logs, units.ids[chosen], at[chosen]) if include else (at_start, np.zeros(len(chosen)))
     ordered = first >= 0
     time = np.where(ordered, first / freq.micros, until)
     return Watched(
         group[chosen], labels, time, ordered, until, left[chosen], counts, start[chosen], at_start,
-        texts.originals(units.ids[chosen]), notes, dropped, _place(logs, units, group, chosen) if include else "",
+        on_day, before, texts.originals(units.ids[chosen]), notes, dropped,
+        _place(logs, units, group, chosen) if include else "",
     )  # fmt: skip
 
 
@@ -229,19 +239,8 @@ def _orders(
 ) -> tuple[IntArray, FloatArray, NDArray[np.bool_]]:  # fmt: skip
     """First order after the start in microseconds (-1: none), orders by whole period, who ordered at the start."""
     space = logs._space
-    ids = units.ids[chosen]
-    windows = pa.table(
-        {
-            "unit": ids if ids.dtype.kind == "i" else pa.array(ids, type=pa.string()),
-            "number": np.arange(len(chosen)),
-            "at": at[chosen],
-            "until": end[chosen],
-        }
-    )
-    name = space.new_name("watched")
-    space.register(name, windows)
     after = ">=" if include else ">"
-    joined = f'{_order_times(logs)} l JOIN {name} w ON l."user" = w.unit'
+    joined = _beside(logs, units.ids[chosen], at=at[chosen], until=end[chosen])
     when = 'epoch_us(l."time")'
     inside = f"{when} {after} w.at AND {when} < w.until"
     first = np.full(len(chosen), -1, dtype=np.int64)
@@ -263,3 +262,29 @@ def _orders(
         )
         counts[number, period] = orders
     return first, counts, at_start
+
+
+def _around(logs: Logs, ids: NDArray[Any], at: IntArray) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Who ordered on the day of the start, and on what share of the seven days before it, as far as these are known."""
+    day = at // DAY
+    begin = micros(first_midnight(logs)) // DAY
+    joined = _beside(logs, ids, day=day)
+    when = f'epoch_us(l."time") // {DAY}'
+    found = logs._space.numpy(
+        f"SELECT w.number AS number, count(DISTINCT {when}) FILTER (WHERE {when} < w.day) AS before, "
+        f"max(CAST({when} = w.day AS INTEGER)) AS same FROM {joined} "
+        f"WHERE {when} BETWEEN w.day - {_DAYS_BEFORE} AND w.day GROUP BY w.number",
+        "orders",
+    )
+    same, before = np.zeros(len(ids), dtype=bool), np.zeros(len(ids))
+    same[found["number"]] = found["same"] == 1
+    before[found["number"]] = found["before"]
+    return same, before / np.clip(day - begin, 1, _DAYS_BEFORE)
+
+
+def _beside(logs: Logs, ids: NDArray[Any], **columns: IntArray) -> str:
+    """SQL of orders beside what is known of their user: the number, and `columns`."""
+    name = logs._space.new_name("watched")
+    unit = ids if ids.dtype.kind == "i" else pa.array(ids, type=pa.string())
+    logs._space.register(name, pa.table({"unit": unit, "number": np.arange(len(ids)), **columns}))
+    return f'{_order_times(logs)} l JOIN {name} w ON l."user" = w.unit'

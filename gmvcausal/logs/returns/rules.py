@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gmvcausal.logs import season
 from gmvcausal.results.rule import Rule, Rules, table_of
 
 RULES = Rules(
@@ -15,17 +16,21 @@ RULES = Rules(
         ),
         "starts_with_an_order": Rule(
             "share of an arm's users who order at the very moment at which their exposure starts: those who redeemed, "
-            "not those to whom it was given (logs with times of day)",
+            "not those to whom it was given (logs and starts with times of day)",
             0.01,
             0.1,
+        ),
+        "starts_on_a_day_with_an_order": Rule(
+            "share of an arm's users who order on the day of their start, beyond what they do on one of the seven days "
+            "before (logs or starts that are dates without times of day)",
+            0.2,
+            0.5,
         ),
         "cluster_level": Rule(
             "whether the arm does not vary within a column of places (city, store) of the table of users, where chance "
             "drew the arms", fail=0.5, more_fail=": they were drawn by place",
         ),
-        "same_season": Rule(
-            "how far the arms' median starts lie apart, in days (arms are compared)", 7, 28
-        ),
+        "same_season": season.RULE,
         "watched": Rule(
             "smallest share of a group that is watched up to the end of its curve, or had its order before", 0.5, 0.05,
             small_is_bad=True, more_fail=" (arms)",
