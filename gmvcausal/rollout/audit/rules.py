@@ -216,6 +216,19 @@ _RULES: dict[str, Rule] = {
         "whole window (pull_forward only)",
         0.2,
     ),
+    "counted_twice": Rule(
+        "pairs of columns of which one is nowhere above the other (cannibalisation with other= only)",
+        0,
+        more_fail="and, without the tactic, the larger one moves with it one for one",
+    ),
+    "other_units": Rule(
+        "how many times as large as another one a column is on average (cannibalisation with other= only)", 50
+    ),
+    "reached_apart": Rule(
+        "share of the exposed units that are in no cluster with a treated unit (cannibalisation with exposed= or "
+        "edges= only)",
+        0.1,
+    ),
     "other_outcomes": Rule(
         "checks of the same call on the other outcomes (cannibalisation with other= only)",
         more_warn="one of their tests of trends warns",

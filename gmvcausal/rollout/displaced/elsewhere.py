@@ -13,7 +13,9 @@ from gmvcausal.frames.params import column_name, said
 from gmvcausal.results import Audit, Check, Estimates
 from gmvcausal.results.compliers import Accepted
 from gmvcausal.rollout.displaced.cannibalised import ELSEWHERE, NEIGHBOUR, SHARE, TOTAL, TREATED, CannibalisationResult
+from gmvcausal.rollout.displaced.doubled import contained, in_other_units, refuse_copies
 from gmvcausal.rollout.displaced.limits import TermOf
+from gmvcausal.rollout.displaced.linked import clustered_by_links, reached_apart
 from gmvcausal.rollout.fitted import FloatArray
 from gmvcausal.rollout.intake.exposure import read_links, threshold, with_exposure
 from gmvcausal.rollout.intake.further import further_outcome
@@ -78,6 +80,9 @@ def _of_outcomes(result: DidResult, other: str | Sequence[str]) -> Cannibalisati
         further_outcome(data, panel, result.manifest.options, c, absorbing=method.absorbing, ratios=not linear)
         for c in columns
     ]
+    together = dict(zip([result.options.outcome, *columns], [panel.y, *values], strict=True))
+    refuse_copies(together)
+    twice = (contained(panel, together), in_other_units(together))
 
     def of(y: FloatArray, what: str) -> DidResult:
         again = replace(panel, y=y, notes=[], dropped={})
@@ -106,7 +111,7 @@ def _of_outcomes(result: DidResult, other: str | Sequence[str]) -> Cannibalisati
         at = whole.fitted.per_cell
         spread.df[0], spread.factor[0] = whole.estimates.t.df[at], whole.estimates.t.factor[at]
         _carry(whole, 0, special, special_p)
-    checks = (*_of_others(parts[1:], columns), *result.audit)
+    checks = (*twice, *_of_others(parts[1:], columns), *result.audit)
     notes = [f"{c!r} is estimated as {own!r} was, on the same units and periods" for c in columns]
     return _result(
         result, notes, checks, names, estimands, sums, joint, spread, special, special_p,
@@ -206,6 +211,8 @@ def _set_apart(result: DidResult, exposed: str | None, edges: Any, exposure: str
 
 def _of_units(result: DidResult, notes: list[str]) -> CannibalisationResult:
     """From the terms of a result that sets exposed units apart."""
+    result, told = clustered_by_links(result)
+    notes = [*notes, *told]
     e, found = result.estimates, result.fitted.spillover
     assert found is not None
     own = e.term.index("per unit-period") if "per unit-period" in e.term else 0
@@ -225,8 +232,9 @@ def _of_units(result: DidResult, notes: list[str]) -> CannibalisationResult:
         "mean effect per exposed unit-period",
     ]
     notes = [*result.manifest.notes, *result.panel.notes, *result.fitted.notes, *notes]
+    checks = (reached_apart(result), *result.audit)
     return _result(
-        result, list(dict.fromkeys(notes)), tuple(result.audit), [TOTAL, TREATED, ELSEWHERE, NEIGHBOUR], estimands,
+        result, list(dict.fromkeys(notes)), checks, [TOTAL, TREATED, ELSEWHERE, NEIGHBOUR], estimands,
         point, joint, spread, special, special_p, lost=[2], place="next door",
     )  # fmt: skip
 

@@ -85,11 +85,13 @@ class Displacing(Refereed):
         ----------
         other : str or sequence of str, optional
             Columns of the same data: outcomes of the same units elsewhere (their GMV in other rooms, categories,
-            shops). Each is estimated as the outcome was; standard errors of sums come from the joint scores of the
-            clusters.
+            shops). They must be other sales: the outcome must not hold them, nor they the outcome. Each is estimated
+            as the outcome was; standard errors of sums come from the joint scores of the clusters.
         exposed, edges, exposure
             Units next door, as in `gmvcausal.did` (``callaway_santanna``): they are no controls then, and the effect on
-            the treated is estimated anew. Not needed where the result was made with them.
+            the treated is estimated anew. Not needed where the result was made with them. Clusters that ``edges=``
+            links are one: the gain of a treated unit and the loss of its neighbours are not independent. With
+            ``exposed=`` nothing says who is next door to whom: call did with ``cluster=`` a column that holds both.
 
         Returns
         -------
@@ -100,8 +102,8 @@ class Displacing(Refereed):
         Raises
         ------
         InputError
-            Nothing named, or both; a column that is missing or is the outcome itself; data that have changed since; an
-            estimator that does not set exposed units apart; capped outcomes.
+            Nothing named, or both; a column that is missing, is the outcome itself or another column (also times a
+            number); data that have changed since; an estimator that does not set exposed units apart; capped outcomes.
 
         References
         ----------
