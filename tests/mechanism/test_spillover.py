@@ -264,7 +264,7 @@ def test_the_audit_sees_what_is_wrong() -> None:
     twice, _ = reached(LINKS, share, N)
     assert run(USERS.assign(gmv=USERS["gmv"] + 60 * twice)).audit["second_order"].status == "warned"
     # The first treated friend counts for more than the next.
-    assert run(USERS.assign(gmv=USERS["gmv"] + 40 * np.abs(share - 0.5))).audit["linear_share"].status == "warned"
+    assert run(USERS.assign(gmv=USERS["gmv"] + 40 * np.abs(share - 0.5))).audit["linear_share"].status == "failed"
     assert run(probability=0.4).audit["sample_ratio"].status == "failed"
     whale = USERS["gmv"].where(USERS["user"] != 5, 1e6)
     assert run(USERS.assign(gmv=whale)).audit["leverage"].status == "warned"

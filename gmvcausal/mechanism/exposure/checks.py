@@ -13,8 +13,9 @@ from gmvcausal.mechanism.exposure.line import Shares
 from gmvcausal.mechanism.exposure.links import Network
 from gmvcausal.mechanism.exposure.lottery import Lottery, sums
 from gmvcausal.mechanism.exposure.read import Users
-from gmvcausal.mechanism.exposure.rules import RULES
+from gmvcausal.mechanism.exposure.rules import NEAR_HALF, RULES
 from gmvcausal.mechanism.exposure.saturation import Cells
+from gmvcausal.mechanism.exposure.scores import Interaction
 from gmvcausal.results import Check, usual_checks
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.skewed import skewness_of_sum
@@ -107,7 +108,7 @@ def of_line(s: Shares, bend: float, beyond: float) -> list[Check]:
     else:
         out.append(judged(
             "linear_share", bend, f"whether the effect bends with the share of treated neighbours: {p_words(bend)}",
-            "the first treated neighbours count for more (or less) than the last: read exposure='any' beside it",
+            "the first treated neighbours count for more (or less) than the last: compare conditions, exposure='any'",
         ))  # fmt: skip
     return [*out, second_order(beyond)]
 
@@ -118,8 +119,39 @@ def second_order(p: float) -> Check:
         return Check("second_order", "not_run", "only where users are drawn one by one")
     return judged(
         "second_order", p, f"whether the treatment of neighbours' neighbours matters too: {p_words(p)}",
-        "interference may reach further than the links: the total is then too small; draw whole communities next time",
+        "interference may reach further than the links, and the total is then too small: draw whole communities next "
+        "time; or treatment was chosen, and friends who choose alike buy alike: find out who decided",
     )  # fmt: skip
+
+
+def drawn_by_lot(p: float) -> Check:
+    """Are neighbours treated alike more often than by lot?"""
+    return judged(
+        "lottery", p, f"whether neighbours are treated alike more often (or less) than by lot: {p_words(p)}",
+        "treatment was chosen (friends join where friends join), or drawn otherwise than said: find out who decided; "
+        "name what was drawn together (cluster=), within what (strata=), or pass draws of the lottery (assignments=)",
+    )  # fmt: skip
+
+
+def of_interaction(found: Interaction, s: Shares, lot: Lottery) -> Check:
+    """Does own treatment add the same whatever the share of treated neighbours?"""
+    if math.isnan(found.p_value):
+        return Check("interaction", "not_run", "too few users have neighbours")
+    chance = float(lot.chance.mean())
+    left_out = (1 - 2 * chance) * found.slope * float(s.linked[s.told].mean())
+    rule = RULES["interaction"]
+    status = rule.status(found.p_value)
+    if status == "failed" and abs(1 - 2 * chance) < NEAR_HALF:
+        status = "warned"
+    message = (
+        f"own treatment adds {found.slope:+.4g} more where all neighbours are treated than where none is "
+        f"({p_words(found.p_value)}); of this the total, read at {chance:.0%} treated, leaves out {left_out:+.4g}"
+    )
+    remedy = "" if status == "passed" else (
+        "compare conditions (exposure='any'), or draw groups at several saturations (group=): direct and spillover are "
+        "those at the share that was treated"
+    )  # fmt: skip
+    return Check("interaction", status, message, found.p_value, rule.bound, remedy)
 
 
 def of_conditions(m: Means, names: Iterable[str], least: float) -> Check:

@@ -19,6 +19,7 @@ from gmvcausal.mechanism.exposure.lottery import Lottery, sums
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+_ALIKE = 1e-7  # of the two moments, beyond which their difference is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +150,17 @@ def fit(y: FloatArray, x: FloatArray, s: Shares, lottery: Lottery) -> Line:
             remedy="check who was treated: a lot leaves neighbours of both kinds to treated and untreated users alike; "
             "with whole groups treated, pass group= and saturation=",
         )
-    bread = np.asarray(np.linalg.inv(z.T @ moved), dtype=np.float64)
+    moments = z.T @ moved
+    scale = np.outer(np.sqrt((z**2).sum(axis=0)), size)
+    if np.linalg.svd(moments / np.where(scale > 0, scale, 1.0), compute_uv=False)[-1] < _ALIKE:
+        raise DesignError(
+            "within the lottery the share of treated neighbours follows from a user's own treatment (where a fixed "
+            "number of a room was drawn, and all others in it are neighbours, one sees the rest of them), so direct "
+            "effect and spillover cannot be told apart",
+            remedy="next time let each room draw how many are treated, and pass group= and saturation=: strata= which "
+            "hold all neighbours of a user leave nothing to compare",
+        )
+    bread = np.asarray(np.linalg.inv(moments), dtype=np.float64)
     slopes = bread @ (z.T @ rest)
     e = rest - moved @ slopes
     by_rest = _through(s, lottery, e * inverse)
@@ -171,60 +182,3 @@ def _through(s: Shares, lottery: Lottery, value: FloatArray) -> FloatArray:
     if lottery.single:
         return np.asarray(whole)
     return np.asarray(whole - sums(lottery.thing, s.inside * value, len(lottery.drawn)))
-
-
-def beyond(line: Line, weights: Any, lottery: Lottery) -> tuple[float, float]:
-    """Do neighbours' neighbours reach a unit too? Slope's z and p-value of the score test against the fitted line.
-
-    Parameters
-    ----------
-    line : Line
-    weights : sparse array, shape (n, n)
-    lottery : Lottery
-        Units drawn one by one.
-    """
-    from scipy import special
-
-    twice = weights.T @ (weights.T @ line.residual)
-    back = weights.multiply(weights.T).sum(axis=1)  # one's own draw comes back along links in both directions
-    second = weights @ (weights @ lottery.gap) - back * lottery.gap
-    own = lottery.gap * lottery.centred(twice - back * line.residual)
-    influence = own - line.influence @ (second @ line.moved)
-    spread = float(np.sqrt(influence @ influence))
-    z = float(second @ line.residual) / spread if spread > 0 else 0.0
-    return z, 2 * float(special.ndtr(-abs(z)))
-
-
-def bent(
-    line: Line, s: Shares, lottery: Lottery, rng: np.random.Generator, draws: int = 199, most: int = 10_000
-) -> float:
-    """P-value of a bend in the share: residuals against the squared share, beside draws of the lottery.
-
-    Parameters
-    ----------
-    most : int
-        Units looked at; a sample of them where there are more, which costs power and nothing else.
-    """
-    units = np.flatnonzero((s.variance > 0) & (line.residual != 0))
-    if len(units) < 20:
-        return float("nan")
-    if len(units) > most:
-        units = np.sort(rng.choice(units, most, replace=False))
-    reach = s.reach[units]
-    used = np.unique(reach.indices)
-    reach = reach[:, used]
-    own = lottery.thing[units]
-    root, e = np.sqrt(s.variance[units]), line.residual[units]
-    fresh = lottery.draws(rng, draws, used).astype(np.float64) - lottery.chance[used, None]
-    # One's own draw is not among the others': where clusters were drawn it is taken out again.
-    place = np.searchsorted(used, own)
-    place = np.where((place < len(used)) & (used[np.minimum(place, len(used) - 1)] == own), place, -1)
-    mine = np.where(place[:, None] >= 0, fresh[place], 0.0) * s.inside[units, None]
-    share = np.column_stack([s.others[units], reach @ fresh - mine]) / root[:, None]
-    share -= share.mean(axis=0)
-    square = share**2
-    square -= square.mean(axis=0)
-    square -= share * ((share * square).sum(axis=0) / (share**2).sum(axis=0))
-    size = np.sqrt((square**2).sum(axis=0))
-    value = np.abs(e @ square) / np.where(size > 0, size, 1.0)
-    return float((1 + (value[1:] >= value[0] * (1 - 1e-12)).sum()) / (draws + 1))

@@ -13,11 +13,12 @@ from gmvcausal.frames.params import counted
 from gmvcausal.mechanism.exposure import checks, fisher
 from gmvcausal.mechanism.exposure.chances import NAMES, Chances, Mapping, chances, closed, smallest
 from gmvcausal.mechanism.exposure.contrasts import Means, aronow_samii, means, network_cov, touched
-from gmvcausal.mechanism.exposure.line import Line, Shares, bent, beyond, fit, shares
+from gmvcausal.mechanism.exposure.line import Line, Shares, fit, shares
 from gmvcausal.mechanism.exposure.links import Network
 from gmvcausal.mechanism.exposure.lottery import sums
 from gmvcausal.mechanism.exposure.read import Users
 from gmvcausal.mechanism.exposure.result import Projection, SpilloverResult, by_share
+from gmvcausal.mechanism.exposure.scores import bent, beyond, chosen, interaction
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.usual_checks import p_words
@@ -27,7 +28,8 @@ from gmvcausal.stats.small_sample import Spread
 FloatArray = NDArray[np.float64]
 _LINE = (
     "links hold all through which treatment reaches others; each user's outcome moves along a line with the share of "
-    "treated neighbours, whoever they are; treatment was drawn with the probabilities given"
+    "treated neighbours, whoever they are, and own treatment adds the same whatever the share; treatment was drawn "
+    "with the probabilities given"
 )
 _CONDITIONS = (
     "links hold all through which treatment reaches others, and all that matters of it is whether a user has {}; "
@@ -47,6 +49,7 @@ def along_links(
     bend = bent(line, s, lot, rng)
     far = beyond(line, net.weights, lot)[1] if lot.single and lot.given is None else math.nan
     judged = [*checks.of_users(u, options["srm_alpha"]), *checks.of_links(net, lot)]
+    judged.append(checks.drawn_by_lot(chosen(net.degree, s, lot, rng)))
     few = not lot.single and _fewest(u) < MIN_CLUSTERS
     naive, naive_own = _naive(u)
     about: dict[str, Any] = {"tested": _tested(test, bend, far), "meta": u.facts, "outcome": options["outcome"]}
@@ -54,6 +57,7 @@ def along_links(
     if mapping is None:
         e, more, own = _on_line(u, s, line, naive, naive_own, options["outcome"], few)
         judged += checks.of_line(s, bend, far)
+        judged.append(checks.of_interaction(interaction(line, s, lot, rng), s, lot))
         found = _exact(net, u)
         about |= {"table": {} if found is None else _table(means(u.y, found), found)}
         assumed = _LINE

@@ -7,6 +7,8 @@ from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
 # Groups at a saturation below which no interval is given.
 MIN_GROUPS = 5
+# Distance of twice the mean probability of treatment from 1, below which the total holds an interaction.
+NEAR_HALF = 0.1
 
 RULES: dict[str, Rule] = {
     "sample_ratio": Rule(
@@ -26,7 +28,18 @@ RULES: dict[str, Rule] = {
     ),
     "linear_share": Rule(
         "p-value of a bend in the share of treated neighbours, beside 199 draws of the lottery (the line)", 0.01,
+        0.0001, small_is_bad=True,
+    ),
+    "interaction": Rule(
+        "p-value of the test that own treatment adds the same whatever the share of treated neighbours, beside 399 "
+        "draws of the lottery (the line)",
+        0.05, 0.001,
         small_is_bad=True,
+        more_fail=" (warned where about half are treated: the total holds it)",
+    ),
+    "lottery": Rule(
+        "p-value of the join count: neighbours are treated alike as often as in 399 draws of the lottery",
+        0.001, 0.0001, small_is_bad=True,
     ),
     "second_order": Rule(
         "p-value of the test that neighbours' neighbours reach nobody (users drawn one by one)", 0.01, small_is_bad=True
