@@ -188,16 +188,23 @@ def copies(rule: Rule, y: FloatArray, arm: IntArray, x: NDArray[np.floating], ro
     _, first = np.unique(own, return_index=True)
     # Rows can be told apart where some column has a value of its own in most of them.
     columns = [y, *x.T]
-    fine = max(columns, key=lambda c: len(np.unique(c[first])))
-    value = np.unique(fine, return_inverse=True)[1]
-    if n < 20 or len(np.unique(fine[first])) <= 0.5 * len(first):
+    fine, most = y, 0
+    for column in columns:
+        held = len(np.unique(column[first]))
+        fine, most = (column, held) if held > most else (fine, most)
+        if most == len(first):  # no other can have more
+            break
+    if n < 20 or most <= 0.5 * len(first):
         return None
+    value = np.unique(fine, return_inverse=True)[1]
     # A value that unlike rows share (an outcome of zero) tells nothing; two users may share another one by chance, and
     # are then alike in all the rest as often as any two users are.
     kinds = np.bincount(value[first])
-    rest = np.unique(prints(arm, *(c for c in columns if c is not fine)), return_counts=True)[1] / n
-    alike = min(float(rest @ rest), 0.99)
-    chance = float((kinds == 2).sum()) * alike / (1 - alike)
+    twice, alike = int((kinds == 2).sum()), 0.0
+    if twice:
+        rest = np.unique(prints(arm, *(c for c in columns if c is not fine)), return_counts=True)[1] / n
+        alike = min(float(rest @ rest), 0.99)
+    chance = float(twice) * alike / (1 - alike)
     again = np.ones(n, dtype=bool)
     again[first] = False
     again &= kinds[value] == 1

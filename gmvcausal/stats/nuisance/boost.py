@@ -78,6 +78,8 @@ class Bins:
             "min_data_in_bin": 3,
             "max_cat_to_onehot": 8,
         }
+        if len(x) >= MANY:
+            self._params["bin_construct_sample_cnt"] = 50_000  # 200 rows for each border of 255 bins
         self._all: Any = None
         if x.shape[1] and len(x) > 1:
             lgb = lightgbm()

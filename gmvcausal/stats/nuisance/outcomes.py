@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Told = tuple[FloatArray, FloatArray, FloatArray]  # of `Part.told`
 
 # Share of zeros from which on buying and the amount bought are learned apart.
 MOSTLY_ZERO = 0.5
@@ -70,6 +72,13 @@ class Outcome:
         out = self.parts[0].predict(x, threads)
         for part in self.parts[1:]:
             out = out * part.predict(x, threads)
+        return out * self.ratio
+
+    def joined(self, told: Sequence[Told | FloatArray]) -> FloatArray:
+        """`predict`, from what each part has told of the rows."""
+        out = np.ones(1)
+        for part, said in zip(self.parts, told, strict=True):
+            out = out * (part.joined(*said) if isinstance(part, Part) and isinstance(said, tuple) else said)
         return out * self.ratio
 
     @property
@@ -133,16 +142,23 @@ def cross_fit(
     models = tuple(
         fit_outcome(bins, columns, np.flatnonzero(fold != f), y, arm, arms, kind, shared) for f in range(len(held))
     )
+    told = [tuple(_told(part, bins.x[rows]) for part in m.parts) for rows, m in zip(held, models, strict=True)]
     if columns is not None:
-        models = _leaning(models, bins.x, held, y, arm)
-    for rows, model in zip(held, models, strict=True):
-        mu[rows] = model.predict(bins.x[rows])
+        models = _leaning(models, told, held, y, arm)
+    for rows, model, said in zip(held, models, told, strict=True):
+        mu[rows] = model.joined(said)
     return mu, models
 
 
+def _told(part: Part | Apart, x: Matrix) -> Told | FloatArray:
+    """What a part says before lines and trees are mixed, which is asked for once; its means where nothing is mixed."""
+    return part.told(x) if isinstance(part, Part) else part.predict(x)
+
+
 def _leaning(
-    models: tuple[Outcome, ...], x: Matrix, held: list[IntArray], y: FloatArray, arm: IntArray
-) -> tuple[Outcome, ...]:
+    models: tuple[Outcome, ...], told: list[tuple[Told | FloatArray, ...]], held: list[IntArray], y: FloatArray,
+    arm: IntArray,
+) -> tuple[Outcome, ...]:  # fmt: skip
     """The models with the mixture of lines and trees that held-out rows ask for, the same one in all folds."""
     kinds = {tuple(part.objective for part in model.parts) for model in models}
     if len(kinds) > 1:  # buying and amounts were learned apart in some folds only
@@ -153,15 +169,16 @@ def _leaning(
     errors = 0.0 if whole == ("binary",) else 2.0
     for j, objective in enumerate(whole):
         losses: dict[float, list[FloatArray]] = {lean: [] for lean in LEANS}
-        for rows, model in zip(held, models, strict=True):
-            at = rows[y[rows] > 0] if objective == "gamma" else rows
+        for rows, model, said in zip(held, models, told, strict=True):
+            live = np.flatnonzero(y[rows] > 0) if objective == "gamma" else np.arange(len(rows))
+            at = rows[live]
             target = (y[at] > 0).astype(float) if objective == "binary" else np.clip(y[at], -model.cap, model.cap)
-            part = model.parts[j]
-            if not isinstance(part, Part):
+            part, own = model.parts[j], said[j]
+            if not isinstance(part, Part) or not isinstance(own, tuple):
                 return models
-            told = part.told(x[at])
+            seen = own if len(at) == len(rows) else tuple(each[live] for each in own)
             for lean in LEANS:
-                mean = replace(part, lean=lean).joined(*told)[np.arange(len(at)), arm[at]]
+                mean = replace(part, lean=lean).joined(*seen)[np.arange(len(at)), arm[at]]
                 losses[lean].append(deviance(target, mean, objective))
         loss = {lean: np.concatenate(each) for lean, each in losses.items()}
         best = LEANS[0]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from gmvcausal.stats.logit import fit_logit
 from gmvcausal.stats.nuisance.boost import Bins, Recipe, recipe
 from gmvcausal.stats.nuisance.boosted import unlink
-from gmvcausal.stats.nuisance.line import columns_of, fit_line
+from gmvcausal.stats.nuisance.line import columns_of, fit_line, picked
 from gmvcausal.stats.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MANY = 50_000
+MANY, LARGE = 50_000, 100_000
 # Two arms are apart if fewer than so many rows of either lie beyond this share of the other.
 _FEW, _BORDER = 3, 0.05
 
@@ -63,7 +63,7 @@ def stacked_chances(bins: Bins, fold: IntArray, treated: NDArray[np.bool_]) -> S
         start = None
         if columns is not None:
             line = fit_line(columns, bins.x, rows, target[rows], "binary")
-            start = line.predict(bins.x[rows])
+            start = line.predict(picked(bins.x, rows))
             by_line[held] = line.predict(bins.x[held])
         trees = bins.train(rows, target[rows], above(len(rows)), start=start)
         by_trees[held] = trees.raw(bins.x[held])
@@ -92,7 +92,8 @@ def above(n: int) -> Recipe:
     """Trees above a line: small and slow ones, since most has been said."""
     if n >= MANY:
         # Above a line 40 are nearer to the truth than 100 (root mean squared error .021 and .026 of 120,000 rows).
-        return replace(recipe(n, "binary"), rounds=40)
+        # 27 steps of .15 go as far as 40 of .1: on six worlds of 250,000 rows the error is .90 to 1.08 times theirs.
+        return replace(recipe(n, "binary"), **({"rounds": 27, "rate": 0.15} if n >= LARGE else {"rounds": 40}))
     return Recipe(60, 6, 0.05, 20, 5.0, "binary")
 
 
