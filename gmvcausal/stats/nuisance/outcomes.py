@@ -106,14 +106,14 @@ class Outcome:
 
 def fit_outcome(
     bins: Bins, columns: Columns | None, rows: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str,
-    shared: bool = True,
+    shared: bool = True, most: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """Mean outcome under every arm, learned on `rows`."""
+    """Mean outcome under every arm, learned on `rows`; `most` as in `fit_part`."""
 
     def fit(at: IntArray, target: FloatArray, objective: str) -> Part | Apart:
         if not shared:
             return fit_apart(bins, at, target, arm, arms, objective)
-        return fit_part(bins, columns, at, target, arm, arms, objective)
+        return fit_part(bins, columns, at, target, arm, arms, objective, most)
 
     if kind == "binary":
         return Outcome((fit(rows, y, "binary"),))
@@ -129,18 +129,20 @@ def fit_outcome(
 
 @one_thread()
 def cross_fit(
-    bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str, shared: bool = True
-) -> tuple[FloatArray, tuple[Outcome, ...]]:
+    bins: Bins, fold: IntArray, y: FloatArray, arm: IntArray, arms: int, kind: str, shared: bool = True,
+    most: int | None = None,
+) -> tuple[FloatArray, tuple[Outcome, ...]]:  # fmt: skip
     """Predicted outcomes of every row by the model that has not seen its fold, shape (n, arms); and the models.
 
     How much lines and how much trees say of what sets arms apart is one half each, unless one of them alone has a loss
-    on held-out rows that is lower by more than two paired standard errors.
+    on held-out rows that is lower by more than two paired standard errors. `most` is as in `fit_part`.
     """
     mu = np.empty((len(y), arms))
     columns = columns_of(bins.x, bins.categorical) if shared else None
     held = [np.flatnonzero(fold == f) for f in range(int(fold.max()) + 1)]
     models = tuple(
-        fit_outcome(bins, columns, np.flatnonzero(fold != f), y, arm, arms, kind, shared) for f in range(len(held))
+        fit_outcome(bins, columns, np.flatnonzero(fold != f), y, arm, arms, kind, shared, most)
+        for f in range(len(held))
     )
     told = [tuple(_told(part, bins.x[rows]) for part in m.parts) for rows, m in zip(held, models, strict=True)]
     if columns is not None:

@@ -127,8 +127,9 @@ def fit_apart(bins: Bins, rows: IntArray, target: FloatArray, arm: IntArray, arm
 
 
 def fit_part(
-    bins: Bins, columns: Columns | None, rows: IntArray, target: FloatArray, arm: IntArray, arms: int, objective: str
-) -> Part:
+    bins: Bins, columns: Columns | None, rows: IntArray, target: FloatArray, arm: IntArray, arms: int, objective: str,
+    most: int | None = None,
+) -> Part:  # fmt: skip
     """Learn `target` on `rows`: over all arms first, then what sets each arm apart, which is mostly little.
 
     What arms share is a line and, for what that misses, trees. What an arm adds is one Newton step from there, as a
@@ -140,6 +141,8 @@ def fit_part(
         None does without lines.
     target, arm : ndarray, shape (n,)
         Of all rows of `bins`.
+    most : int, optional
+        What an arm adds is learned from fewer than twice as many rows: every second, third, ... Default: from all.
     """
     wanted, got = target[rows], arm[rows]
     line, start = None, np.zeros(len(rows))
@@ -159,6 +162,8 @@ def fit_part(
     own: list[Trees] = []
     for a in range(1, arms):
         pair = np.flatnonzero((got == 0) | (got == a))
+        if most is not None:
+            pair = pair[:: max(len(pair) // most, 1)]
         share = sizes[a] / max(sizes[0] + sizes[a], 1)
         on = (got[pair] == a) - share
         rest, weight = working(wanted[pair], known[pair], objective)
