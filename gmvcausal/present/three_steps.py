@@ -16,9 +16,9 @@ FAULTS = {
         "Known faults of the steps: (1) a mediator is shown by the product of two slopes, not by three tests, of which "
         "the first (a total effect) may fail while something is mediated; (2) power is lost at every step; (3) step 3 "
         "holds the mediator fixed, which compares users who differ in whatever else moves it: no step looks for such "
-        "causes, though chance drew the treatment; (4) 'full' and 'partial' mediation depend on sample size; (5) the "
-        "slope of the mediator is taken as the same in both arms. Natural effects and the rho curve of the same result "
-        "answer to these."
+        "causes, not even where chance drew the treatment; (4) 'full' and 'partial' mediation depend on sample size; "
+        "(5) the slope of the mediator is taken as the same in both arms. Natural effects and the rho curve of the "
+        "same result answer to these."
     ),
     "zh": (
         "逐步法的已知缺陷：（1）中介效应应由系数乘积 ab 检验，而非三步检验，总效应不显著时也可能存在中介；"

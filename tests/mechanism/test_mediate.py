@@ -499,3 +499,21 @@ def test_a_hidden_sign_misleads_the_parts_and_not_the_total() -> None:
     assert abs(frame.loc["total", "estimate"] - truth["total"]) < 4 * frame.loc["total", "std_error"]
     gap = frame.loc["indirect:interacted", "estimate"] - truth["indirect:interacted"]
     assert gap > 4 * frame.loc["indirect:interacted", "std_error"]
+
+
+def test_a_strong_hidden_cause_passes_nothing() -> None:
+    rng = np.random.default_rng(29)
+    mood, arm = rng.normal(size=800), rng.integers(0, 2, 800)
+    data = pd.DataFrame({"arm": arm, "m": 2 * arm + 2 * mood + rng.normal(size=800)})
+    data["gmv"] = 50 + 3 * arm + 20 * mood + rng.normal(0, 10, 800)  # nothing goes by way of m
+    check = gc.mediate(data, "gmv", "arm", ["m"], assignment="random", reps=0).audit["mediator_confounding"]
+    assert check.status == "not_run" and check.value is not None and check.value > 0.5
+
+
+def test_who_chose_for_himself_is_no_lot() -> None:
+    data = people(800)
+    plain = gc.mediate(data, "gmv", "raffle", ["watch"], reps=0)
+    assert not plain.audit.credible and "assignment='random'" in plain.audit["balance"].remedy
+    assert gc.mediate(data, "gmv", "raffle", ["watch"], reps=0, assignment="random").audit.credible
+    assert status(call(data), "hidden_confounding") == "not_run"
+    assert "hidden_confounding" not in call(data, assignment="random").audit

@@ -66,10 +66,13 @@ def mediator_confounding(case: Case) -> Check:
         f"{never}; a correlation of {worst.zero:.3f} of what is left of {worst.mediator!r} and of the outcome would do "
         f"away with this way (something that explains {abs(worst.zero):.0%} of what is left of each)"
     )
+    # A strong hidden cause makes this number large itself, so that no size of it passes.
+    little = RULES.judge("mediator_confounding", abs(worst.zero)) != "passed"
     return RULES.check(
         "mediator_confounding", abs(worst.zero), told,
         "little would be enough: add what moves both as covariates, have chance move the mediator (gc.iv), or tell the "
-        "total alone",
+        "total alone" if little else "name what could explain so much, and argue against it",
+        status="warned" if little else "not_run",
     )  # fmt: skip
 
 
@@ -110,20 +113,37 @@ def balance(case: Case) -> Check:
     from scipy import special
 
     r = case.rows
+    lot = case.planned is not None
     if not r.x.shape[1]:
-        return Check("balance", "not_run", "there are no covariates to compare the arms by")
+        told = "there are no covariates to compare the arms by"
+        if lot or r.fixed:
+            return Check("balance", "not_run", told)
+        return Check(
+            "balance", "failed", f"{told}, and it is not said that a lot drew them: the total is the plain comparison "
+            "of those who had it with those who had not", remedy="pass assignment='random' where chance drew who was "
+            "treated; else covariates=, all that decided, and hold the total against gc.adjust",
+        )  # fmt: skip
     moved = r.t - r.t.mean()
     scores = r.by_unit(r.x * moved[:, None])
     spread = np.sqrt((scores * scores).sum(axis=0))
     p = 2 * special.ndtr(-np.abs(scores.sum(axis=0)) / np.where(spread > 0, spread, 1.0))
     j = int(np.argmin(p))
     value = min(1.0, float(p[j]) * len(p))
-    lot = case.planned is not None
     return RULES.check(
         "balance", value, f"{r.covariates[j]!r} differs most between the arms: {usual_checks.p_words(float(p[j]))}",
         "chance leaves no such difference: find out who decided" if lot else "who was treated was not left to chance: "
         "covariates are taken out along lines here, and what is not in them is in every effect; hold the total against "
         "gc.match",
+    )  # fmt: skip
+
+
+def hidden_confounding(case: Case) -> Check | None:
+    """Could something unseen have decided who was treated?"""
+    if case.planned is not None:
+        return None
+    return Check(
+        "hidden_confounding", "not_run", "no data show whether something that nobody measured decided who was treated: "
+        "gc.adjust(...).sensitivity() on the same table says how strong it would have to be",
     )  # fmt: skip
 
 
@@ -268,8 +288,8 @@ def usual(case: Case) -> list[Check | None]:
 
 # Every check of its own, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    mediator_confounding, time_order, sample_ratio, balance, total_agrees, interaction, mediators_apart, collinearity,
-    mediator_overlap, part_of_outcome,
+    mediator_confounding, time_order, sample_ratio, balance, hidden_confounding, total_agrees, interaction,
+    mediators_apart, collinearity, mediator_overlap, part_of_outcome,
 )  # fmt: skip
 
 

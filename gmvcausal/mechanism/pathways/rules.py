@@ -11,6 +11,7 @@ RULES = Rules({
         "go by way of the mediator (Imai, Keele and Yamamoto 2010), over the ways that are shown",
         0.1,
         small_is_bad=True,
+        more_warn="; never passed, as a strong hidden cause makes it large",
     ),
     "time_order": Rule(
         "share of the rows, of those with `times=`, whose mediator comes before the treatment or after the outcome "
@@ -29,7 +30,9 @@ RULES = Rules({
         "smallest p-value of the tests that a covariate is the same in both arms, times the number of tests",
         0.001,
         small_is_bad=True,
+        more_fail="there are no covariates, and it is not said that chance drew the arms",
     ),
+    "hidden_confounding": Rule("nothing in the data, where it is not said that chance drew the arms"),
     "total_agrees": Rule(
         "distance of the sum of all ways from the plain regression of the outcome on treatment and covariates, in "
         "standard errors of the total",
