@@ -92,7 +92,7 @@ def above(n: int) -> Recipe:
     """Trees above a line: small and slow ones, since most has been said."""
     if n >= MANY:
         # Above a line 40 are nearer to the truth than 100 (root mean squared error .021 and .026 of 120,000 rows).
-        # 30 steps of .13 go as far as 40 of .1: in four worlds of 200,000 rows the error is .99 to 1.02 of theirs.
+        # 30 steps of .13 go as far as 40 of .1: in three worlds of 200,000 rows or more the error is 1 to 1.02 of it.
         how = recipe(n, "binary")
         return replace(how, rounds=30, rate=0.13) if n >= LARGE else replace(how, rounds=40)
     return Recipe(60, 6, 0.05, 20, 5.0, "binary")
