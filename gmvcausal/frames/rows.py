@@ -145,6 +145,16 @@ def unit_column(table: Table, named: str | None, taken: Collection[str | None]) 
     return named or next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
 
 
+def seen_before(codes: IntArray, keep: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Rows whose unit has an earlier one; `codes` and `keep` as in `refuse_repeated`."""
+    rows = np.arange(len(codes)) if keep is None else np.flatnonzero(keep)
+    first = np.empty(int(codes.max()) + 1, dtype=np.int64)
+    first[codes[rows[::-1]]] = rows[::-1]
+    again = np.zeros(len(codes), dtype=bool)
+    again[rows] = first[codes[rows]] != rows
+    return again
+
+
 def refuse_repeated(
     unit: str, codes: IntArray, keep: NDArray[np.bool_] | None = None, *, first_way: str = _ADD_UP
 ) -> None:
@@ -165,11 +175,7 @@ def refuse_repeated(
     InputError
         A unit has more than one row.
     """
-    rows = np.arange(len(codes)) if keep is None else np.flatnonzero(keep)
-    first = np.empty(int(codes.max()) + 1, dtype=np.int64)
-    first[codes[rows[::-1]]] = rows[::-1]
-    again = np.zeros(len(codes), dtype=bool)
-    again[rows] = first[codes[rows]] != rows
+    again = seen_before(codes, keep)
     if again.any():
         raise rules.duplicated(
             "units", unit, len(np.unique(codes[again])), first_rows(again),

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, identifiers
+from gmvcausal.frames.facts import UNIT_NAMES
 from gmvcausal.frames.features import Features, Matrix
 from gmvcausal.frames.params import column_name
-from gmvcausal.frames.table import open_table
+from gmvcausal.frames.rows import seen_before, unit_column
+from gmvcausal.frames.table import Table, open_table
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_test
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
@@ -28,7 +31,7 @@ from gmvcausal.targeting.policy.words import who_gets_what
 from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
-    from gmvcausal.targeting.intake.trial import Trial
+    from gmvcausal.targeting.intake.trial import Asked, Trial
     from gmvcausal.targeting.modelled import HeldOut
     from gmvcausal.targeting.result import Uplift
 
@@ -149,7 +152,9 @@ class Reader:
         told = audit_failed(model)
         if not outcomes:
             needed = [*features.needed, *columns_of(asked.cost)]
-            table = open_table(data, needed=list(dict.fromkeys(needed)))
+            optional = [*UNIT_NAMES, *([asked.unit] if asked.unit else [])]
+            table = open_table(data, needed=list(dict.fromkeys(needed)), optional=optional)
+            refuse_twice(table, asked)
             x = features.transform(table)
             cost, made = read_cost(table, asked.cost, labels), {"features": prints(x)}
             redeems = model.fit.predict_redeems(x)
@@ -167,6 +172,28 @@ class Reader:
         cost = expected_cost(t.cost, found.redeems)
         return Offer(
             found.effects, cost, code, made, held, _in_their_units(features, t.x), found.redeems, t.row, told
+        )  # fmt: skip
+
+
+def refuse_twice(table: Table, asked: Asked) -> None:
+    """Refuse a table to be planned for in which a user stands twice: each would get as many coupons as rows.
+
+    Raises
+    ------
+    InputError
+    """
+    if asked.cluster is not None and asked.cluster in (asked.unit, *UNIT_NAMES):
+        return  # several rows of a user were what the model was trained on
+    known = asked.unit if asked.unit in table.columns else None
+    unit = unit_column(table, known, (asked.cluster, asked.treatment, asked.outcome, *asked.features))
+    if unit is None:
+        return
+    codes = identifiers(table, unit, "unit").codes
+    again = seen_before(codes)
+    if again.any():
+        raise rules.duplicated(
+            "units", unit, len(np.unique(codes[again])), first_rows(again),
+            f"keep one row per {unit}: a plan counts each row as a user of its own, with a coupon and its cost",
         )  # fmt: skip
 
 

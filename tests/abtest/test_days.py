@@ -336,3 +336,48 @@ def test_the_logs_panel_end_to_end() -> None:
     total = frame.groupby(["arm", name])["gmv"].sum().groupby("arm").mean()
     assert result.estimate == pytest.approx(total[1] - total[0], rel=1e-9)
     assert result.daily()["cumulative"].iloc[-1] == pytest.approx(result.estimate, rel=1e-9)
+
+
+@pytest.mark.parametrize("whale", [1e7, 1e9, 1e12])
+def test_one_unit_of_a_thousand_million_is_no_change_of_the_data(whale: float) -> None:
+    frame = panel(units=1_000, days=14)
+    frame.loc[9, "gmv"] = whale
+    result = gc.ab_test(frame, metrics=[gc.Mean("gmv", cap=None)], control="none", time="day")
+    daily, looks = result.daily(), result.looks()
+    assert result.pull_forward(during=3).estimates.term[0] == "net"
+    # The arm and the days without that unit keep their digits.
+    arm = frame.loc[9, "arm"]
+    so_far = frame.pivot(index="user", columns="day", values="gmv").cumsum(axis=1)
+    other = frame.loc[frame["arm"] != arm, "user"].unique()
+    cells = result._days("daily").so_far()
+    place = next(i for i, label in enumerate(result._days("daily").labels) if label != arm)
+    np.testing.assert_allclose(cells.cov[:, place, 0, 0], so_far.loc[other].var(), rtol=1e-9)
+    assert len(daily) == 14 and len(looks) == 28
+    frame.loc[10, "gmv"] += max(1.0, whale * 1e-6)
+    again = gc.ab_test(frame, metrics=[gc.Mean("gmv", cap=None)], control="none", time="day")
+    frame.loc[frame["arm"] != arm, "gmv"] += 1.0
+    with pytest.raises(gc.InputError, match="data have changed"):
+        again.daily()
+
+
+@pytest.mark.parametrize("missing", ["raise", "zero"])
+def test_a_day_that_is_lost_for_everybody_is_named(missing: str) -> None:
+    full = panel(units=200, days=8)
+    days = np.sort(full["day"].unique())
+    lost = full[full["day"] != days[4]]
+    options = {"metrics": [gc.Mean("gmv", cap=None)], "control": "none", "time": "day", "missing": missing}
+    result = gc.ab_test(lost, **options)
+    check = result.audit["period_gaps"]
+    assert (check.status, check.value) == ("warned", 1.0) and "no unit has a row on 2025-11-07" in check.message
+    assert "nobody has a row on 2025-11-07 between them" in " ".join(result.manifest.notes)
+    for window in (None, 5):
+        with pytest.raises(gc.DesignError, match=r"gaps within the window.*2025-11-07.*window=4 or less"):
+            result.pull_forward(window=window)
+    before = gc.ab_test(full, **options)
+    assert before.audit["period_gaps"].status == "passed"
+    short, whole = (r.pull_forward(window=4).to_frame() for r in (result, before))
+    pd.testing.assert_frame_equal(short, whole, rtol=1e-9)
+    many = gc.ab_test(full[full["day"].isin(days[[0, 1, 7]])], **options)
+    assert "5 days (2025-11-05, 2025-11-06, 2025-11-07 and 2 more)" in many.audit["period_gaps"].message
+    every_second = gc.ab_test(full[full["day"].isin(days[::2])], **options)  # an even grid has no gaps
+    assert every_second.audit["period_gaps"].status == "passed"

@@ -51,6 +51,25 @@ def test_other_chances_are_refused_and_can_be_given(model) -> None:
     assert np.isfinite(plan.evaluate(trial(4_000, 3)).value)
 
 
+def test_a_user_who_stands_twice_is_not_planned_for_twice(model, tmp_path) -> None:
+    users = trial(300, 9)[["x", "k"]].assign(user=np.arange(300))
+    twice = pd.concat([users, users.iloc[[4, 7]]], ignore_index=True)
+    twice.to_parquet(tmp_path / "twice.parquet")
+    plan = model.policy(users, budget=50)
+    assert plan.cost <= 50
+    asked = [lambda d: model.policy(d, budget=50), lambda d: model.policy(d, depth=1), plan.apply]
+    for ask in asked:
+        for table in (twice, tmp_path / "twice.parquet"):
+            with pytest.raises(gc.InputError, match="2 units occur more than once") as found:
+                ask(table)
+            assert found.value.rows == (300, 301) and "Keep one row per user" in str(found.value)
+    # Without a column of users, or where visits of users trained the model, rows are what is planned for.
+    assert len(model.policy(twice.drop(columns="user")).assign) == 302
+    visits = trial(2_000, 1).assign(user=np.repeat(np.arange(1_000), 2))
+    visits["w"] = visits["user"] % 2
+    assert len(fit(visits, cost=1.0, cluster="user").policy(twice).assign) == 302
+
+
 def test_a_column_that_the_test_table_lacks(model) -> None:
     with pytest.raises(gc.InputError, match="the test table"):
         model.evaluate(trial(200, 3).drop(columns="gmv"))

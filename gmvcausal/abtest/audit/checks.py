@@ -40,6 +40,7 @@ CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     of_design.balance,
     of_design.leakage,
     of_days.novelty,
+    of_days.period_gaps,
     of_days.silent_units,
 )
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from gmvcausal.abtest.audit.case import Case
-from gmvcausal.abtest.audit.rules import bound, judge
+from gmvcausal.abtest.audit.rules import RULES, bound, judge
 from gmvcausal.abtest.days.days import Days
 from gmvcausal.results import Check
 from gmvcausal.results.usual_checks import p_words
@@ -69,6 +69,21 @@ def _mean_slope(days: Days, arm: int) -> tuple[float, float, int]:
     if len(slope) < 2:
         return 0.0, 0.0, 2
     return float(slope.mean()), float(slope.var(ddof=1)) / len(slope), len(slope)
+
+
+def period_gaps(case: Case) -> Check | None:
+    """A day on which nobody has a row is a lost file far more often than a day off."""
+    days = case.days
+    if days is None or days.shape == "arrived":  # nobody has to come in on every day
+        return None
+    calendar, k = days.calendar, len(days.calendar.empty)
+    if not k:
+        return RULES.check("period_gaps", 0.0, f"there are rows on every {calendar.word} of the test")
+    word = f"these {calendar.word}s" if k > 1 else f"this {calendar.word}"
+    return RULES.check(
+        "period_gaps", k, f"no unit has a row on {calendar.gaps()}, within {days.span}",
+        f"look for a lost file: the sums lack {word}; where nothing was for sale, give every unit a row of zeros",
+    )  # fmt: skip
 
 
 def silent_units(case: Case) -> Check | None:

@@ -123,6 +123,7 @@ _RULES: dict[str, Rule] = {
         0.01,
         small_is_bad=True,
     ),
+    "period_gaps": Rule("days within a test on which no unit has a row (`time=`)", 0),
     "silent_units": Rule(
         "share of units without any outcome, where days without a row count as zero (`time=`)",
         more_fail="there is none: those who never bought are not in the table",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS = 1_500
 _DAY = 86_400_000_000
+_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,11 @@ class Calendar:
         return int(self.at[-1]) + 1
 
     @property
+    def empty(self) -> IntArray:
+        """Places of the grid that do not occur: nobody has a row there."""
+        return np.setdiff1d(np.arange(self.size), self.at)
+
+    @property
     def middle(self) -> float:
         """Mean of the places that occur."""
         return float(self.at.mean())
@@ -52,15 +58,29 @@ class Calendar:
 
     def times(self) -> pd.Index[Any]:
         """The times that occur, as dates or whole numbers."""
+        return self._times(self.at)
+
+    def _times(self, at: IntArray) -> pd.Index[Any]:
         import pandas as pd
 
-        found = self.origin + self.step * self.at
+        found = self.origin + self.step * at
         return pd.DatetimeIndex(found.astype("datetime64[us]")) if self.is_date else pd.Index(found)
 
     def text(self, place: int) -> str:
         """The time at a position among those that occur."""
-        found = str(self.times()[place])
-        return found.removesuffix(" 00:00:00")
+        return _plain(self.times()[place])
+
+    def gaps(self) -> str:
+        """The places at which nobody has a row, in words; empty without any: "2025-11-07"."""
+        empty = self.empty
+        shown = ", ".join(map(_plain, self._times(empty[:_SHOWN])))
+        if len(empty) <= _SHOWN:
+            return shown
+        return f"{len(empty):,} {self.word}s ({shown} and {len(empty) - _SHOWN:,} more)"
+
+
+def _plain(time: Any) -> str:
+    return str(time).removesuffix(" 00:00:00")
 
 
 def calendar_of(times: IntArray, is_date: bool, column: str) -> Calendar:

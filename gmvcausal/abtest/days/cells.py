@@ -1,7 +1,7 @@
 """Day x arm cells of a test: sums and products of each day's outcomes, and of the outcomes of each unit so far.
 
-Sums are taken about a constant near the mean, and a column of ones goes with them, so that variances keep their digits
-when outcomes are far from zero and are exact where units have different numbers of rows.
+Sums are taken about a constant near most of the values, and a column of ones goes with them, so that variances keep
+their digits when outcomes are far from zero and are exact where units have different numbers of rows.
 """
 
 from __future__ import annotations
@@ -98,8 +98,14 @@ def cumulative_cells(relation: Any, days: Days) -> Cells:
 
 
 def _about(relation: Any, days: Days) -> list[float]:
-    """A constant near the mean of each outcome; zero for shares."""
-    row = relation.aggregate(", ".join(f"avg(y{i})" for i in range(len(days.outcomes)))).fetchall()[0]
+    """A constant near most values of each outcome; zero for shares.
+
+    The median, as one unit of a thousand million would draw the mean far away from everybody else's values, whose
+    squares about it would lose the digits that the variances of arms and days without that unit need.
+    """
+    row = relation.aggregate(
+        ", ".join(f"approx_quantile(CAST(y{i} AS DOUBLE), 0.5)" for i in range(len(days.outcomes)))
+    ).fetchall()[0]
     return [0.0 if flag else float(x) for x, flag in zip(row, days.flags, strict=True)]
 
 

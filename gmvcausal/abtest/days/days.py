@@ -195,7 +195,8 @@ def said_of_days(days: Days) -> str:
     }[days.shape]
     flags = [repr(x) for x, flag in zip(days.outcomes, days.flags, strict=True) if flag]
     more = f"; {', '.join(flags)}: on any {c.word}" if flags else ""
-    return f"outcomes are added up over {days.span} by {days.unit!r} ({how}){more}"
+    gaps = f"; nobody has a row on {c.gaps()} between them" if len(c.empty) else ""
+    return f"outcomes are added up over {days.span} by {days.unit!r} ({how}){gaps}{more}"
 
 
 def _unit(data: Any, ask: Columns) -> str:

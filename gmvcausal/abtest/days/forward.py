@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvcausal.abtest.days.calendar import Calendar
 from gmvcausal.abtest.days.days import Days, missing_metric
 from gmvcausal.abtest.days.tables import independent
 from gmvcausal.abtest.metrics import Mean, name_of
@@ -49,6 +50,7 @@ def pull_forward(
     if chosen is None:
         raise missing_metric(metric, [name_of(m) for m in known])
     length, push = _window(len(days.calendar.at), days.calendar.word, window, during)
+    _no_gap(days.calendar, length)
     place = _arm(days, arm)
     path, units, base = _path(days, chosen, [place, days.control], length)
     asked = Window(0, push, length, days.calendar.word)
@@ -98,6 +100,19 @@ def pull_forward(
         column,
         result.meta,
         base,
+    )
+
+
+def _no_gap(calendar: Calendar, length: int) -> None:
+    """Refuse a window over days that are lost for everybody: it would reach further than it says, and miss some."""
+    if not len(calendar.empty) or int(calendar.empty[0]) >= length:
+        return
+    before = int(calendar.empty[0])
+    shorter = f", or pass window={before} or less" if before > 1 else ""
+    raise DesignError(
+        f"the test has gaps within the window of {length} {calendar.word}s: nobody has a row on {calendar.gaps()}, so "
+        "what was gained or lost there is not known",
+        remedy=f"supply these {calendar.word}s (with zeros, if nothing was for sale){shorter}",
     )
 
 
