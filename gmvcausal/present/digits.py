@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 import unicodedata
 
 MINUS = "\u2212"
@@ -114,15 +113,39 @@ def p_value(p: float) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Wrapped lines by display width: names in Chinese have no spaces to break at, so they break anywhere."""
-    lines = []
-    for line in textwrap.wrap(text, width, break_on_hyphens=False) or [""]:
-        while display_width(line) > width:
-            head = cut(line, width, mark="")
-            lines.append(head)
-            line = line[len(head) :]
-        lines.append(line)
-    return lines
+    """Wrapped lines by display width: Chinese, which has no spaces, breaks between any two characters; words do not.
+
+    Examples
+    --------
+    >>> wrap("用户 收到 coupon 的效果 2.861", 12)
+    ['用户 收到', 'coupon 的效', '果 2.861']
+    """
+    lines, line = [], ""
+    for word in text.split():
+        gap = " " if line else ""
+        for piece in _pieces(word):
+            if display_width(line + gap + piece) <= width:
+                line += gap + piece
+            else:
+                lines.append(line)
+                line = piece
+                while display_width(line) > width:  # a word longer than a line
+                    head = cut(line, width, mark="")
+                    lines.append(head)
+                    line = line[len(head) :]
+            gap = ""
+    return [found for found in [*lines, line] if found] or [""]
+
+
+def _pieces(word: str) -> list[str]:
+    """Where a word without spaces may be broken: beside wide characters."""
+    out: list[str] = []
+    for c in word:
+        if (out and display_width(c) < 2 and display_width(out[-1][-1]) < 2) or (out and c in "，。；：！？）》”、"):
+            out[-1] += c
+        else:
+            out.append(c)
+    return out
 
 
 def cut(text: str, width: int, mark: str = "...") -> str:

@@ -113,6 +113,12 @@ def test_numbers_for_people() -> None:
     assert digits.fixed(-0.0001, 2) == "0.00"
     assert digits.p_value(0.0004) == "<0.001"
     assert digits.display_width("优惠券") == 6
+    told = "A gain of 3.6 ¥ per 用户 (95% interval +2.861 to +4.425), 直播间 and 购物车 among them, nothing else"
+    for width in range(24, 60):
+        lines = digits.wrap(told, width)
+        assert all(digits.display_width(line) <= width for line in lines)
+        words = {w for line in lines for w in line.split()}
+        assert {"interval", "+2.861", "+4.425),", "nothing"} <= words  # neither words nor numbers are cut
     assert digits.wrap("优惠券" * 10, 20) == ["优惠券" * 3 + "优", "惠券优" * 3 + "惠", "券" + "优惠券" * 3]
 
 
