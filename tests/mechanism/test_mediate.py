@@ -15,9 +15,10 @@ from statsmodels.stats.mediation import Mediation
 import gmvcausal as gc
 from gmvcausal.mechanism.pathways.contrasts import chosen, weights
 from gmvcausal.mechanism.pathways.draws import draw_effects
+from gmvcausal.mechanism.pathways.fitting import fit_system
 from gmvcausal.mechanism.pathways.read import Asked, read
 from gmvcausal.mechanism.pathways.rules import TABLE
-from gmvcausal.mechanism.pathways.system import Model, fit_system
+from gmvcausal.mechanism.pathways.system import Model
 from tests.protocol import assert_protocol
 
 
@@ -351,8 +352,9 @@ def test_simple_slopes_and_region_by_statsmodels() -> None:
     assert_allclose(apart, means[1] - means[0], rtol=1e-9)
     index = frame.loc["index of moderated mediation:watch, activity", "estimate"]
     a3 = sm.OLS(data["watch"], x).fit().params["tw"]
-    b = sm.OLS(data["gmv"], x.assign(m=data["watch"])).fit().params["m"]
-    assert_allclose(index, a3 * b, rtol=1e-8)
+    a1 = sm.OLS(data["watch"], x).fit().params["t"] + a3 * w.mean()  # at the mean
+    both = sm.OLS(data["gmv"], x.assign(m=data["watch"], mw=data["watch"] * (w - w.mean()))).fit().params
+    assert_allclose(index, a3 * both["m"] + a1 * both["mw"], rtol=1e-8)
 
 
 # --- what must not matter ---------------------------------------------------------------------------------------------

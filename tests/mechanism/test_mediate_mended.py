@@ -154,3 +154,73 @@ def test_bca_without_bias_and_acceleration_is_the_percentile() -> None:
     made, plain = Drawn(draws, 29.0, 0.0), Drawn(draws, 29.0)
     assert made.interval(0.9) == plain.interval(0.9) == (-16.0, 74.0)
     assert_allclose(made.p_value(), plain.p_value(), rtol=1e-9)
+
+
+# --- both steps vary with a covariate ---------------------------------------------------------------------------------
+def heavy(n: int = 4000, seed: int = 0, second: float = 2.0) -> pd.DataFrame:
+    """Of heavy users alone the treatment moves the mediator, and of them alone the mediator moves GMV."""
+    rng = np.random.default_rng(seed)
+    x, t = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    m = 2 * x * t + rng.standard_normal(n)
+    gmv = 10 + (second * x if second else 1.0) * m + rng.standard_normal(n)
+    return pd.DataFrame({"gmv": gmv, "arm": t, "m": m, "heavy": x, "else": rng.standard_normal(n)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_covariate_that_moves_both_steps_fails_and_the_remedy_is_right(seed: int) -> None:
+    data = heavy(seed=seed)
+    one = call(data, covariates=["heavy", "else"])
+    found = one.audit["both_steps_vary"]
+    assert found.status == "failed" and "'heavy'" in found.message and "moderator='heavy'" in found.remedy
+    assert one.to_frame()["estimate"][1] > 0.4  # a direct effect that is none
+    free = call(data, covariates=["else"], moderator="heavy", reps=199)
+    assert free.audit["both_steps_vary"].status == "passed"
+    frame = free.to_frame()
+    assert (np.abs(frame["estimate"] - [2, 0, 2]) < 4 * frame["std_error"]).all()
+    assert_allclose(frame["estimate"][0], frame["estimate"][1:].sum(), rtol=1e-12)
+    assert_allclose(frame["boot_error"], frame["std_error"], rtol=0.25)
+    told = free.moderation().to_frame().set_index("term")
+    light = told.loc["indirect:m at 0"]
+    assert abs(light["estimate"]) < 0.05 and light["conf_low"] < 0 < light["conf_high"]
+    assert abs(told.loc["indirect:m at 1", "estimate"] - 4) < 0.3
+
+
+def test_one_step_that_varies_alone_is_no_fault() -> None:
+    assert call(heavy(second=0.0), covariates=["heavy", "else"]).audit["both_steps_vary"].status == "passed"
+    found = [call(heavy(400, s, 0.0), covariates=["heavy", "else"]).audit["both_steps_vary"] for s in range(30)]
+    assert sum(c.status != "passed" for c in found) <= 2
+
+
+def test_steps_free_along_a_moderator_are_parts_within_its_levels() -> None:
+    """By hand: mediation of each level apart, weighted by its share of the rows."""
+    data = heavy(600)
+    free = call(data, moderator="heavy").versions()["estimate"]
+    shares = data["heavy"].value_counts(normalize=True)
+    apart = sum(shares[v] * call(data[data["heavy"] == v]).versions()["estimate"] for v in (0, 1))
+    assert_allclose(free, apart, rtol=1e-8, atol=1e-10)
+    named = data.assign(heavy=data["heavy"].map({0: "light", 1: "heavy"}))
+    assert_allclose(call(named, moderator="heavy").versions()["estimate"], free, rtol=1e-8, atol=1e-10)
+    # Groups of the moderator as fixed effects take nothing more.
+    fixed = call(data.assign(g=data["heavy"]), moderator="heavy", fixed="g").versions()["estimate"]
+    assert_allclose(fixed, free, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["linear", "logit", "poisson", "hurdle"])
+def test_free_steps_of_other_models(model: str) -> None:
+    data = heavy(1500).assign(k=lambda d: (d["m"] > 0.5) * 1, spend=lambda d: np.maximum(d["gmv"] - 10, 0))
+    outcome = "k" if model == "logit" else "spend"
+    mediator = "else" if model == "logit" else "k"
+    levels = [data[data["heavy"] == v] for v in (0, 1)]
+    free = call(data, mediator, outcome=outcome, outcome_model=model, moderator="heavy").versions()["estimate"]
+    apart = [call(d, mediator, outcome=outcome, outcome_model=model).versions()["estimate"] for d in levels]
+    assert_allclose(free, sum(len(d) / 1500 * v for d, v in zip(levels, apart, strict=True)), rtol=1e-5, atol=1e-8)
+
+
+def test_free_steps_of_mediators_in_order() -> None:
+    data = heavy(800).assign(n=lambda d: d["m"] + d["arm"] + d["else"])
+    order = {"ordered": True, "covariates": []}
+    free = call(data, "m", "n", moderator="heavy", **order).versions()["estimate"]
+    plain = call(data.assign(heavy=np.arange(800) % 2), "m", "n", moderator="heavy", **order).versions()["estimate"]
+    flat = call(data, "m", "n", **order).versions()["estimate"]
+    assert_allclose(plain, flat, atol=0.35)  # a moderator that does nothing
+    assert not np.allclose(free, flat, atol=0.35)

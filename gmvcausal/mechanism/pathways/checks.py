@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.mechanism.pathways.equations import fit
+from gmvcausal.mechanism.pathways.fitting import fit_system
 from gmvcausal.mechanism.pathways.pieces import piece_of
 from gmvcausal.mechanism.pathways.rho import Path
 from gmvcausal.mechanism.pathways.rows import Rows
 from gmvcausal.mechanism.pathways.rules import RULES
-from gmvcausal.mechanism.pathways.system import System, fit_system
+from gmvcausal.mechanism.pathways.system import System
+from gmvcausal.mechanism.pathways.varying import left_free, varying
 from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
 from gmvcausal.stats.inference import chi_square, wald
@@ -153,7 +155,7 @@ def total_agrees(case: Case) -> Check:
     eq = case.system.outcome[0]
     at = 0 if r.fixed else 1
     width = 1 + case.system.k + len(case.system.model.crossed)
-    plain = np.column_stack([eq.x[:, : at + 1], eq.x[:, at + width :]])
+    plain = np.column_stack([eq.x[:, : at + 1], eq.x[:, at + width : eq.p - case.system.free]])
     y = eq.residual + eq.x @ eq.beta if r.fixed else r.y  # within its groups
     found = fit("linear", plain, y)
     total = float(found.beta[at]) if found is not None else math.nan
@@ -167,13 +169,13 @@ def total_agrees(case: Case) -> Check:
 def interaction(case: Case) -> Check | None:
     """Do slopes of mediators differ between the arms?"""
     system, r = case.system, case.rows
-    if not system.linear:
+    if system.model.outcome != "linear":
         return None
     left_out = not system.model.crossed
     vary = r.vary
     if left_out and not vary:
         return None
-    whole = fit_system(r, replace(system.model, crossed=vary)) if left_out else system
+    whole = fit_system(r, replace(system.model, crossed=vary), system.along) if left_out else system
     eq, at = whole.outcome[0], (1 if not r.fixed else 0) + 1 + whole.k
     own = r.by_unit(eq.influence()[:, at : at + len(whole.model.crossed)])
     _, p, _ = wald(eq.beta[at : at + len(whole.model.crossed)], own.T @ own, len(own))
@@ -183,6 +185,33 @@ def interaction(case: Case) -> Check | None:
     return RULES.check(
         "interaction", p, told, "leave them free: interaction=True, with pure and total effects told apart"
     )
+
+
+def both_steps_vary(case: Case) -> Check | None:
+    """Does a covariate move both steps, of which the model takes each to be one and the same?"""
+    name, system = "both_steps_vary", case.system
+    found = varying(system)
+    if found is None:
+        return None if system.along is None else Check(
+            name, "passed", "every step is left free along moderator=", 1.0, RULES.bound(name)
+        )  # fmt: skip
+    told = (
+        f"{found.covariate!r} is the covariate that most surely moves both steps by way of {found.mediator!r}: "
+        f"{usual_checks.p_words(found.p)} (Holm, {found.tests} pair{'s' * (found.tests > 1)})"
+    )
+    status = RULES.judge(name, found.p)
+    if status != "passed":
+        status = "warned"
+        moved = left_free(system, found.column)
+        if moved is not None:
+            told += f"; with both steps free {moved.part} is {moved.now:.4g} in place of {moved.was:.4g}"
+            if RULES.judge(name, found.p) == "failed" and moved.errors > 1:
+                status = "failed"
+    return RULES.check(
+        name, found.p, told, "the mean of a product is no product of means: leave both steps free along it, "
+        f"moderator={found.covariate.partition('=')[0]!r} (of several such covariates a column of their cells)",
+        status=status,
+    )  # fmt: skip
 
 
 def mediators_apart(case: Case) -> Check | None:
@@ -207,7 +236,7 @@ def collinearity(case: Case) -> Check:
     r = case.rows
     at = 0 if r.fixed else 1
     k, crossed = case.system.k, len(case.system.model.crossed)
-    covariates = np.column_stack([x[:, :at], x[:, at + 1 + k + crossed :]])
+    covariates = np.column_stack([x[:, :at], x[:, at + 1 + k + crossed : x.shape[1] - case.system.free]])
     t, m = x[:, at], x[:, at + 1 : at + 1 + k]
     if covariates.shape[1]:
         both = np.column_stack([t, m])
@@ -289,7 +318,7 @@ def usual(case: Case) -> list[Check | None]:
 # Every check of its own, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     mediator_confounding, time_order, sample_ratio, balance, hidden_confounding, total_agrees, interaction,
-    mediators_apart, collinearity, mediator_overlap, part_of_outcome,
+    both_steps_vary, mediators_apart, collinearity, mediator_overlap, part_of_outcome,
 )  # fmt: skip
 
 

@@ -93,8 +93,9 @@ def make_result(
     ways = _ways(estimates, drawn, alpha, withheld)
     paths = paths_of(system, split, factor)
     df = float(spread.df[0])
+    why = "Every step is free along the moderator" if system.along is not None else "The outcome's model is not linear"
     rough = "" if system.linear else (
-        "The outcome's model is not linear, and the curve is that of a linear one: it starts from "
+        f"{why}, and the curve is that of a linear one with one slope for all: it starts from "
         + ", ".join(f"{path.estimate:.4g} ({path.mediator})" for path in paths) + "."
     )  # fmt: skip
     critical = critical_value(1 - alpha, df)

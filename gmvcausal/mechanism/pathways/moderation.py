@@ -105,8 +105,8 @@ class Moderation(Shown):
                          f"{self.reach[1]:.4g}; each value on its own at {100 * (1 - self.alpha):g}%).")  # fmt: skip
         lines.append(
             "A difference between levels is an effect of the moderator only where chance drew it; else whatever goes "
-            "with it may be the reason. Indirect effects let the step from treatment to mediator differ, not the slope "
-            "of the mediator (Hayes's model 8)."
+            "with it may be the reason. Indirect effects let both steps differ, from treatment to mediator and from "
+            "mediator to outcome (Hayes's model 59)."
         )
         return lines
 
@@ -154,16 +154,19 @@ def moderation_of(rows: Rows, moderator: str, unit: str, alpha: float) -> Modera
         The moderator does not vary in one of the arms, or is told by treatment and fixed effects.
     """
     assert rows.moderator is not None  # asked for by the caller
-    w, places = _columns(rows)
+    w, places = columns_of(rows)
     q, k, t = w.shape[1], rows.m.shape[1], rows.t
     own = np.column_stack([t[:, None] * w, w])
-    columns = np.column_stack([t, own, rows.x, rows.m, rows.y])
+    products = [m[:, None] * w for m in rows.m.T]
+    columns = np.column_stack([t, own, rows.x, rows.m, rows.y, *products])
     one = [np.ones((rows.n, 1))]
     if rows.fixed:
         moved = within(columns, rows.fixed)
         assert moved is not None  # the rows were refused otherwise
         columns, one = moved, []
-    body, m, y = columns[:, : -k - 1], columns[:, -k - 1 : -1], columns[:, -1]
+    ends = np.cumsum([columns.shape[1] - k - 1 - k * q, k, 1])
+    body, m, last, by_m = np.split(columns, ends, axis=1)
+    y = last[:, 0]
     body = np.column_stack([body, *one])
     size = np.sqrt((body * body).mean(axis=0))
     keep = independent(body / np.where(size > 0, size, 1.0))
@@ -182,7 +185,7 @@ def moderation_of(rows: Rows, moderator: str, unit: str, alpha: float) -> Modera
     clusters = rows.n if rows.cluster is None else int(rows.cluster.max()) + 1
     f, p, df = wald(value[1:], cov[1:, 1:], clusters)
     free = math.inf if rows.cluster is None else float(clusters - 1)
-    more = [_indirect(rows, body, m, y, j, q, size, take, places, moderator) for j in range(k)]
+    more = [_indirect(rows, body, m, by_m, y, j, q, size, take, places, moderator) for j in range(k)]
     estimates, errors = [estimate], [error]
     for names, values, spread in more:
         terms += names
@@ -205,7 +208,8 @@ def moderation_of(rows: Rows, moderator: str, unit: str, alpha: float) -> Modera
     )  # fmt: skip
 
 
-def _columns(rows: Rows) -> tuple[FloatArray, Places]:
+def columns_of(rows: Rows) -> tuple[FloatArray, Places]:
+    """Columns of the moderator, and where simple slopes are taken."""
     w, levels = rows.moderator, rows.moderator_levels
     assert w is not None
     if levels:
@@ -237,23 +241,40 @@ def _slopes(eq: Equation | None, terms: int, size: FloatArray, rows: Rows) -> tu
 
 
 def _indirect(
-    rows: Rows, body: FloatArray, m: FloatArray, y: FloatArray, j: int, q: int, size: FloatArray, take: FloatArray,
-    places: Places, moderator: str,
+    rows: Rows, body: FloatArray, m: FloatArray, products: FloatArray, y: FloatArray, j: int, q: int, size: FloatArray,
+    take: FloatArray, places: Places, moderator: str,
 ) -> tuple[list[str], FloatArray, FloatArray]:  # fmt: skip
     """Conditional indirect effects by way of mediator j, and what a unit (level) of the moderator adds to them."""
     first, own = _scores(fit("linear", body, m[:, j], absorbed=rows.absorbed), 1 + q, size, rows)
     k = m.shape[1]
-    whole = np.column_stack([m, body])
-    last, other = _scores(fit("linear", whole, y), k, np.ones(k + body.shape[1]), rows)
-    b, of_b = last[j], other[:, j]
-    index = np.column_stack([np.zeros(q), np.eye(q)])
-    rows_of = np.vstack([take, index])
-    value = rows_of @ first * b
-    spread = np.sqrt((((own @ rows_of.T) * b + np.outer(of_b, rows_of @ first)) ** 2).sum(axis=0))
+    whole = np.column_stack([m, body, products])
+    spread = np.sqrt((whole * whole).mean(axis=0))
+    spread[spread == 0] = 1.0
+    keep = independent(whole / spread)
+    used = whole[:, keep] / spread[keep]
+    slopes, by_row = _scores(fit("linear", used, y, absorbed=rows.absorbed), used.shape[1], spread[keep], rows)
+    last, other = np.zeros(len(keep)), np.zeros((len(by_row), len(keep)))  # 0: its step is that of the first level
+    last[keep], other[:, keep] = slopes, by_row
+    second = [j, *range(k + body.shape[1] + j * q, k + body.shape[1] + (j + 1) * q)]
+    one, two = take @ first, take @ last[second]
+    value = one * two
+    moved = (own @ take.T) * two + (other[:, second] @ take.T) * one
+    if len(places.at) == 3 and not rows.moderator_levels:  # along a number: the slope of the product at its mean
+        index = first[[1]] * last[j] + first[0] * last[second[1:]]
+        of_index = own[:, [1]] * last[j] + other[:, [j]] * first[1]
+        of_index = of_index + own[:, [0]] * last[second[1]] + other[:, [second[1]]] * first[0]
+    else:
+        gap = 1.0 if rows.moderator_levels else float(places.at[1, 0] - places.at[0, 0])
+        index, of_index = (value[1:] - value[0]) / gap, (moved[:, 1:] - moved[:, :1]) / gap
     name = rows.mediators[j]
     by = [moderator] if not rows.moderator_levels else [f"{moderator} = {v}" for v in rows.moderator_levels[1:]]
     names = [f"indirect:{name} at {place}" for place in places.names]
-    return [*names, *(f"index of moderated mediation:{name}, {w}" for w in by)], value, spread
+    error = np.sqrt((np.column_stack([moved, of_index]) ** 2).sum(axis=0))
+    return (
+        [*names, *(f"index of moderated mediation:{name}, {w}" for w in by)],
+        np.concatenate([value, index]),
+        error,
+    )
 
 
 def _region(

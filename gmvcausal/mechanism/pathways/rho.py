@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.mechanism.pathways.contrasts import chosen
-from gmvcausal.mechanism.pathways.system import System, fit_system
+from gmvcausal.mechanism.pathways.fitting import fit_system
+from gmvcausal.mechanism.pathways.system import System
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.results.shown import Shown
 

@@ -45,6 +45,15 @@ RULES = Rules({
         0.05,
         small_is_bad=True,
     ),
+    "both_steps_vary": Rule(
+        "p-value of the tests that a covariate moves both steps (treatment x covariate in the mediator; mediator x "
+        "covariate or treatment x covariate in the outcome; the larger of both), the smallest over covariates and "
+        "mediators, by Holm",
+        0.01,
+        0.0001,
+        small_is_bad=True,
+        more_fail=", and a part moves by more than its standard error where both steps are left free",
+    ),
     "mediators_apart": Rule(
         "largest correlation of two mediators given treatment and covariates, its sign left out (several mediators, "
         "ordered=False)",

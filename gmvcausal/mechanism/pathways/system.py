@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.errors import DesignError
+from gmvcausal.mechanism.pathways.along import Along
 from gmvcausal.mechanism.pathways.contrasts import states, weights
-from gmvcausal.mechanism.pathways.equations import Equation, fit, mean_of
+from gmvcausal.mechanism.pathways.equations import Equation, mean_of
 from gmvcausal.mechanism.pathways.rows import Rows
-from gmvcausal.mechanism.pathways.within import within
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
@@ -59,6 +58,8 @@ class System:
         Each mediator on treatment and covariates.
     chain : tuple of Equation
         Where mediators are ordered: each on treatment, the mediators before it, and covariates.
+    along : Along or None
+        What every step varies with; effects are then means over rows, of a linear outcome too.
     """
 
     rows: Rows
@@ -66,6 +67,7 @@ class System:
     outcome: tuple[Equation, ...]
     first: tuple[Equation, ...]
     chain: tuple[Equation, ...] = ()
+    along: Along | None = None
 
     @property
     def k(self) -> int:
@@ -75,7 +77,12 @@ class System:
     @property
     def linear(self) -> bool:
         """Whether effects follow from a few slopes and means, without a sum over rows."""
-        return self.model.outcome == "linear"
+        return self.model.outcome == "linear" and self.along is None
+
+    @property
+    def free(self) -> int:
+        """Products that stand last in the outcome's regression, by which steps vary."""
+        return 0 if self.along is None else len(self.along.outcome)
 
     @property
     def equations(self) -> tuple[Equation, ...]:
@@ -165,30 +172,43 @@ class System:
         return low, high
 
     # --- another outcome: means over rows -----------------------------------------------------------------------------
-    def _steps(self, betas: Sequence[AnyArray]) -> list[AnyArray]:
-        return [betas[len(self.outcome) + j] for j in range(self.k)]
+    def _first(self, betas: Sequence[AnyArray]) -> tuple[list[AnyArray], list[AnyArray]]:
+        """Slopes of each mediator's regression (given those before it, where they are ordered), and its step."""
+        start = len(self.outcome) + (self.k if self.chain else 0)
+        first, one = list(betas[start : start + self.k]), np.ones(1)
+        if self.along is None:
+            return first, [beta[self._at] * one for beta in first]
+        return first, [beta[self._at] + self.along.added(self.along.first, beta, one, ()) for beta in first]
 
     def parts(self, betas: Sequence[AnyArray]) -> Iterator[tuple[FloatArray, AnyArray]]:
         """Parts of the effects, row by row (g-computation): what each effect takes of it, and values of shape (n,).
 
-        A mediator with a linear model keeps its own residual and moves by its slope; one of 0 and 1 is summed over,
-        with its chances. Given treatment and covariates the 0/1 mediators are taken as independent.
+        A mediator with a linear model keeps its own residual and moves by its slope (and by what those before it pass
+        on, where they are ordered); one of 0 and 1 is summed over, with its chances. Given treatment and covariates the
+        0/1 mediators are taken as independent.
         """
         rows, k = self.rows, self.k
-        kinds, first = self.model.mediators, self._steps(betas)
+        kinds, (first, step) = self.model.mediators, self._first(betas)
         smooth = [j for j in range(k) if kinds[j] == "linear"]
         drawn = [j for j in range(k) if kinds[j] == "logit"]
-        base = [eq.x @ beta - self._part(beta, rows.t, list(rows.m.T))
-                for eq, beta in zip(self.outcome, betas, strict=False)]  # fmt: skip
+        # What does not change leaves every difference of linear means.
+        base = [np.zeros(1)]
+        if self.model.outcome != "linear":
+            base = [eq.x @ beta - self._part(beta, rows.t, list(rows.m.T))
+                    for eq, beta in zip(self.outcome, betas, strict=False)]  # fmt: skip
         chance = {}
         for j in drawn:
-            index = self.first[j].x @ first[j] - rows.t * first[j][1]
-            chance[j] = [mean_of("logit", index), mean_of("logit", index + first[j][1])]
+            index = self.first[j].x @ first[j] - rows.t * step[j]
+            chance[j] = [mean_of("logit", index), mean_of("logit", index + step[j])]
         place = {state: i for i, state in enumerate(states(k))}
         for t, *moved in states(len(smooth)):
             value: list[AnyArray] = [np.zeros(1)] * k
+            shift: list[AnyArray] = []
             for j, s in zip(smooth, moved, strict=True):
-                value[j] = rows.m[:, j] + first[j][1] * (s - rows.t)
+                shift.append(step[j] * (s - rows.t))
+                for i in range(j if self.chain else 0):
+                    shift[j] = shift[j] + first[j][self._at + 1 + i] * shift[i]
+                value[j] = rows.m[:, j] + shift[-1]
             for _, *on in states(len(drawn))[: 2 ** len(drawn)]:
                 for j, s in zip(drawn, on, strict=True):
                     value[j] = np.full(1, float(s))
@@ -211,12 +231,13 @@ class System:
 
     def _part(self, beta: AnyArray, t: AnyArray, value: Sequence[AnyArray]) -> AnyArray:
         """Treatment, mediators and their products in an index."""
-        out: AnyArray = beta[1] * t
+        at = self._at
+        out: AnyArray = beta[at] * t
         for j, v in enumerate(value):
-            out = out + beta[2 + j] * v
+            out = out + beta[at + 1 + j] * v
         for i, j in enumerate(self.model.crossed):
-            out = out + beta[2 + self.k + i] * t * value[j]
-        return out
+            out = out + beta[at + 1 + self.k + i] * t * value[j]
+        return out if self.along is None else out + self.along.added(self.along.outcome, beta, t, value)
 
     def _mean(self, index: Sequence[AnyArray]) -> AnyArray:
         if self.model.outcome == "hurdle":
@@ -278,60 +299,3 @@ class System:
         chance = np.asarray(mean_of("logit", x @ eq.beta), dtype=np.float64)
         slope = (x * (chance * (1 - chance))[:, None]).mean(axis=0)
         return np.asarray((chance - chance.mean()) / rows.n + influence @ slope)
-
-
-def fit_system(rows: Rows, model: Model) -> System:
-    """Fit every regression.
-
-    Raises
-    ------
-    DesignError
-        A likelihood without a maximum: treatment, mediators and covariates tell some outcomes (mediators) exactly.
-    """
-    one, t, k = np.ones(rows.n), rows.t, rows.m.shape[1]
-    crossed = [t * rows.m[:, j] for j in model.crossed]
-    x_out = np.column_stack([one, t, rows.m, *crossed, rows.x])
-    x_first = np.column_stack([one, t, rows.x])
-    y, m = rows.y, rows.m
-    if rows.fixed:
-        whole = within(np.column_stack([y, x_out[:, 1:]]), rows.fixed)
-        if whole is None:
-            raise DesignError(
-                "the means of fixed= do not settle: its columns nearly tell each other",
-                remedy="name one of them, or numbers of coarser groups",
-            )
-        y, x_out = whole[:, 0], whole[:, 1:]
-        m = x_out[:, 1 : 1 + k]
-        x_first = np.column_stack([x_out[:, :1], x_out[:, 1 + k + len(crossed) :]])
-    gone = rows.absorbed
-    first = [_fitted(kind, x_first, rows.m[:, j] if kind == "logit" else m[:, j], rows.mediators[j], gone=gone)
-             for j, kind in enumerate(model.mediators)]  # fmt: skip
-    chain: list[Equation] = []
-    if model.ordered:
-        at = 0 if rows.fixed else 1
-        for j in range(k):
-            x = np.column_stack([x_first[:, : at + 1], m[:, :j], x_first[:, at + 1 :]])
-            chain.append(_fitted("linear", x, m[:, j], rows.mediators[j], gone=gone))
-    name = rows.outcome
-    outcome: tuple[Equation, ...]
-    if model.outcome == "hurdle":
-        some = rows.y > 0
-        outcome = (_fitted("logit", x_out, some.astype(float), name), _fitted("log", x_out, rows.y, name, some))
-    else:
-        kind = {"poisson": "log"}.get(model.outcome, model.outcome)
-        outcome = (_fitted(kind, x_out, y, name, gone=gone),)
-    return System(rows, model, outcome, tuple(first), tuple(chain))
-
-
-def _fitted(
-    kind: str, x: FloatArray, y: FloatArray, name: str, keep: NDArray[np.bool_] | None = None, gone: int = 0
-) -> Equation:
-    found = fit(kind, x, y, keep, gone)
-    if found is None:
-        raise DesignError(
-            f"the {kind} regression of {name!r} has no estimate: treatment, mediators and covariates tell some of its "
-            "values exactly",
-            column=name,
-            remedy="use fewer covariates, or least squares: outcome_model='linear', mediator_model='linear'",
-        )
-    return found

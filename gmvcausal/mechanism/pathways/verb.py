@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.params import check, column_name, flag, one_of, said
+from gmvcausal.mechanism.pathways.along import along_of
 from gmvcausal.mechanism.pathways.contrasts import SPLITS
 from gmvcausal.mechanism.pathways.draws import draw_effects
+from gmvcausal.mechanism.pathways.fitting import fit_system
 from gmvcausal.mechanism.pathways.make import make_result
+from gmvcausal.mechanism.pathways.moderation import columns_of
 from gmvcausal.mechanism.pathways.read import Asked, read
 from gmvcausal.mechanism.pathways.result import MediationResult
 from gmvcausal.mechanism.pathways.rows import Rows
-from gmvcausal.mechanism.pathways.system import MEDIATORS, OUTCOMES, Model, fit_system
+from gmvcausal.mechanism.pathways.system import MEDIATORS, OUTCOMES, Model
 from gmvcausal.results import Manifest
 from gmvcausal.stats.progress import ticking
 
@@ -97,7 +100,8 @@ def mediate(
         Columns whose groups have means of their own (days, rooms, users), taken out of everything. Needs linear models.
         Without `cluster` the finest of them is the cluster, unless it has fewer than 30 groups of 20 or more rows each.
     moderator : str, optional
-        Something known before, with which the effect may differ: `moderation()`. It is a covariate as well.
+        Something known before, with which the effect may differ: `moderation()`. It is a covariate as well, and every
+        step (treatment to mediator, mediator to outcome, direct) is left free along it; parts are means over all rows.
     assignment : {"random"}, optional
         Whether chance drew the arms; then `sample_ratio` is checked.
     expected_ratio : mapping, optional
@@ -183,7 +187,12 @@ def mediate(
     model = _model(rows, options, asked.outcome_model, mediator_model, notes)
     options |= {"outcome_model": model.outcome, "mediator_model": list(model.mediators), "control": rows.labels[0]}
     planned = read_shares("expected_ratio", expected_ratio, rows.labels) if assignment == "random" else None
-    system = fit_system(rows, model)
+    along = None
+    if moderator is not None:
+        along = along_of(rows, columns_of(rows)[0], model.crossed)
+        if along.lost:
+            notes.append(f"{along.lost} of the products with {moderator!r} are told by others and left out")
+    system = fit_system(rows, model, along)
     draws = np.empty((0, len(system.weights)))
     if interval != "delta" and options["reps"]:
         with ticking("bootstrap", "draw", options["reps"], progress) as tick:
@@ -274,5 +283,6 @@ def _choices(model: Model, options: Mapping[str, Any], rows: Rows) -> tuple[str,
     }[options["split"]]
     cross = "treatment-mediator interaction" if model.crossed else "no treatment-mediator interaction"
     order = "mediators in order" if model.ordered else "mediators side by side"
-    told = f"{what}; outcome: {words[model.outcome]} with {cross}; {kinds}; {order}; parts by {made}"
+    free = f"; every step free along {options['moderator']}" if options["moderator"] else ""
+    told = f"{what}; outcome: {words[model.outcome]} with {cross}; {kinds}; {order}{free}; parts by {made}"
     return (told if len(rows.mediators) > 1 else told.replace(f"; {order}", ""),)
