@@ -137,6 +137,15 @@ def test_switching_adds_up_the_same_units() -> None:
     assert found.units == 20 and found.conf_int()[0] < 10 < found.conf_int()[1]
 
 
+def test_percent_of_what_the_units_in_the_sums_had() -> None:
+    """Cohort 2 sells 1,000 a week; that cohorts 5 and 7 sell ten times as much is no matter of its gain of 1 %."""
+    frame = borrowed_by_cohort()
+    larger = frame.assign(gmv=frame["gmv"] + 9000 * (frame["first_treated"] > 2))
+    found = gc.did(larger).pull_forward(window=4)
+    assert found.baseline == pytest.approx(4 * 1003, rel=0.01)
+    assert gc.did(larger).pull_forward(window=2).baseline > 2 * 4000
+
+
 def test_nobody_seen_from_the_start_on() -> None:
     frame = leavers(0)
     nobody = frame[~((frame["first_treated"] == 8) & (frame["period"] == 8))]

@@ -18,7 +18,7 @@ from gmvcausal.results.displaced import AFTER, BEFORE, DURING, NET, SHARE, Windo
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.displaced.limits import TermOf
 from gmvcausal.rollout.displaced.result import DidPullForward
-from gmvcausal.rollout.displaced.same_units import Found, length_of, reach_of, same_throughout, units
+from gmvcausal.rollout.displaced.same_units import Found, baseline_of, length_of, reach_of, same_throughout, units
 from gmvcausal.rollout.displaced.spells import Spells, spells
 from gmvcausal.rollout.fitted import Series
 from gmvcausal.rollout.intake.panel import Panel
@@ -83,7 +83,7 @@ def pull_forward(result: DidResult, window: int | None, during: int | None, befo
         float(n.mean()),
         result.options.outcome,
         result.panel.meta,
-        result.baseline * (asked.length + before),
+        baseline_of(result, found) * (asked.length + before),
         "units come and go within the window, so the net per unit has no exact total" if uneven else "",
     )
 

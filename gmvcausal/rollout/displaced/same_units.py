@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.results.displaced import Window
 from gmvcausal.rollout.audit.case import subset
-from gmvcausal.rollout.fitted import EventCells, Fitted, IntArray, Series
+from gmvcausal.rollout.fitted import EventCells, Fitted, IntArray, Series, treatment
+from gmvcausal.rollout.intake.naive_means import naive_means
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.methods import METHODS
 
@@ -177,6 +178,14 @@ def same_throughout(result: DidResult, event: Series, reach: Reach, asked: Windo
         whole = made.of(made.cells.own & some[made.cells.cohort])
     left_out = treated - _count(kept, (kept.start >= 0) & np.isin(kept.unit_code, panel.unit_code[reach.treated]))
     return _even(Found(whole, kept, left_out, treated), asked)
+
+
+def baseline_of(result: DidResult, found: Found) -> float:
+    """Mean outcome before, of the treated units in the sums."""
+    if not found.left_out:
+        return result.baseline
+    panel = found.panel if found.panel.eligible is None else subset(found.panel, found.panel.eligible)
+    return naive_means(panel, treatment(panel)).before
 
 
 def _count(panel: Panel, rows: BoolArray) -> int:
