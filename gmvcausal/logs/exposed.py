@@ -69,6 +69,12 @@ def choose(logs: Logs, tactic: Any) -> list[Any]:
     return list(dict.fromkeys(out))
 
 
+def nobody() -> Exposed:
+    """No exposures at all, for logs that were given none."""
+    none, never = np.zeros(0, dtype=np.int64), np.zeros(0, dtype="datetime64[us]")
+    return Exposed(none, none, [], never, never)
+
+
 def read_exposures(logs: Logs, units: Units, labels: Sequence[Any]) -> Exposed:
     """Exposures of the tactics `labels`, by unit.
 

@@ -254,7 +254,8 @@ class Logs:
             Lengths of the windows before and from assignment: a number of days or weeks, for example "28D", "4W".
         anchor : date, optional
             The moment that stands in for assignment of users never exposed; without it only exposed users can be asked
-            for, and never-exposed users are refused.
+            for, and never-exposed users are refused. Logs without exposures make a history: all users count from it,
+            in the arm "none".
         features : {None, "rfm"} or list
             "rfm" adds recency, frequency, monetary, their quintile scores (r, f, m) and the class (segment) that these
             make, all from orders before assignment; names add attributes from users.
@@ -270,7 +271,8 @@ class Logs:
         Raises
         ------
         InputError
-            No exposures, a user in two arms, users never exposed without `anchor`, windows outside what is known.
+            Neither exposures nor `anchor`, a user in two arms, users never exposed without `anchor`, windows outside
+            what is known.
 
         Examples
         --------

@@ -36,18 +36,28 @@ def make_users(
     asked = check("features", features)
     wanted, rfm = [name for name in asked if name != "rfm"], "rfm" in asked
     check("complete_only", complete_only)
-    labels = exposures.choose(logs, tactic)
+    history = logs.table("exposures") is None and tactic is None
+    if history and anchor is None:
+        raise InputError(
+            "no exposures were given, so nobody has a moment of assignment",
+            remedy="pass Logs(exposures=...); or anchor=, the date from which all users count, for a history of users "
+            "without a tactic",
+        )
+    labels = [] if history else exposures.choose(logs, tactic)
     names = [str(texts.original(label)) for label in labels]
     if NONE in names:
         raise InputError(
             f"a tactic is called {NONE!r}, which is the arm of users never exposed", remedy="rename the tactic"
         )
     units = cells.find_units(logs, "user")
-    exposed = exposures.read_exposures(logs, units, labels)
+    exposed = exposures.nobody() if history else exposures.read_exposures(logs, units, labels)
     arm, assigned = assign_arms(units, exposed)
     notes, dropped = list(logs._notes), dict(logs._dropped)
     keep = anchor_never(units, arm, assigned, anchor, notes)
-    note_others(logs, units, arm, len(labels), notes)
+    if history:
+        notes.append(f"no exposures were given: all users are in the arm {NONE!r}, whatever they may have received")
+    else:
+        note_others(logs, units, arm, len(labels), notes)
     inside = _inside(logs, assigned, before.micros, after.micros)
     lives = cells.bounds(logs, units)
     living = _living(lives, assigned, before.micros, after.micros)
@@ -68,7 +78,9 @@ def make_users(
     columns |= {name: sums[name][chosen] for name in ("gmv", "orders", "gmv_pre", "orders_pre")}
     if rfm:
         columns |= _rfm_columns(sums, assigned, chosen, notes)
-    checks = [*logs._checks, signs.exposed_without_orders(logs, units, exposed.unit, None)]
+    checks = list(logs._checks)
+    if not history:
+        checks.append(signs.exposed_without_orders(logs, units, exposed.unit, None))
     checks.append(signs.censored(arm, keep, chosen, [NONE, *names]))
     checks.append(same_season(assigned[chosen], arm[chosen] + 1, [NONE, *names], after.micros / DAY))
     checks.append(_lost_days(logs, assigned[chosen], before.micros, after.micros, rfm))

@@ -178,3 +178,42 @@ def test_rfm_classes_are_eight():
     assert cuts == (5.0, 3.0, 50.0)
     assert named.tolist() == [CLASSES[tuple(row)] for row in high.tolist()]
     assert len(set(named)) == 8 and len({name[:2] for name in named[high[:, 2] == 1]}) == 1
+
+
+def test_a_history_of_logs_without_exposures():
+    logs = Logs(orders=eight_orders())
+    history = logs.users(pre="7D", post="7D", anchor="2025-03-10")
+    assert set(history["arm"]) == {"none"} and set(history["assigned"]) == {pd.Timestamp("2025-03-10")}
+    exposed = Logs(orders=eight_orders(), exposures=two_exposures())
+    beside = exposed.users("coupon", pre="7D", post="7D", anchor="2025-03-10")
+    never = beside[beside["arm"] == "none"].set_index("user")
+    both = history.set_index("user").loc[never.index]
+    pd.testing.assert_frame_equal(both, never, check_dtype=False)
+    about = history.attrs["gmvcausal"]
+    assert any("all users are in the arm 'none'" in note for note in about["notes"]) and about["arms"] == []
+    assert "exposed_without_orders" not in [c["name"] for c in about["checks"]]
+    with pytest.raises(InputError, match=r"no exposures were given.*anchor=.*history"):
+        logs.users(pre="7D", post="7D")
+    with pytest.raises(InputError, match="a tactic needs exposures"):
+        logs.users("coupon", pre="7D", post="7D", anchor="2025-03-10")
+
+
+def test_a_history_foretells_what_a_test_will_bring():
+    rng = np.random.default_rng(2)
+    rows = 6_000
+    orders = pd.DataFrame(
+        {
+            "user": rng.integers(0, 600, rows),
+            "gmv": rng.gamma(2, 10, rows),
+            "order": np.arange(rows),
+            "time": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 2400, rows), "h"),
+        }
+    )
+    logs = Logs(orders=orders)
+    soon, later = (logs.users(pre="14D", post=post, anchor="2025-01-20") for post in ("14D", "60D"))
+    history = soon.rename(columns={"gmv": "early"}).merge(later[["user", "gmv"]], on="user")
+    sent = pd.DataFrame({"user": rng.permutation(600)[:300], "tactic": "push", "start": "2025-03-20"})
+    test = Logs(orders=orders, exposures=sent).users("push", pre="14D", post="14D", anchor="2025-03-20")
+    test = test.rename(columns={"gmv": "early", "user": "member"})
+    r = gc.surrogate(test, history, "gmv", "arm", ["early", "orders"], control="none")
+    assert np.isfinite(r.estimate) and r.conf_int()[0] < 0 < r.conf_int()[1]
