@@ -83,7 +83,7 @@ def ab_test(
         Columns known before assignment: arms are compared within their cells, weighted by size (post-stratification).
     unit : str, optional
         Column of the unit. A unit in two arms or in two rows is refused. Default: a column called unit, user,
-        user_id, uid or customer_id.
+        user_id, uid, customer_id, 用户id, 会员编号, ... (whatever their case).
     time : str, optional
         Column of the time of each row, dates or whole numbers. With `washout=` a switchback. Without it the table has
         one row per unit and day: each unit's outcomes are added up over its days first (a `Proportion`: on any day);

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames import rules
 from gmvcausal.frames.columns import identifiers, numeric
 from gmvcausal.frames.table import Table
 
@@ -58,7 +59,8 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
     Raises
     ------
     InputError
-        Missing or infinite values, a dtype that is neither numbers nor text, text of more than `MOST_LEVELS` levels.
+        Missing or infinite values, a dtype that is neither numbers nor text, text of more than `MOST_LEVELS` levels,
+        numbers or dates written as text.
     """
     names: list[str] = []
     source: list[str] = []
@@ -73,6 +75,8 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
             continue
         codes = identifiers(table, column, "covariates")
         levels = [str(v) for v in codes.labels]
+        if not is_category(series):
+            rules.refuse_written(levels, column, "covariates")
         if len(levels) > MOST_LEVELS:
             raise InputError(
                 f"covariates holds text of {len(levels):,} levels, for example {levels[0]!r}, and at most "
@@ -91,6 +95,11 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
             names.append(column)
             source.append(column)
     return Encoded(tuple(names), tuple(source), tuple(parts), tuple(notes))
+
+
+def is_category(series: nw.Series[Any]) -> bool:
+    """Whether a column is one of categories by its type, not by what it holds."""
+    return series.dtype in (nw.Categorical, nw.Enum)
 
 
 def is_text(series: nw.Series[Any]) -> bool:

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from gmvcausal.frames.parquet import is_path
 
-# A column of one of these names holds who a row belongs to; Logs.users calls it "user".
-UNIT_NAMES = ("unit", "user", "user_id", "uid", "customer_id")
+# A column of one of these names holds who a row belongs to; Logs.users calls it "user". Case, blanks, - and _ do not
+# count: userId, User ID and USER_ID are user_id.
+_UNITS = (
+    "unit",
+    "user",
+    "user_id",
+    "uid",
+    "customer_id",
+    "member_id",
+    "buyer_id",
+    "account_id",
+    "open_id",
+    "union_id",
+    "用户",
+    "用户id",
+    "用户编号",
+    "用户号",
+    "会员id",
+    "会员编号",
+    "会员号",
+    "会员卡号",
+    "客户id",
+    "客户编号",
+    "客户号",
+    "顾客id",
+    "顾客编号",
+    "买家id",
+    "手机号",
+    "手机号码",
+)
+# Names that hold ids or something else (customer: new, returning; member: yes, no): units where they tell many apart.
+UNIT_OR_NOT = ("customer", "member", "buyer", "phone", "mobile", "顾客", "买家", "客户", "会员")
+# What a file is asked for besides the columns that the call names.
+UNIT_NAMES = (*_UNITS, *UNIT_OR_NOT)
 # Columns that say when, by their very name.
 TIME_NAMES = (
     "month",
@@ -47,6 +80,37 @@ COARSER = (
     "省份",
     "主播",
 )
+
+
+def folded(name: object) -> str:
+    """A name of a column without what does not count in it.
+
+    Examples
+    --------
+    >>> folded("User ID"), folded("用户 id")
+    ('userid', '用户id')
+    """
+    return "".join(c for c in str(name).casefold() if c not in " _-\u3000")
+
+
+_PLACE = {folded(name): place for place, name in enumerate(_UNITS)}
+
+
+def says_unit(name: object) -> bool:
+    """Whether a column of this name holds whom a row belongs to."""
+    return name is not None and folded(name) in _PLACE
+
+
+def named_unit(columns: Iterable[str], taken: Collection[str | None] = ()) -> str | None:
+    """The column that holds whom a row belongs to, by its very name; None without one.
+
+    Examples
+    --------
+    >>> named_unit(["gmv", "会员编号", "userId"])
+    'userId'
+    """
+    found = [c for c in columns if c not in taken and folded(c) in _PLACE]
+    return min(found, key=lambda c: (_PLACE[folded(c)], c), default=None)
 
 
 def frame_facts(data: Any) -> dict[str, Any]:

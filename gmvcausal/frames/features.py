@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, numeric
-from gmvcausal.frames.covariates import is_text
+from gmvcausal.frames.covariates import is_category, is_text
 from gmvcausal.frames.params import said
 from gmvcausal.frames.table import Table
 from gmvcausal.frames.times import times
@@ -168,7 +168,7 @@ def learn_features(
     Raises
     ------
     InputError
-        Infinite values, dates without `assigned_at`, text of more than 255 levels.
+        Infinite values, dates without `assigned_at`, text of more than 255 levels, numbers or dates written as text.
     """
     kinds: list[str] = []
     levels: list[tuple[str, ...]] = []
@@ -184,6 +184,8 @@ def learn_features(
             texts = _texts(table, column, role)
             found = tuple(sorted({v for v in texts if v is not None}))
             gaps = any(v is None for v in texts)
+            if not is_category(table.series(column, role)):
+                rules.refuse_written(found, column, role)
             if impute is not None and gaps:
                 found = (*found, _MISSING)
             if len(found) > MOST_LEVELS:

@@ -16,12 +16,14 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import find_control, found_there, place_of_assignment, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
-from gmvcausal.frames.facts import UNIT_NAMES
+from gmvcausal.frames.covariates import is_text
+from gmvcausal.frames.facts import UNIT_OR_NOT, folded, named_unit
 from gmvcausal.frames.table import Table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_IDS = 50  # values from which a column that may hold ids does
 _ADD_UP = "add each unit's rows up to one first, or "
 _NO_OUTCOME = "say what a missing outcome means: missing='zero' where nothing was bought, or remove these rows"
 
@@ -141,8 +143,22 @@ def read_clusters(
 
 
 def unit_column(table: Table, named: str | None, taken: Collection[str | None]) -> str | None:
-    """The column that says whom a row belongs to: as named, or called unit, user, user_id, ...; None without one."""
-    return named or next((c for c in UNIT_NAMES if c in table.columns and c not in taken), None)
+    """The column that says whom a row belongs to: as named, or called unit, user, user_id, ...; None without one.
+
+    A column called customer, member, ... is one where it holds ids: whole numbers or text without gaps, of at least 50
+    values.
+    """
+    found = named or named_unit(table.columns, taken)
+    if found is not None:
+        return found
+    perhaps = {folded(name) for name in UNIT_OR_NOT}
+    return next((c for c in table.columns if c not in taken and folded(c) in perhaps and _holds_ids(table, c)), None)
+
+
+def _holds_ids(table: Table, column: str) -> bool:
+    series = table.series(column, "unit")
+    kind = series.dtype.is_integer() or is_text(series)
+    return kind and not series.is_null().any() and series.n_unique() >= _IDS
 
 
 def seen_before(codes: IntArray, keep: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:

@@ -105,6 +105,42 @@ def _from_text(texts: Sequence[str], role: str) -> str:
     )
 
 
+_INTEGER = re.compile(r"\s*[+-]?\d+(\.0)?\s*")
+_DAY = re.compile(
+    r"\s*((19|20)\d\d([-/.])\d{1,2}\3\d{1,2}|(19|20)\d\d年\d{1,2}月\d{1,2}[日号]|(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))"
+    r"([T\s]+\d{1,2}:\d\d.*)?\s*"
+)
+
+
+def refuse_written(levels: Sequence[str], column: str, role: str) -> None:
+    """Text whose levels are numbers or days, but for one in ten (unknown, -), is no category.
+
+    Codes written in digits ("1", "2") may be levels, and so may months ("2025-03"); what is a category by its type is
+    not asked.
+
+    Raises
+    ------
+    InputError
+    """
+    most = 0.9 * len(levels)
+    days = [t for t in levels if _DAY.fullmatch(t)]
+    if days and len(days) >= most:
+        raise InputError(
+            f"{role} holds dates as text, for example {days[0]!r}, whose order would be lost",
+            column=column,
+            remedy="convert them, pd.to_datetime(df[col]), and take the days up to the assignment; where each day is "
+            "meant as a level, df[col].astype('category')",
+        )
+    found = [t for t in levels if _PLAIN.fullmatch(t) or _MONEY.fullmatch(t)]
+    odd = [t for t in found if not _INTEGER.fullmatch(t)]
+    if odd and len(found) >= most:
+        raise InputError(
+            f"{role} holds numbers as text, for example {odd[0]!r}, whose order would be lost",
+            column=column,
+            remedy=f"{_from_text(found, role)}; where each is meant as a level, df[col].astype('category')",
+        )
+
+
 # What 1 and 0 mean in columns that do not say who is under the tactic when.
 _ONES = {
     "promotion": "1 in periods of the promotion, 0 in all others",

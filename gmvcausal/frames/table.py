@@ -11,6 +11,7 @@ import narwhals as nw
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.facts import folded
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
 _KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, or a DuckDB relation"
@@ -87,7 +88,7 @@ def open_table(
     needed : sequence of str, or mapping of str to str, optional
         Columns to fetch from a path or relation (and what for); a frame already in memory is taken as it is.
     optional : sequence of str
-        Further columns to fetch where they exist.
+        Further columns to fetch where they exist, whatever their case (`facts.folded`).
 
     Returns
     -------
@@ -176,7 +177,8 @@ def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | Non
         relation = open_relation(data, name, needed or ())
         if needed is not None:
             available = list(relation.columns)
-            wanted = dict.fromkeys([*needed, *(c for c in optional if c in available)])
+            also = {folded(name) for name in optional}
+            wanted = dict.fromkeys([*needed, *(c for c in available if folded(c) in also)])
             relation = relation.project(", ".join(quote(c) for c in wanted))
         return relation.to_arrow_table()
     except duckdb.Error as error:

@@ -5,6 +5,7 @@ A check returns None where it has nothing to look at.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -97,6 +98,44 @@ def cluster_level(name: str, what: str = "the arm") -> Check:
         "cluster_level", "warned", f"{what} does not vary within {name!r}, so standard errors are clustered there",
         remedy=f"name it, cluster={name!r}, or give each row a cluster of its own if rows were assigned one by one",
     )  # fmt: skip
+
+
+# What users do themselves; English by whole words, Chinese by what a name contains.
+_DOINGS = frozenset((
+    "redeemed", "redeem", "redemption", "redeemer", "clicked", "click", "clicks", "joined", "join",
+    "opened", "watched", "watch", "claimed", "claim", "used", "subscribed", "participated",
+))  # fmt: skip
+_DOINGS_ZH = ("核销", "领取", "领券", "已领", "点击", "打开", "观看", "加入", "入群", "参与", "已使用", "已用")
+
+
+def self_selected(column: str, label: object) -> Check | None:
+    """Is the treatment called what users do themselves, so that they chose it?
+
+    Parameters
+    ----------
+    column : str
+        The treatment.
+    label : label
+        Of those with it.
+
+    Examples
+    --------
+    >>> self_selected("couponRedeemed", 1).status, self_selected("券状态", "已核销").status
+    ('warned', 'warned')
+    >>> self_selected("coupon", 1) is None
+    True
+    """
+    for name in (column, str(label)):
+        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).casefold())
+        if not _DOINGS.isdisjoint(words) or any(word in name for word in _DOINGS_ZH):
+            return Check(
+                "self_selected", "warned",
+                f"{name!r} sounds like what users do themselves, and those who do would have bought more without it "
+                "too",
+                remedy="users chose this themselves: compare by what the shop decided (who was sent it, who could see "
+                "it); where that was drawn by lot or by a rule, gc.iv finds the effect on those whom it moved",
+            )  # fmt: skip
+    return None
 
 
 def tail(rule: Rule, skewness: float, what: str, remedy: str) -> Check:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import identifiers
-from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import UNIT_NAMES, frame_facts, named_unit
 from gmvcausal.frames.params import said
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.results.curves import Curves
@@ -160,8 +160,7 @@ def _split(frame: Any, options: Mapping[str, Any], share: float, salt: int) -> t
 def _key(table: Table, options: Mapping[str, Any]) -> str | None:
     named = [options.get("cluster"), options.get("unit")]
     taken = {options.get("outcome", "gmv"), options.get("treatment", "treatment"), *options.get("features", ())}
-    own = [c for c in UNIT_NAMES if c in table.columns and c not in taken]
-    return next((c for c in (*named, *own) if isinstance(c, str)), None)
+    return next((c for c in (*named, named_unit(table.columns, taken)) if isinstance(c, str)), None)
 
 
 def _rows(table: Table, keep: NDArray[np.bool_], facts: dict[str, Any]) -> Any:
@@ -179,7 +178,7 @@ def _listed(model: Uplift, data: Any, effects: NDArray[np.float64], plan: Policy
     """One row per user: who it is, the effect of every arm, the arm given."""
     column = model.asked.unit
     table = open_table(data, needed=[column] if column else None, optional=UNIT_NAMES)
-    column = column or next((c for c in UNIT_NAMES if c in table.columns), None)
+    column = column or named_unit(table.columns)
     out: dict[str, Any] = (
         {"row": np.arange(table.n)} if column is None else {column: table.series(column, "unit").to_list()}
     )

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES
+from gmvcausal.frames.facts import COARSER, says_unit
 from gmvcausal.frames.params import one_of, said
 from gmvcausal.frames.table import open_table
 from gmvcausal.targeting.intake.shares import columns_of
@@ -36,7 +36,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     treatment : str or int
         Column of X that holds the arm; its position where X is an array.
     features : sequence of str or int, optional
-        Default: every column of X that has no other role. One called unit, user, user_id, uid or customer_id is none,
+        Default: every column of X that has no other role. One called unit, user, user_id, 用户id, ... is none,
         nor is one that names places (room, city, store, ...), within which arms may have been assigned together:
         features= takes it. What was left out is told in ``result_.manifest.notes``.
     scoring : {"qini", "value"}
@@ -155,7 +155,7 @@ rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         roles = {treatment, self.cluster, self.unit, self.assigned_at, self.exposed_at, self.redeemed, self.received}
         roles |= {*columns_of(self.propensity), *columns_of(self.cost)}
         free = [c for c in frame.columns if c not in roles]
-        bare = (*UNIT_NAMES, *COARSER)
+        bare = {c for c in free if says_unit(c) or c in COARSER}
         chosen = [c for c in free if c not in bare] if self.features is None else self.features
         left = [c for c in free if c in bare] if self.features is None else []
         options["features"] = [_column(c) for c in chosen]

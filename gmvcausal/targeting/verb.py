@@ -150,7 +150,7 @@ def uplift(
         Column of what was assigned, or depends, together. Folds and standard errors go by it. Default: rows, or a
         column named room, city, store, ... within which the arm does not vary, with a warning.
     unit : str, optional
-        Column of the user; repeats are refused. Default: a column called unit, user, user_id, uid or customer_id.
+        Column of the user; repeats are refused. Default: a column called unit, user, user_id, 用户id, 会员编号, ...
     assigned_at : str, optional
         Column of the time of assignment: features that are dates count as days before it; later ones are refused.
     exposed_at : str, optional

@@ -159,3 +159,16 @@ def test_any_frame_and_none_is_changed() -> None:
 def test_whales_are_told() -> None:
     r = ask(put("gmv", 3, 1e9), estimator="ipw")
     assert r.audit["leverage"].status == "warned"
+
+
+@pytest.mark.parametrize(
+    ("column", "labels"),
+    [("coupon_redeemed", (0, 1)), ("isClicked", (0, 1)), ("券状态", ("未用", "已核销")), ("加入社群", (0, 1))],
+)
+def test_what_users_do_themselves_is_warned_of(column: str, labels: tuple[Any, Any]) -> None:
+    data = users().rename(columns={"got": column})
+    data[column] = np.where(data[column] == 1, labels[1], labels[0])
+    r = ask(data, treatment=column, control=labels[0], estimator="regression")
+    check = r.checks["self_selected"]
+    assert check.status == "warned" and "gc.iv" in check.remedy
+    assert "self_selected" not in ask(users(), estimator="regression").checks

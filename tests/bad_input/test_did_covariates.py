@@ -50,7 +50,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "62 infinite": (lambda: put("age", [5, 9], np.inf), X, gc.InputError, "covariates holds infinite values", "age", 2, (5, 9)),
     "62 missing": (lambda: put("age", [5, 9], np.nan), X, gc.InputError, "covariates is missing.*never guessed", "age", 2, (5, 9)),
     "62 missing level": (lambda: put("city", [5, 9], None), X, gc.InputError, "covariates is missing", "city", 2, (5, 9)),
-    "63 text that is no category": (lambda: BASE.assign(city=[f"¥{v:.2f}" for v in BASE["gmv"]]), X, gc.InputError, "text of .* levels.*convert the column to numbers", "city", None, ()),
+    "63 text that is no category": (lambda: BASE.assign(city=[f"¥{v:.2f}" for v in BASE["gmv"]]), X, gc.InputError, "numbers as text, for example .*strip currency signs", "city", None, ()),
     "64 dates": (lambda: BASE.assign(joined=pd.Timestamp("2025-11-01")), {"covariates": ["joined"]}, gc.InputError, "datetime.*cannot be read as numbers", "joined", None, ()),
     "65 the outcome itself": (lambda: BASE, {"covariates": ["age", "gmv"]}, gc.InputError, "'gmv', which is the outcome itself.*before the start", "gmv", None, ()),
     "65 the treatment": (lambda: BASE, {"covariates": ["first_treated"]}, gc.InputError, "which is the column of treatment", "first_treated", None, ()),

@@ -21,7 +21,7 @@ from gmvcausal.abtest.metrics import Proportion
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import find_control, small_arms
-from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import frame_facts, named_unit
 from gmvcausal.frames.parquet import is_path, parquet_source
 from gmvcausal.frames.table import duck_errors, is_relation, open_table
 
@@ -203,7 +203,7 @@ def _unit(data: Any, ask: Columns) -> str:
     if ask.unit is not None:
         return ask.unit
     names = _names(data)
-    found = next((c for c in UNIT_NAMES if c in names and c not in ask.needed), None)
+    found = named_unit(names, ask.needed)
     if found is None:
         raise InputError(
             "time= adds up the days of each unit, but no column says whose row it is",

@@ -20,7 +20,7 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.arms import find_control, found_there, in_one_arm, place_of_assignment, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, named_unit, says_unit
 from gmvcausal.frames.table import Table, open_table
 
 FloatArray = NDArray[np.float64]
@@ -117,9 +117,9 @@ def _unit_column(table: Table, ask: Columns) -> str | None:
     """The column of the units: as named, or by its very name."""
     if ask.unit is not None:
         return ask.unit
-    if ask.cluster in UNIT_NAMES:
+    if says_unit(ask.cluster):
         return ask.cluster
-    return next((c for c in UNIT_NAMES if c in table.columns and c not in (ask.arm, ask.cluster, *ask.strata)), None)
+    return named_unit(table.columns, (ask.arm, ask.cluster, *ask.strata))
 
 
 # --- units ------------------------------------------------------------------------------------------------------------

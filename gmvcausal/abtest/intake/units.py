@@ -11,7 +11,7 @@ from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.stream import Stream
 from gmvcausal.errors import GmvCausalWarning
 from gmvcausal.frames.arms import chance_assigned_there, found_there
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES
+from gmvcausal.frames.facts import COARSER, named_unit, says_unit
 from gmvcausal.frames.table import quote
 
 # Beyond so many rows, units that nobody named are counted approximately: an exact count would have to hold them all.
@@ -27,12 +27,12 @@ def unit_column(ids: Mapping[str, str], ask: Columns) -> tuple[str | None, bool]
         Columns that can hold identifiers -> their types.
     ask : Columns
     """
-    listed = next((c for c in UNIT_NAMES if c in ids and c != ask.arm), None)
+    listed = named_unit(ids, (ask.arm,))
     if ask.unit is not None or listed is None:
         return ask.unit, False
     if ask.cluster is None:
         return listed, False
-    return None, ask.cluster not in UNIT_NAMES  # whether a unit is in two arms is looked up row by row
+    return None, not says_unit(ask.cluster)  # whether a unit is in two arms is looked up row by row
 
 
 def counted(base: Any, unit: str, rows: int, named: bool) -> bool | None:

@@ -192,7 +192,7 @@ def _clusters(
     codes = None if cluster is None else identifiers(table, cluster, "cluster").codes
     if codes is not None and int(codes.max()) < 1:
         raise InputError("there is only one cluster, so chance cannot be told from effect", column=cluster)
-    who = unit or next((c for c in UNIT_NAMES if c in table.columns and c not in given), None)
+    who = unit_column(table, unit, tuple(given))
     if who is not None and who != cluster:
         ids = identifiers(table, who, "unit").codes
         first = np.empty(int(ids.max()) + 1, dtype=np.int64)

@@ -181,6 +181,11 @@ def leakage(case: Case) -> Check | None:
     )
 
 
+def self_selected(case: Case) -> Check | None:
+    """Did users choose the treatment themselves, by its name?"""
+    return usual_checks.self_selected(case.sample.treatment, case.sample.labels[1])
+
+
 def copies(case: Case) -> Check | None:
     """Are rows there more than once, where nothing names the units?"""
     s = case.sample
@@ -214,7 +219,7 @@ def of_amounts(case: Case) -> list[Check]:
 # Every check of its own, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
     overlap, effective_sample_size, balance, selection, hidden_confounding, tail, leverage, few_clusters,
-    cluster_level, leakage, copies, zero_variance,
+    cluster_level, leakage, self_selected, copies, zero_variance,
 )  # fmt: skip
 
 

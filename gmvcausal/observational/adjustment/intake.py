@@ -110,6 +110,7 @@ class Sample:
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    treatment: str = ""
 
     @property
     def n(self) -> int:
@@ -190,6 +191,7 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
         y[order], arms.codes[order] == 1, (arms.labels[0], arms.labels[1]), x, names, categorical, features,
         None if cluster is None else cluster[order], found.name, found.found, order, table.n, len(table.columns),
         asked.covariates, source, unit is not None, spacing, tuple(notes), dict(facts.get("dropped", {})), facts,
+        asked.treatment,
     )  # fmt: skip
 
 

@@ -107,8 +107,8 @@ def calendar(run: Runs, name: str, known: bool) -> Check | None:
     message = f"which {name} it is explains {run.explained:.0%} of who has the arm"
     return PANEL.check(
         "calendar", run.explained, message,
-        f"the comparison of all rows is then largely one of {name}s: take {name!r} into covariates (as text, so that "
-        "each is a level), or use gc.did, which compares within them",
+        f"the comparison of all rows is then largely one of {name}s: take {name!r} into covariates (as a "
+        "category, so that each is a level), or use gc.did, which compares within them",
     )  # fmt: skip
 
 

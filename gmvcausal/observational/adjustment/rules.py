@@ -29,6 +29,7 @@ RULES: dict[str, Rule] = {
     "few_clusters": USUAL["few_clusters"],
     "cluster_level": USUAL["cluster_level"],
     "leakage": USUAL["leakage"],
+    "self_selected": USUAL["self_selected"],
     "copies": USUAL["copies"],
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
     "all_zero": USUAL["all_zero"],

@@ -79,7 +79,7 @@ def adjust(
         which needs no unit that could hardly have gone either way.
     unit : str, optional
         Column of the unit; repeats are refused unless `cluster` is given. Default: a column called unit, user,
-        user_id, uid or customer_id.
+        user_id, uid, customer_id, 用户id, 会员编号, ... (whatever their case).
     time : str, optional
         Column of the period, of a panel with one row per unit and period. The comparison of all rows is then clustered
         by unit, and the effect within units (two-way fixed effects, CR2 errors with Satterthwaite's degrees of freedom)

@@ -13,7 +13,7 @@ from gmvcausal.frames.arms import in_one_arm, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.deciding import refuse_deciding
 from gmvcausal.frames.exposed import refuse_early
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, says_unit
 from gmvcausal.frames.features import Features, learn_features, said_of_levels, tell_constant
 from gmvcausal.frames.prints import canonical_order, scattered
 from gmvcausal.frames.rows import read_arms, read_outcome, refuse_repeated, unit_column
@@ -181,7 +181,7 @@ def one_row_each(
     Also which rows stay, None for all.
     """
     unit = asked.unit
-    if unit is None and asked.cluster in UNIT_NAMES:
+    if unit is None and says_unit(asked.cluster):
         unit = asked.cluster
     if unit is None:
         unit = unit_column(table, None, (asked.cluster, asked.treatment, asked.outcome, *asked.features))
