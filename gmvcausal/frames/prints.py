@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from gmvcausal.frames.columns import Codes
@@ -45,6 +44,8 @@ def _mixed(x: Prints) -> Prints:
 
 def canonical_order(x: NDArray[np.floating], y: NDArray[np.float64], arm: IntArray, key: IntArray | None) -> IntArray:
     """Positions of the rows by arm, then by a hash of what was known of them, then by outcome."""
+    import pandas as pd
+
     mixed = np.zeros(len(y), dtype=np.uint64)
     with np.errstate(over="ignore"):
         for column in x.T:
@@ -54,5 +55,7 @@ def canonical_order(x: NDArray[np.floating], y: NDArray[np.float64], arm: IntArr
 
 def scattered(codes: Codes) -> IntArray:
     """Codes in the order of a hash of the labels, so that folds do not follow the alphabet."""
+    import pandas as pd
+
     hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]

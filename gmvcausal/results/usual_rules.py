@@ -23,11 +23,6 @@ USUAL: dict[str, Rule] = {
         0.9,
         0.999,
     ),
-    "self_selected": Rule(
-        "whether the treatment, or its label, is called what users do themselves (redeemed, clicked, joined, "
-        "核销, 领取)",
-        more_warn="it is",
-    ),
     "copies": Rule("share of the rows that are copies of others, where no column names the units", 0.01, 0.1),
     "all_zero": Rule("whether the outcome is zero throughout", more_warn="it is"),
     "negative_amounts": Rule("share of rows with a negative outcome, where most outcomes are not", 0),

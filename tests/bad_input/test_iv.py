@@ -60,7 +60,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], dict[str, Any], type, str, str | None
     "60 treatment repeated by a covariate": (lambda: of(copy=BASE["seen"] * 3.0), {"covariates": ["copy"]}, gc.DesignError, "treatment is a combination of the covariates", "seen", None, ()),
     "62 infinite covariate": (lambda: put("age", [3, 8], np.inf), {"covariates": ["age"]}, gc.InputError, "infinite", "age", 2, (3, 8)),
     "62 missing covariate": (lambda: put("age", [3, 8], np.nan), {"covariates": ["age"]}, gc.InputError, "covariates is missing.*never guessed", "age", 2, (3, 8)),
-    "63 text of many levels": (lambda: of(city=[f"{v:.6f}" for v in BASE["age"]]), {"covariates": ["city"]}, gc.InputError, "text of 300 levels", "city", None, ()),
+    "63 text of many levels": (lambda: of(city=[f"{v:.6f}" for v in BASE["age"]]), {"covariates": ["city"]}, gc.InputError, "numbers as text.*convert them", "city", None, ()),
     "64 dates as covariate": (lambda: of(age=pd.Timestamp("2025-11-01")), {"covariates": ["age"]}, gc.InputError, "cannot be read as numbers", "age", None, ()),
     "65 the outcome itself": (lambda: BASE, {"covariates": ["gmv"]}, gc.InputError, "'gmv', which is the outcome", "gmv", None, ()),
     "67 columns twice": (lambda: pd.concat([BASE, BASE[["gmv"]]], axis=1), {}, gc.InputError, "more than one column called 'gmv'", None, None, ()),

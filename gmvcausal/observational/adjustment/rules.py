@@ -29,7 +29,11 @@ RULES: dict[str, Rule] = {
     "few_clusters": USUAL["few_clusters"],
     "cluster_level": USUAL["cluster_level"],
     "leakage": USUAL["leakage"],
-    "self_selected": USUAL["self_selected"],
+    "self_selected": Rule(
+        "whether the treatment, or its label, is called what users do themselves (redeemed, clicked, joined, "
+        "核销, 领取)",
+        more_warn="it is",
+    ),
     "copies": USUAL["copies"],
     "zero_variance": Rule("arms in which the outcome does not vary", 0),
     "all_zero": USUAL["all_zero"],
