@@ -149,9 +149,15 @@ def tail(rule: Rule, skewness: float, what: str, remedy: str) -> Check:
 
 
 def leverage(
-    rule: Rule, own: FloatArray, estimate: float, what: str, cluster_name: str = "", short: str = "the effect"
+    rule: Rule,
+    own: FloatArray,
+    estimate: float,
+    what: str,
+    cluster_name: str = "",
+    short: str = "the effect",
+    row: str = "",
 ) -> Check:
-    """Does one row (cluster) carry `what`? `own` are the influences of rows (clusters) on it."""
+    """Does one row (cluster) carry `what`? `own` are the influences of rows (clusters), or of what `row` names."""
     squares = own**2
     total = float(squares.sum())
     at = int(np.argmax(squares))
@@ -159,7 +165,7 @@ def leverage(
     # Of a few clusters each carries a share that rows do not.
     limit = max(rule.warn or 0.0, 10 / len(own) if cluster_name else 0.0)
     status = "passed" if value <= limit else rule.status(value)
-    row = f"{cluster_name} cluster" if cluster_name else "row"
+    row = row or (f"{cluster_name} cluster" if cluster_name else "row")
     message = f"the largest {row} carries {value:.1%} of the variance of {what}"
     if status != "passed":
         message += f"; without it {short} is {estimate - own[at]:+.4g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
+from gmvcausal.mechanism.exposure.lottery import Lottery
 from gmvcausal.mechanism.exposure.scores import p_of
 
 
@@ -113,3 +115,77 @@ def test_a_strong_bend_refuses() -> None:
     result = run(t, rng.gamma(2, 5, n) + 30 * (seen(links, t, n) > 0), links, probability=0.5)
     check = result.audit["linear_share"]
     assert check.status == "failed" and "exposure='any'" in check.remedy and not result.audit.credible
+
+
+def test_squares_within_strata_add_up_to_the_variance_of_the_lottery() -> None:
+    """Two pairs of which one is drawn each, three of which one is: over all twelve assignments."""
+    stratum, chance = np.array([0, 0, 1, 1, 2, 2, 2]), np.array([0.5] * 4 + [1 / 3] * 3)
+    score = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0])
+    sums, squares = [], []
+    for one, two, three in product(range(2), range(2), range(3)):
+        drawn = np.zeros(7)
+        drawn[[one, 2 + two, 4 + three]] = 1
+        lottery = Lottery(np.arange(7), drawn, chance, stratum, True)
+        sums.append(lottery.gap @ score)
+        squares.append(((lottery.gap * lottery.centred(score)) ** 2).sum())
+    assert np.mean(squares) == pytest.approx(np.mean(np.square(sums)), rel=1e-12)
+
+
+def test_rooms_drawn_whole_cover_with_draws_of_the_lottery() -> None:
+    """assignments= tell that users of a room were drawn together."""
+    held = []
+    for seed in range(24):
+        n = 200
+        links, rng = linked(n, seed)
+        room = np.arange(n) // 10
+        draws = (np.argsort(np.argsort(rng.random((20, 120)), axis=0), axis=0) < 10).astype(int)[room]
+        y = rng.normal(50, 6, n) + rng.normal(0, 8, 20)[room]
+        whole = run(draws[:, 0], y, links, assignments=draws[:, 1:])
+        frame = whole.to_frame()
+        held.append((frame.conf_low[[0, 2]] <= 0) & (frame.conf_high[[0, 2]] >= 0))
+    between = run(draws[:, 0], y, links, assignments=draws[:, 1:], exposure="any")
+    assert (np.mean(held, axis=0) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 24)).all()
+    assert whole.estimates.spread.df[2] < 20 and between.estimates.spread.df[0] < 25
+    assert between.estimates.method == "draws of the lottery"
+
+
+def stages(groups: tuple[int, ...], shares: tuple[float, ...] = (0.0, 0.5, 1.0), size: Any = 20) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    share = np.repeat(shares, groups)
+    group = np.repeat(np.arange(len(share)), np.broadcast_to(size, len(share)))
+    rank = pd.Series(rng.random(len(group))).groupby(group).rank().to_numpy()
+    t = (rank <= np.round(share[group] * np.bincount(group)[group])).astype(int)
+    y = 60 + rng.normal(0, 8, len(share))[group] + 6 * t + 8 * share[group] + rng.normal(0, 10, len(t))
+    return pd.DataFrame({"user": np.arange(len(t)), "room": group, "share": share[group], "treatment": t, "gmv": y})
+
+
+def test_a_saturation_of_one_group_has_no_interval() -> None:
+    result = gc.spillover(stages((12, 12, 1)), group="room", saturation="share")
+    frame = result.to_frame().set_index("term")
+    assert np.isnan(frame.conf_low["total, all treated"]) and frame.conf_low["total"] < frame.conf_high["total"]
+    assert result.audit["few_groups"].status == "failed" and "1: 1" in result.audit["few_groups"].message
+    money = result.incremental_gmv(gmv_is="paid")
+    assert np.isnan(money.std_error)
+    # A saturation aside, which neither the total nor money reads, warns.
+    aside = gc.spillover(stages((12, 1, 12), (0.0, 0.25, 0.5)), group="room", saturation="share")
+    assert np.isnan(aside.to_frame().set_index("term").conf_low["spillover at 0.25"])
+    assert np.isfinite(aside.std_error) and aside.audit["few_groups"].status == "warned"
+
+
+def test_large_groups_at_one_saturation_are_seen() -> None:
+    sizes = np.repeat([10, 20, 40], 12)
+    assert gc.spillover(stages((12,) * 3, size=sizes), group="room", saturation="share").audit.failed
+    mixed = gc.spillover(stages((12,) * 3, size=np.tile([10, 20, 40], 12)), group="room", saturation="share")
+    assert mixed.audit["size_balance"].status == "passed"
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.02, "passed"), (0.15, "warned"), (0.4, "failed")])
+def test_links_to_users_who_are_not_there_are_weighed(share: float, status: str) -> None:
+    n = 1_000
+    links, rng = linked(n)
+    out = links.copy()
+    out.loc[rng.permutation(len(links))[: int(share * len(links))], "neighbour"] += 10 * n
+    t = rng.random(n) < 0.5
+    result = run(t, rng.normal(50, 10, n), out, probability=0.5, outside="drop")
+    assert result.audit["outside"].status == status
+    assert "largest user's draw" in result.audit["leverage"].message

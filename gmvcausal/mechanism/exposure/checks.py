@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from gmvcausal.mechanism.exposure.line import Shares
 from gmvcausal.mechanism.exposure.links import Network
 from gmvcausal.mechanism.exposure.lottery import Lottery, sums
 from gmvcausal.mechanism.exposure.read import Users
-from gmvcausal.mechanism.exposure.rules import NEAR_HALF, RULES
+from gmvcausal.mechanism.exposure.rules import MIN_GROUPS, NEAR_HALF, RULES
 from gmvcausal.mechanism.exposure.saturation import Cells
 from gmvcausal.mechanism.exposure.scores import Interaction
 from gmvcausal.results import Check, usual_checks
@@ -72,6 +73,12 @@ def of_links(net: Network, lot: Lottery) -> list[Check]:
     alone = float((degree == 0).mean())
     out = [judged("isolated", alone, f"{int((degree == 0).sum()):,} of {len(degree):,} users have no neighbour",
                   "check that edges= holds all links: who has none in the data may have some outside")]  # fmt: skip
+    if net.outside is not None:
+        out.append(judged(
+            "outside", net.outside, f"{net.outside:.1%} of links name users who are not in the data and are left out",
+            "add these users' rows: shares of treated neighbours are those of some of the neighbours, and spillover "
+            "comes out too small",
+        ))  # fmt: skip
     if net.late is None:
         out.append(Check("edges_after_treatment", "not_run", "when links were made is not known (edge_time=, start=)"))
     else:
@@ -84,7 +91,9 @@ def of_links(net: Network, lot: Lottery) -> list[Check]:
     score = sums(lot.thing, known - known.mean(), len(lot.drawn))
     moved = lot.gap * lot.centred(score)
     spread = math.sqrt(float(moved @ moved))
-    p = _normal_p(float(moved.sum()) / spread) if spread > 0 else 1.0
+    if lot.given is not None:
+        spread = math.sqrt(float(lot.over_draws((lot.gap * score)[:, None])[0][0, 0]))
+    p = _normal_p(float(lot.gap @ score) / spread) if spread > 0 else 1.0
     arm = lot.drawn[lot.thing] == 1
     out.append(judged(
         "degree_balance", p, f"neighbours per user: {degree[arm].mean():.2f} treated, {degree[~arm].mean():.2f} "
@@ -167,16 +176,36 @@ def of_conditions(m: Means, names: Iterable[str], least: float) -> Check:
     )
 
 
-def of_influence(own: FloatArray, estimate: float, cluster: str, short: str = "the total") -> list[Check]:
-    """Do a few draws decide?"""
-    return [
-        usual_checks.tail(RULES["tail"], skewness_of_sum(own), short, _CAPPED),
-        usual_checks.leverage(RULES["leverage"], own, estimate, short, cluster, short),
-    ]
+def of_influence(
+    own: FloatArray, estimate: float, cluster: str, conditions: bool = False, short: str = "the total"
+) -> list[Check]:
+    """Do a few draws decide? Between conditions one draw of a hub moves the exposure of all its neighbours."""
+    what = "" if cluster else "user's draw"
+    rule = RULES["leverage"] if conditions else replace(RULES["leverage"], fail=None)
+    lever = usual_checks.leverage(rule, own, estimate, short, cluster, short, row=what)
+    if lever.status != "passed" and conditions:
+        more = "leave out links to accounts that reach very many, or use exposure='line', and read it beside this"
+        lever = replace(lever, remedy=f"{lever.remedy}; {more}")
+    return [usual_checks.tail(RULES["tail"], skewness_of_sum(own), short, _CAPPED), lever]
 
 
-def of_groups(c: Cells, first: tuple[int, int]) -> Check:
-    """Are there enough groups at the saturations that are compared first?"""
-    counts = [int(c.groups[cell // 2]) for cell in first]
+def size_balance(c: Cells) -> Check:
+    """Is the size of a group unrelated to its saturation?"""
+    from scipy import stats
+
+    parts = [c.size[c.level == k] for k in range(len(c.levels))]
+    p = float(stats.kruskal(*parts).pvalue) if np.ptp(c.size) > 0 else 1.0
+    told = ", ".join(f"{level:.4g}: {part.mean():.4g}" for level, part in zip(c.levels, parts, strict=True))
+    return judged(
+        "size_balance", p, f"users per group by saturation: {told} ({p_words(p)})",
+        "a lottery leaves no such difference: find out who decided which group got how much",
+    )  # fmt: skip
+
+
+def of_groups(c: Cells, used: Iterable[int]) -> Check:
+    """Are there enough groups at every saturation? To fail, at one of the cells `used` by the headline or by money."""
+    fewest = int(c.groups.min())
+    if min(int(c.groups[cell // 2]) for cell in used) >= MIN_GROUPS:
+        fewest = max(fewest, MIN_GROUPS)
     told = ", ".join(f"{level:.4g}: {int(k)}" for level, k in zip(c.levels, c.groups, strict=True))
-    return judged("few_groups", min(counts), f"groups by saturation: {told}", "draw more groups at each saturation")
+    return judged("few_groups", fewest, f"groups by saturation: {told}", "draw more groups at each saturation")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.mechanism.exposure.chances import Chances, joint_any
+from gmvcausal.mechanism.exposure.chances import Chances, Mapping, joint_any
 from gmvcausal.mechanism.exposure.lottery import Lottery
 from gmvcausal.stats.small_sample import welch_df
 
@@ -150,6 +150,36 @@ def network_cov(influence: FloatArray, touch: Any) -> FloatArray | None:
         cov[bad, :] = cov[:, bad] = 0.0
         cov[bad, bad] = low[bad]
     return cov
+
+
+def given_cov(
+    y: FloatArray, found: Chances, m: Means, weights: Any, mapping: Mapping, lottery: Lottery, naive: FloatArray
+) -> FloatArray:
+    """Covariance of the six contrasts and the difference of means over the draws that were given, shape (7, 7).
+
+    Each user is taken to keep its distance from the mean of its condition, as if effects were the same for all.
+
+    Parameters
+    ----------
+    naive : ndarray, shape (G,)
+        Influence of what was drawn on the difference of means.
+    """
+    assert lottery.given is not None
+    rows = np.flatnonzero(m.can)
+    rest = y[rows] - m.hajek[found.condition[rows]]
+    per = CONTRASTS[:, None, :] / found.probability[rows] / len(rows)  # (3, n, 4)
+    each = np.concatenate([per * rest[:, None], per * (rest[:, None] + m.hajek)])
+    out = np.empty((lottery.given.shape[1], 7))
+    weight = naive / lottery.gap
+    step = max(1, _AT_ONCE // len(y))
+    for start in range(0, len(out), step):
+        drawn = lottery.given[:, start : start + step].astype(np.float64)
+        own = drawn[lottery.thing]
+        condition = (2 * own + mapping.exposed(weights, own)).astype(np.int64)[rows]
+        for k in range(condition.shape[1]):
+            out[start + k, :6] = each[:, np.arange(len(rows)), condition[:, k]].sum(axis=1)
+        out[start : start + step, 6] = weight @ (drawn - lottery.chance[:, None])
+    return np.asarray(np.cov(out.T), dtype=np.float64)
 
 
 def aronow_samii(

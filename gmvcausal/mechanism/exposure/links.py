@@ -45,6 +45,8 @@ class Network:
         Links (pairs, where they hold in both directions).
     late : int or None
         Links made after the start; None where the time of links is not known.
+    outside : float or None
+        Share of links to users who are not in the data; None unless these are to be left out.
     """
 
     weights: Any
@@ -53,6 +55,7 @@ class Network:
     late: int | None
     notes: list[str] = field(repr=False)
     dropped: dict[str, int] = field(repr=False)
+    outside: float | None = None
 
     @property
     def degree(self) -> NDArray[np.int64]:
@@ -187,7 +190,8 @@ def _matrix(
     total: FloatArray = found.sum(axis=1)
     found.data /= np.repeat(total, np.diff(found.indptr))
     weighted = asked.weight is not None and bool((weight != weight[0]).any())
-    return Network(found, weighted, links, late, notes, dropped)
+    outside = float((~inside).mean()) if asked.outside == "drop" else None
+    return Network(found, weighted, links, late, notes, dropped, outside)
 
 
 def _again(key: NDArray[np.int64]) -> BoolArray:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+_MANY = 8  # strata, from which on all are shuffled at once
 
 
 def sums(group: NDArray[np.integer], value: FloatArray, count: int) -> FloatArray:
@@ -65,13 +66,53 @@ class Lottery:
         return self.chance * (1 - self.chance)
 
     def centred(self, score: FloatArray) -> FloatArray:
-        """What of a coefficient on each draw matters: with fixed numbers, only its distance from the stratum's mean."""
+        """What of a coefficient on each draw matters, so that squares add up to the variance.
+
+        With fixed numbers only its distance from the stratum's mean, times the root of m / (m - 1) for m draws in it.
+        """
         if not self.fixed:
             return score
         size = np.bincount(self.stratum)
         columns = score.reshape(len(score), -1)
         mean = np.column_stack([np.bincount(self.stratum, column) / size for column in columns.T])
-        return np.asarray((columns - mean[self.stratum]).reshape(score.shape))
+        apart = (columns - mean[self.stratum]) * np.sqrt(size / np.maximum(size - 1, 1))[self.stratum, None]
+        return np.asarray(apart.reshape(score.shape))
+
+    @property
+    def free(self) -> float:
+        """Draws, less one for every stratum of which the number was fixed."""
+        strata = int(self.stratum.max()) + 1 if self.fixed else 0
+        return float(len(self.drawn) - strata)
+
+    def over_draws(self, influence: FloatArray) -> tuple[FloatArray, float]:
+        """Covariance of sums over the draws that were given, and how many independent draws they are worth.
+
+        Parameters
+        ----------
+        influence : ndarray, shape (G, k)
+            Parts of k sums, each a coefficient times (treated - chance).
+
+        Notes
+        -----
+        Draws that move together (rooms drawn whole) share the variance among fewer directions: they are worth the
+        squared sum of the eigenvalues of the covariance of the parts over the sum of their squares (those of the last
+        column, on 300 draws at most, less what so few draws add to it).
+        """
+        assert self.given is not None
+        weight = influence / self.gap[:, None]
+        count = self.given.shape[1]
+        total = np.zeros((count, influence.shape[1]))
+        some = min(count, 300)
+        gram = np.zeros((some, some))
+        for start in range(0, len(weight), 20_000):
+            at = slice(start, start + 20_000)
+            moved = self.given[at] - self.chance[at, None]
+            total += moved.T @ weight[at]
+            part = moved[:, :some] * weight[at, -1:]
+            gram += part.T @ part
+        trace, square = float(np.trace(gram)), float((gram**2).sum())
+        left = max(square - trace**2 / some, trace**2 / len(weight))
+        return np.atleast_2d(np.cov(total.T)), trace**2 / left if left > 0 else float(len(weight))
 
     def draws(self, rng: np.random.Generator, count: int, among: IntArray | None = None) -> NDArray[np.float32]:
         """Draw again, among all or some of what was drawn, shape (len(among), count)."""
@@ -85,6 +126,11 @@ class Lottery:
         seen, order = self.drawn[at].astype(np.float32), np.argsort(self.stratum[at], kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(self.stratum[at]))])
         parts = [order[a:b] for a, b in pairwise(ends.tolist()) if b > a]
+        if len(parts) > _MANY:
+            inside, sorted_ = self.stratum[at][order].astype(np.float64), seen[order]
+            for k in range(count):
+                out[order, k] = sorted_[np.argsort(inside + rng.random(len(at)))]  # strata stay in their order
+            return out
         for k in range(count):
             for part in parts:
                 out[part, k] = rng.permutation(seen[part])

@@ -12,7 +12,7 @@ from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import counted
 from gmvcausal.mechanism.exposure import checks, fisher
 from gmvcausal.mechanism.exposure.chances import NAMES, Chances, Mapping, chances, closed, smallest
-from gmvcausal.mechanism.exposure.contrasts import Means, aronow_samii, means, network_cov, touched
+from gmvcausal.mechanism.exposure.contrasts import Means, aronow_samii, given_cov, means, network_cov, touched
 from gmvcausal.mechanism.exposure.line import Line, Shares, fit, shares
 from gmvcausal.mechanism.exposure.links import Network
 from gmvcausal.mechanism.exposure.lottery import sums
@@ -68,7 +68,7 @@ def along_links(
         judged += [checks.of_conditions(m, NAMES, smallest(found.probability)), checks.second_order(far)]
         about |= {"table": _table(m, found)}
         assumed = _CONDITIONS.format(mapping.words)
-    judged += checks.of_influence(own, float(e.estimate[2]), "" if lot.single else u.cluster_name)
+    judged += checks.of_influence(own, float(e.estimate[2]), "" if lot.single else u.cluster_name, mapping is not None)
     advice = (*_fisher_words(test), *more.pop("advice", ()))
     return SpilloverResult(
         f"Spillover: {options['treatment']} through links", assumed, e, manifest, options["alpha"],
@@ -124,8 +124,13 @@ def _on_line(
     rows = np.array([[1, 0], [0, linked], [1, linked], [u.treated[keep].mean(), s.seen[keep].mean()]])
     influence = np.column_stack([line.influence @ rows.T, line.precise_influence * linked, naive_own])
     things = len(u.lottery.drawn)
-    factor = things / (things - 3)
-    cov = factor * influence.T @ influence
+    free = u.lottery.free
+    factor = free / max(free - (2 if u.lottery.fixed else 3), 1)
+    cov, worth = factor * influence.T @ influence, free
+    if u.lottery.given is not None:
+        cov, worth = u.lottery.over_draws(influence[:, [0, 1, 3, 4, 5, 2]])
+        back = [0, 1, 5, 2, 3, 4]
+        cov = cov[np.ix_(back, back)] * max(worth, 6) / (max(worth, 6) - 3)
     withheld = f"fewer than {MIN_CLUSTERS} clusters were drawn into one arm" if few else ""
     who = f"mean over {counted(n, 'user')}"
     lone = int((~s.linked[keep]).sum())
@@ -142,7 +147,8 @@ def _on_line(
     )
     terms = ("direct", "spillover", "total", "realised", "spillover, weighted by precision", "difference of means")
     estimate = np.concatenate([rows @ line.slopes, [line.precise * linked, naive]])
-    df = _df(influence, things - 3)
+    df = _df(influence, things - 3) * free / things
+    df = np.minimum(df, max(worth - 3, 1.0)) if u.lottery.given is not None else df
     e = Estimates(
         terms, estimands, (f"{outcome} per user",) * 6, estimate, np.full((6, 6), math.nan) if few else cov,
         (n,) * 5 + (len(u.y),), Spread(df, np.ones(6)), withheld, method="lottery of the design, t",
@@ -203,12 +209,19 @@ def _on_conditions(
 ) -> tuple[Estimates, dict[str, Any], FloatArray]:  # fmt: skip
     lot = u.lottery
     touch = touched(net.weights, lot)
-    cov = network_cov(np.column_stack([m.influence, naive_own[lot.thing] if lot.single else 0 * u.y]), touch)
+    own = np.asarray(touch.T @ m.influence)  # of each draw: of all users whom it reaches
+    cov = (
+        None
+        if lot.given is not None
+        else network_cov(np.column_stack([m.influence, naive_own[lot.thing] if lot.single else 0 * u.y]), touch)
+    )
     withheld, how = "", "all pairs of users with a draw in common"
     exact = lot.independent and lot.single and mapping.kind == "any" and not found.draws
     bound = aronow_samii(u.y, found, m, net.weights, lot, touch) if exact else None
     if few:
         withheld = f"fewer than {MIN_CLUSTERS} clusters were drawn into one arm"
+    elif lot.given is not None:
+        how, cov = "draws of the lottery", given_cov(u.y, found, m, net.weights, mapping, lot, naive_own)
     elif cov is None:
         withheld = "too many users have a neighbour in common to count their pairs; exposure='line' needs no pairs"
     elif bound is not None:
@@ -217,7 +230,7 @@ def _on_conditions(
         scale[:6] = np.sqrt(bound / np.where(np.diag(cov)[:6] > 0, np.diag(cov)[:6], np.inf))
         cov = cov * np.outer(scale, scale)
     full = np.full((7, 7), math.nan) if withheld or cov is None else cov
-    if not withheld and cov is not None:
+    if not withheld and cov is not None and lot.given is None:
         full[6, :] = full[:, 6] = 0.0
         full[6, 6] = float(naive_own @ naive_own)
     n = int(m.can.sum())
@@ -232,11 +245,13 @@ def _on_conditions(
         f"{outcome}: treated with {mapping.words} less neither, {who}",
     )
     terms = ("direct", "spillover", "total")
+    worth = math.inf if lot.given is None else lot.over_draws(own[:, [2]])[1]
+    df = np.maximum(np.minimum(np.minimum(m.df(), _df(own, math.inf)), worth), 1.0)
     e = Estimates(
         (*terms, *(f"{t}, Horvitz-Thompson" for t in terms), "difference of means"),
         (*words, *words, f"{outcome}: {NAIVE}"), (f"{outcome} per user",) * 7,
         np.append(m.estimates, naive), full, (n,) * 6 + (len(u.y),),
-        Spread(np.append(m.df(), max(len(lot.drawn) - 2, 1)), np.ones(7)), withheld, method=how,
+        Spread(np.append(df, max(len(lot.drawn) - 2, 1)), np.ones(7)), withheld, method=how,
     )  # fmt: skip
     more: dict[str, Any] = {
         "kind": "conditions", "method": ("Hájek",) * 3 + ("Horvitz-Thompson",) * 3 + ("means",), "place_of_total": 2,
@@ -251,8 +266,7 @@ def _on_conditions(
         "baseline": float(m.hajek[0]), "baseline_words": "that users in the control condition have",
         "advice": (f"{lost:,} users cannot be in all four conditions and are left out",) if lost else (),
     }  # fmt: skip
-    own = sums(lot.thing, m.influence[:, 2], len(lot.drawn))
-    return e, more, own
+    return e, more, own[:, 2]
 
 
 def _tested(test: fisher.Fisher | None, bend: float, far: float) -> dict[str, list[Any]]:

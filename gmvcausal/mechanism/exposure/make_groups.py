@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
 from gmvcausal.mechanism.exposure import checks
@@ -13,11 +15,12 @@ from gmvcausal.mechanism.exposure.make import NAIVE
 from gmvcausal.mechanism.exposure.read import Users
 from gmvcausal.mechanism.exposure.result import Projection, SpilloverResult, by_saturation
 from gmvcausal.mechanism.exposure.rules import MIN_GROUPS
-from gmvcausal.mechanism.exposure.saturation import Contrast, cells, contrasts, estimate
+from gmvcausal.mechanism.exposure.saturation import Cells, Contrast, cells, contrasts, estimate
 from gmvcausal.results import Check, Estimates, Manifest
 from gmvcausal.results.audit import audit_with
 from gmvcausal.stats.small_sample import Spread
 
+FloatArray = NDArray[np.float64]
 _ASSUMED = (
     "groups drew their saturation by lot, users within them were drawn by lot, and treatment reaches others within its "
     "group only"
@@ -38,10 +41,9 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
     value, cov, df, factor = estimate(c, asked)
     place = next(i for i, a in enumerate(asked) if a.term.startswith("total"))
     whole = next((i for i, a in enumerate(asked) if a.term == "total, all treated"), place)
-    first = _cells_of(asked, place)
-    fewest = min(int(c.groups[k // 2]) for k in first)
+    used = (*_cells_of(asked, place), *_cells_of(asked, whole))
     withheld = f"fewer than {MIN_GROUPS} groups at a saturation are too few to tell chance from effect"
-    few = fewest < MIN_GROUPS
+    few = np.array([min(c.groups[k // 2] for k in _cells_of(asked, i)) < MIN_GROUPS for i in range(len(asked))])
     arm = u.treated == 1
     mean = u.y[arm].mean() - u.y[~arm].mean()
     rest = np.where(arm, (u.y - u.y[arm].mean()) / arm.sum(), -(u.y - u.y[~arm].mean()) / (~arm).sum())
@@ -50,23 +52,23 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
     full = np.zeros((k, k))
     full[:-1, :-1] = cov
     full[-1, -1] = own @ own
+    full[:-1][few] = full[:, :-1][:, few] = math.nan
     users = tuple(int(c.users.ravel()[[a.plus, a.minus]].sum()) for a in asked)
     e = Estimates(
         (*(a.term for a in asked), "difference of means"),
         (*(f"{outcome}: {a.estimand}" for a in asked), f"{outcome}: {NAIVE}"), (f"{outcome} per user",) * k,
-        np.append(value, mean), np.full((k, k), math.nan) if few else full, (*users, len(u.y)),
-        Spread(np.append(df, max(len(c.size) - 2.0, 1.0)), np.append(factor, 1.0)), withheld if few else "",
+        np.append(value, mean), full, (*users, len(u.y)),
+        Spread(np.append(df, max(len(c.size) - 2.0, 1.0)), np.append(factor, 1.0)), withheld if few.any() else "",
         method="means by saturation, clustered by group",
     )  # fmt: skip
     error = np.sqrt((c.influence**2).sum(axis=0)).reshape(-1, 2)
-    total = c.influence[:, asked[place].plus] - c.influence[:, asked[place].minus]
     planned = u.saturation[u.group]
     variance = float((planned * (1 - planned)).sum())
     judged = [
-        *checks.of_users(u, options["srm_alpha"]), checks.of_groups(c, first),
+        *checks.of_users(u, options["srm_alpha"]), checks.of_groups(c, used), checks.size_balance(c),
         checks.sample_ratio(float((u.treated - planned).sum()), variance, float(u.treated.sum()), float(planned.sum()),
                             "users", options["srm_alpha"]),
-        *checks.of_influence(total, float(value[place]), options["group"]),
+        *_worst(c, asked, value, dict.fromkeys((place, whole)), options["group"]),
     ]  # fmt: skip
     judged.append(
         Check("second_order", "not_run", "whether treatment reaches other groups cannot be seen in one's own")
@@ -95,6 +97,16 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
         f"of untreated users in groups at {base}", advice, meta=u.facts,
         everybody=f"{len(u.y):,} users in {len(c.size):,} groups",
     )  # fmt: skip
+
+
+def _worst(c: Cells, asked: list[Contrast], value: FloatArray, rows: Iterable[int], group: str) -> list[Check]:
+    """Do a few groups decide the total, or what money adds up? The one that they decide more."""
+    found = []
+    for row in rows:
+        own = c.influence[:, asked[row].plus] - c.influence[:, asked[row].minus]
+        short = "the total" if row == min(rows) else f"the row {asked[row].term!r}"
+        found.append(checks.of_influence(own, float(value[row]), group, short=short))
+    return [max(pair, key=lambda check: check.value) for pair in zip(*found, strict=True)]
 
 
 def _cells_of(asked: list[Contrast], place: int) -> tuple[int, int]:

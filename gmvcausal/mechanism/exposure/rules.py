@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmvcausal.results.rule import Rule, table_of
-from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
+from gmvcausal.results.usual_rules import USUAL, tail_of
 
 # Groups at a saturation below which no interval is given.
 MIN_GROUPS = 5
@@ -50,12 +50,24 @@ RULES: dict[str, Rule] = {
     "edges_after_treatment": Rule("share of links made after the start (`edge_time=`)", 0, 0.01),
     "isolated": Rule("share of users without a neighbour", 0.5),
     "few_groups": Rule(
-        "groups at the saturation that has fewest of those compared first (`group=`)", 10, MIN_GROUPS,
+        "groups at the saturation that has fewest (`group=`)", 10, MIN_GROUPS,
         small_is_bad=True,
-        more_fail=" (no interval is given)",
+        more_fail=" at a saturation of the total, or of what money adds up (rows of such saturations have no interval)",
+    ),
+    "size_balance": Rule(
+        "p-value of the test that the saturation is unrelated to the size of the group (Kruskal and Wallis; `group=`)",
+        0.01, 0.0001, small_is_bad=True,
+    ),
+    "outside": Rule(
+        "share of links that name users who are not in the data (`outside='drop'`)", 0.05, 0.3
     ),
     "tail": tail_of("the total"),
-    "leverage": leverage_of("the total"),
+    "leverage": Rule(
+        "share of the variance of the total that comes from the largest draw (of a user, with all whom it reaches; of "
+        "a cluster; a group)",
+        0.1, 0.5,
+        more_fail=" (`exposure=` other than the line)",
+    ),
     **{name: USUAL[name] for name in ("few_clusters", "cluster_level", "leakage", "scale_mix", "all_zero")},
 }  # fmt: skip
 
