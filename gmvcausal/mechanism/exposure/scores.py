@@ -12,6 +12,7 @@ from gmvcausal.mechanism.exposure.lottery import Lottery, sums
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+_AT_ONCE = 32_000_000  # draws of neighbours in memory
 
 
 class Redrawn(NamedTuple):
@@ -33,6 +34,7 @@ def redrawn(
     units: IntArray, s: Shares, lottery: Lottery, rng: np.random.Generator, draws: int, most: int
 ) -> Redrawn:  # fmt: skip
     """Draw again around some units; a sample of `most` where there are more, which costs power and nothing else."""
+    most = min(most, int(_AT_ONCE / draws / max(s.reach.nnz / s.reach.shape[0], 1.0)))
     if len(units) > most:
         units = np.sort(rng.choice(units, most, replace=False))
     thing = lottery.thing[units]
