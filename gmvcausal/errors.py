@@ -67,7 +67,11 @@ class GmvCausalError(ValueError):
             facts.append(f"first at row position{'s' if len(self.rows) > 1 else ''} {where}")
         text = "; ".join(facts) + "."
         if self.remedy:
-            text += f" {self.remedy[:1].upper()}{self.remedy[1:]}" + ("" if self.remedy.endswith("?") else ".")
+            first = self.remedy.split()[0].rstrip(".,:;")
+            code = any(mark in first for mark in "._=(")  # a name to be typed keeps its letters
+            text += f" {self.remedy if code else self.remedy[:1].upper() + self.remedy[1:]}" + (
+                "" if self.remedy.endswith("?") else "."
+            )
         return text
 
     def __reduce__(self) -> tuple[object, ...]:

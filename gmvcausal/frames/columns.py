@@ -165,6 +165,7 @@ _NO_LABEL = {
     "stratum": _LEVEL,
     "segment": _LEVEL,
     "covariate": _LEVEL,
+    "covariates": _LEVEL,
 }
 
 

@@ -1,4 +1,4 @@
-"""Are two things unrelated, given others? Products of what a curve leaves of each (generalised covariance measure)."""
+"""Are two things unrelated, given others? Products of what curves leave of each (generalised covariance measure)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from gmvcausal.stats.inference import wald
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+# Quantiles at which curves may jump or bend: as many as one for so many rows, and so many columns of all variables.
+_EACH, _MOST, _ALL = 50, 19, 300
 
 
 class Tied(NamedTuple):
@@ -30,12 +34,12 @@ class Tied(NamedTuple):
 
 
 class Curves:
-    """Columns with their squares, whose sums of products are formed once for any number of tests.
+    """Columns with their squares, hinges and steps at quantiles, with sums of products formed once for all tests.
 
     Parameters
     ----------
     groups : sequence of ndarray, shape (n, p_k) each
-        The columns of every variable; 0/1 columns have no squares.
+        The columns of every variable; 0/1 columns are as they are.
     cluster : ndarray of int, shape (n,), optional
         Rows that depend on each other.
 
@@ -54,9 +58,12 @@ class Curves:
         self.cluster = cluster
         parts, self.linear, self.all = [], list[IntArray](), list[IntArray]()
         at = 0
-        for group in groups:
-            line = _standard(np.asarray(group, dtype=np.float64))
-            bent = _standard(line**2 - 1)[:, [len(np.unique(c)) > 2 for c in line.T]]
+        lines = [_standard(np.asarray(group, dtype=np.float64)) for group in groups]
+        several = [[len(np.unique(c)) > 2 for c in line.T] for line in lines]
+        rows = self.n if cluster is None else int(cluster.max()) + 1
+        knots = min(rows // _EACH, _MOST, _ALL // max(2 * sum(map(sum, several)), 1))
+        for line, on in zip(lines, several, strict=True):
+            bent = np.column_stack([_standard(line**2 - 1)[:, on], *(_broken(c, knots) for c in line[:, on].T)])
             parts += [line, bent]
             self.linear.append(np.arange(at, at + line.shape[1]))
             self.all.append(np.arange(at, at + line.shape[1] + bent.shape[1]))
@@ -67,7 +74,7 @@ class Curves:
     def tied(self, one: int, other: int, given: Sequence[int]) -> Tied:
         """Test that the groups `one` and `other` are unrelated given the groups `given`.
 
-        What curves of `given` (columns and their squares) leave of either is multiplied row by row; unrelated, the
+        What curves of `given` (columns, squares, hinges, steps) leave of either is multiplied row by row; unrelated the
         products have mean zero, if one of the two curves is right and the other not far off (Shah and Peters 2020,
         Annals of Statistics 48). Variances are those of the products, so that they may differ from row to row.
         """
@@ -98,6 +105,14 @@ class Curves:
         slope = np.linalg.lstsq(self.products[np.ix_(given, given)], self.products[np.ix_(given, columns)], rcond=1e-10)
         left: FloatArray = own - self.basis[:, given] @ slope[0]
         return left
+
+
+def _broken(column: FloatArray, knots: int) -> FloatArray:
+    """Hinges and steps of a column at its quantiles, so that curves may bend and tiers jump."""
+    at = np.unique(np.quantile(column, np.arange(1, knots + 1) / (knots + 1))) if knots else np.zeros(0)
+    at = at[at < column.max()]
+    over = column[:, None] > at
+    return _standard(np.column_stack([np.where(over, column[:, None] - at, 0.0), over]))
 
 
 def _standard(columns: FloatArray) -> FloatArray:

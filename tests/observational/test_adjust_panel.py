@@ -64,6 +64,10 @@ def test_within_beside_dummies_and_cr2_beside_matrices() -> None:
     unit, time = np.unique(data["user"], return_inverse=True)[1], data["day"].to_numpy()
     z = within_both(data[["coupon", "mood"]].to_numpy(float), unit, time)
     rest = within_both(data[["gmv"]].to_numpy(), unit, time)[:, 0] - z @ beta[:2]
+    # Of the hat matrix only units are taken out before (Pustejovsky and Tipton 2018): the periods stay in.
+    days = pd.get_dummies(data["day"]).to_numpy(float)[:, 1:]
+    days -= np.column_stack([np.bincount(unit, c) / np.bincount(unit) for c in days.T])[unit]
+    z = np.column_stack([z, days])
     inverse = np.linalg.inv(z.T @ z)
     hat = z @ inverse @ z.T
     pulls, variance = np.zeros((len(data), int(unit.max()) + 1)), 0.0
@@ -77,7 +81,7 @@ def test_within_beside_dummies_and_cr2_beside_matrices() -> None:
     kernel = pulls.T @ (np.eye(len(data)) - hat) @ pulls
     assert row["df"] == pytest.approx(np.trace(kernel) ** 2 / np.trace(kernel @ kernel), rel=1e-8)
     assert satterthwaite(z, pulls.sum(axis=1), unit) == pytest.approx(row["df"], rel=1e-8)
-    own = scores(z, rest, np.array([1.0, 0.0]), unit)
+    own = scores(z, rest, np.eye(z.shape[1])[0], unit)
     assert np.sqrt((np.bincount(unit, own) ** 2).sum()) == pytest.approx(row["std_error"], rel=1e-8)
 
 

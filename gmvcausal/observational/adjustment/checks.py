@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.observational.adjustment.form import TESTED, Change, change
 from gmvcausal.observational.adjustment.intake import Sample
 from gmvcausal.observational.adjustment.learn import NEAREST, Nuisances
 from gmvcausal.observational.adjustment.numbers import Found
-from gmvcausal.observational.adjustment.rules import RULES, bound, judge
+from gmvcausal.observational.adjustment.rules import FAR, MOVED, RULES, bound, judge
 from gmvcausal.observational.balance import effective
 from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
+from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.skewed import skewness
 from gmvcausal.stats.small_sample import groups_of_clusters
 
@@ -23,6 +25,7 @@ IntArray = NDArray[np.int64]
 
 # Estimators whose weights alone make the arms alike.
 BY_WEIGHTS = ("ipw", "matching")
+RARE = 0.1  # share of treated rows below which the effect on those is the one to ask for
 NEXT = (
     "ask for the effect weighted by overlap (estimand='overlap'), look at who has a counterpart (gc.match), or run an "
     "experiment (gc.ab_test)"
@@ -62,7 +65,14 @@ def overlap(case: Case) -> Check:
     if case.found.trimmed > 0:
         message += f"; the chances of {case.found.trimmed:.1%} of all rows were set to {NEAREST:g} (trimmed)"
     status = judge("overlap", share)
-    return Check("overlap", status, message, share, bound("overlap"), "" if status == "passed" else NEXT)
+    remedy = "" if status == "passed" else NEXT
+    rare = float(s.treated.mean()) < RARE
+    if remedy and case.estimand == "ate" and rare and float((e[s.treated] > 1 - NEAREST).mean()) < 0.01:
+        remedy = (
+            f"ask for the effect on those who got it (estimand='att'): only {float(s.treated.mean()):.2g} of the rows "
+            f"did, and all of these have counterparts; or {NEXT}"
+        )
+    return Check("overlap", status, message, share, bound("overlap"), remedy)
 
 
 def effective_sample_size(case: Case) -> Check:
@@ -89,7 +99,7 @@ def balance(case: Case) -> Check | None:
             at, name, before = left, told, raw
     value = abs(at)
     status = judge("balance", value)
-    if status == "failed" and case.estimator not in BY_WEIGHTS:
+    if status == "failed" and case.estimator not in BY_WEIGHTS and not (case.estimator == "regression" and value > FAR):
         status = "warned"
     message = f"weighted, the arms differ most in {name!r}: {at:+.3f} standard deviations ({before:+.3f} before)"
     remedy = "" if status == "passed" else (
@@ -98,6 +108,29 @@ def balance(case: Case) -> Check | None:
         else f"take estimator='aipw', which does not rest on weights alone, or {NEXT}"
     )  # fmt: skip
     return Check("balance", status, message, value, bound("balance"), remedy)
+
+
+def form(case: Case) -> Check | None:
+    """Would the answer be another if straight lines could bend?"""
+    if case.estimator not in TESTED:
+        return None
+    found = change(case.sample, case.found, case.estimator, case.estimand)
+    what = ("log odds of the treatment", "covariates") if case.estimator == "ipw" else ("outcome", "covariates")
+    return form_check(case.found.estimate, found, *what, "take estimator='aipw', which learns curves")
+
+
+def form_check(estimate: float, found: Change | None, what: str, where: str, remedy: str) -> Check:
+    """What bends changed, judged."""
+    if found is None or np.isnan(found.p_value):
+        return Check("form", "not_run", f"the rows are too few, or the {where} too plain, to ask again with bent lines")
+    status = judge("form", found.p_value)
+    if found.errors > MOVED and found.p_value < 0.01:
+        status = "failed"
+    message = (
+        f"with straight lines the effect is {estimate:+.4g}, with lines of the {what} that bend in the {where} "
+        f"{found.estimate:+.4g}: {found.errors:.2g} standard errors away ({p_words(found.p_value)})"
+    )
+    return Check("form", status, message, found.p_value, bound("form"), "" if status == "passed" else remedy)
 
 
 def columns(s: Sample) -> list[tuple[str, FloatArray]]:
@@ -218,7 +251,7 @@ def of_amounts(case: Case) -> list[Check]:
 
 # Every check of its own, in the order of the published table.
 CHECKS: tuple[Callable[[Case], Check | None], ...] = (
-    overlap, effective_sample_size, balance, selection, hidden_confounding, tail, leverage, few_clusters,
+    overlap, effective_sample_size, balance, form, selection, hidden_confounding, tail, leverage, few_clusters,
     cluster_level, leakage, self_selected, copies, zero_variance,
 )  # fmt: skip
 

@@ -7,21 +7,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.table import Table
 from gmvcausal.observational.adjustment import checks
 from gmvcausal.observational.adjustment.checks import Case
 from gmvcausal.observational.adjustment.drawn import held_against
+from gmvcausal.observational.adjustment.form import through_mediators
 from gmvcausal.observational.adjustment.intake import Asked, Sample, read
 from gmvcausal.observational.adjustment.learn import Nuisances
 from gmvcausal.observational.adjustment.make import lined_up, measure_of, per_of, plain
 from gmvcausal.observational.adjustment.numbers import Found
 from gmvcausal.observational.adjustment.result import Extra
-from gmvcausal.observational.graphs.frontdoor import front_door
+from gmvcausal.observational.graphs.frontdoor import FrontDoor, front_door
 from gmvcausal.observational.graphs.plan import Plan, listed
 from gmvcausal.results import Audit, Check, Manifest, Result
 from gmvcausal.results.audit import audit_with
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -101,12 +105,20 @@ def through_the_door(data: Any, asked: Asked, options: dict[str, Any], found: Pl
     )  # fmt: skip
     return FrontDoorResult(
         f"Front door: {s.labels[1]} against {s.labels[0]}", found.assumption, estimates, manifest, options["alpha"],
-        _audit(case, held_against(found, table, asked, s)), extra, dict(zip(s.names, f.moved.tolist(), strict=True)),
+        _audit(case, held_against(found, table, asked, s), _form(s, x, f)), extra,
+        dict(zip(s.names, f.moved.tolist(), strict=True)),
         dict(zip(s.names, f.passed.tolist(), strict=True)), found.reasons,
     )  # fmt: skip
 
 
-def _audit(case: Case, graph: Check) -> Audit:
+def _form(s: Sample, x: FloatArray, f: FrontDoor) -> Check:
+    return checks.form_check(
+        f.estimate, through_mediators(s, x, f), "outcome", "mediators",
+        "draw a node for the mediator as the outcome follows it (its logarithm, its classes as text) in its place",
+    )  # fmt: skip
+
+
+def _audit(case: Case, graph: Check, form: Check) -> Audit:
     own = (
         checks.tail, checks.leverage, checks.few_clusters, checks.cluster_level, checks.copies, checks.zero_variance,
     )  # fmt: skip
@@ -115,7 +127,7 @@ def _audit(case: Case, graph: Check) -> Audit:
         "no data show whether something unseen moves a mediator, or part of the effect passes it by",
     )  # fmt: skip
     found = [check for function in own if (check := function(case)) is not None]
-    return audit_with([graph, hidden, *found, *checks.of_amounts(case)], case.sample.facts)
+    return audit_with([graph, form, hidden, *found, *checks.of_amounts(case)], case.sample.facts)
 
 
 def _arrays(s: Sample) -> list[Any]:

@@ -12,7 +12,7 @@ from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.rows import read_arms, read_outcome
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.observational.adjustment.intake import Asked, Sample
-from gmvcausal.observational.adjustment.make import BESIDES, per_of
+from gmvcausal.observational.adjustment.make import BESIDES, form_words, per_of
 from gmvcausal.observational.graphs.implied import contradicted, graph_check
 from gmvcausal.observational.graphs.plan import Plan, plan
 from gmvcausal.results import Audit, Check
@@ -72,7 +72,7 @@ def held_against(found: Plan, table: Table, asked: Asked, sample: Sample) -> Che
 def with_graph(made: Adjusted, found: Plan, table: Table) -> Adjusted:
     """The result with the graph's words, its check and its notes."""
     check = held_against(found, table, made.asked, made.sample)
-    rest = BESIDES.format(per=per_of(made.asked, made.sample))
+    rest = BESIDES.format(per=per_of(made.asked, made.sample)) + form_words(made.estimator, made.about)
     return replace(
         made, assumption=f"{found.assumption}; {rest}", checks=Audit((*made.checks, check)),
         advice=(*found.reasons, *made.advice),

@@ -10,6 +10,7 @@ import numpy as np
 
 from gmvcausal.frames.params import counted
 from gmvcausal.observational.adjustment.checks import Case, run_audit
+from gmvcausal.observational.adjustment.form import ASSUMED
 from gmvcausal.observational.adjustment.intake import Asked, Sample
 from gmvcausal.observational.adjustment.learn import Nuisances
 from gmvcausal.observational.adjustment.numbers import ESTIMATORS, Found, spread_of
@@ -76,7 +77,7 @@ def make_result(
     )
     estimates, extra = lined_up(s, rows, measure_of(asked, s))
     named = ", ".join(s.covariates[:8]) + (f" and {len(s.covariates) - 8} more" if len(s.covariates) > 8 else "")
-    assumed = f"{_ASSUMED.format(covariates=named)}, {BESIDES.format(per=per)}"
+    assumed = f"{_ASSUMED.format(covariates=named)}, {BESIDES.format(per=per)}{form_words(estimator, about)}"
     return Adjusted(
         f"Adjusted: {s.labels[1]} against {s.labels[0]}", assumed, estimates,
         manifest, options["alpha"], audit, extra, asked, s, known, found, estimator, about, tuple(advice),
@@ -119,6 +120,13 @@ def per_of(asked: Asked, s: Sample) -> str:
     if asked.time is not None:
         return f"{asked.unit}-{asked.time}"
     return asked.unit or ("user" if s.facts.get("unit") == "user" else "unit")
+
+
+def form_words(estimator: str, about: str) -> str:
+    """The form that an estimator takes for granted, as the end of a sentence."""
+    if estimator == "regression" and about == "overlap":
+        return "; the outcome, or the chance of the treatment, follows a straight line in the covariates"
+    return f"; {ASSUMED[estimator]}" if estimator in ASSUMED else ""
 
 
 def measure_of(asked: Asked, s: Sample) -> str:

@@ -103,7 +103,8 @@ def ipw(s: Sample, known: Nuisances, estimand: str) -> Found:
     estimating equations (Lunceford and Davidian 2004).
     """
     assert known.logit is not None
-    d, e, y = s.treated.astype(float), known.chance, s.y
+    level = float(np.median(s.y))  # from a middle value on, so that an outcome that does not vary leaves exactly 0
+    d, e, y = s.treated.astype(float), known.chance, s.y - level
     w = weights(s.treated, e, estimand)
     total = np.array([float(w[~s.treated].sum()), float(w[s.treated].sum())])
     mean = np.array([float(w[~s.treated] @ y[~s.treated]), float(w[s.treated] @ y[s.treated])]) / total
@@ -120,7 +121,7 @@ def ipw(s: Sample, known: Nuisances, estimand: str) -> Found:
     design = s.design
     slope = (design.T @ (moved * rest)) @ known.logit.bread
     influence = influence + (design @ slope) * (d - e)
-    return Found(float(mean[1] - mean[0]), influence, w, float(mean[0]), used=1)
+    return Found(float(mean[1] - mean[0]), influence, w, float(mean[0]) + level, used=1)
 
 
 def regression(s: Sample, known: Nuisances, estimand: str) -> Found:

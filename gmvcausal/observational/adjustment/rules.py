@@ -6,6 +6,10 @@ from gmvcausal.observational.adjustment.learn import NEAREST
 from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 
+# Standard deviations by which arms may differ before a regression carries its lines to where an arm has hardly a row,
+# and standard errors by which bends may move an estimate.
+FAR, MOVED = 0.5, 2
+
 RULES: dict[str, Rule] = {
     "overlap": Rule(
         f"share of the rows that the effect is about with a chance below {NEAREST:g} of the arm that they are compared "
@@ -20,7 +24,15 @@ RULES: dict[str, Rule] = {
         "largest standardised difference of a covariate between the arms once they are weighted",
         0.1,
         0.25,
-        more_fail=" (estimators that rest on weights alone: ipw, matching)",
+        more_fail=f" (estimators that rest on weights alone: ipw, matching), > {FAR:g} (regression)",
+    ),
+    "form": Rule(
+        "p-value of the test that lines which bend in the covariates (hinges, products) give the same effect "
+        "(regression, ipw; at a front door lines in the mediators)",
+        0.05,
+        0.001,
+        small_is_bad=True,
+        more_fail=f"; or < 0.01 and more than {MOVED:g} standard errors away",
     ),
     "selection": Rule("whether the covariates tell who was treated at all", more_warn="they do not"),
     "hidden_confounding": Rule("nothing in the data: `r.sensitivity()` says how strong it would have to be"),

@@ -15,7 +15,7 @@ from gmvcausal.frames.params import counted
 from gmvcausal.frames.table import Table
 from gmvcausal.observational.adjustment.calendar import refuse_calendar
 from gmvcausal.observational.adjustment.intake import Asked, Sample
-from gmvcausal.observational.adjustment.numbers import Found, scores, without_leverage
+from gmvcausal.observational.adjustment.numbers import Found, without_leverage
 from gmvcausal.observational.adjustment.periods import Runs, in_order, runs
 from gmvcausal.observational.adjustment.rules import PANEL
 from gmvcausal.results.audit import Check
@@ -26,6 +26,8 @@ from gmvcausal.stats.two_ways import satterthwaite, within_both
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+_MOST_CELLS = 50_000_000  # rows times periods of the hat matrix; beyond, leverage of the periods is left out
 
 
 class Panel(NamedTuple):
@@ -121,8 +123,8 @@ def within(s: Sample, panel: Panel) -> Found | None:
     beta = np.linalg.lstsq(z, left[:, 0], rcond=None)[0]
     target = np.zeros(z.shape[1])
     target[0] = 1.0
-    own = scores(z, left[:, 0] - z @ beta, target, s.cluster)
-    df = satterthwaite(z, _pull(z, target, s.cluster), s.cluster)
+    design = np.column_stack([z, _periods(panel)])
+    own, df = _scores(z, design[:, independent(design)], left[:, 0] - z @ beta, target, s.cluster)
     unit = float(size[0] / size[1])
     value = float(s.y[~s.treated].mean())
     return Found(
@@ -130,13 +132,31 @@ def within(s: Sample, panel: Panel) -> Found | None:
     )  # fmt: skip
 
 
-def _pull(z: FloatArray, target: FloatArray, cluster: IntArray) -> FloatArray:
-    """What multiplies the residuals in the CR2 score of target'beta, shape (n,)."""
-    values, vectors = np.linalg.eigh(z.T @ z)
-    half = vectors / np.sqrt(values)
-    u = z @ half
-    pull: FloatArray = u @ (half.T @ target)
-    return without_leverage(u, pull, cluster)
+def _periods(panel: Panel) -> FloatArray:
+    """What units leave of dummies of the periods but one; none where the matrix would not fit."""
+    n, times = len(panel.time), int(panel.time.max()) + 1
+    if n * times > _MOST_CELLS:
+        return np.zeros((n, 0))
+    held = np.bincount(panel.unit)
+    share = np.zeros((len(held), times))
+    np.add.at(share, (panel.unit, panel.time), 1.0)
+    dummies = -(share / held[:, None])[panel.unit]
+    dummies[np.arange(n), panel.time] += 1.0
+    return dummies[:, 1:]
+
+
+def _scores(
+    z: FloatArray, design: FloatArray, rest: FloatArray, target: FloatArray, cluster: IntArray
+) -> tuple[FloatArray, float]:
+    """CR2 scores of target'beta, and their degrees of freedom.
+
+    Only what is nested in clusters, units, may be taken out before the hat matrix (Pustejovsky and Tipton 2018):
+    `design` holds the periods too.
+    """
+    pull: FloatArray = z @ np.linalg.solve(z.T @ z, target)
+    values, vectors = np.linalg.eigh(design.T @ design)
+    u = design @ (vectors / np.sqrt(values))
+    return pull * without_leverage(u, rest, cluster), satterthwaite(design, without_leverage(u, pull, cluster), cluster)
 
 
 def conflict(s: Sample, panel: Panel, across: Found, inside: Found | None, told: str) -> Check:

@@ -28,7 +28,7 @@ class FrontDoor(NamedTuple):
     passed: FloatArray
 
 
-def front_door(y: FloatArray, d: FloatArray, m: FloatArray) -> FrontDoor:
+def front_door(y: FloatArray, d: FloatArray, m: FloatArray, tilted: int | None = None) -> FrontDoor:
     """Pearl's front-door formula where the outcome follows the mediators along a line that treatment may tilt.
 
     The effect is the sum over mediators of (mean with less mean without the treatment) x (slope of the outcome on the
@@ -41,6 +41,8 @@ def front_door(y: FloatArray, d: FloatArray, m: FloatArray) -> FrontDoor:
     d : ndarray, shape (n,)
         0/1.
     m : ndarray, shape (n, k)
+    tilted : int, optional
+        Columns of `m`, the first ones, whose slopes the treatment may tilt; default all.
 
     Returns
     -------
@@ -65,14 +67,15 @@ def front_door(y: FloatArray, d: FloatArray, m: FloatArray) -> FrontDoor:
     size = np.where(size > 0, size, 1.0)
     moved_m, tilt = (m - level) / size, d - share
     shift = float(y.mean())
-    x = np.column_stack([np.ones(n), tilt, moved_m, tilt[:, None] * moved_m])
+    x = np.column_stack([np.ones(n), tilt, moved_m, tilt[:, None] * moved_m[:, :tilted]])
     inverse = np.linalg.pinv(x.T @ x, hermitian=True)
     slopes = inverse @ (x.T @ (y - shift))
     left = y - shift - x @ slopes
     passed = slopes[2 : 2 + k]
     own = (x @ inverse[:, 2 : 2 + k]) * left[:, None]  # influence on each slope
     # The slope at the share of the treated moves with that share: d slope / d share is the interaction.
-    own = own + ((d - share) / n)[:, None] * slopes[2 + k :]
+    turned = slopes[2 + k :]
+    own[:, : len(turned)] += ((d - share) / n)[:, None] * turned
     high, low = d == 1, d == 0
     mean_high, mean_low = moved_m[high].mean(axis=0), moved_m[low].mean(axis=0)
     gap = mean_high - mean_low

@@ -14,7 +14,7 @@ _MOST = 80  # columns that are added
 _EACH = 20  # rows for each of them
 
 
-def bent(x: Matrix, categorical: Sequence[int]) -> Matrix:
+def bent(x: Matrix, categorical: Sequence[int], room: int | None = None) -> Matrix:
     """The columns of `x` with hinges (value above a quantile) and products beside them, where rows are few.
 
     Lines that are shrunk learn smooth curves of few rows sooner than trees do: with 1,000 rows and a sine in outcome
@@ -27,6 +27,8 @@ def bent(x: Matrix, categorical: Sequence[int]) -> Matrix:
         Gaps are NaN; columns with gaps stay as they are.
     categorical : sequence of int
         Columns that hold codes.
+    room : int, optional
+        Columns that may be added, however many rows there are; default one for every twenty rows and 80 at most.
 
     Returns
     -------
@@ -40,10 +42,11 @@ def bent(x: Matrix, categorical: Sequence[int]) -> Matrix:
     [[0.0, 0.0], [10.0, 0.0], [20.0, 10.0]]
     """
     n = len(x)
-    room = min(n // _EACH, _MOST)
+    many = room is None and n >= MANY
+    room = min(n // _EACH, _MOST) if room is None else room
     numbers = [j for j in range(x.shape[1]) if j not in categorical and not np.isnan(x[:, j]).any()]
     several = [j for j in numbers if len(np.unique(x[:, j])) > 2]
-    if n >= MANY or not several or not room:
+    if many or not several or not room:
         return x
     knots = min(room // len(several), 4)
     if knots == 0:
