@@ -66,7 +66,7 @@ def test_within_beside_dummies_and_cr2_beside_matrices() -> None:
     rest = within_both(data[["gmv"]].to_numpy(), unit, time)[:, 0] - z @ beta[:2]
     # Of the hat matrix only units are taken out before (Pustejovsky and Tipton 2018): the periods stay in.
     days = pd.get_dummies(data["day"]).to_numpy(float)[:, 1:]
-    days -= np.column_stack([np.bincount(unit, c) / np.bincount(unit) for c in days.T])[unit]
+    days = days - np.column_stack([np.bincount(unit, c) / np.bincount(unit) for c in days.T])[unit]
     z = np.column_stack([z, days])
     inverse = np.linalg.inv(z.T @ z)
     hat = z @ inverse @ z.T
