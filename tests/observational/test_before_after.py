@@ -454,3 +454,32 @@ def test_the_calendar() -> None:
     assert names["Spring Festival, holiday"].share[28:35].all() and names["618, before"].share.sum() == 17
     weekly = {p.name: p for p in promotions.phases(np.datetime64("2025-01-06"), 7, 50, {}, True)}
     assert weekly["11.11"].share.max() == pytest.approx(1 / 7)
+
+
+def plain_series(seed: int, other: bool) -> pd.DataFrame:
+    """Sixty days, and twenty-eight with a season of a quarter; beside them the same season, or an exchange rate."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(88)
+    season = 0.1 * np.sin(2 * np.pi * t / 7) + 0.22 * (t >= 60)
+    gmv = 20_000 * np.exp(season + 0.04 * rng.normal(size=88))
+    beside = 30_000 * np.exp(season + 0.04 * rng.normal(size=88)) if other else 7.15 + 0.02 * rng.normal(size=88)
+    return pd.DataFrame({"day": pd.date_range("2025-03-03", periods=88), "gmv": gmv, "beside": beside})
+
+
+def test_a_series_that_says_nothing_is_no_control() -> None:
+    call = {"start": "2025-05-02", "controls": ["beside"], "promotions": False}
+    status = [
+        gc.before_after(plain_series(seed, other=False), "gmv", "day", **call).audit["control_follows"].status
+        for seed in range(8)
+    ]
+    assert status.count("failed") >= 7
+    good = gc.before_after(plain_series(0, other=True), "gmv", "day", **call)
+    assert good.audit["control_follows"].status == "passed" and "control_holds_outcome" not in good.audit
+
+
+def test_a_total_that_holds_the_outcome_is_seen() -> None:
+    frame = plain_series(0, other=True)
+    whole = frame.assign(beside=frame["gmv"] + 9_000 + np.random.default_rng(3).normal(0, 300, 88))
+    call = {"start": "2025-05-02", "controls": ["beside"], "promotions": False}
+    check = gc.before_after(whole, "gmv", "day", **call).audit["control_holds_outcome"]
+    assert check.status == "warned" and "subtract the outcome" in check.remedy

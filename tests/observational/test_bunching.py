@@ -294,3 +294,32 @@ def test_the_table_of_the_page_is_the_code_s() -> None:
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     told = {c[0].strip("`"): tuple(c[1:]) for c in ([x.strip() for x in line.strip("|").split("|")] for line in lines)}
     assert {k: v for k, v in told.items() if k in TABLE} == TABLE
+
+
+def test_a_pile_elsewhere_is_not_this_threshold_s() -> None:
+    rng = np.random.default_rng(0)
+    plain = rng.lognormal(5.5, 0.5, 20_000)
+    promoted = rng.lognormal(5.5, 0.5, 20_000)
+    up = (promoted > 260) & (promoted < 320) & (rng.random(20_000) < 0.4)
+    promoted[up] = 320 + rng.exponential(5, int(up.sum()))
+    orders = pd.DataFrame({"basket": np.r_[plain, promoted], "on": np.repeat([0, 1], 20_000)})
+    r = gc.bunching(orders, "basket", 300, compare="on", reps=199)
+    assert not r.audit.credible
+    assert {r.audit[name].status for name in ("pile_in_place", "other_thresholds")} & {"failed"}
+    there = gc.bunching(orders, "basket", 320, compare="on", reps=199)
+    assert there.audit["pile_in_place"].status == "passed"
+
+
+def test_a_discount_for_every_so_much_is_not_counted_once() -> None:
+    rng = np.random.default_rng(1)
+    plain, promoted = rng.lognormal(5.8, 0.5, 20_000), rng.lognormal(5.8, 0.5, 20_000)
+    for step in (300, 600):
+        up = (promoted > 0.85 * step) & (promoted < step) & (rng.random(20_000) < 0.4)
+        promoted[up] = step + rng.exponential(6, int(up.sum()))
+    orders = pd.DataFrame({"basket": np.r_[plain, promoted], "on": np.repeat([0, 1], 20_000)})
+    call = {"compare": "on", "reps": 199, "fit_range": (150, 580)}
+    assert gc.bunching(orders, "basket", 300, discount=50, **call).audit["each_time"].status == "failed"
+    assert "each_time" not in gc.bunching(orders, "basket", 300, **call).audit
+    once = orders[(orders["on"] == 0) | (orders["basket"] < 570)]
+    more = once.assign(basket=once["basket"])
+    assert gc.bunching(more, "basket", 300, discount=50, **call).audit["each_time"].status != "failed"

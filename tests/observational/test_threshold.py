@@ -288,3 +288,17 @@ def test_the_table_is_the_code_s() -> None:
     text = PAGE.read_text(encoding="utf-8").split("\n## Checks and thresholds\n", 1)[1].split("\n## ", 1)[0]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
+
+
+def test_those_brought_to_the_very_threshold_are_seen() -> None:
+    rng = np.random.default_rng(0)
+    spent = rng.lognormal(np.log(240), 0.6, 4_000)
+    brought = (np.abs(spent - 300) < 40) & (rng.random(4_000) < 0.25)
+    score = np.where(brought, 300.0, spent).round(2)
+    users = pd.DataFrame({"score": score, "gmv": 30 + 0.1 * spent + 25 * brought + rng.gamma(2, 15, 4_000)})
+    check = gc.threshold(users, "gmv", "score", 300).audit["heap_at_cutoff"]
+    assert check.status == "failed" and f"{int(brought.sum()):,} rows lie at 300" in check.message
+    without = gc.threshold(users[users["score"] != 300], "gmv", "score", 300)
+    assert without.audit["heap_at_cutoff"].status == "passed"
+    coarse = gc.threshold(users.assign(score=spent.round()), "gmv", "score", 300)
+    assert coarse.audit["heap_at_cutoff"].status == "passed"

@@ -90,6 +90,7 @@ def checks_of(
             "gc.bunching reads from the pile what topping up brought; for what a coupon does afterwards draw it by lot "
             "(gc.ab_test), or use a score fixed before the rule was known",
         )  # fmt: skip
+    _heap(add, rows, asked, found.widths.h)
     _worst(
         add, out, "covariate_continuity", covariates, "covariates= names none", "covariate",
         "units on both sides differ in more than the tactic: find out what else changes at this score",
@@ -132,6 +133,23 @@ def checks_of(
             fails=sign * t.plain <= 0 or strength < 10,
         )  # fmt: skip
     return out
+
+
+def _heap(add: Callable[..., None], rows: Rows, asked: Asked, h: float) -> None:
+    """Do rows stand exactly at the threshold that stand nowhere else?"""
+    from scipy import stats
+
+    near = rows.x[(np.abs(rows.x) <= h) & (rows.x != 0)]
+    here = int((rows.x == 0).sum())
+    most = int(np.unique(near, return_counts=True)[1].max(initial=1))
+    p = float(stats.poisson.sf(here - 1, most)) if here else 1.0
+    add(
+        "heap_at_cutoff", p,
+        f"{here:,} rows lie at {asked.cutoff:g} itself, and at most {most:,} at any other score within the bandwidth: "
+        f"p = {p:.2g}",
+        "they were brought to the threshold (recharges of just that much), and are unlike those above: leave them out "
+        f"(remove rows with a score of {asked.cutoff:g}), and compare",
+    )  # fmt: skip
 
 
 def _worst(

@@ -11,6 +11,12 @@ _RULES: dict[str, Rule] = {
         0.01,
         small_is_bad=True,
     ),
+    "heap_at_cutoff": Rule(
+        "p-value that no more rows lie exactly at the threshold than at the commonest other score within the bandwidth",
+        0.01,
+        0.0001,
+        small_is_bad=True,
+    ),
     "covariate_continuity": Rule(
         "smallest p-value of the jumps of the covariates at the threshold, adjusted for their number (Holm)",
         0.05,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmvcausal.observational.notch.grid import Counts, FloatArray, Grid
+from gmvcausal.observational.notch.read import Orders
 from gmvcausal.observational.notch.rules import RULES
 from gmvcausal.results import Check
 from gmvcausal.stats.inference import p_value
@@ -52,6 +53,37 @@ class Found:
     asked: bool
 
 
+_SHOWN = 0.05
+
+
+def each_time(orders: Orders, cutoff: float) -> Check | None:
+    """Do orders pile up at twice the threshold, as they do where the discount is given for every so much?"""
+    from scipy import stats
+
+    if not math.isfinite(cutoff):
+        return None
+    width, ours = 0.05 * cutoff, orders.group == 1
+    at = 2 * cutoff - 1e-9
+    sides = [
+        [int(((b >= at - width) & (b < at)).sum()), int(((b >= at) & (b < at + width)).sum())]
+        for b in (orders.basket[ours], orders.basket[~ours])
+    ]
+    (below, above), other = sides
+    if below + above < 20:
+        return Check("each_time", "not_run", f"too few orders lie about {2 * cutoff:g}, twice the threshold")
+    if orders.compared and sum(other) >= 20:
+        table = np.array([[above, below], other[::-1]])
+        p = float(stats.fisher_exact(table, alternative="greater")[1])
+    else:
+        p = float(stats.binom.sf(above - 1, above + below, 0.5))
+    return RULES.check(
+        "each_time", p,
+        f"{above:,} orders lie just above {2 * cutoff:g}, {below:,} just below: p = {p:.2g}",
+        f"an offer for every {cutoff:g} gives its discount twice from {2 * cutoff:g} on, and is counted once an order "
+        "here: leave discount= out, and add up what was given from the orders themselves",
+    )  # fmt: skip
+
+
 def p_of(values: FloatArray) -> tuple[float, float]:
     """Standard error of the first value by the spread of the others, and its p-value against 0."""
     error = float(np.std(values[1:], ddof=1))
@@ -90,6 +122,15 @@ def checks_of(found: Found, grid: Grid, low: int, clustered: bool) -> list[Check
         "(compare= needs none)"),
         status=status,
     )  # fmt: skip
+    if found.excess[0] > 0 and p_of(found.excess)[1] < _SHOWN:
+        near = float(_gaps(found)[0, grid.below : grid.below + _next_to(grid)].sum())
+        upto = f"{grid.cutoff:g} and {grid.cutoff + _next_to(grid) * grid.width:g}"
+        add(
+            "pile_in_place", near / float(found.excess[0]),
+            f"between {upto} lie {near:+,.1f} orders against those expected, of {found.excess[0]:,.1f} in excess",
+            f"those who top up stop just above the threshold, and here they do not: is {grid.cutoff:g} the threshold, "
+            "in the same money, before the discount?",
+        )  # fmt: skip
     _ends(add, found, grid, low)
     _others(add, found, grid, low)
     if compared:
@@ -139,12 +180,16 @@ def _ends(add: Add, found: Found, grid: Grid, low: int) -> None:
 def _others(add: Add, found: Found, grid: Grid, low: int) -> None:
     gaps, k = _gaps(found), _next_to(grid)
     total = np.concatenate([np.zeros((len(gaps), 1)), np.cumsum(gaps, axis=1)], axis=1)
-    at = np.array([e for e in range(k, grid.bins - k + 1) if e + k <= low or e - k >= grid.high])
+    outside = [e for e in range(k, grid.bins - k + 1) if e + k <= low or e - k >= grid.high]
+    # Above the threshold orders thin out; a step upwards inside the window is another offer's.
+    inside = list(range(grid.below + k, grid.high - k + 1))
+    at = np.array([*outside, *inside])
     if not len(at):
         return
     steps = (total[:, at + k] - total[:, at]) - (total[:, at] - total[:, at - k])
     error = np.std(steps[1:], axis=0, ddof=1)
     p = np.minimum(1.0, np.nan_to_num(np.asarray(p_value(steps[0], error)), nan=1.0) * len(at))
+    p[len(outside) :][steps[0, len(outside) :] <= 0] = 1.0
     j = int(np.argmin(p))
     add(
         "other_thresholds", float(p[j]),

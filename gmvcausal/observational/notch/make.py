@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.observational.notch import words
 from gmvcausal.observational.notch.ask import Options, farthest, grid_of
-from gmvcausal.observational.notch.checks import Found, checks_of, p_of
+from gmvcausal.observational.notch.checks import Found, checks_of, each_time, p_of
 from gmvcausal.observational.notch.draws import resampled
 from gmvcausal.observational.notch.grid import Counts, FloatArray, Grid, IntArray, means_by_bin
 from gmvcausal.observational.notch.numbers import Expect, by_comparison, by_polynomial, converge, pile
@@ -87,6 +87,8 @@ def made(
         0 if how is None else how.columns.shape[1], found_window, asked.converge,
     )  # fmt: skip
     checks = [*checks_of(found, grid, grid.low, orders.cluster is not None), *_usual_checks(orders, cluster)]
+    twice = each_time(orders, grid.cutoff) if asked.discount is not None else None
+    checks += [] if twice is None else [twice]
     shown = p_of(draws.pile.excess)[1] < asked.alpha and draws.pile.excess[0] > 0
     estimates = estimates_of(draws, asked, orders, basket, responds=shown, reaches=found_window)
     options: dict[str, Any] = asdict(asked) | {

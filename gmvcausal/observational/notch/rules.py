@@ -21,6 +21,14 @@ RULES = Rules({
         "smallest p-value of steps elsewhere (a lack of orders below, a pile above), adjusted for their number "
         "(Bonferroni)", 0.01, 0.001, small_is_bad=True,
     ),
+    "pile_in_place": Rule(
+        "share of the excess orders that lies in the first twentieth above the threshold (where there is an excess)",
+        0.15, 0.0, small_is_bad=True,
+    ),
+    "each_time": Rule(
+        "p-value that orders do not pile up at twice the threshold too, where `discount=` is taken off once an order",
+        0.01, 0.0001, small_is_bad=True,
+    ),
     "new_orders": Rule(
         "p-value that no more orders came from the window on upwards than the comparison leads to expect (with "
         "`compare=` only)", 0.05, 0.01, small_is_bad=True,

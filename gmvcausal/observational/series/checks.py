@@ -21,14 +21,17 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _LAGS = 7
+_FEW_CHANGES = 12
+_NEARLY_ALL = 0.75  # share of the variance of a total's changes that a part of it explains
 
 
 def checks_of(case: Case) -> list[Check]:
     """Every check that applies, in the order of the published table."""
     out: list[Check] = []
     for one in (
-        control_series, promotion, placebo_dates, pre_length, pre_break, pre_shock, anticipation, control_reacts,
-        extrapolation, pull_forward, autocorrelation, hac_size, last_period, calendar_gaps, day_boundary, one_period,
+        control_series, control_follows, control_holds_outcome, promotion, placebo_dates, pre_length, pre_break,
+        pre_shock, anticipation, control_reacts, extrapolation, pull_forward, autocorrelation, hac_size, last_period,
+        calendar_gaps, day_boundary, one_period,
     ):  # fmt: skip
         found = one(case)
         if found is not None:
@@ -42,6 +45,59 @@ def control_series(case: Case) -> Check:
     if many:
         return RULES.check("control_series", many, f"{many} control series: {told(case.s.names)}", "")
     return RULES.check("control_series", 0, f"{SEASON}: there is no control series{earlier(case.placebo)}", NEXT)
+
+
+def _changes(case: Case) -> tuple[FloatArray, FloatArray]:
+    """Changes from period to period before the start, of the outcome and of the control series."""
+    before = slice(0, case.s.start)
+    y, controls = case.s.y[before], case.s.controls[before]
+    dy, dc = np.diff(y), np.diff(controls, axis=0)
+    known = np.isfinite(dy) & np.isfinite(dc).all(axis=1)
+    return dy[known], dc[known]
+
+
+def control_follows(case: Case) -> Check | None:
+    """Do the control series say anything of the outcome? One that does not is none."""
+    from scipy import stats
+
+    if not case.s.names:
+        return None
+    dy, dc = _changes(case)
+    if len(dy) < _FEW_CHANGES:
+        return Check("control_follows", "not_run", "there are too few periods before the start to tell")
+    p = [float(stats.spearmanr(dy, c, alternative="greater").pvalue) if np.ptp(c) > 0 else 1.0 for c in dc.T]
+    j = int(np.nanargmin(np.nan_to_num(np.array(p), nan=1.0)))
+    value = min(1.0, float(np.nan_to_num(p[j], nan=1.0)) * len(p))
+    return RULES.check(
+        "control_follows", value,
+        f"before the start changes of the outcome and of {case.s.names[j]!r} go together with p = {value:.2g}",
+        f"a control series that does not move with the outcome before cannot stand for the season after: {NEXT}",
+    )  # fmt: skip
+
+
+def control_holds_outcome(case: Case) -> Check | None:
+    """Is a control series a total that the outcome is part of?"""
+    dy, dc = _changes(case)
+    if len(dy) < _FEW_CHANGES or not case.s.names or not np.ptp(dy) > 0:
+        return None
+    y, held = case.s.y, []
+    for name, c, change in zip(case.s.names, case.s.controls.T, dc.T, strict=True):
+        both = np.isfinite(y) & np.isfinite(c)
+        if not (c[both] >= y[both]).all():
+            continue
+        moved = dy - dy.mean()
+        slope = float(moved @ change / (moved @ moved))
+        left = change - change.mean() - slope * moved
+        error = math.sqrt(float(left @ left) / (len(dy) - 2) / float(moved @ moved))
+        of_all = 1 - float(left @ left) / float((change - change.mean()) @ (change - change.mean()))
+        if abs(slope - 1) < 2 * error and of_all > _NEARLY_ALL:
+            held.append(name)
+    if not held:
+        return None
+    return RULES.check(
+        "control_holds_outcome", 1.0, f"{told(held)} is nowhere below the outcome and moves with it one for one",
+        "if it is a total that holds the outcome, what the tactic did is in it too: subtract the outcome first",
+    )  # fmt: skip
 
 
 def placebo_dates(case: Case) -> Check:

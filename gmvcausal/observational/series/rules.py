@@ -6,6 +6,17 @@ from gmvcausal.results.rule import Rule, Rules, table_of
 
 _RULES: dict[str, Rule] = {
     "control_series": Rule("number of control series", None, 1, small_is_bad=True),
+    "control_follows": Rule(
+        "p-value (one-sided) that changes from period to period of the outcome and of the control series go together "
+        "before the start (ranks; smallest over control series, times their number)",
+        0.001,
+        0.01,
+    ),
+    "control_holds_outcome": Rule(
+        "whether a control series is nowhere below the outcome and moves with it one for one, as a total that holds it",
+        0.5,
+        more_warn=": it does",
+    ),
     "promotion": Rule(
         "promotions or events after the start of which no year lies before it, and whether the effect differs in them "
         "(smallest p-value, times their number; only the larger of the p-values for money and for shares counts)",
