@@ -35,8 +35,7 @@ def structural(z: FloatArray, x: FloatArray, start: int, stop: int) -> Forecast:
     middle = float(z[:start][known].mean())
     exog = x[:, 1:] if x.shape[1] > 1 else None
     with warnings.catch_warnings():
-        # A frame without an index of dates, and a start that is not estimated: both are meant.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # no index of dates, and a start that is not estimated: both are meant
         model = UnobservedComponents(
             (z[:start] - middle) / size, level="local level", exog=None if exog is None else exog[:start],
             mle_regression=False,
