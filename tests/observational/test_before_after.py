@@ -474,12 +474,4 @@ def test_a_series_that_says_nothing_is_no_control() -> None:
     ]
     assert status.count("failed") >= 7
     good = gc.before_after(plain_series(0, other=True), "gmv", "day", **call)
-    assert good.audit["control_follows"].status == "passed" and "control_holds_outcome" not in good.audit
-
-
-def test_a_total_that_holds_the_outcome_is_seen() -> None:
-    frame = plain_series(0, other=True)
-    whole = frame.assign(beside=frame["gmv"] + 9_000 + np.random.default_rng(3).normal(0, 300, 88))
-    call = {"start": "2025-05-02", "controls": ["beside"], "promotions": False}
-    check = gc.before_after(whole, "gmv", "day", **call).audit["control_holds_outcome"]
-    assert check.status == "warned" and "subtract the outcome" in check.remedy
+    assert good.audit["control_follows"].status == "passed"

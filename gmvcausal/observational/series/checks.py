@@ -22,14 +22,13 @@ BoolArray = NDArray[np.bool_]
 
 _LAGS = 7
 _FEW_CHANGES = 12
-_NEARLY_ALL = 0.75  # share of the variance of a total's changes that a part of it explains
 
 
 def checks_of(case: Case) -> list[Check]:
     """Every check that applies, in the order of the published table."""
     out: list[Check] = []
     for one in (
-        control_series, control_follows, control_holds_outcome, promotion, placebo_dates, pre_length, pre_break,
+        control_series, control_follows, promotion, placebo_dates, pre_length, pre_break,
         pre_shock, anticipation, control_reacts, extrapolation, pull_forward, autocorrelation, hac_size, last_period,
         calendar_gaps, day_boundary, one_period,
     ):  # fmt: skip
@@ -72,31 +71,6 @@ def control_follows(case: Case) -> Check | None:
         "control_follows", value,
         f"before the start changes of the outcome and of {case.s.names[j]!r} go together with p = {value:.2g}",
         f"a control series that does not move with the outcome before cannot stand for the season after: {NEXT}",
-    )  # fmt: skip
-
-
-def control_holds_outcome(case: Case) -> Check | None:
-    """Is a control series a total that the outcome is part of?"""
-    dy, dc = _changes(case)
-    if len(dy) < _FEW_CHANGES or not case.s.names or not np.ptp(dy) > 0:
-        return None
-    y, held = case.s.y, []
-    for name, c, change in zip(case.s.names, case.s.controls.T, dc.T, strict=True):
-        both = np.isfinite(y) & np.isfinite(c)
-        if not (c[both] >= y[both]).all():
-            continue
-        moved = dy - dy.mean()
-        slope = float(moved @ change / (moved @ moved))
-        left = change - change.mean() - slope * moved
-        error = math.sqrt(float(left @ left) / (len(dy) - 2) / float(moved @ moved))
-        of_all = 1 - float(left @ left) / float((change - change.mean()) @ (change - change.mean()))
-        if abs(slope - 1) < 2 * error and of_all > _NEARLY_ALL:
-            held.append(name)
-    if not held:
-        return None
-    return RULES.check(
-        "control_holds_outcome", 1.0, f"{told(held)} is nowhere below the outcome and moves with it one for one",
-        "if it is a total that holds the outcome, what the tactic did is in it too: subtract the outcome first",
     )  # fmt: skip
 
 

@@ -12,11 +12,6 @@ _RULES: dict[str, Rule] = {
         0.001,
         0.01,
     ),
-    "control_holds_outcome": Rule(
-        "whether a control series is nowhere below the outcome and moves with it one for one, as a total that holds it",
-        0.5,
-        more_warn=": it does",
-    ),
     "promotion": Rule(
         "promotions or events after the start of which no year lies before it, and whether the effect differs in them "
         "(smallest p-value, times their number; only the larger of the p-values for money and for shares counts)",
