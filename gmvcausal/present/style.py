@@ -82,8 +82,8 @@ def applied(**more: Any) -> Iterator[None]:
     """
     held: Any = {**settings(), **more}  # the stubs list every key as a literal
     with mpl.rc_context(held), warnings.catch_warnings():
-        # The reason is in the docstring: nothing for the user to act on.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font", category=UserWarning)
+        # Nothing for the user to act on (docstring).
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font", category=UserWarning)  # see above
         yield
 
 
