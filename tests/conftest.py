@@ -4,12 +4,45 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # a machine without a screen; the programs that tests start inherit it
 
 ROOT = Path(__file__).resolve().parents[1]
+# One test for each page, script or notebook: long, and without anything in common.
+EACH_ON_ITS_OWN = {"test_docs.py", "test_docs_output.py", "test_examples.py", "test_notebooks.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who asks for the Spark session is marked, whatever its author remembered."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("spark")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n` and no `--dist`, tests that share what is costly to make go to one worker together.
+
+    A file shares its fixtures, the tests of one page its blocks, and all of tests/engines one Spark session.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatIsShared(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            if file.startswith("tests/engines/"):
+                return "tests/engines"
+            _, bracket, parameters = test.partition("[")
+            if bracket and file.rpartition("/")[2] in EACH_ON_ITS_OWN:
+                return f"{bracket}{parameters}"
+            return file
+
+    return ByWhatIsShared(config, log)
 
 
 @pytest.fixture(scope="session")

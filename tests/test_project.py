@@ -21,7 +21,7 @@ PACKAGE = ROOT / "gmvcausal"
 
 HEAVY = {
     "numpy", "pandas", "scipy", "statsmodels", "econml", "dowhy", "sklearn", "matplotlib",
-    "duckdb", "pyarrow", "narwhals", "polars", "jinja2", "click", "docx", "tqdm",
+    "duckdb", "pyarrow", "narwhals", "polars", "jinja2", "click", "docx", "tqdm", "pyspark", "ibis", "sqlglot",
 }  # fmt: skip
 ROOMS_IN_PUBLIC = {"simulate", "datasets", "trust"}  # public as modules: gc.datasets.complete_journey()
 
