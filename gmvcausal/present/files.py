@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.written import whole_file
 
 
 def target(path: Any) -> Path:
@@ -33,10 +34,11 @@ def target(path: Any) -> Path:
 
 
 def write(path: Any, content: str | bytes) -> Path:
-    """Write text (UTF-8, line ends as they are) or bytes."""
+    """Write text (UTF-8, line ends as they are) or bytes; a run that is stopped leaves what was there before."""
     found = target(path)
     try:
-        found.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+        with whole_file(found) as beside:
+            beside.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
     except OSError as error:
         raise refused(path, error) from None
     return found

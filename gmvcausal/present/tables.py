@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from gmvcausal.frames.params import check
+from gmvcausal.frames.written import whole_file
 from gmvcausal.present import digits, files, phrases, three_steps, words
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
@@ -282,7 +283,7 @@ def to_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     found = files.target(path)
     heads = [_defuse(c) for c in frame.columns]
     try:
-        with open(found, "w", encoding="utf-8-sig", newline="") as out:
+        with whole_file(found) as beside, open(beside, "w", encoding="utf-8-sig", newline="") as out:
             for start in range(0, max(len(frame), 1), _CSV_ROWS):
                 part = frame.iloc[start : start + _CSV_ROWS].copy()
                 part.columns = pd.RangeIndex(part.shape[1])  # heads may repeat; positions never do

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import said
+from gmvcausal.frames.written import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,8 @@ def write_frame(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     """Write one table."""
     path = folder / f"{name}.parquet"
     try:
-        frame.to_parquet(path, index=False)
+        with whole_file(path) as beside:
+            frame.to_parquet(beside, index=False)
     except OSError as error:
         raise _cannot(path, "written", error) from None
     return path

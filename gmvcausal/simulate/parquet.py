@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gmvcausal.frames.written import whole_file
 from gmvcausal.simulate import make
 from gmvcausal.simulate.accounting import make_truth
 from gmvcausal.simulate.folder import make_folder, refuse_others, truth_frames, write_frame
@@ -86,19 +89,25 @@ def write_livestream(
 
 
 class _Files:
-    """One open parquet file per table; every block becomes a row group."""
+    """One open parquet file per table; every block becomes a row group. All get their names at the end, or none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.paths: list[Path] = []
         self._open: dict[str, tuple[pq.ParquetWriter, pa.Schema]] = {}
+        self._names = ExitStack()
 
     def __enter__(self) -> _Files:
         return self
 
-    def __exit__(self, *problem: object) -> None:
-        for writer, _ in self._open.values():
-            writer.close()
+    def __exit__(self, *problem: Any) -> None:
+        try:
+            for writer, _ in self._open.values():
+                writer.close()
+        except BaseException:
+            self._names.__exit__(*sys.exc_info())
+            raise
+        self._names.__exit__(*problem)
 
     def write(self, name: str, frame: pd.DataFrame) -> None:
         """Add rows to a table."""
@@ -111,7 +120,7 @@ class _Files:
                 if pa.types.is_null(one.type):  # text, of which the first block has no row
                     schema = schema.set(at, pa.field(one.name, pa.string()))
             path = self.folder / f"{name}.parquet"
-            self._open[name] = pq.ParquetWriter(path, schema), schema
+            self._open[name] = pq.ParquetWriter(self._names.enter_context(whole_file(path)), schema), schema
             self.paths.append(path)
         writer, schema = self._open[name]
         writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))

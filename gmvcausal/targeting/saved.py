@@ -16,6 +16,7 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.features import Features
 from gmvcausal.frames.params import said
+from gmvcausal.frames.written import whole_file
 from gmvcausal.results import Audit, Check, Estimates, Manifest
 from gmvcausal.results.compliers import Accepted
 from gmvcausal.stats.fraction import Fraction, Piece
@@ -49,15 +50,14 @@ def write(values: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write plain values with their digest."""
     text = json.dumps(values, ensure_ascii=True, allow_nan=True).encode()
     try:
-        opened = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
+        with whole_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+            # A fixed date: the same result makes the same file.
+            for name, content in ((_MEMBER, text), (_DIGEST, hashlib.sha256(text).hexdigest().encode())):
+                file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     except OSError as error:
         raise InputError(
             f"cannot write {str(path)!r}: {error.strerror or error}", remedy="name a file in a folder that exists"
         ) from error
-    with opened as file:
-        # A fixed date: the same result makes the same file.
-        for name, content in ((_MEMBER, text), (_DIGEST, hashlib.sha256(text).hexdigest().encode())):
-            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def load_uplift(path: str | os.PathLike[str]) -> Uplift | DoseUplift:

@@ -108,16 +108,16 @@ def write_page(folder: str | os.PathLike[str], page: str | os.PathLike[str], ass
     Path
         The page.
     """
+    from gmvcausal.present.files import write
     from gmvcausal.present.style import svg
 
     report, to, figures = read_report(folder), Path(page), Path(assets)
     figures.mkdir(parents=True, exist_ok=True)
     for kind in KINDS:
         if _has(report, kind):
-            (figures / f"trust-{kind}.svg").write_text(svg(plot(report, kind)), encoding="utf-8")
+            write(figures / f"trust-{kind}.svg", svg(plot(report, kind)))
     seen = Path(os.path.relpath(figures.resolve(), to.resolve().parent)).as_posix()
-    to.write_text(page_text(report, seen), encoding="utf-8")
-    return to
+    return write(to, page_text(report, seen))
 
 
 def renew(run: str = "", docs: str = "") -> list[Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.written import whole_file
 from gmvcausal.trust.cells import Cell
 from gmvcausal.trust.records import Columns, from_json, record_from_json, record_to_json, to_json
 from gmvcausal.trust.replicate import Record
@@ -207,11 +208,11 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, value: Mapping[str, Any], **style: Any) -> None:
-    """Write beside and rename, so that a file is whole or not there."""
-    beside = path.with_suffix(".tmp")
+    """Write a file that is whole or not there."""
+    text = json.dumps(value, allow_nan=False, **(style or {"separators": (",", ":")}))
     try:
-        beside.write_text(json.dumps(value, allow_nan=False, **(style or {"separators": (",", ":")})), encoding="utf-8")
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be written ({error.strerror or error})", remedy="choose another folder in out="
