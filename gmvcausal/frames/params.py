@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -121,6 +122,26 @@ def _seed(name: str, value: Any) -> int:
     return _whole(name, value, 0)
 
 
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
+_LEAST_MEMORY = 256 * 10**6  # what the engine takes to group a few million rows, and a table of a million cells
+
+
+def _bytes(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", value) if isinstance(value, str) else None
+    if found and found[2].upper() in _UNITS:
+        size: float = float(found[1]) * _UNITS[found[2].upper()]
+    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        size = int(value)
+    else:
+        raise InputError(f"{name} must be a size such as '2GB', but is {said(value)}", remedy=f"write {name}='2GB'")
+    if size < _LEAST_MEMORY:
+        raise InputError(f"{name} must be at least 256 MB, but is {said(value)}", remedy=f"write {name}='2GB'")
+    return int(size)
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "alpha": _alpha,
     "srm_alpha": lambda n, v: _number(n, v, 0.0, 0.5, open_low=True, open_high=False),
@@ -137,6 +158,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "assignment": lambda n, v: _optional(n, v, ("random",)),
     "missing": lambda n, v: one_of(n, v, ("raise", "zero")),
     "dedupe": lambda n, v: _optional(n, v, ("exact", "keep")),
+    "memory_limit": _bytes,
     "keep": _names,
     "covariates": lambda n, v: [] if v is None else _names(n, v),
     "factors": _names,

@@ -1,9 +1,8 @@
-"""Any input to a DuckDB view of role-named, typed columns, or an error that names the rows.
+"""Any input to a view of role-named, typed columns on an engine, or an error that names the rows.
 
 The rules are those of `frames.columns`, in the same sentences. A frame in memory goes through `frames.columns` itself;
-a parquet file is never loaded: one scan of SQL aggregates checks every rule, and only where one is broken does a
-second query look for the first rows. A user's DuckDB relation lives on a connection of its own, so its needed columns
-are streamed once to a temporary parquet file, which keeps memory bounded and the user's catalogue untouched.
+what lies in files or on Spark is never loaded: one scan of SQL aggregates checks every rule, and only where one is
+broken does a second query look for the first rows.
 
 In the view a role is a column of the role's name; a further column asked for by its own name is called ``=name``,
 so that the two can never be confused.
@@ -15,27 +14,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import columns, rules, sql, times
-from gmvcausal.frames.parquet import is_path, parquet_source
-from gmvcausal.frames.table import Table, duck_errors, is_relation, open_table, quote
-from gmvcausal.frames.texts import printable, quote_text, safe
-from gmvcausal.frames.workspace import Workspace
+from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.table import Table, is_relation, open_table, quote
+from gmvcausal.frames.texts import printable, safe
 
 Spec = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A checked input as a view on a workspace's connection.
+    """A checked input as a view on an engine.
 
     Attributes
     ----------
-    space : Workspace
+    space : Engine
     name : str
         What messages call it.
     view : str
@@ -54,7 +51,7 @@ class Relation:
         All columns of the input.
     """
 
-    space: Workspace
+    space: Engine
     name: str
     view: str
     n: int
@@ -80,15 +77,16 @@ class Relation:
 
 
 def open_relation(
-    space: Workspace, data: Any, name: str, spec: Spec, *, timezone: str | None = None, extra: Sequence[str] = ()
+    space: Engine, data: Any, name: str, spec: Spec, *, timezone: str | None = None, extra: Sequence[str] = ()
 ) -> Relation:
     """Open any input as a checked `Relation`.
 
     Parameters
     ----------
-    space : Workspace
+    space : Engine
     data : frame, path or relation
-        pandas, polars, pyarrow (and what narwhals takes eagerly), a path to parquet files, or a DuckDB relation.
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a path to parquet files, a DuckDB relation, or a
+        Spark frame.
     name : str
         What messages call it.
     spec : dict
@@ -108,23 +106,19 @@ def open_relation(
     InputError
         As `frames.columns`, and where the file cannot be read.
     """
-    if is_path(data):
-        source = parquet_source(data, name, [*(column for column, _ in spec.values()), *extra])
-        return _open_file(space, source, name, spec, timezone, extra)
-    if is_relation(data):
-        needed = list(dict.fromkeys([c for c, _ in spec.values()] + list(extra)))
-        return _open_file(space, write_relation(space, data, name, needed), name, spec, timezone, extra, data)
+    needed = list(dict.fromkeys([*(column for column, _ in spec.values()), *extra]))
+    source = space.source(data, name, needed)
+    if source is not None:
+        # What was copied holds the needed columns alone; the rest is fetched from where it came when it is asked for.
+        return _open_source(space, source, name, spec, timezone, extra, data if is_relation(data) else None)
     table = open_table(data, name)
     return _open_table(space, table, spec, timezone, extra)
 
 
-def column_names(space: Workspace, data: Any, name: str) -> list[str]:
+def column_names(space: Engine, data: Any, name: str) -> list[str]:
     """Names of the columns of any input, without reading its rows."""
-    if is_path(data):
-        return list(space.query(f"SELECT * FROM {parquet_source(data, name)} LIMIT 0", name).columns)
-    if is_relation(data):
-        return _relation_columns(data, name)
-    return open_table(data, name).columns
+    found = space.names(data, name)
+    return open_table(data, name).columns if found is None else found
 
 
 def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation:
@@ -142,13 +136,13 @@ def with_extra(relation: Relation, wanted: Sequence[str], role: str) -> Relation
         return _register(replace(relation, arrow=arrow), {f"={c}": quote(f"={c}") for c in new})
     if relation.origin is not None:
         held = [*relation.roles.values(), *(s[1:] for s in relation.select if s.startswith("=")), *new]
-        source = write_relation(relation.space, relation.origin, relation.name, list(dict.fromkeys(held)))
-        relation = replace(relation, source=source)
+        source = relation.space.source(relation.origin, relation.name, list(dict.fromkeys(held)))
+        relation = replace(relation, source=str(source))
     return _create(replace(relation, select={**relation.select, **{f"={c}": quote(c) for c in new}}))
 
 
 # --- frames in memory ---------------------------------------------------------------------------------------------
-def _open_table(space: Workspace, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]) -> Relation:
+def _open_table(space: Engine, table: Table, spec: Spec, timezone: str | None, extra: Sequence[str]) -> Relation:
     for column in table.columns:
         if str(column) != printable(column):
             raise InputError(
@@ -246,36 +240,13 @@ def _register(relation: Relation, select: dict[str, str]) -> Relation:
 
 def _create(relation: Relation) -> Relation:
     listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in relation.select.items())
-    relation.space.run(
-        f"CREATE OR REPLACE TEMP VIEW {relation.sql} AS SELECT {listed} FROM {relation.source}", relation.name
-    )
+    relation.space.view(relation.view, f"SELECT {listed} FROM {relation.source}", relation.name)
     return relation
 
 
 # --- files and relations ------------------------------------------------------------------------------------------
-def _relation_columns(data: Any, name: str) -> list[str]:
-    try:
-        return list(data.columns)
-    except duckdb.Error as error:  # the user's connection may have been closed meanwhile
-        raise duck_errors(error, name) from None
-
-
-def write_relation(space: Workspace, data: Any, name: str, needed: Sequence[str]) -> str:
-    """Write the needed columns of a user's relation to a temporary parquet file, on that relation's own connection."""
-    available = _relation_columns(data, name)
-    for column in needed:
-        if column not in available:
-            raise rules.no_such_column(column, available, "a role", name)
-    path = space.new_file("relation")
-    try:
-        data.project(", ".join(quote(c) for c in needed)).write_parquet(path)
-    except duckdb.Error as error:
-        raise duck_errors(error, name) from None
-    return f"read_parquet({quote_text(path)})"
-
-
-def _open_file(
-    space: Workspace,
+def _open_source(
+    space: Engine,
     source: str,
     name: str,
     spec: Spec,
@@ -283,8 +254,7 @@ def _open_file(
     extra: Sequence[str],
     origin: Any = None,
 ) -> Relation:
-    found = space.query(f"SELECT * FROM {source} LIMIT 0", name)
-    types = dict(zip(found.columns, [str(t) for t in found.types], strict=True))
+    types = space.schema(source, name)
     checked = sql.check_columns(space, source, name, spec, types, timezone)
     for column in extra:
         if column not in types:

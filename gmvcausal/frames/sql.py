@@ -17,8 +17,8 @@ from gmvcausal.frames.table import quote
 from gmvcausal.frames.texts import quote_text
 
 if TYPE_CHECKING:
+    from gmvcausal.frames.engines.engine import Engine
     from gmvcausal.frames.relation import Spec
-    from gmvcausal.frames.workspace import Workspace
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
 _WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
@@ -80,26 +80,32 @@ def too_large(column: str, label: str) -> InputError:
     return InputError(f"{label} holds ids larger than 2^63 − 1", column=column, remedy="convert the ids to text")
 
 
-def first_rows(space: Workspace, source: str, condition: str, name: str) -> list[int]:
+def first_rows(space: Engine, source: str, condition: str, name: str) -> list[int]:
     """Positions (0-based, in file order) of the first rows where `condition` holds."""
     return first_bad(space, source, condition, name)[0]
 
 
 def first_bad(
-    space: Workspace, source: str, condition: str, name: str, value: str = "NULL"
+    space: Engine, source: str, condition: str, name: str, value: str = "NULL"
 ) -> tuple[list[int], str | None]:
-    """Positions of the first rows where `condition` holds, and `value` (SQL) of the very first of them as text."""
+    """Positions of the first rows where `condition` holds, and `value` (SQL) of the very first of them as text.
+
+    Where rows have no positions, none are returned, and the least such value stands for the first.
+    """
+    if not space.positions:
+        (least,) = space.row(f"SELECT min(CAST({value} AS VARCHAR)) FROM {source} WHERE {condition}", name)
+        return [], least
     # The condition is computed beside the position, so that a column of the user's called position stays its own.
-    found = space.query(
+    found = space.rows(
         f"SELECT place, example FROM (SELECT row_number() OVER () - 1 AS place, ({condition}) AS bad, "
         f"CAST({value} AS VARCHAR) AS example FROM {source}) WHERE bad ORDER BY place LIMIT 5",
         name,
-    ).fetchall()
+    )
     return [int(place) for place, _ in found], found[0][1] if found else None
 
 
 def check_columns(
-    space: Workspace, source: str, name: str, spec: Spec, types: dict[str, str], timezone: str | None
+    space: Engine, source: str, name: str, spec: Spec, types: dict[str, str], timezone: str | None
 ) -> Checked:
     """Check every column of `spec` in one scan of `source` and return the typed expressions.
 

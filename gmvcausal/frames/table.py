@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import narwhals as nw
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.facts import folded
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
-_KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, or a DuckDB relation"
+_KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, a DuckDB relation, or a Spark frame"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def is_relation(data: Any) -> bool:
     return kind.__name__ == "DuckDBPyRelation" and kind.__module__.partition(".")[0].strip("_") == "duckdb"
 
 
+def lies_elsewhere(data: Any) -> bool:
+    """Whether the rows of `data` lie in files or with an engine, and no frame in memory holds them."""
+    return is_path(data) or is_relation(data) or is_spark(data)
+
+
 def duck_errors(error: Exception, name: str) -> InputError:
     """Turn a DuckDB failure on a user's file into one of our own; the first line says what DuckDB saw."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -82,7 +88,7 @@ def open_table(
     Parameters
     ----------
     data : frame, path or relation
-        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, or a DuckDB relation.
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, a DuckDB relation, or a Spark frame.
     name : str
         What messages call it.
     needed : sequence of str, or mapping of str to str, optional
@@ -99,7 +105,11 @@ def open_table(
     InputError
         Unknown kind of input, duplicate or MultiIndex column names, or no rows.
     """
-    if is_path(data) or is_relation(data):
+    if is_spark(data):
+        from gmvcausal.frames.engines.spark import fetch
+
+        data = fetch(data, name, needed, optional)
+    elif is_path(data) or is_relation(data):
         data = _fetch(data, name, needed, optional)
     _check_pandas_columns(data, name)
     try:
@@ -169,6 +179,12 @@ def open_relation(data: Any, name: str, needed: Sequence[str] | Mapping[str, str
     return relation
 
 
+def with_optional(needed: Iterable[str], available: Iterable[str], optional: Iterable[str]) -> list[str]:
+    """The columns needed, and the `optional` ones among those available, whatever their case."""
+    also = {folded(column) for column in optional}
+    return list(dict.fromkeys([*needed, *(c for c in available if folded(c) in also)]))
+
+
 def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | None, optional: Sequence[str]) -> Any:
     """Fetch only the needed columns of a path or relation as an Arrow table."""
     import duckdb
@@ -176,10 +192,7 @@ def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | Non
     try:
         relation = open_relation(data, name, needed or ())
         if needed is not None:
-            available = list(relation.columns)
-            also = {folded(name) for name in optional}
-            wanted = dict.fromkeys([*needed, *(c for c in available if folded(c) in also)])
-            relation = relation.project(", ".join(quote(c) for c in wanted))
+            relation = relation.project(", ".join(quote(c) for c in with_optional(needed, relation.columns, optional)))
         return relation.to_arrow_table()
     except duckdb.Error as error:
         raise duck_errors(error, name) from None

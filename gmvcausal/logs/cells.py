@@ -158,7 +158,7 @@ def unit_key(logs: Logs, units: Units, view: str) -> tuple[str, str]:
     q = quote(units.role)
     if units.ids.dtype.kind == "i":
         return view, q
-    name = f"units_{units.role}"
+    name = logs._space.new_name(f"units_{units.role}")
     numbered = pa.table({"id": pa.array(units.ids, type=pa.string()), "code": np.arange(units.n)})
     logs._space.register(name, numbered)
     return f"(SELECT l.*, u.code AS unit_code FROM {view} l JOIN {name} u ON l.{q} = u.id)", "unit_code"

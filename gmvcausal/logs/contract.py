@@ -11,9 +11,9 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.params import said
 from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
-from gmvcausal.frames.workspace import Workspace
 
 # Role to kind, by table; "?" allows missing values. The order is the order in which rules are reported.
 ROLES: dict[str, dict[str, str]] = {
@@ -104,12 +104,12 @@ def _no_such(table: str, role: str, named: str, available: list[str]) -> InputEr
     )
 
 
-def open_tables(space: Workspace, tables: Mapping[str, Any], columns: Any, timezone: str | None) -> dict[str, Relation]:
+def open_tables(space: Engine, tables: Mapping[str, Any], columns: Any, timezone: str | None) -> dict[str, Relation]:
     """Open every table that was given, with its roles checked.
 
     Parameters
     ----------
-    space : Workspace
+    space : Engine
     tables : mapping
         Table name to the user's data, None where it was not given.
     columns : mapping or None

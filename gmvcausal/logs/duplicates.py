@@ -1,7 +1,7 @@
 """Rows that repeat: exact, fast and bounded in memory.
 
-Every key is hashed to 64 bits in DuckDB and sorted in numpy (8 bytes a row). Only keys whose hash occurs more than once
-are then compared in full, so two different rows are never taken for one.
+Every key is hashed to 64 bits, and the engine says which hashes occur more than once. Only keys with such a hash are
+then compared in full, so two different rows are never taken for one.
 """
 
 from __future__ import annotations
@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pyarrow as pa
-
 from gmvcausal.errors import InputError
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
-from gmvcausal.frames.texts import quote_text
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ def _hash(columns: Sequence[str]) -> str:
 
 
 def repeated_hashes(relation: Relation, columns: Sequence[str]) -> str | None:
-    """Register the hashes that occur more than once and return their table's name, or None where there are none.
+    """A view of the hashes that occur more than once, or None where there are none.
 
     Parameters
     ----------
@@ -47,39 +43,41 @@ def repeated_hashes(relation: Relation, columns: Sequence[str]) -> str | None:
     columns : sequence of str
         SQL expressions over the view that make the key.
     """
-    found = relation.space.numpy(f"SELECT {_hash(columns)} AS h FROM {relation.sql}", relation.name)["h"]
-    found = np.asarray(found, dtype=np.uint64)
-    found.sort()
-    twice = found[1:][found[1:] == found[:-1]]
-    if not len(twice):
-        return None
-    name = relation.space.new_name("repeated")
-    relation.space.register(name, pa.table({"h": np.unique(twice)}))
-    return quote(name)
+    return relation.space.repeated(relation.sql, _hash(columns), relation.name)
 
 
 def find_repeats(relation: Relation, hashes: str, key: Sequence[str], within: Sequence[str]) -> Repeats:
     """Rows that repeat an earlier row in `key`, among the rows whose hash of `within` is in `hashes`."""
     listed = ", ".join(key)
+    some = f"{relation.sql} WHERE {_hash(within)} IN (SELECT h FROM {hashes})"
+    count = (
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {some} GROUP BY {listed} HAVING count(*) > 1)"
+    )
     # min() over the window is the position of the first row of the key, so later positions repeat it.
-    candidates = f"""
-        SELECT position FROM (
-            SELECT position, min(position) OVER (PARTITION BY {listed}) AS first FROM (
-                SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql}
-            ) WHERE {_hash(within)} IN (SELECT h FROM {hashes})
-        ) WHERE position > first"""
-    row = relation.space.row(
-        f"SELECT count(*), CAST(list_slice(list_sort(min(position, 5)), 1, 5) AS VARCHAR) FROM ({candidates})",
+    rows = _positions(
+        relation, within, hashes, f"min(position) OVER (PARTITION BY {listed}) AS first", "position > first"
+    )
+    return Repeats(int(relation.space.row(count, relation.name)[0]), rows)
+
+
+def _positions(relation: Relation, within: Sequence[str], hashes: str, marks: str, wanted: str) -> list[int]:
+    """Positions of the first rows that are `wanted`, given the columns `marks` (SQL); none where rows have none."""
+    if not relation.space.positions:
+        return []
+    found = relation.space.rows(
+        f"""SELECT position FROM (
+            SELECT position, {marks} FROM (SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql})
+            WHERE {_hash(within)} IN (SELECT h FROM {hashes})
+        ) WHERE {wanted} ORDER BY position LIMIT 5""",
         relation.name,
     )
-    positions = [int(p) for p in str(row[1] or "").strip("[]").split(",") if p.strip()]
-    return Repeats(int(row[0]), positions)
+    return [int(position) for (position,) in found]
 
 
 def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Relation:
     """The relation with one row of each set of rows that are identical in every column of the view.
 
-    The result is written once: to a temporary file where the source is a file, else to memory.
+    The result is written once, outside memory.
     """
     listed = ", ".join(quote(name) for name in relation.select)
     repeated = f"{_hash(within)} IN (SELECT h FROM {hashes})"
@@ -88,11 +86,9 @@ def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Rela
         f"UNION ALL SELECT DISTINCT {listed} FROM {relation.sql} WHERE {repeated}"
     )
     space = relation.space
-    path = space.new_file("distinct")
-    space.run(f"COPY ({query}) TO {quote_text(path)} (FORMAT parquet)", relation.name)
-    source = f"read_parquet({quote_text(path)})"
+    source = space.keep("distinct", query, relation.name)
     view = space.new_name(relation.name)
-    space.run(f"CREATE TEMP VIEW {quote(view)} AS SELECT * FROM {source}", relation.name)
+    space.view(view, f"SELECT * FROM {source}", relation.name)
     n = int(space.row(f"SELECT count(*) FROM {source}", relation.name)[0])
     select = {name: quote(name) for name in relation.select}
     return replace(relation, view=view, n=n, source=source, select=select, table=None, arrow=None, origin=None)
@@ -168,15 +164,8 @@ def _conflict(
     """Rows that share a key and differ: no rule can tell which of them is right."""
     listed = ", ".join(key)
     rest = ", ".join(same)
-    rows = relation.space.numpy(
-        f"""SELECT position FROM (
-            SELECT position, min(position) OVER (PARTITION BY {listed}) AS first,
-                   min(position) OVER (PARTITION BY {listed}, {rest}) AS own
-            FROM (SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql})
-            WHERE {_hash(key)} IN (SELECT h FROM {hashes})
-        ) WHERE own > first AND position = own ORDER BY position LIMIT 5""",
-        relation.name,
-    )["position"]
+    first, own = (f"min(position) OVER (PARTITION BY {columns})" for columns in (listed, f"{listed}, {rest}"))
+    rows = _positions(relation, key, hashes, f"{first} AS first, {own} AS own", "own > first AND position = own")
     if dedupe == "keep":
         remedy = "correct them at their source: one order cannot belong to two users"
     elif "product" in what:
@@ -189,7 +178,7 @@ def _conflict(
     return InputError(
         f"{count:,} rows of {relation.name} have the {what} of an earlier row but differ from it",
         count=count,
-        rows=[int(r) for r in rows],
+        rows=rows,
         remedy=remedy,
         counted=True,
     )

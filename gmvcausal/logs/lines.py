@@ -77,7 +77,7 @@ def check_signs(orders: Relation, gmv: str) -> None:
 
 
 def _refuse(orders: Relation, condition: str, rule: str, role: str, remedy: str) -> None:
-    count = int(orders.space.row(f"SELECT count(*) FILTER (WHERE {condition}) FROM {orders.sql}", "orders")[0])
+    count = int(orders.space.row(f"SELECT count(*) FROM {orders.sql} WHERE {condition}", "orders")[0])
     if count:
         raise InputError(rule, column=orders.roles[role], count=count, rows=orders.first_rows(condition), remedy=remedy)
 
@@ -144,7 +144,7 @@ def make_lines(
     """
     space = orders.space
     keep = [quote(r) for r in orders.select if r not in ("time", "gmv", "refund")]
-    view = quote(space.new_name("lines"))
+    view = space.new_name("lines")
     rows = f'SELECT {", ".join(keep)}, "time", "gmv", true AS is_order FROM {orders.sql}'
     refunded = 0.0
     if gmv == "net" and "refund" in orders.kinds:
@@ -178,8 +178,8 @@ def make_lines(
         young = f"\"time\" > TIMESTAMP '{limit}'"
         immature = int(space.row(f"SELECT count(*) FROM ({rows}) WHERE {young} AND is_order", "orders")[0])
         rows = f"SELECT * FROM ({rows}) WHERE NOT ({young})"
-    space.run(f"CREATE TEMP VIEW {view} AS {rows}", "orders")
-    return Lines(view, end, limit, immature, refunded)
+    space.view(view, rows, "orders")
+    return Lines(quote(view), end, limit, immature, refunded)
 
 
 def _dated_at_order(orders: Relation, keep: list[str]) -> str:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import params
+from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
-from gmvcausal.frames.workspace import Workspace
 from gmvcausal.logs import contract, duplicates, facts, refunds
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
@@ -47,6 +47,13 @@ class Logs:
         The zone whose midnights cut the days. Needed where times carry a zone; zoneless times are local as they stand.
     dedupe : {None, "exact", "keep"}
         What to do with rows that repeat an earlier row; None refuses them.
+    engine : SparkSession, optional
+        What runs the sums. By default the session of the first Spark frame, and DuckDB where there is none; a session
+        given here reads paths too.
+    memory_limit : int or str, optional
+        Memory that the sums and the tables made from them may take, in bytes or as "2GB": beyond it DuckDB spills to
+        temporary files, and a table that would not fit is refused. By default 1 GB for DuckDB's sums, half of the
+        machine's memory for a table.
 
     Raises
     ------
@@ -78,14 +85,17 @@ class Logs:
         refund_window: str | None = None,
         timezone: str | None = None,
         dedupe: str | None = None,
+        engine: Any = None,
+        memory_limit: int | str | None = None,
     ) -> None:
         self._gmv = str(params.check("gmv", gmv))
         self._gmv_is = str(params.check("gmv_is", gmv_is))
         self._timezone = _zone(timezone)
         dedupe = params.check("dedupe", dedupe)
         self._refund_window = _window(self._gmv, refund_window)
-        self._space = Workspace()
         given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}
+        limit = params.check("memory_limit", memory_limit)
+        self._space = choose_engine(list(given.values()), engine, limit)
         opened = contract.open_tables(self._space, given, columns, self._timezone)
         self._notes = contract.check_zones(opened, self._timezone)
         self._dropped: dict[str, int] = {}

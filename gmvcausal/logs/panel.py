@@ -34,7 +34,7 @@ def make_panel(
     amounts = [name for name in keep if name == "discount" and name in logs.orders.kinds]
     keep = [name for name in keep if name not in amounts]
     span = make_span(logs, length, origin)
-    check_size(f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
+    check_size(logs, f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
     measures = {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)}
     if unit != "user":
         measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'

@@ -27,7 +27,7 @@ def check_dates(orders: Relation) -> None:
     ------
     InputError
     """
-    day = "date_trunc('day', ordered)"
+    day = "CAST(CAST(ordered AS DATE) AS TIMESTAMP)"
     early = f'SELECT "order", "time" FROM ({_lags(orders)}) WHERE "time" < ordered AND "time" <> {day}'
     condition = f'"gmv" < 0 AND ("order", "time") IN ({early})'
     count = int(orders.space.row(f"SELECT count(*) FROM {orders.sql} WHERE {condition}", "orders")[0])

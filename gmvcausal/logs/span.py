@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -108,20 +109,23 @@ def outside_lines(logs: Logs, span: Span, inside: int | None = None) -> tuple[in
     return before, int(logs._space.row(late, "orders")[0])
 
 
-def check_size(what: str, cells: int, freq: Freq) -> None:
-    """Refuse a table that the machine could not hold, before any of it is made.
+def check_size(logs: Logs, what: str, cells: int, freq: Freq) -> None:
+    """Refuse a table that the machine, or `memory_limit`, could not hold, before any of it is made.
 
     Parameters
     ----------
+    logs : Logs
     what : str
         How the cells come about: "1,000,000 users × 365 periods".
     cells : int
     freq : Freq
     """
-    memory = _memory()
-    if cells <= MOST_CELLS and (memory is None or cells * CELL_BYTES <= memory / 2):
+    memory, holds = _memory(), logs._space.holds
+    room = holds if holds is not None else memory / 2 if memory is not None else math.inf
+    if cells <= MOST_CELLS and cells * CELL_BYTES <= room:
         return
     has = "" if memory is None else f", on a machine with {memory / 1e9:,.0f} GB"
+    has = has if holds is None else f", of which memory_limit leaves room for {holds / 1e9:,.1f} GB"
     shorter = freq.letter == "D" and freq.count < 7
     raise InputError(
         f"the table would have {cells:,} rows ({what} of freq={freq.text!r}) and take about "

@@ -15,8 +15,8 @@ import pytest
 from log_inputs import CONNECTION, KINDS, as_kind
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.engines.duck import DuckEngine
 from gmvcausal.frames.relation import column_names, open_relation, with_extra
-from gmvcausal.frames.workspace import Workspace
 
 SPEC = {
     "unit": ("u", "id"),
@@ -31,7 +31,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 @pytest.fixture
 def space():
-    made = Workspace()
+    made = DuckEngine()
     yield made
     made.close()
 
@@ -54,9 +54,9 @@ def test_the_view_is_typed_and_named_by_role(kind, space, tmp_path):
     relation = open_relation(space, as_kind(frame(), kind, tmp_path), "data", SPEC, extra=["more"])
     assert relation.n == 3
     assert relation.kinds == {"unit": "int", "when": "time", "value": "number", "on": "flag", "label": "text"}
-    rows = space.query(
+    rows = space.rows(
         f'SELECT unit, CAST("when" AS VARCHAR), value, "on", label, "=more" FROM {relation.sql} ORDER BY unit'
-    ).fetchall()
+    )
     assert rows == [
         (1, None, None, False, None, 8),
         (2, "2025-01-03 00:00:00", -2.0, True, "c", 9),
@@ -68,7 +68,7 @@ def test_the_view_is_typed_and_named_by_role(kind, space, tmp_path):
 def test_a_column_can_be_added_later(kind, space, tmp_path):
     relation = open_relation(space, as_kind(frame(), kind, tmp_path), "data", {"unit": ("u", "id")})
     wider = with_extra(relation, ["more", "l"], "keep")
-    assert space.query(f'SELECT unit, "=more", "=l" FROM {wider.sql} ORDER BY unit').fetchall() == [
+    assert space.rows(f'SELECT unit, "=more", "=l" FROM {wider.sql} ORDER BY unit') == [
         (1, 8, None), (2, 9, "c"), (3, 7, "a"),
     ]  # fmt: skip
     assert with_extra(wider, ["more"], "keep") is wider
@@ -109,7 +109,7 @@ FRACTIONS = ["FLOAT", "DOUBLE", "DECIMAL(9, 2)", "DECIMAL(38, 0)"]
 def test_every_number_of_duckdb(sql_type, space):
     data = CONNECTION.sql(f"SELECT CAST(7 AS {sql_type}) AS u, CAST(7 AS {sql_type}) AS v")
     relation = open_relation(space, data, "data", {"unit": ("u", "id"), "value": ("v", "number")})
-    assert space.query(f"SELECT unit, value FROM {relation.sql}").fetchall() == [(7, 7.0)]
+    assert space.rows(f"SELECT unit, value FROM {relation.sql}") == [(7, 7.0)]
 
 
 @pytest.mark.parametrize("sql_type", ["UUID", "VARCHAR", "ENUM('a', 'b')", "DATE"])
@@ -118,7 +118,7 @@ def test_ids_that_become_text(sql_type, space):
     data = CONNECTION.sql(f"SELECT CAST('{value}' AS {sql_type}) AS u")
     relation = open_relation(space, data, "data", {"unit": ("u", "id")})
     assert relation.kinds == {"unit": "text"}
-    assert space.query(f"SELECT unit FROM {relation.sql}").fetchall() == [(value,)]
+    assert space.rows(f"SELECT unit FROM {relation.sql}") == [(value,)]
 
 
 @pytest.mark.parametrize("sql_type", ["BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "INTERVAL"])
@@ -135,7 +135,7 @@ def test_a_table_of_a_users_connection_is_streamed(space):
     relation = open_relation(space, connection.table("t"), "data", {"unit": ("u", "id"), "value": ("v", "number")})
     connection.close()
     assert space.row(f"SELECT count(*), sum(value) FROM {relation.sql}") == (1000, 249750.0)
-    assert "w" not in space.query(f"SELECT * FROM {relation.source}").columns
+    assert "w" not in space.schema(relation.source)
 
 
 def test_row_positions_count_through_row_groups_and_files(space, tmp_path):
@@ -149,7 +149,7 @@ def test_row_positions_count_through_row_groups_and_files(space, tmp_path):
 
 
 def test_temporary_files_go_with_the_workspace():
-    space = Workspace()
+    space = DuckEngine()
     directory = space.directory
     relation = open_relation(space, CONNECTION.sql("SELECT 1 AS u"), "data", {"unit": ("u", "id")})
     assert os.listdir(directory)
@@ -159,7 +159,7 @@ def test_temporary_files_go_with_the_workspace():
 
 
 def test_failures_of_duckdb_come_as_ours(space):
-    for run in (space.query, space.numpy, space.row, space.run):
+    for run in (space.rows, space.numpy, space.row, space.run, space.arrow, space.schema):
         with pytest.raises(InputError, match="orders could not be read"):
             run("SELECT * FROM read_parquet('nowhere.parquet')", "orders")
     with pytest.raises(InputError, match="orders could not be read"):

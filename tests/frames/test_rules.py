@@ -11,13 +11,13 @@ from log_inputs import KINDS, as_kind
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.engines.duck import DuckEngine
 from gmvcausal.frames.relation import open_relation
-from gmvcausal.frames.workspace import Workspace
 
 
 @pytest.fixture
 def space():
-    made = Workspace()
+    made = DuckEngine()
     yield made
     made.close()
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.facts import frame_facts
-from gmvcausal.frames.parquet import is_path
-from gmvcausal.frames.table import is_relation
-from gmvcausal.frames.workspace import Workspace
+from gmvcausal.frames.table import lies_elsewhere
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.eligible import merge_alike
@@ -20,7 +19,7 @@ from gmvcausal.rollout.intake.layout import Layout
 from gmvcausal.rollout.intake.levels import ROW, clusters, started_apart, unused_coarser
 from gmvcausal.rollout.intake.memory import check_column, from_table
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
-from gmvcausal.rollout.intake.scan import MEMORY, by_row, scan
+from gmvcausal.rollout.intake.scan import BUFFERS, by_row, scan
 
 CROSSED = "every row is taken as a person seen once, in its own period (unit=None)"
 ALONE = "; rows count as independent: where places were given the tactic, name the place with cluster="
@@ -34,12 +33,12 @@ def read_panel(data: Any, ask: Ask) -> Panel:
     Files and relations are streamed: only one number for each unit and period is held. What is wrong with them is left
     to the reader in memory, whose messages name rows.
     """
-    if not (is_path(data) or is_relation(data)):
+    if not lies_elsewhere(data):
         return _panel(from_table(data, ask), ask, frame_facts(data))
     options, wrong = by_row(ask), None
     if not options:
         try:
-            with closing(Workspace(MEMORY)) as space:
+            with closing(choose_engine([data], buffers=BUFFERS)) as space:
                 streamed = scan(space, data, ask)
                 if streamed is not None:
                     return _panel(streamed, ask, frame_facts(data))

@@ -15,19 +15,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gmvcausal.frames import rules
 from gmvcausal.frames.columns import flags, identifiers, numeric
-from gmvcausal.frames.parquet import is_path, parquet_source
-from gmvcausal.frames.relation import write_relation
+from gmvcausal.frames.engines.choose import is_spark
+from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import Table, open_relation, quote
 from gmvcausal.frames.times import times
-from gmvcausal.frames.workspace import Workspace
 from gmvcausal.rollout.intake.cohorts import word_of_never
 from gmvcausal.rollout.intake.gathered import NEVER, NO_OUTCOME, NO_PARTS, OPTIONAL, SAMPLE, Ask, Codes, Rows
 from gmvcausal.rollout.intake.grid import make_grid
 from gmvcausal.rollout.intake.layout import IntArray, Layout, sparse
 from gmvcausal.rollout.intake.memory import same_clock, weights_of
 
-MEMORY = "256MB"  # of DuckDB's own buffers; beyond, it spills to temporary files
+BUFFERS = 256 * 2**20  # of DuckDB's own buffers; beyond, it spills to temporary files
 
 _BATCH = 2**18
 _MOST = 100_000  # periods, or dates of first treatment: more are moments
@@ -41,12 +42,12 @@ def by_row(ask: Ask) -> list[str]:
     return [*found, "unit=None"] if ask.unit is None else found
 
 
-def scan(space: Workspace, data: Any, ask: Ask) -> Rows | None:
+def scan(space: Engine, data: Any, ask: Ask) -> Rows | None:
     """Stream the rows of files or of a relation.
 
     Parameters
     ----------
-    space : Workspace
+    space : Engine
         Lives as long as the further columns may be asked for.
     data : path, list of paths, or DuckDB relation
     ask : Ask
@@ -63,13 +64,7 @@ def scan(space: Workspace, data: Any, ask: Ask) -> Rows | None:
     """
     if ask.unit is None or len({ask.outcome, ask.unit, ask.time}) < 3:
         return None
-    found = open_relation(data, "data", ask.needed)
-    types = dict(zip(found.columns, map(str, found.types), strict=True))
-    if is_path(data):
-        source = parquet_source(data, "data", list(ask.needed))
-    else:
-        held = [c for c in types if c in (*ask.needed, *OPTIONAL) or types[c] in _IDS]
-        source = write_relation(space, data, "data", held)
+    source, types = _open(space, data, ask)
     units = _units(space, source, ask.unit, types[ask.unit])
     time = _dictionary(space, source, ask.time, _MOST)
     if time is None:
@@ -145,6 +140,21 @@ def scan(space: Workspace, data: Any, ask: Ask) -> Rows | None:
     )
 
 
+def _open(space: Engine, data: Any, ask: Ask) -> tuple[str, dict[str, str]]:
+    """Where the rows lie, and the types of all columns."""
+    if is_spark(data):
+        source = str(space.source(data, "data"))
+        types = space.schema(source, "data")
+        for column, role in ask.needed.items():
+            if column not in types:
+                raise rules.no_such_column(column, list(types), role, "data")
+        return source, types
+    found = open_relation(data, "data", ask.needed)
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    held = [c for c in types if c in (*ask.needed, *OPTIONAL) or types[c] in _IDS]
+    return str(space.source(data, "data", list(ask.needed) if is_path(data) else held)), types
+
+
 class OnePerUnit:
     """One value for each unit, and which units have several.
 
@@ -183,7 +193,7 @@ class Dictionary:
         One column of the user's name.
     """
 
-    space: Workspace
+    space: Engine
     column: str
     table: Table
     arrow: pa.ChunkedArray
@@ -195,10 +205,10 @@ class Dictionary:
         return f"JOIN {view} AS {alias} ON s.{quote(self.column)} IS NOT DISTINCT FROM {alias}.v"
 
 
-def _dictionary(space: Workspace, source: str, column: str, most: int | None = None) -> Dictionary | None:
+def _dictionary(space: Engine, source: str, column: str, most: int | None = None) -> Dictionary | None:
     """The distinct values of a column; None where they are more than `most`."""
     limit = "" if most is None else f" LIMIT {most + 1}"
-    arrow = space.query(f"SELECT DISTINCT {quote(column)} AS v FROM {source}{limit}").to_arrow_table()
+    arrow = space.arrow(f"SELECT DISTINCT {quote(column)} AS v FROM {source}{limit}")
     if most is not None and len(arrow) > most:
         return None
     table = Table(nw.from_native(arrow.rename_columns([column]), eager_only=True), "data", len(arrow))
@@ -221,7 +231,7 @@ class Units:
         From the expression to the unit; None where it is the unit.
     """
 
-    space: Workspace
+    space: Engine
     source: str
     column: str
     kind: str
@@ -239,7 +249,7 @@ class Units:
             yield (unit if self.rank is None else self.rank[unit]).astype(np.int64, copy=False), batch
 
 
-def _units(space: Workspace, source: str, column: str, kind: str) -> Units:
+def _units(space: Engine, source: str, column: str, kind: str) -> Units:
     q = quote(column)
     if kind in _WHOLE:
         n, present, low, high = space.row(f"SELECT count(*), count({q}), min({q}), max({q}) FROM {source}")
@@ -287,12 +297,12 @@ class FileColumns:
             return None
         last = u.labels[min(SAMPLE, len(u.labels)) - 1]
         listed = ", ".join(map(quote, [u.column, *held]))
-        some = u.space.query(f"SELECT {listed} FROM {u.source} WHERE {quote(u.column)} <= {int(last)}").to_arrow_table()
+        some = u.space.arrow(f"SELECT {listed} FROM {u.source} WHERE {quote(u.column)} <= {int(last)}")
         table = Table(nw.from_native(some, eager_only=True), "data", len(some))
         return table, identifiers(table, u.column, "unit").codes
 
 
-def _parts(space: Workspace, source: str, types: dict[str, str]) -> float:
+def _parts(space: Engine, source: str, types: dict[str, str]) -> float:
     """Shorter periods averaged in each row, see `Panel`."""
     if "parts" not in types:
         return 1.0

@@ -1,0 +1,64 @@
+"""Which engine reads the data: their own, the one that was named, or DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.params import said
+
+
+def is_spark(data: Any) -> bool:
+    """Whether `data` is a frame of Spark, classic or Connect (checked without importing it)."""
+    kind = type(data)
+    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pyspark.sql.")
+
+
+def is_session(engine: Any) -> bool:
+    """Whether `engine` is a Spark session."""
+    kind = type(engine)
+    return kind.__name__ == "SparkSession" and kind.__module__.startswith("pyspark.sql.")
+
+
+def choose_engine(
+    tables: Sequence[Any], engine: Any = None, memory_limit: int | None = None, buffers: int | None = None
+) -> Engine:
+    """The engine for these tables.
+
+    Parameters
+    ----------
+    tables : sequence
+        What the user gave; None is left out.
+    engine : SparkSession or None
+        None: the session of the first Spark frame, else DuckDB.
+    memory_limit : int, optional
+        Bytes, see `params.check`.
+    buffers : int, optional
+        Of DuckDB, where there is no limit.
+
+    Raises
+    ------
+    InputError
+        Frames of two sessions, or something that is no engine.
+    """
+    sessions = [data.sparkSession for data in tables if is_spark(data)]
+    if engine is not None and not is_session(engine):
+        raise InputError(
+            f"engine must be a Spark session, but is {said(engine)}",
+            remedy="leave engine out: files are read by DuckDB, a Spark frame by its own session",
+        )
+    if engine is not None:
+        sessions.insert(0, engine)
+    if any(one is not sessions[0] for one in sessions):
+        raise InputError(
+            "the tables belong to different Spark sessions", remedy="make all of them in the session that runs the verb"
+        )
+    if sessions:
+        from gmvcausal.frames.engines.spark import SparkEngine
+
+        return SparkEngine(sessions[0], memory_limit)
+    from gmvcausal.frames.engines.duck import BUFFERS, DuckEngine
+
+    return DuckEngine(memory_limit, BUFFERS if buffers is None else buffers)

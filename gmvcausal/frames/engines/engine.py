@@ -1,0 +1,86 @@
+"""What the readers of data ask of an engine: to run statements of DuckDB's dialect where the rows lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """An engine that runs SQL; failures become `InputError` about `name`, the table that the user gave.
+
+    Attributes
+    ----------
+    title : str
+        What messages call it.
+    positions : bool
+        Whether rows have positions: they lie in the order in which the user's file or frame has them.
+    exact : bool
+        Whether whole numbers of 128 bits are summed at a cost that all sums can bear.
+    holds : int or None
+        Bytes that tables made from the data may take in this process; None where only the machine limits them.
+    """
+
+    title: str
+    positions: bool
+    exact: bool
+    holds: int | None
+
+    def new_name(self, stem: str) -> str:
+        """A name for a view that nothing else has."""
+
+    def source(self, data: Any, name: str, needed: Sequence[str] = ()) -> str | None:
+        """What may stand after FROM for data that lie where the engine can read them; None for frames in memory.
+
+        Parameters
+        ----------
+        data : path, list of paths, DuckDB relation, or Spark frame
+        name : str
+            What messages call it.
+        needed : sequence of str
+            Columns that are used; of what has to be copied only these are.
+        """
+
+    def names(self, data: Any, name: str) -> list[str] | None:
+        """Columns of such data, without reading rows; None for frames in memory."""
+
+    def schema(self, source: str, name: str = "the data") -> dict[str, str]:
+        """Columns of a source (what may stand after FROM) and their types, as DuckDB calls them."""
+
+    def rows(self, text: str, name: str = "the data") -> list[tuple[Any, ...]]:
+        """Run a SELECT of few rows."""
+
+    def row(self, text: str, name: str = "the data") -> tuple[Any, ...]:
+        """Run a SELECT of one row."""
+
+    def arrow(self, text: str, name: str = "the data") -> pa.Table:
+        """Run a SELECT and return its rows."""
+
+    def numpy(self, text: str, name: str = "the data") -> Arrays:
+        """Run a SELECT and return its columns; one with missing values is a masked array."""
+
+    def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[pa.RecordBatch]:
+        """Run a SELECT and yield its rows in pieces, so that the whole result need not be in memory."""
+
+    def view(self, view: str, text: str, name: str = "the data") -> None:
+        """Give a SELECT a name (written anew where it is taken); it is run whenever it is read."""
+
+    def keep(self, stem: str, text: str, name: str = "the data") -> str:
+        """Run a SELECT once and keep its rows outside memory; what is returned may stand after FROM."""
+
+    def register(self, view: str, table: pa.Table, name: str = "the data") -> None:
+        """Make an Arrow table known as `view`."""
+
+    def repeated(self, source: str, expression: str, name: str = "the data") -> str | None:
+        """The values of a hash that occur more than once, as a view's quoted name.
+
+        The view's one column is ``h``. None where there are none.
+        """
+
+    def close(self) -> None:
+        """Drop what was made: views, temporary files, connections of our own."""
