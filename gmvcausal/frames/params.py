@@ -133,7 +133,7 @@ def _bytes(name: str, value: Any) -> int | None:
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", value) if isinstance(value, str) else None
     if found and found[2].upper() in _UNITS:
         size: float = float(found[1]) * _UNITS[found[2].upper()]
-    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
         size = int(value)
     else:
         raise InputError(f"{name} must be a size such as '2GB', but is {said(value)}", remedy=f"write {name}='2GB'")

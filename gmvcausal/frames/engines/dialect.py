@@ -51,7 +51,7 @@ def to_spark(text: str) -> str:
     """
     import sqlglot
 
-    return sqlglot.parse_one(text, read="duckdb").transform(_node).sql("spark")
+    return str(sqlglot.parse_one(text, read="duckdb").transform(_node).sql("spark"))
 
 
 def _node(node: exp.Expression) -> exp.Expression:
@@ -99,7 +99,7 @@ def _template(text: str, *arguments: exp.Expression) -> exp.Expression:
 
 
 @lru_cache(maxsize=1)
-def _rewrites() -> dict[type, Callable[[Any], Any]]:
+def _rewrites() -> dict[type, Callable[[Any], exp.Expression]]:
     from sqlglot import exp
 
     def wide(cast: Any) -> Any:

@@ -46,7 +46,10 @@ class DuckEngine:
             buffers = max(min(buffers, memory_limit // 2), _LEAST)
         self.holds = None if memory_limit is None else max(memory_limit - buffers, 0)
         self.directory = tempfile.mkdtemp(prefix="gmvcausal-")
-        config = {"memory_limit": f"{buffers // 2**10}KiB", "temp_directory": self.directory}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{buffers // 2**10}KiB",
+            "temp_directory": self.directory,
+        }
         self.connection = duckdb.connect(config=config)
         # Casts between zoned and zoneless times would otherwise depend on the machine.
         self.connection.execute("SET TimeZone = 'UTC'")

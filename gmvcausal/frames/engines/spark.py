@@ -214,8 +214,8 @@ def _spark_schema(schema: pa.Schema) -> Any:
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column as numpy has it; masked where values are missing, as DuckDB gives it."""
     if not column.null_count:
-        return np.asarray(column.to_numpy())
-    mask = np.asarray(column.is_null().to_numpy())
+        return np.array(column.to_numpy())  # a copy, as Arrow lends its own only for reading
+    mask = np.array(column.is_null().to_numpy())
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return np.ma.MaskedArray(column.fill_null(0).to_numpy(), mask)
