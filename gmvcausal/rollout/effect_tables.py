@@ -15,6 +15,7 @@ from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.outcome import mean_path
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.summed import Summed
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -322,7 +323,7 @@ class EffectTables(Displacing):
         if self.fitted.effects is not None and "cells" in self.fitted.series:
             kind = self.fitted.effects.cells.kind  # with cohorts of two kinds, a cohort and a period are no one cell
             return () if kind is not None and len(set(kind)) > 1 else ("heatmap",)
-        whole = self.options.estimator == "twfe" and bool(np.isfinite(self.panel.y).all())
+        whole = self.options.estimator == "twfe" and self.panel.moments is not None
         return ("bacon",) if whole and self._event is not None else ()
 
     def trends(self) -> pd.DataFrame:
@@ -330,6 +331,8 @@ class EffectTables(Displacing):
         import pandas as pd
 
         panel, labels = self.panel, self.panel.grid.labels()
+        if panel.summed is not None:
+            return self._trends_of(panel.summed)
         if panel.stack is not None:
             # Windows may begin at different distances from their campaigns, so periods are counted from its start.
             begun = np.array([panel.start[panel.stack == b].max() for b in range(int(panel.stack.max()) + 1)])
@@ -338,7 +341,7 @@ class EffectTables(Displacing):
         else:
             origin = np.zeros(len(panel.y), dtype=np.int64)
             starts = np.flatnonzero(np.bincount(panel.start[panel.start >= 0]))
-            groups = {str(labels[s]).removesuffix("T00:00:00.000000"): panel.start == s for s in starts}
+            groups = {_cohort(labels[s]): panel.start == s for s in starts}
             groups["never"] = panel.start == UNTREATED
             if panel.eligible is not None:
                 kinds = {"eligible": panel.eligible, "ineligible": ~panel.eligible}
@@ -360,6 +363,24 @@ class EffectTables(Displacing):
                     )
                 )
         return pd.concat(rows, ignore_index=True)
+
+    def _trends_of(self, summed: Summed) -> pd.DataFrame:
+        """`trends` of a panel of which only sums are held."""
+        import pandas as pd
+
+        labels, moments = self.panel.grid.labels(), summed.moments
+        keys = [int(str(key)) for key in moments.keys]
+        order = [k for k, s in enumerate(keys) if s >= 0] + [k for k, s in enumerate(keys) if s == UNTREATED]
+        rows = [
+            {
+                "cohort": _cohort(labels[keys[k]]) if keys[k] >= 0 else "never",
+                "period": labels,
+                "mean": moments.mean[k] + moments.rest[k],
+                "n": int(moments.count[k]),
+            }
+            for k in order
+        ]
+        return pd.concat([pd.DataFrame(row) for row in rows], ignore_index=True)
 
     def _frame(self, series: Series, name: str, at: Any) -> pd.DataFrame:
         import pandas as pd
@@ -389,3 +410,8 @@ class EffectTables(Displacing):
                 "n": series.n,
             }
         )
+
+
+def _cohort(label: Any) -> str:
+    """A cohort as tables call it."""
+    return str(label).removesuffix("T00:00:00.000000")

@@ -19,6 +19,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
+    from gmvcausal.rollout.chance.moment_scores import Loads
     from gmvcausal.rollout.dose.rows import Doses
     from gmvcausal.rollout.group_time.spillover import Spillover
     from gmvcausal.rollout.switching.fit import Switching
@@ -198,6 +199,8 @@ class Fitted:
         Influence of every panel row on that term, where `rows` does not give it.
     event_cells : callable or None
         Makes the `EventCells`, where the event study is one of cohorts.
+    loads : callable or None
+        What makes `influence` of any unit, where the panel has moments.
     """
 
     estimates: Estimates
@@ -223,6 +226,7 @@ class Fitted:
     per_cell: int = 0
     of_total: Callable[[], FloatArray] | None = None
     event_cells: Callable[[], EventCells] | None = None
+    loads: Callable[[], Loads] | None = None
 
 
 def count(cluster: IntArray, rows: NDArray[np.bool_]) -> int:

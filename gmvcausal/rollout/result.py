@@ -18,6 +18,7 @@ from gmvcausal.rollout.fitted import Fitted, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.naive_means import Naive, by_cohorts, naive_means
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.summed import refuse_rows
 from gmvcausal.rollout.methods import METHODS, estimate
 
 if TYPE_CHECKING:
@@ -194,8 +195,10 @@ class DidResult(EffectTables):
         Raises
         ------
         InputError
-            The result was pickled and does not hold its data any more.
+            The result was pickled and does not hold its data any more, or of its panel only sums are held.
         """
+        if self.panel.summed is not None:
+            refuse_rows()
         if self.origin is None:
             raise InputError(
                 "this result does not hold its data any more (it was pickled)", remedy="call did again, then ask"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
@@ -355,7 +356,10 @@ def did(
 
 def _analysed(panel: Panel) -> list[NDArray[Any]]:
     """The analysed arrays in canonical order (by unit and period), for the hash."""
-    p = panel
+    p, summed = panel, panel.summed
+    if summed is not None:
+        m = summed.moments
+        return [np.asarray(m.keys), m.n, m.mean, m.cross, p.start, p.grid.values, p.cluster]
     given = None if p.covariates is None else p.covariates.x
     arrays = (p.y, p.on, p.start, p.grid.values, p.unit, p.cluster, p.weight, p.stack, p.offset, given)
     return [a for a in (*arrays, p.dose, p.eligible, p.exposed) if a is not None]

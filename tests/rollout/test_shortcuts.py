@@ -10,9 +10,9 @@ import pytest
 from panels import rollout
 
 import gmvcausal as gc
-from gmvcausal.rollout.audit.of_outcome import _sizes
 from gmvcausal.rollout.group_time import from_covariates
 from gmvcausal.rollout.intake.cohorts import ALWAYS, from_first_treated
+from gmvcausal.rollout.intake.facts import levels_of
 from gmvcausal.rollout.intake.grid import make_grid
 from gmvcausal.rollout.intake.naive_means import naive_means
 from gmvcausal.rollout.methods import METHODS
@@ -75,9 +75,11 @@ def test_means_with_and_without_by_cohorts(estimator: str, always: bool) -> None
 
 def test_levels_of_units() -> None:
     y = np.array([[0.0, -2.0, np.nan], [np.nan, np.nan, np.nan], [0.0, 0.0, 0.0], [1.0, 2.0, 4.0]])
-    sums, count = _sizes(y)
-    np.testing.assert_array_equal(sums, [2.0, 0.0, 0.0, 7.0])
-    np.testing.assert_array_equal(count, [1.0, 0.0, 0.0, 3.0])
+    levels = levels_of(y)
+    assert levels.units == 2
+    held = np.flatnonzero(levels.count)
+    np.testing.assert_allclose(levels.total[held], np.log10([2.0, 7.0 / 3.0]), rtol=1e-14)
+    np.testing.assert_allclose(levels.square[held], np.log10([2.0, 7.0 / 3.0]) ** 2, rtol=1e-14)
 
 
 def test_dates_of_first_treatment_one_by_one() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
@@ -13,6 +15,8 @@ from gmvcausal.rollout.audit.attrition import attrition_bounds
 from gmvcausal.rollout.audit.case import Case, p_text, retry, subset
 from gmvcausal.rollout.audit.rules import bound, judge
 from gmvcausal.rollout.intake.cohorts import UNTREATED
+from gmvcausal.rollout.intake.facts import early_periods
+from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.stats.inference import p_value
 
 
@@ -87,23 +91,26 @@ def late_entry(case: Case) -> Check | None:
         return Check("late_entry", "passed", "entry dates are known, so zeros lie inside each unit's life only")
     if panel.stack is not None:
         return Check("late_entry", "not_run", "a stack follows each unit through one window only")
-    cutoff = max(1, round(panel.y.shape[1] / 13))
-    first = panel.y[:, : cutoff + 1]
-    early = (np.isfinite(first) & (first != 0)).any(axis=1)
+    cutoff = early_periods(panel.y.shape[1])
+    early = _early(panel, cutoff)
+    behind = np.ones(len(early)) if panel.summed is None else panel.summed.behind
     used = panel.start >= UNTREATED
     sides = [used & side for side in (case.fitted.treated, ~case.fitted.treated)]
-    if not all(side.any() for side in sides):
+    sizes = [float(behind[side].sum()) for side in sides]
+    if not all(sizes):
         return Check("late_entry", "not_run", "there are no units on one side")
-    shares = [float((~early)[side].mean()) for side in sides]
+    late = behind * ~early
+    shares = [float(late[side].sum()) / size for side, size in zip(sides, sizes, strict=True)]
     gap = abs(shares[0] - shares[1])
     # Where sales are rare, many who were there from the first are first active late: what chance makes is no gap.
+    overall = late[used].sum() / behind[used].sum()
     moved = sum(
-        np.where(side, ~early - (~early)[used].mean(), 0.0) / side.sum() * sign
-        for side, sign in zip(sides, (1, -1), strict=True)
+        np.where(side, ~early - overall, 0.0) / size * sign
+        for side, size, sign in zip(sides, sizes, (1, -1), strict=True)
     )
-    chance = float(
-        p_value(np.array([gap]), np.sqrt(np.square(np.bincount(panel.cluster, moved)).sum(keepdims=True)))[0]
-    )
+    # Of a row that stands for many units: what each of them moves, or what they move together where they share one.
+    squares = behind @ np.square(moved) if panel.alone else np.square(np.bincount(panel.cluster, behind * moved)).sum()
+    chance = float(p_value(np.array([gap]), np.sqrt(np.atleast_1d(squares)))[0])
     message = (
         f"{shares[1]:.0%} of untreated units are first active after the first {cutoff + 1} periods, against "
         f"{shares[0]:.0%} of treated units"
@@ -112,7 +119,7 @@ def late_entry(case: Case) -> Check | None:
         message += "" if judge("late_entry", gap) == "passed" else f", as chance may have it (p = {p_text(chance)})"
         return Check("late_entry", "passed", message, gap, bound("late_entry"))
     message += (
-        f"; on the units active by then: {retry(case, subset(panel, early))}, against "
+        f"; on the units active by then: {retry(case, _of_early(panel, early))}, against "
         f"{case.fitted.estimates.estimate[0]:+.4g}"
     )
     return Check(
@@ -124,3 +131,21 @@ def late_entry(case: Case) -> Check | None:
         "zeros before a unit's first purchase may be absence, not abstention: give entry dates in Logs(users=...), "
         "or read the rerun",
     )
+
+
+def _early(panel: Panel, cutoff: int) -> NDArray[np.bool_]:
+    """Which rows are active up to a period."""
+    if panel.summed is not None:
+        return panel.summed.early
+    first = panel.y[:, : cutoff + 1]
+    return np.asarray((np.isfinite(first) & (first != 0)).any(axis=1))
+
+
+def _of_early(panel: Panel, early: NDArray[np.bool_]) -> Panel:
+    """The panel of the rows that are."""
+    if panel.summed is None:
+        return subset(panel, early)
+    inside, part = panel.summed.of_early()
+    cluster = np.unique(panel.cluster[inside], return_inverse=True)[1]
+    y: Any = part  # stands in the place of the matrix
+    return replace(panel, y=y, start=panel.start[inside], cluster=cluster, notes=[], dropped={})

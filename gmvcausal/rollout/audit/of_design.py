@@ -46,7 +46,7 @@ def cohort_size(case: Case) -> Check | None:
     """How many units does the smallest cohort have?"""
     if case.panel.stack is not None or not (case.panel.start >= 0).any():
         return None
-    sizes = np.bincount(case.panel.start[case.panel.start >= 0])
+    sizes = case.panel.cohort_sizes()
     least = int(sizes[sizes > 0].min())
     small = int(((sizes > 0) & (sizes < 5)).sum())
     if not small:
@@ -66,9 +66,10 @@ def always_treated(case: Case) -> Check | None:
     cohorts = case.panel.cohorts
     if cohorts is None or case.options.estimator in ("twfe", "naive"):  # these keep them
         return None
-    share = cohorts.always / len(cohorts.start)
+    units = case.panel.units()
+    share = cohorts.always / units
     status = judge("always_treated", share)
-    message = f"{cohorts.always:,} of {len(cohorts.start):,} units were treated from the start"
+    message = f"{cohorts.always:,} of {units:,} units were treated from the start"
     message += " and are left out" if cohorts.always else ""
     remedy = "supply earlier periods if the effect on these units matters" if share else ""
     if share and cohorts.zeros:
@@ -80,7 +81,7 @@ def never_treated(case: Case) -> Check | None:
     """Without never-treated units the not-yet-treated serve as controls, and the last cohort has none."""
     if case.options.estimator not in ("callaway_santanna", "poisson", "dose", "triple", *FAMILY):
         return None
-    count = int((case.panel.start == UNTREATED).sum())
+    count = case.panel.units(case.panel.start == UNTREATED)
     if count:
         return Check("never_treated", "passed", f"{count:,} units are untreated throughout", float(count), 1.0)
     last = case.options.estimator in ("sun_abraham", "triple")
@@ -123,7 +124,7 @@ def ineligible_moved(case: Case) -> Check | None:
 def lost_units(case: Case) -> Check | None:
     """Treated units that no comparison reaches, because rows are absent at their base or for all controls."""
     spillover, word = case.fitted.spillover, "rows" if case.panel.crossed else "units"
-    counts = [("treated", case.fitted.lost_units, int(case.fitted.treated.sum()))]
+    counts = [("treated", case.fitted.lost_units, case.panel.units(case.fitted.treated))]
     if spillover is not None:
         counts.append(("exposed", spillover.lost, spillover.units + spillover.early))
     lacking = [(kind, lost, lost / max(of, lost)) for kind, lost, of in counts if lost]

@@ -26,6 +26,23 @@ _NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
+class Loads:
+    """The influence of a unit of group h on one number: ``load[h] @ (Y - mean of h) + shift[h]``.
+
+    Attributes
+    ----------
+    moments : Moments
+        Keys are starts as in `Panel.start`.
+    load : ndarray, shape (H, T)
+    shift : ndarray, shape (H,)
+    """
+
+    moments: Moments
+    load: FloatArray
+    shift: FloatArray
+
+
+@dataclass(frozen=True)
 class MomentScores:
     """Scores that are linear in the outcomes, one matrix A_h and one vector d_h a group.
 

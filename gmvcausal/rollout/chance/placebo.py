@@ -15,6 +15,7 @@ from gmvcausal.rollout.chance.headline import Runs
 from gmvcausal.rollout.fitted import FloatArray, IntArray, Options
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.summed import AGGREGATE
 from gmvcausal.stats.few_treated import MIN_PLACEBOS, MOST_TREATED, Contrasts, permutation, placebo_runs
 from gmvcausal.stats.small_sample import groups_of_clusters
 
@@ -106,6 +107,8 @@ def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, Fl
     """
     if panel.stack is not None:
         return "placebo runs are not made for stacked campaigns"
+    if panel.summed is not None:
+        return f"placebo runs take the units one by one, and of this panel only sums are held: {AGGREGATE}"
     used = panel.start != ALWAYS
     start, y = panel.start[used], panel.y[used]
     if panel.crossed:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.moments import Moments
 from gmvcausal.rollout.group_time.cells import Cells
 
 FloatArray = NDArray[np.float64]
@@ -177,10 +178,15 @@ def most_units(live: NDArray[Any], cohort: IntArray, count: FloatArray, n_cohort
     return out
 
 
-def cluster_counts(groups: NDArray[np.bool_], effects: Grouped, cluster: IntArray) -> IntArray:
-    """Number of distinct clusters among the units of the groups marked in each row, shape (a,)."""
+def cluster_counts(
+    groups: NDArray[np.bool_], effects: Grouped, cluster: IntArray, moments: Moments | None = None
+) -> IntArray:
+    """Number of distinct clusters among the units of the groups marked in each row, shape (a,).
+
+    Where there are `moments` of the groups, they know whether units are clusters of their own.
+    """
     n_groups, group = groups.shape[1], effects.group
-    if int(cluster.max()) + 1 == len(cluster):
+    if (int(cluster.max()) + 1 == len(cluster)) if moments is None else moments.cells is None:
         return np.asarray(groups @ effects.n[:n_groups], dtype=np.int64)
     inside = (group >= 0) & (group < n_groups)
     holds = np.zeros((n_groups, int(cluster.max()) + 1), dtype=bool)

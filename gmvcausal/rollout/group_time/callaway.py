@@ -150,7 +150,7 @@ def summarised(
         options.outcome_unit,
         estimate,
         cov,
-        int((effects.group >= 0).sum()) - lost,
+        panel.units(effects.group >= 0) - lost,
         spread,
         clusters,
         lambda: runs(float(estimate[0])),
@@ -168,4 +168,5 @@ def summarised(
         rows=rows,
         per_cell=0 if by_unit is None else len(terms) - 1,
         event_cells=event_cells,
+        loads=partial(effects.loads, rows[0]) if isinstance(effects, FromMoments) else None,
     )

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.moments import Moments
-from gmvcausal.rollout.chance.moment_scores import MomentScores
+from gmvcausal.rollout.chance.moment_scores import Loads, MomentScores
 from gmvcausal.rollout.group_time.cells import Cells
 from gmvcausal.stats.small_sample import Spread
 
@@ -142,6 +142,11 @@ class FromMoments:
             rows[at - low, at] = 1.0
             out[at] = self._scores.clustered_variances(*self._maps(rows))
         return out
+
+    def loads(self, row: FloatArray) -> Loads:
+        """What makes `influence`, by group."""
+        maps, shift = self._maps(row[None, :])
+        return Loads(self.moments, np.vstack(maps), shift[0])
 
     def influence(self, row: FloatArray) -> FloatArray:
         """Influence of every unit on one aggregate, shape (N,)."""

@@ -25,10 +25,9 @@ def lost_cohorts(panel: Panel, lost: NDArray[np.bool_], where: str) -> list[str]
     """Say which treated units no comparison reaches: a cohort must not vanish from the answer in silence."""
     if not lost.any():
         return []
-    out, start = [], panel.start
+    out = []
     word = "rows" if panel.crossed else "units"
-    treated = np.bincount(start[start >= 0])
-    gone = np.bincount(start[lost], minlength=len(treated))
+    treated, gone = panel.cohort_sizes(), panel.cohort_sizes(lost)
     for column in np.flatnonzero((gone > 0) & (gone == treated)):
         out.append(
             f"the {gone[column]:,} {word} first treated in {panel.grid.text(panel.grid.values[column])} enter no "

@@ -11,6 +11,7 @@ from gmvcausal.rollout.fitted import MAX_JOINT, IntArray, Series, count
 from gmvcausal.rollout.group_time import aggregate
 from gmvcausal.rollout.group_time.contrast import Contrast
 from gmvcausal.rollout.group_time.effects import Effects
+from gmvcausal.rollout.group_time.from_moments import FromMoments
 from gmvcausal.rollout.group_time.from_rows import FromRows
 from gmvcausal.rollout.group_time.from_units import FromUnits
 from gmvcausal.stats.small_sample import Spread
@@ -73,7 +74,8 @@ def sides_of(effects: Compared, cells: Iterable[IntArray], cluster: IntArray) ->
     for i, at in enumerate(cells):
         groups[0, i, effects.cells.cohort[at]] = True
         groups[1, i] = effects.cells.controls[at].any(axis=0)
-    treated, control = (aggregate.cluster_counts(side, effects, cluster) for side in groups)
+    moments = effects.moments if isinstance(effects, FromMoments) else None
+    treated, control = (aggregate.cluster_counts(side, effects, cluster, moments) for side in groups)
     return treated, control
 
 

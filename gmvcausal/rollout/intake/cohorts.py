@@ -45,6 +45,8 @@ class Cohorts:
         Units whose date is 0 where 0 is the first period.
     hurried : int
         Units among `always` that anticipation alone leaves without an earlier period.
+    behind : ndarray of int, or None
+        Units behind every element of `start`, where these are groups.
     """
 
     start: IntArray
@@ -56,11 +58,12 @@ class Cohorts:
     coded: int = 0
     zeros: int = 0
     hurried: int = 0
+    behind: IntArray | None = None
 
 
 def from_first_treated(
     value: IntArray, missing: NDArray[np.bool_], grid: Grid, anticipation: int, never: Any, column: str, rows: Any,
-    role: str = "first_treated",
+    role: str = "first_treated", behind: IntArray | None = None,
 ) -> Cohorts:  # fmt: skip
     """Cohorts from each unit's date of first treatment.
 
@@ -74,6 +77,8 @@ def from_first_treated(
         From a mask over units to table row positions, for messages.
     role : str
         What messages call the column.
+    behind : ndarray of int, shape (N,), optional
+        Units behind every element, where these are groups of units.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def from_first_treated(
     first, last = int(grid.values[0]), int(grid.values[-1])
     # Dates are few: whatever is asked of them is asked of each date once.
     value, missing, of_unit = _dates(value, missing)
-    units = np.bincount(of_unit, minlength=len(value))
+    units = np.bincount(of_unit, behind, len(value)).astype(np.int64)
     gone = missing.copy()
     zero_is_never = False
     coded = ~missing & (value == never) if never is not None else np.zeros(len(value), dtype=bool)
@@ -101,7 +106,7 @@ def from_first_treated(
     if not grid.is_date and zero.any() and 0 not in grid.values and not (before & ~zero).any():
         gone |= zero
         zero_is_never = True
-    _refuse_codes(value, gone, grid, column, of_unit, rows, role)
+    _refuse_codes(value, gone, grid, column, of_unit, units, rows, role)
     inside = ~gone & (value >= first) & (value <= last)
     place = np.clip(np.searchsorted(grid.values, value), 0, len(grid.values) - 1)
     off = inside & (grid.values[place] != value)
@@ -131,7 +136,8 @@ def from_first_treated(
     hurried = always & (value > first)
     marked = (late & ~excluded, always, excluded, missing, coded, zeros, hurried)
     later, before_all, shadowed, *rest = (int(units[where].sum()) for where in marked)
-    return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never, *rest)
+    undated, held, zero_dates, early = rest
+    return Cohorts(start[of_unit], later, before_all, shadowed, zero_is_never, undated, held, zero_dates, early, behind)
 
 
 def _written(grid: Grid, value: int) -> str:
@@ -151,8 +157,9 @@ def _dates(value: IntArray, missing: NDArray[np.bool_]) -> tuple[IntArray, NDArr
 
 
 def _refuse_codes(
-    value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, of_unit: IntArray, rows: Any, role: str
-) -> None:
+    value: IntArray, gone: NDArray[np.bool_], grid: Grid, column: str, of_unit: IntArray, units: IntArray, rows: Any,
+    role: str,
+) -> None:  # fmt: skip
     """-1 and 9999 are codes, not dates; which one means what is for the user to say."""
     first, last = int(grid.values[0]), int(grid.values[-1])
     before = np.unique(value[~gone & (value < first)])
@@ -169,7 +176,7 @@ def _refuse_codes(
             f"{role} holds {grid.text(code)}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
             f"which looks like a code for 'never {'treated' if role == 'first_treated' else role}'",
             column=column,
-            count=int((suspect & (value == code))[of_unit].sum()),
+            count=int(units[suspect & (value == code)].sum()),
             rows=rows(suspect[of_unit]),
             remedy=f"pass never={_written(grid, code)} if it means never, or correct the date",
         )
@@ -202,6 +209,8 @@ def from_flags(treated: NDArray[np.float64], grid: Grid, anticipation: int, colu
 def check_variation(start: IntArray, column: str, found: Cohorts | None = None) -> None:
     """Refuse data in which nothing can be compared; `found` knows how the dates were read, for the reason."""
     treated, always = start >= 0, int((start == ALWAYS).sum())
+    if found is not None and found.behind is not None:
+        always = int(found.behind[found.start == ALWAYS].sum())
     if not treated.any():
         if found is not None and found.hurried:
             raise DesignError(

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from gmvcausal.moments import Moments, from_arrays
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.covariates import Covariates
+from gmvcausal.rollout.intake.facts import Facts, MatrixFacts
 from gmvcausal.rollout.intake.grid import Grid
+from gmvcausal.rollout.intake.summed import Summed
 
 if TYPE_CHECKING:
     from gmvcausal.rollout.intake.winsor import Cut
@@ -30,7 +32,7 @@ class Panel:
     Attributes
     ----------
     y : ndarray of float64, shape (R, T)
-        Outcome; NaN where the cell is absent.
+        Outcome; NaN where the cell is absent. `Summed` where only sums are held: the rows are then groups of units.
     on : ndarray of float64, shape (R, T), or None
         1 where the tactic is on, 0 where off, NaN where absent (only where `treated=` was given).
     start : ndarray of int64, shape (R,)
@@ -127,9 +129,50 @@ class Panel:
         return used if self.exposed is None else used | (self.exposed >= 0)
 
     @property
+    def summed(self) -> Summed | None:
+        """The sums, where only they are held."""
+        held: Any = self.y
+        return held if isinstance(held, Summed) else None
+
+    def units(self, rows: NDArray[np.bool_] | None = None) -> int:
+        """Units behind the marked rows, default all; rows of a stack count one by one."""
+        if self.summed is not None:
+            return int((self.summed.behind if rows is None else self.summed.behind[rows]).sum())
+        return len(self.start) if rows is None else int(np.count_nonzero(rows))
+
+    def cohort_sizes(self, rows: NDArray[np.bool_] | None = None) -> IntArray:
+        """Units first treated in every column, shape (T,), of the marked rows, default all."""
+        inside = self.start >= 0 if rows is None else rows & (self.start >= 0)
+        behind = None if self.summed is None else self.summed.behind[inside]
+        return np.bincount(self.start[inside], behind, len(self.grid.values)).astype(np.int64)
+
+    @property
+    def alone(self) -> bool:
+        """Whether every unit is a cluster of its own."""
+        if self.summed is not None:
+            return self.summed.moments.cells is None
+        return int(self.cluster.max()) + 1 == len(self.cluster)
+
+    @property
     def n_clusters(self) -> int:
         """Number of clusters."""
-        return int(self.cluster.max()) + 1
+        return self.units() if self.summed is not None and self.alone else int(self.cluster.max()) + 1
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the audit reads from the outcomes besides their moments."""
+        return MatrixFacts(self.y) if self.summed is None else self.summed.tally
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the outcome over all unit-periods."""
+        moments = self.moments
+        if moments is None or moments.weighted is not None:
+            return float(self.y[np.isfinite(self.y)].std())
+        n, mean = moments.n[:, None], moments.mean + moments.rest
+        cells = float(n.sum()) * mean.shape[1]
+        between = (n * (mean - (n * mean).sum() / cells) ** 2).sum()
+        return float(np.sqrt((between + np.trace(moments.cross, axis1=1, axis2=2).sum()) / cells))
 
     @cached_property
     def moments(self) -> Moments | None:
@@ -137,6 +180,8 @@ class Panel:
 
         Made once, whatever is estimated from them. By clusters where they lie above the unit; weights of mean 1.
         """
+        if self.summed is not None:
+            return self.summed.moments
         if self.stack is not None or not np.isfinite(self.y.sum()):
             return None
         return cohort_moments(self.y, self.start, self.cluster, self.weight)

@@ -15,6 +15,7 @@ from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import Times, times
 from gmvcausal.rollout.intake.cohorts import word_of_never
 from gmvcausal.rollout.intake.panel import Panel
+from gmvcausal.rollout.intake.summed import refuse_rows
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -87,6 +88,8 @@ def _refuse_changed(table: Table, panel: Panel, unit: str | None, outcome: str) 
 
 
 def _again(data: Any, panel: Panel, unit: str | None, column: str, role: str, outcome: str | None = None) -> Table:
+    if panel.summed is not None:
+        refuse_rows(f"{role}=")
     roles = {outcome: "outcome", column: role, unit: "unit"}
     table = open_table(data, needed={name: what for name, what in roles.items() if name is not None})
     if table.n != panel.rows:

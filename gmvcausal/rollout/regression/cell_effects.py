@@ -122,8 +122,8 @@ class CellEffects:
         return self._sides(self._cohorts(means) > 0, controls)
 
     def _sides(self, cohorts: BoolArray, controls: BoolArray) -> tuple[IntArray, IntArray]:
-        cluster = self.units.cluster
-        return cluster_counts(cohorts, self, cluster), cluster_counts(controls, self, cluster)
+        cluster, moments = self.units.cluster, self.units.moments
+        return cluster_counts(cohorts, self, cluster, moments), cluster_counts(controls, self, cluster, moments)
 
     def series(self, means: Means, reference: int | None = None) -> Series:
         """The means as a table."""

@@ -24,7 +24,7 @@ from gmvcausal.rollout.regression.cell_effects import CellEffects
 from gmvcausal.rollout.regression.cell_regression import regress
 from gmvcausal.rollout.regression.imputation import impute
 from gmvcausal.rollout.regression.leads import fit_leads
-from gmvcausal.rollout.regression.linear import influence
+from gmvcausal.rollout.regression.linear import influence, loads_of
 from gmvcausal.rollout.regression.normal import BoolArray, IntArray, Units, units_of
 
 _TERMS = [
@@ -182,12 +182,13 @@ def _fitted(
         int(effects.fitting.count[post].sum()),
         effects,
         tables,
-        lost_units=int(lost.sum()),
+        lost_units=panel.units(lost),
         notes=tuple(notes),
         event_cells=lambda: EventCells(
             cells, effects.group, lambda use: effects.series(effects.means(cells.event, use))
         ),
         # In two stages the residuals depend on the means asked for, so only the headline has influences.
+        loads=None if units.moments is None else lambda: loads_of(units, effects.loaded(overall)),
         rows=None if effects.variance == "second stage" else np.vstack([t.rows for t in terms]),
     )
 

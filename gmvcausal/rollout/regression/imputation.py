@@ -72,7 +72,8 @@ def cautious_means(units: Units, fitting: Fitting, cohort: IntArray, period: Int
     """
     kept = fitting.cells
     estimate = fitting.part.estimate
-    above = int(units.cluster.max()) + 1 < len(units.cluster)
+    moments = units.moments
+    above = int(units.cluster.max()) + 1 < len(units.cluster) if moments is None else moments.cells is not None
     if units.weight is None and not above:
         return estimate
     top = np.zeros((len(units.n), units.y.shape[1]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmvcausal.rollout.chance.clustered import cluster_sums, clustered_uncertainty
-from gmvcausal.rollout.chance.moment_scores import MomentScores
+from gmvcausal.rollout.chance.moment_scores import Loads, MomentScores
 from gmvcausal.rollout.regression.normal import BoolArray, FloatArray, IntArray, Units, centred, pieces
 from gmvcausal.stats.small_sample import Spread
 
@@ -79,6 +79,14 @@ def influence(units: Units, one: Loaded) -> FloatArray:
     for at in pieces(units.order):
         out[at] = _scores(units, [one], at)[0]
     return out * float(np.sqrt(one.part.factor))
+
+
+def loads_of(units: Units, one: Loaded) -> Loads:
+    """What makes the influence of `influence` of any unit of a complete panel, by its group."""
+    assert units.moments is not None
+    maps, shift = _maps(units, [one])
+    root = float(np.sqrt(one.part.factor))
+    return Loads(units.moments, np.vstack(maps) * root, shift[0] * root)
 
 
 def _maps(units: Units, parts: list[Loaded]) -> tuple[list[FloatArray], FloatArray]:

@@ -60,6 +60,8 @@ class Units:
     @cached_property
     def n(self) -> FloatArray:
         """Units per group, shape (H,)."""
+        if self.moments is not None:
+            return self.moments.count
         inside = self.group[self.group >= 0]
         return np.bincount(inside, minlength=len(self.starts) + 1).astype(float)
 

@@ -14,7 +14,7 @@ from gmvcausal.rollout.fitted import Fitted, Options, Series, treatment
 from gmvcausal.rollout.group_time.aggregate import cluster_counts
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.regression.event_regression import Groups, event_times
-from gmvcausal.rollout.regression.linear import Part, influence, loaded, uncertainty
+from gmvcausal.rollout.regression.linear import Part, influence, loaded, loads_of, uncertainty
 from gmvcausal.rollout.regression.normal import BoolArray, FloatArray, IntArray, Units, normal, units_of
 from gmvcausal.rollout.regression.terms import regress_on
 from gmvcausal.rollout.regression.within import refuse_none
@@ -42,7 +42,7 @@ def from_moments(panel: Panel, options: Options, told: Headline) -> Fitted:
     # treatment has begun.
     switching = live & (first > 0) & (first < len(column))
     beside = live & (first > first[switching].min(initial=len(column)))
-    sides = cluster_counts(np.vstack([switching, beside]), units, panel.cluster)
+    sides = cluster_counts(np.vstack([switching, beside]), units, panel.cluster, units.moments)
     clusters = (int(sides[0]), int(sides[1]))
     treated = units.group < len(units.starts)
     return Fitted(
@@ -56,6 +56,7 @@ def from_moments(panel: Panel, options: Options, told: Headline) -> Fitted:
         on=lambda: treatment(panel),
         residual=lambda: _residual(units, on)[units.group],
         block=np.zeros(len(treated), dtype=np.int64),
+        loads=lambda: loads_of(units, headline),
     )
 
 
@@ -86,6 +87,6 @@ def _event(panel: Panel, options: Options, units: Units, control_clusters: int, 
     order = np.argsort(times[kept])
     cov, _ = uncertainty(units, [loaded(part, np.eye(len(order))[order])])
     behind = dummies[:, :, kept][:, :, order].any(axis=1).T
-    sides = np.minimum(cluster_counts(behind, units, panel.cluster), control_clusters)
+    sides = np.minimum(cluster_counts(behind, units, panel.cluster, units.moments), control_clusters)
     same = Spread(np.repeat(spread.df, len(order)), np.repeat(spread.factor, len(order)))
     return Series(times[kept][order], part.estimate[order], cov, (behind @ units.n).astype(np.int64), sides, same, base)
