@@ -19,7 +19,7 @@ from gmvcausal.frames.footers import Footer, drift, read_footers
 
 _ENDINGS = (".parquet", ".parq", ".pq")
 _TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi"}
-_MOVED = "run it again when nothing writes there, or on a copy"
+_MOVED = "open the data again when nothing writes there, or read a copy"
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,13 @@ class Files:
             A file that is empty, cut short, or no parquet; it is named.
         """
         return read_footers([(file.path, file.size) for file in self.files], self.name)
+
+    @property
+    def names(self) -> set[str]:
+        """Columns that some file or its folder has."""
+        return {c for footer in self.footers for c in footer.types} | {
+            key for file in self.files for key, _ in file.keys
+        }
 
     @property
     def rows(self) -> int:

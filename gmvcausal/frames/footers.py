@@ -67,7 +67,7 @@ def read_footers(files: Sequence[tuple[str, int]], name: str) -> tuple[Footer, .
 def not_whole(path: str, name: str, why: str) -> InputError:
     """The error of a file that cannot be read to its end."""
     return InputError(
-        f"the file {path!r} of {name} is not whole: {why}",
+        f"{name} could not be read: the file {path!r} is not whole: {why}",
         remedy="write or copy it again, or leave it out deliberately by naming the other files",
     )
 

@@ -256,6 +256,8 @@ def _open_source(
 ) -> Relation:
     types = space.schema(source, name)
     checked = sql.check_columns(space, source, name, spec, types, timezone)
+    if origin is None:
+        space.whole(name, checked.n)
     for column in extra:
         if column not in types:
             raise rules.no_such_column(column, list(types), "a further column", name)

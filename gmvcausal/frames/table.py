@@ -13,6 +13,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.facts import folded
+from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
 _KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, a DuckDB relation, or a Spark frame"
@@ -189,10 +190,19 @@ def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | Non
     """Fetch only the needed columns of a path or relation as an Arrow table."""
     import duckdb
 
+    files = find_files(data, name) if is_path(data) else None
     try:
-        relation = open_relation(data, name, needed or ())
+        relation = open_relation(data if files is None else files, name, needed or ())
         if needed is not None:
             relation = relation.project(", ".join(quote(c) for c in with_optional(needed, relation.columns, optional)))
-        return relation.to_arrow_table()
+        found = relation.to_arrow_table()
     except duckdb.Error as error:
-        raise duck_errors(error, name) from None
+        if files is None:
+            raise duck_errors(error, name) from None
+        from gmvcausal.frames.failures import explained
+
+        raise explained(error, name, [(files, list(needed or ()))]) from None
+    if files is not None:
+        files.whole(len(found))
+        files.unchanged()
+    return found

@@ -11,6 +11,7 @@ import pandas as pd
 from gmvcausal.errors import InputError
 from gmvcausal.frames import params
 from gmvcausal.frames.engines.choose import choose_engine
+from gmvcausal.frames.engines.engine import reading
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
 from gmvcausal.logs import contract, duplicates, facts, refunds
@@ -96,8 +97,13 @@ class Logs:
         given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}
         limit = params.check("memory_limit", memory_limit)
         self._space = choose_engine(list(given.values()), engine, limit)
+        with reading(self._space):
+            self._open(given, columns, dedupe)
+
+    def _open(self, given: Mapping[str, Any], columns: Mapping[str, str] | None, dedupe: str | None) -> None:
+        """Check every table, and read once what all verbs ask for."""
         opened = contract.open_tables(self._space, given, columns, self._timezone)
-        self._notes = contract.check_zones(opened, self._timezone)
+        self._notes = [*contract.check_zones(opened, self._timezone), *self._space.remarks()]
         self._dropped: dict[str, int] = {}
         self._raw_orders = opened["orders"]
         order_lines.check_signs(opened["orders"], self._gmv)
@@ -190,7 +196,8 @@ class Logs:
         """
         from gmvcausal.logs.panel import make_panel
 
-        return make_panel(self, unit, freq, origin, outcome, tactic, keep, per)
+        with reading(self._space):
+            return make_panel(self, unit, freq, origin, outcome, tactic, keep, per)
 
     def stack(
         self,
@@ -242,7 +249,8 @@ class Logs:
         """
         from gmvcausal.logs.stack import make_stack
 
-        return make_stack(self, tactic, window, freq, outcome, origin)
+        with reading(self._space):
+            return make_stack(self, tactic, window, freq, outcome, origin)
 
     def users(
         self,
@@ -296,7 +304,8 @@ class Logs:
         """
         from gmvcausal.logs.users import make_users
 
-        return make_users(self, tactic, pre, post, anchor, features, complete_only)
+        with reading(self._space):
+            return make_users(self, tactic, pre, post, anchor, features, complete_only)
 
     def retention(
         self,
@@ -368,9 +377,10 @@ class Logs:
         """
         from gmvcausal.logs.returns.make import make_retention
 
-        return make_retention(
-            self, tactic, freq, horizon, anchor, cohorts, control, assignment, expected_ratio, alpha, seed
-        )
+        with reading(self._space):
+            return make_retention(
+                self, tactic, freq, horizon, anchor, cohorts, control, assignment, expected_ratio, alpha, seed
+            )
 
     def close(self) -> None:
         """Release the connection and temporary files (also done when the object goes away)."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,9 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.engine import Arrays
+from gmvcausal.frames.failures import explained
+from gmvcausal.frames.files import Files, find_files
 from gmvcausal.frames.parquet import is_path, parquet_source
+from gmvcausal.frames.scratch import Scratch, scratch
 from gmvcausal.frames.table import duck_errors, is_relation, quote
 from gmvcausal.frames.texts import quote_text
 
@@ -45,7 +47,9 @@ class DuckEngine:
         if memory_limit is not None:
             buffers = max(min(buffers, memory_limit // 2), _LEAST)
         self.holds = None if memory_limit is None else max(memory_limit - buffers, 0)
-        self.directory = tempfile.mkdtemp(prefix="gmvcausal-")
+        self.limit = f"{buffers / 2**20:,.0f} MiB"
+        scratched = scratch()
+        self.directory = scratched.path
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{buffers // 2**10}KiB",
             "temp_directory": self.directory,
@@ -54,8 +58,10 @@ class DuckEngine:
         # Casts between zoned and zoneless times would otherwise depend on the machine.
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET enable_progress_bar = false")
-        self._finalizer = weakref.finalize(self, _clean, self.connection, self.directory)
+        self._finalizer = weakref.finalize(self, _clean, self.connection, scratched)
         self._count = 0
+        self._found: dict[tuple[str, str], Files] = {}
+        self._used: dict[tuple[str, str], list[str]] = {}
 
     def new_name(self, stem: str) -> str:
         """See `Engine`."""
@@ -73,13 +79,15 @@ class DuckEngine:
         which keeps memory bounded and the user's catalogue untouched.
         """
         if is_path(data):
-            return parquet_source(data, name, needed)
+            key, files = self._files(data, name)
+            self._used[key] = [c for c in dict.fromkeys([*self._used[key], *needed]) if c in files.names]
+            return parquet_source(files, name, needed)
         return self._copied(data, name, needed) if is_relation(data) else None
 
     def names(self, data: Any, name: str) -> list[str] | None:
         """See `Engine`."""
         if is_path(data):
-            return list(self.schema(parquet_source(data, name), name))
+            return list(self.schema(parquet_source(self._files(data, name)[1], name), name))
         return relation_columns(data, name) if is_relation(data) else None
 
     def schema(self, source: str, name: str = "the data") -> dict[str, str]:
@@ -92,7 +100,7 @@ class DuckEngine:
         try:
             return [tuple(row) for row in self.connection.sql(text).fetchall()]
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def row(self, text: str, name: str = "the data") -> tuple[Any, ...]:
         """See `Engine`."""
@@ -104,14 +112,14 @@ class DuckEngine:
         try:
             return self.connection.sql(text).to_arrow_table()
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def numpy(self, text: str, name: str = "the data") -> Arrays:
         """See `Engine`."""
         try:
             return dict(self.connection.sql(text).fetchnumpy())
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[pa.RecordBatch]:
         """See `Engine`."""
@@ -120,7 +128,7 @@ class DuckEngine:
             # The method's name changed between the releases of DuckDB that are supported.
             yield from (getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch)(rows)
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def view(self, view: str, text: str, name: str = "the data") -> None:
         """See `Engine`."""
@@ -137,14 +145,14 @@ class DuckEngine:
         try:
             self.connection.execute(text)
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def register(self, view: str, table: pa.Table, name: str = "the data") -> None:
         """See `Engine`."""
         try:
             self.connection.register(view, table)
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
     def repeated(self, source: str, expression: str, name: str = "the data") -> str | None:
         """See `Engine`.
@@ -186,9 +194,35 @@ class DuckEngine:
             yield _twice(np.fromfile(path, dtype=np.uint64))
             os.unlink(path)
 
+    def whole(self, name: str, rows: int) -> None:
+        """See `Engine`."""
+        for (of, _), files in self._found.items():
+            if of == name:
+                files.whole(rows)
+
+    def unchanged(self, *, added: bool = True) -> None:
+        """See `Engine`."""
+        for files in self._found.values():
+            files.unchanged(added=added)
+
+    def remarks(self) -> list[str]:
+        """See `Engine`."""
+        return [note for key, files in self._found.items() for note in [*files.notes(), *files.check(self._used[key])]]
+
     def close(self) -> None:
         """See `Engine`."""
         self._finalizer()
+
+    def _files(self, data: Any, name: str) -> tuple[tuple[str, str], Files]:
+        """The files of a table, found once: all passes read the same."""
+        key = (name, repr(data))
+        if key not in self._found:
+            self._found[key], self._used[key] = find_files(data, name), []
+        return key, self._found[key]
+
+    def _told(self, error: duckdb.Error, name: str) -> InputError:
+        read = [(files, self._used[key]) for key, files in self._found.items()]
+        return explained(error, name, read, self.directory, self.limit)
 
     def _copied(self, data: Any, name: str, needed: Sequence[str]) -> str:
         available = relation_columns(data, name)
@@ -199,14 +233,14 @@ class DuckEngine:
         try:
             data.project(", ".join(quote(c) for c in needed)).write_parquet(path)
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
         return f"read_parquet({quote_text(path)})"
 
     def _relation(self, text: str, name: str) -> Any:
         try:
             return self.connection.sql(text)
         except duckdb.Error as error:
-            raise duck_errors(error, name) from None
+            raise self._told(error, name) from None
 
 
 def relation_columns(data: Any, name: str) -> list[str]:
@@ -223,6 +257,8 @@ def _twice(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-def _clean(connection: duckdb.DuckDBPyConnection, directory: str) -> None:
+def _clean(connection: duckdb.DuckDBPyConnection, scratched: Scratch) -> None:
+    if not scratched.ours:  # a forked child has neither the connection's threads nor a right to its files
+        return
     connection.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    scratched.remove()

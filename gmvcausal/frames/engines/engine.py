@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -82,5 +83,25 @@ class Engine(Protocol):
         The view's one column is ``h``. None where there are none.
         """
 
+    def whole(self, name: str, rows: int) -> None:
+        """Refuse a pass over a whole table that saw other rows than its files hold: its sums would be partial."""
+
+    def unchanged(self, *, added: bool = True) -> None:
+        """Refuse files that changed or vanished since they were found, and with `added` those that came."""
+
+    def remarks(self) -> list[str]:
+        """What is to be said of the files: those left out, and columns whose types differ without harm."""
+
     def close(self) -> None:
         """Drop what was made: views, temporary files, connections of our own."""
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[None]:
+    """Several passes over the same data: what changed in the meantime is told, whatever came of it."""
+    try:
+        yield
+    except Exception:
+        engine.unchanged(added=False)  # a file that moved explains what failed
+        raise
+    engine.unchanged()

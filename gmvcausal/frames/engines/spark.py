@@ -166,6 +166,16 @@ class SparkEngine:
         kept = self.keep("repeated", text, name)
         return kept if self.row(f"SELECT count(*) FROM {kept}", name)[0] else None
 
+    def whole(self, name: str, rows: int) -> None:
+        """See `Engine`."""
+
+    def unchanged(self, *, added: bool = True) -> None:
+        """See `Engine`; Spark lists the files of a frame once, and names one that vanished."""
+
+    def remarks(self) -> list[str]:
+        """See `Engine`."""
+        return []
+
     def close(self) -> None:
         """See `Engine`."""
         self._finalizer()
