@@ -20,6 +20,7 @@ from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span
 
 _BATCH = 500_000
+_MOST_GROUPS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -164,48 +165,98 @@ def unit_key(logs: Logs, units: Units, view: str) -> tuple[str, str]:
     return f"(SELECT l.*, u.code AS unit_code FROM {view} l JOIN {name} u ON l.{q} = u.id)", "unit_code"
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What is summed in a cell.
+
+    Attributes
+    ----------
+    total : str
+        Aggregate of the lines, in SQL.
+    line : str or None
+        What one line adds, a whole number in SQL; None where lines do not simply add up.
+    scale : int
+        Whole numbers to one unit of the total: 100 for cents, 1 for counts.
+    """
+
+    total: str
+    line: str | None = None
+    scale: int = 1
+
+
+def gmv(logs: Logs) -> Measure:
+    """GMV of the lines."""
+    return Measure(logs._facts.total(), logs._facts.amounts.line('"gmv"'), 100)
+
+
+def discount(logs: Logs) -> Measure:
+    """The discounts that are known."""
+    line = logs._facts.discounts.line('"discount"')
+    return Measure(logs._facts.total_discount(), None if line is None else f"coalesce({line}, 0)", 100)
+
+
+def orders(logs: Logs) -> Measure:
+    """Number of orders."""
+    if not logs._row_is_order:
+        return Measure(count_orders(logs))
+    return Measure(count_orders(logs), "CAST(is_order AS INTEGER)" if _has_refund_rows(logs) else "1")
+
+
 def count_orders(logs: Logs) -> str:
     """SQL for the number of orders in a group of lines."""
     if not logs._row_is_order:
         return 'count(DISTINCT "order") FILTER (WHERE is_order)'
     # A FILTER costs a pass of its own; where no line is a refund it would always hold.
-    return "count(*) FILTER (WHERE is_order)" if logs._gmv == "net" and logs._facts.negative else "count(*)"
+    return "count(*) FILTER (WHERE is_order)" if _has_refund_rows(logs) else "count(*)"
 
 
-def sum_cells(
-    logs: Logs, units: Units, span: Span, measures: dict[str, str], *, view: str | None = None, condition: str = "true"
-) -> dict[str, NDArray[Any]]:
+def _has_refund_rows(logs: Logs) -> bool:
+    return logs._gmv == "net" and logs._facts.negative > 0
+
+
+def sum_cells(logs: Logs, units: Units, span: Span, measures: dict[str, Measure]) -> dict[str, NDArray[Any]]:
     """Sum order lines into cells.
 
     Parameters
     ----------
     measures : dict
-        Name to SQL aggregate; whole numbers for "orders" and "buyers", else amounts.
-    view : str, optional
-        FROM clause in place of the order lines.
-    condition : str
-        SQL condition on the lines.
+        Whole numbers for "orders" and "buyers", else amounts.
 
     Returns
     -------
     dict of str to ndarray, shape (units, periods)
         Zero where a unit has no line in a period.
     """
-    source, key = unit_key(logs, units, view or logs._lines.view)
-    listed = ", ".join(f"{expression} AS {quote(name)}" for name, expression in measures.items())
+    source, key = unit_key(logs, units, logs._lines.view)
     period = span.grid.sql('"time"')
-    query = (
-        f"SELECT {key} AS unit, {period} AS period, {listed} FROM {source} "
-        f"WHERE {span.where()} AND {condition} GROUP BY ALL"
-    )
-    cells = {
-        name: np.zeros(units.n * span.periods, dtype=np.int32 if name in ("orders", "buyers") else np.float64)
-        for name in measures
-    }
-    for batch in logs._space.batches(query, _BATCH, "orders"):
+    n = units.n * span.periods
+    cells = {name: np.zeros(n, dtype=np.int32 if m.scale == 1 else np.float64) for name, m in measures.items()}
+    # So many groups would not fit into the engine's buffers; whole numbers can be added where the cells lie.
+    line_by_line = logs._space.streams and n > _MOST_GROUPS and all(m.line is not None for m in measures.values())
+    if line_by_line:
+        cells |= {name: np.zeros(n, dtype=np.int64) for name, m in measures.items() if m.scale > 1}
+    listed = ", ".join(f"{m.line if line_by_line else m.total} AS {quote(name)}" for name, m in measures.items())
+    query = f"SELECT {key} AS unit, {period} AS period, {listed} FROM {source} WHERE {span.where()}"
+    for batch in logs._space.batches(query if line_by_line else f"{query} GROUP BY ALL", _BATCH, "orders"):
         ids = batch.column("unit").to_numpy(zero_copy_only=False)
         codes = ids if key == "unit_code" else units.codes(ids)
         where = codes * span.periods + batch.column("period").to_numpy(zero_copy_only=False)
         for name in measures:
-            cells[name][where] = batch.column(name).to_numpy(zero_copy_only=False)
+            values = batch.column(name).to_numpy(zero_copy_only=False)
+            if line_by_line:
+                np.add.at(cells[name], where, values)
+            else:
+                cells[name][where] = values
+    if line_by_line:
+        for name, m in measures.items():
+            if m.scale > 1:
+                cells[name] = _scaled(cells[name], m.scale)
     return {name: values.reshape(units.n, span.periods) for name, values in cells.items()}
+
+
+def _scaled(whole: IntArray, scale: int) -> NDArray[np.float64]:
+    """Whole numbers divided by `scale`, in the memory that they lie in."""
+    out = whole.view(np.float64)
+    for low in range(0, len(whole), _BATCH):
+        out[low : low + _BATCH] = whole[low : low + _BATCH] / scale
+    return out

@@ -42,6 +42,14 @@ class Amounts:
         """Whether sums can be taken in whole cents."""
         return self.cents and self.largest * 100 < 2.0**53
 
+    def line(self, amount: str) -> str | None:
+        """SQL for `amount` in whole cents, whose sum over all lines a number of 64 bits holds; None where none does."""
+        return f"CAST(round({amount} * 100) AS BIGINT)" if self.in_cents and self._short else None
+
+    @property
+    def _short(self) -> bool:
+        return self.lines * self.largest * 100 < 2.0**63
+
     def total(self, amount: str) -> str:
         """SQL for the sum of `amount` as a double, which depends neither on the order of rows nor on threads.
 
@@ -50,7 +58,7 @@ class Amounts:
         """
         if self.in_cents:
             # DuckDB widens such a sum by itself; Spark does not.
-            whole = "BIGINT" if self.exact or self.lines * self.largest * 100 < 2.0**63 else "HUGEINT"
+            whole = "BIGINT" if self.exact or self._short else "HUGEINT"
             return f"(CAST(sum(CAST(round({amount} * 100) AS {whole})) AS DOUBLE) / 100.0)"
         if not self.exact:
             return f"sum({amount})"

@@ -35,13 +35,13 @@ def make_panel(
     keep = [name for name in keep if name not in amounts]
     span = make_span(logs, length, origin)
     check_size(logs, f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
-    measures = {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)}
+    measures = {"gmv": cells.gmv(logs), "orders": cells.orders(logs)}
     if unit != "user":
-        measures["buyers"] = 'count(DISTINCT "user") FILTER (WHERE is_order)'
-    measures |= {name: logs._facts.total_discount() for name in amounts}
+        measures["buyers"] = cells.Measure('count(DISTINCT "user") FILTER (WHERE is_order)')
+    measures |= {name: cells.discount(logs) for name in amounts}
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.
-    inside = int(sums["orders"].sum()) if measures["orders"] == "count(*)" and logs._gmv == "gross" else None
+    inside = int(sums["orders"].sum()) if measures["orders"].total == "count(*)" and logs._gmv == "gross" else None
     first, treated, exposed = _treatment(logs, units, span, tactic)
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)

@@ -61,7 +61,7 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
     width = sum(c.length for c in campaigns)
     check_size(logs, f"{units.n:,} users × {span.periods:,} periods", units.n * span.periods, length)
     check_size(logs, f"{units.n:,} users × {width:,} periods of {len(campaigns):,} campaigns", units.n * width, length)
-    sums = cells.sum_cells(logs, units, span, {"gmv": logs._facts.total(), "orders": cells.count_orders(logs)})
+    sums = cells.sum_cells(logs, units, span, {"gmv": cells.gmv(logs), "orders": cells.orders(logs)})
     checks = list(logs._checks) + signs.of_stack(
         logs, units, span, sums["orders"], exposed, [c.number for c in campaigns], notes
     )

@@ -42,6 +42,7 @@ class DuckEngine:
     title = "DuckDB"
     positions = True
     exact = True
+    streams = True
 
     def __init__(self, memory_limit: int | None = None, buffers: int = BUFFERS) -> None:
         if memory_limit is not None:

@@ -23,6 +23,8 @@ class Engine(Protocol):
         Whether rows have positions: they lie in the order in which the user's file or frame has them.
     exact : bool
         Whether whole numbers of 128 bits are summed at a cost that all sums can bear.
+    streams : bool
+        Whether rows reach this process about as fast as they are read.
     holds : int or None
         Bytes that tables made from the data may take in this process; None where only the machine limits them.
     """
@@ -30,6 +32,7 @@ class Engine(Protocol):
     title: str
     positions: bool
     exact: bool
+    streams: bool
     holds: int | None
 
     def new_name(self, stem: str) -> str:

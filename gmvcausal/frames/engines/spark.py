@@ -59,6 +59,7 @@ class SparkEngine:
     title = "Spark"
     positions = False  # rows lie in partitions, whose order means nothing
     exact = False
+    streams = False
 
     def __init__(self, session: SparkSession, memory_limit: int | None = None) -> None:
         if find_spec("sqlglot") is None:
