@@ -250,7 +250,7 @@ def sum_cells(logs: Logs, units: Units, span: Span, measures: dict[str, Measure]
     if line_by_line:
         for name, m in measures.items():
             if m.scale > 1:
-                cells[name] = _scaled(cells[name], m.scale)
+                cells[name] = _scaled(np.asarray(cells[name], dtype=np.int64), m.scale)
     return {name: values.reshape(units.n, span.periods) for name, values in cells.items()}
 
 
