@@ -21,6 +21,8 @@ PARTICULAR: dict[str, Any] = {
     "exposed": None,
     "edges": None,
 }
+# Options that take the units one by one, beside those by which rows are read (`intake.scan.by_row`).
+_ONE_BY_ONE = ("treated", "weights", "winsorise", "exposed", "edges")
 # Options without which an estimator has nothing to estimate.
 _NEEDED = {
     "dose": ("dose", "the column of the dose of each treated unit"),
@@ -85,6 +87,14 @@ def refuse_unused(options: dict[str, Any]) -> None:
         raise InputError(
             "never= is a code in first_treated, but treated= is used in its place", remedy="leave never= out"
         )
+
+
+def one_by_one(options: dict[str, Any]) -> tuple[str, ...]:
+    """What a call asks for that takes the units one by one, as one would write it."""
+    found = [] if METHODS[options["estimator"]].summed else [f"estimator={options['estimator']!r}"]
+    found += [f"{name}=" for name in _ONE_BY_ONE if options[name] is not None]
+    found += [f"{name}={options[name]!r}" for name in ("inference", "assignment") if options[name] is not None]
+    return tuple(found)
 
 
 def _takers(option: str) -> str:

@@ -44,6 +44,8 @@ class Method:
         Whether treatment, once on, must stay on.
     crossed : bool
         Whether it takes repeated cross-sections (``unit=None``).
+    summed : bool
+        Whether sums by cohort are enough for it, where the panel is complete.
     """
 
     run: Callable[[Panel, Options], Fitted]
@@ -53,6 +55,7 @@ class Method:
     inference: tuple[str, ...] = INFERENCE
     absorbing: bool = True
     crossed: bool = False
+    summed: bool = False
 
 
 _PARALLEL_THROUGHOUT = (
@@ -69,6 +72,7 @@ METHODS: dict[str, Method] = {
         "alone",
         takes=_CONDITIONAL | _EXPOSED | {"assignment", "control", "base_period"},
         crossed=True,
+        summed=True,
     ),
     "two_by_two": Method(
         two_by_two_did,
@@ -83,6 +87,7 @@ METHODS: dict[str, Method] = {
         "parallel trends, and the same effect for every unit at all times after the start",
         absorbing=False,
         crossed=True,
+        summed=True,
     ),
     "stacked": Method(
         twoway,
@@ -123,21 +128,25 @@ METHODS: dict[str, Method] = {
         "without the tactic, each treated cohort would have moved in parallel with the never treated; no "
         "effect before the start (beyond the stated anticipation); one unit's treatment leaves the others "
         "alone",
+        summed=True,
     ),
     "imputation": Method(
         imputation,
         "Imputation (Borusyak, Jaravel and Spiess 2024)",
         _PARALLEL_THROUGHOUT,
+        summed=True,
     ),
     "two_stage": Method(
         two_stage,
         "Two-stage difference-in-differences (Gardner 2022)",
         _PARALLEL_THROUGHOUT,
+        summed=True,
     ),
     "etwfe": Method(
         etwfe,
         "Extended two-way fixed effects (Wooldridge 2021)",
         _PARALLEL_THROUGHOUT,
+        summed=True,
     ),
     "poisson": Method(
         poisson,

@@ -68,12 +68,14 @@ def did(
     edges: Any = None,
     exposure: str | float = "any",
     seed: int = 0,
+    engine: Any = None,
+    memory_limit: int | str | None = None,
 ) -> DidResult:
     """How much did a roll-out change the outcome of the units it reached?
 
     Parameters
     ----------
-    data : frame, parquet path or DuckDB relation
+    data : frame, parquet path, DuckDB relation or Spark frame
         One row per unit and period (with `stack`: per campaign, unit and period), in any order. Not changed.
     outcome : str, optional
         Column of the outcome per unit-period (numbers; zero where nothing was bought). Default: what ``Logs.panel`` or
@@ -184,6 +186,14 @@ def did(
         default, or at least this share.
     seed : int
         Of the simultaneous bands and of placebo runs.
+    engine : SparkSession, optional
+        Reads `data` where it is a path. Default: DuckDB for files and relations, its own session for a Spark frame.
+    memory_limit : int or str, optional
+        What the panel and the engine may take together in this process, such as ``"2GB"``. Where the panel does not fit
+        (default: into half of the machine's memory), the engine adds up the rows and only sums by cohort are held:
+        ``callaway_santanna``, ``sun_abraham``, ``imputation``, ``two_stage``, ``etwfe`` and ``twfe`` give the same
+        numbers and the same audit from them; what takes the units one by one is refused, and the message says how to
+        aggregate first.
 
     Returns
     -------
@@ -269,6 +279,7 @@ def did(
         "edges": None if edges is None else read_links(edges),
         "exposure": threshold(exposure),
         "seed": check("seed", seed),
+        "memory_limit": check("memory_limit", memory_limit),
     }
     method = METHODS[estimator]
     asked.refuse_unused(options)
@@ -298,8 +309,9 @@ def did(
         ratios=estimator == "poisson",
         dose=dose,
         eligible=eligible,
+        one_by_one=asked.one_by_one(options),
     )
-    panel = read_panel(data, ask)
+    panel = read_panel(data, ask, engine, options["memory_limit"])
     if unit is not None:
         panel = places.with_columns(data, panel, unit, options)
     panel = with_exposure(data, panel, options, options["edges"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.engines.engine import Arrays
+from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.failures import explained
 from gmvcausal.frames.files import Files, find_files
 from gmvcausal.frames.parquet import is_path, parquet_source
@@ -25,6 +26,7 @@ from gmvcausal.frames.texts import quote_text
 BUFFERS = 2**30  # of DuckDB where nobody sets a limit; beyond, it spills to temporary files
 _LEAST = 64 * 2**20  # below this DuckDB cannot group a few million rows even with spilling
 _BATCH = 2**20
+_STREAMED = 2**17
 _AT_ONCE = 2**25  # hashes that are sorted in one piece
 
 
@@ -122,7 +124,7 @@ class DuckEngine:
         except duckdb.Error as error:
             raise self._told(error, name) from None
 
-    def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[pa.RecordBatch]:
+    def batches(self, text: str, rows: int, name: str = "the data") -> Generator[pa.RecordBatch]:
         """See `Engine`."""
         try:
             relation = self.connection.sql(text)
@@ -130,6 +132,15 @@ class DuckEngine:
             yield from (getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch)(rows)
         except duckdb.Error as error:
             raise self._told(error, name) from None
+
+    def reduced(
+        self, text: str, key: str, order: str, reduce: Callable[[Iterable[pa.RecordBatch]], Made],
+        name: str = "the data",
+    ) -> Iterator[Made]:  # fmt: skip
+        """See `Engine`; the rows are one stream, sorted on disk where memory does not hold them."""
+        rows = self.batches(f"SELECT * FROM ({text}) ORDER BY {quote(key)}, {quote(order)}", _STREAMED, name)
+        with contextlib.closing(rows):  # also where not all were taken: an open result bars the next statement
+            yield reduce(rows)
 
     def view(self, view: str, text: str, name: str = "the data") -> None:
         """See `Engine`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+Made = TypeVar("Made")
 
 
 class Engine(Protocol):
@@ -70,6 +71,16 @@ class Engine(Protocol):
 
     def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[pa.RecordBatch]:
         """Run a SELECT and yield its rows in pieces, so that the whole result need not be in memory."""
+
+    def reduced(
+        self, text: str, key: str, order: str, reduce: Callable[[Iterable[pa.RecordBatch]], Made],
+        name: str = "the data",
+    ) -> Iterator[Made]:  # fmt: skip
+        """What `reduce` makes of the rows of a SELECT, in as many streams as the engine works in.
+
+        Rows come sorted by the columns `key` and `order`; those alike in `key` are in one stream. Where workers do it,
+        only what `reduce` returns comes back, and it must be possible to pickle both.
+        """
 
     def view(self, view: str, text: str, name: str = "the data") -> None:
         """Give a SELECT a name (written anew where it is taken); it is run whenever it is read."""

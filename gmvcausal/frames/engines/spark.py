@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.dialect import to_spark
-from gmvcausal.frames.engines.engine import Arrays
+from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import quote, with_optional
 
@@ -137,6 +138,21 @@ class SparkEngine:
     def batches(self, text: str, rows: int, name: str = "the data") -> Iterator[pa.RecordBatch]:
         """See `Engine`."""
         yield from self.arrow(text, name).to_batches(max_chunksize=rows)
+
+    def reduced(
+        self, text: str, key: str, order: str, reduce: Callable[[Iterable[pa.RecordBatch]], Made],
+        name: str = "the data",
+    ) -> Iterator[Made]:  # fmt: skip
+        """See `Engine`; every partition is a stream, so the workers must have this library installed."""
+
+        def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield pa.RecordBatch.from_pydict({"made": [pickle.dumps(reduce(batches))]})
+
+        with _own_words(name):
+            sorted_rows = self.frame(text, name).repartition(key).sortWithinPartitions(key, order)
+            made = sorted_rows.mapInArrow(work, "made binary").toArrow()
+        for piece in made["made"]:
+            yield pickle.loads(piece.as_py())  # what the workers of the user's own session wrote
 
     def view(self, view: str, text: str, name: str = "the data") -> None:
         """See `Engine`."""

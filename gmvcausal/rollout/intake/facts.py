@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 MOST_LOG = 25.0  # exp(25) is 72 billion: no logarithm of an amount lies above
 _ROWS = 16_384
 _SAMPLE = 20_000
-_BINS = 64  # a power of ten
+_BINS = 16  # a power of ten
 _LOWEST = 330  # powers of ten below 1 that a double reaches
 
 

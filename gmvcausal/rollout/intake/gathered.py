@@ -31,7 +31,10 @@ SAMPLE = 2_000  # units on which a column is looked at first
 
 @dataclass(frozen=True)
 class Ask:
-    """Which columns a call names, and how they are to be read; see `gmvcausal.did`."""
+    """Which columns a call names, and how they are to be read; see `gmvcausal.did`.
+
+    `one_by_one` names what the call asks for that takes the units one by one, so that sums of them will not do.
+    """
 
     outcome: str
     unit: str | None
@@ -50,6 +53,7 @@ class Ask:
     ratios: bool = False
     dose: str | None = None
     eligible: str | None = None
+    one_by_one: tuple[str, ...] = ()
 
     @property
     def needed(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from gmvcausal.rollout.intake.layout import Layout
 
 IntArray = NDArray[np.int64]
 
-_OWN = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
+OWN = {"gmv", "orders", "buyers", "treated", "first_treated", "parts", "event_time"}
 ROW = "row"  # what a cluster is called where rows are people
 
 
@@ -39,12 +39,7 @@ def clusters(
                 continue
             codes = _coarser(further, layout, column, start, moving)
             if codes is not None:
-                fine = f"; pass cluster={unit!r} to cluster by unit" if unit is not None else ""
-                warnings.warn(
-                    f"treatment does not vary within {column!r}, so standard errors are clustered there{fine}",
-                    GmvCausalWarning,
-                    stacklevel=5,
-                )
+                say_coarser(column, unit)
                 return column, codes
     if cluster is None or cluster == unit:
         return unit or ROW, layout.unit_code.astype(np.int64, copy=False)
@@ -60,6 +55,16 @@ def clusters(
             "clusters must hold whole units: is a unit id used in several clusters?",
         )
     return cluster, np.unique(found.codes, return_inverse=True)[1].astype(np.int64, copy=False)
+
+
+def say_coarser(column: str, unit: str | None) -> None:
+    """Warn that a level was found that nobody named."""
+    fine = f"; pass cluster={unit!r} to cluster by unit" if unit is not None else ""
+    warnings.warn(
+        f"treatment does not vary within {column!r}, so standard errors are clustered there{fine}",
+        GmvCausalWarning,
+        stacklevel=6,
+    )
 
 
 def started_apart(start: IntArray, cluster: IntArray, column: str, name: str) -> list[str]:
@@ -126,7 +131,7 @@ def unused_coarser(further: Further, layout: Layout, used: set[str], start: IntA
     Units treated one by one almost never agree within every level of a column, so such a column is where the tactic was
     assigned. Looked for on a sample of units first, which settles nearly every column.
     """
-    columns = [c for c in further.columns if c not in used and c not in _OWN and c not in COARSER]
+    columns = [c for c in further.columns if c not in used and c not in OWN and c not in COARSER]
     made = further.sample(columns) if columns else None
     if made is None:
         return ()

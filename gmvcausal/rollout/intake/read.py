@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,21 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.table import lies_elsewhere
+from gmvcausal.frames.times import Times
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.eligible import merge_alike
 from gmvcausal.rollout.intake.gathered import NEVER, Ask, Rows
+from gmvcausal.rollout.intake.grid import Grid
+from gmvcausal.rollout.intake.large import Look, added_up, begin, refuse_large, summed
 from gmvcausal.rollout.intake.layout import Layout
 from gmvcausal.rollout.intake.levels import ROW, clusters, started_apart, unused_coarser
+from gmvcausal.rollout.intake.levels_large import found_cluster, unused
 from gmvcausal.rollout.intake.memory import check_column, from_table
+from gmvcausal.rollout.intake.opened import Located, locate, open_rows, parts_of
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
 from gmvcausal.rollout.intake.scan import BUFFERS, by_row, scan
+from gmvcausal.rollout.intake.summed import NoRows
 
 CROSSED = "every row is taken as a person seen once, in its own period (unit=None)"
 ALONE = "; rows count as independent: where places were given the tactic, name the place with cluster="
@@ -27,7 +34,7 @@ _LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "tr
 _LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
 
 
-def read_panel(data: Any, ask: Ask) -> Panel:
+def read_panel(data: Any, ask: Ask, engine: Any = None, memory_limit: int | None = None) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised.
 
     Files and relations are streamed: only one number for each unit and period is held. What is wrong with them is left
@@ -35,15 +42,22 @@ def read_panel(data: Any, ask: Ask) -> Panel:
     """
     if not lies_elsewhere(data):
         return _panel(from_table(data, ask), ask, frame_facts(data))
-    options, wrong = by_row(ask), None
-    if not options:
-        try:
-            with closing(choose_engine([data], buffers=BUFFERS)) as space:
-                streamed = scan(space, data, ask)
-                if streamed is not None:
-                    return _panel(streamed, ask, frame_facts(data))
-        except InputError as error:
-            wrong = error.column
+    options, wrong, fits = by_row(ask), None, True
+    opens = partial(choose_engine, [data], engine, memory_limit, BUFFERS)
+    try:
+        with closing(opens()) as space:
+            located = locate(space, data, ask)
+            fits = located.fits
+            if not fits:
+                refuse_large(located, [*options, *ask.one_by_one])
+                return _of_sums(located, ask, frame_facts(data), Look(opens, data, ask, located.n))
+            streamed = None if options else scan(located, ask)
+            if streamed is not None:
+                return _panel(streamed, ask, frame_facts(data))
+    except InputError as error:
+        if not fits:
+            raise
+        wrong = error.column
     if wrong in ask.needed:
         check_column(data, ask, wrong)  # one column says it as well, in less memory
     panel = _panel(from_table(data, ask), ask, frame_facts(data))
@@ -56,11 +70,8 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     notes: list[str] = list(meta.get("notes", []))
     dropped: dict[str, int] = dict(meta.get("dropped", {}))
     layout, on = rows.layout, rows.on
-    _forget_unit(meta, ask.outcome, rows, notes)
-    if rows.filled:
-        notes.append(f"{rows.filled:,} missing outcomes were set to 0, as missing='zero' asked")
-    if rows.calendar.zone is not None:
-        notes.append(f"times carry the zone {rows.calendar.zone}; periods are days and hours on its clock")
+    _forget_unit(meta, ask.outcome, rows.n, rows.total, notes)
+    _say_read(rows.filled, rows.calendar, notes)
     if layout.keep is not None:
         gone = rows.n - len(layout.keep)
         others_said = " (compared were the columns used here)" if len(rows.columns) > len(ask.needed) else ""
@@ -96,9 +107,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     moving: dict[str, int] = {}
     name, cluster_code = clusters(rows.further, layout, ask.cluster, ask.unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
-        raise InputError(
-            "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
-        )
+        raise single_cluster(name)
     finest = name == (ask.unit or ROW)
     coarser = unused_coarser(rows.further, layout, {*ask.needed, name}, start) if finest else ()
     if ask.unit is None:
@@ -106,13 +115,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         if not finest and ask.first_treated is not None:
             notes += started_apart(start, cluster_code, str(ask.first_treated), name)
     notes += rows.notes
-    if layout.grid.note:
-        notes.append(layout.grid.note)
-    if layout.grid.gaps:
-        notes.append(
-            f"{layout.grid.gaps:,} periods are missing between the first and the last for every unit; event time "
-            "counts them"
-        )
+    _say_grid(layout.grid, notes)
     later = None if rows.dose is None and rows.eligible is None else _later(rows, code)
     columns = set(rows.columns)
     return Panel(
@@ -150,6 +153,67 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     )
 
 
+def _of_sums(located: Located, ask: Ask, meta: dict[str, Any], look: Look) -> Panel:
+    """The panel of which only sums are held."""
+    opened = open_rows(located, ask)
+    if opened is None:
+        raise InputError(
+            "time or first_treated has more than 100,000 distinct values, so they look like moments, not periods",
+            remedy="sum to days or weeks first, for example with gc.Logs(...).panel(freq='W')",
+        )
+    notes: list[str] = list(meta.get("notes", []))
+    dropped: dict[str, int] = dict(meta.get("dropped", {}))
+    path, cohorts = begin(opened, ask)
+    moving: dict[str, int] = {}
+    path, name, labels = found_cluster(path, meta, moving)
+    if labels == 1:
+        raise single_cluster(name)
+    sums = added_up(path, labels)
+    y, start, cluster = summed(path, sums, look)
+    _forget_unit(meta, ask.outcome, located.n, sums.total, notes)
+    _say_read(sums.filled, opened.calendar, notes)
+    found = cohorts(sums.dates)
+    never = None if opened.word is not None else ask.never
+    _tell(found, notes, dropped, ask.first_treated, never, kept=not ask.absorbing, word=opened.word, who="units")
+    _say_grid(opened.grid, notes)
+    held: Any = y  # stands in the place of the matrix
+    absent: Any = NoRows(len(start))
+    columns = set(located.types)
+    panel = Panel(
+        y=held,
+        on=None,
+        start=start,
+        unit=absent,
+        unit_code=absent,
+        cluster=cluster,
+        cluster_name=name,
+        weight=None,
+        grid=opened.grid,
+        offset=None,
+        stack=None,
+        stack_labels=None,
+        other=None,
+        cohorts=found,
+        rows=located.n,
+        columns=len(columns),
+        spacing=sums.spacing,
+        moving=moving,
+        coarser=unused(path, {*ask.needed, name}) if name == ask.unit else (),
+        parts=parts_of(located),
+        has_parts="parts" in columns,
+        from_logs=columns >= _LOGS_PANEL or columns >= _LOGS_STACK,
+        notes=notes,
+        dropped=dropped,
+        meta=meta,
+    )
+    notes.append(
+        f"{panel.units():,} units x {y.shape[1]} periods are more than memory is given: only sums by cohort are held, "
+        f"made by {located.space.title}; the numbers are those of the whole panel, and what takes units one by one is "
+        "refused"
+    )
+    return panel
+
+
 def _later(rows: Rows, never: int | None) -> IntArray:
     """The date of units that are first treated after the last period, `NOT_LATER` for all others."""
     if rows.first is None:
@@ -158,13 +222,36 @@ def _later(rows: Rows, never: int | None) -> IntArray:
     return np.where(after, rows.first, NOT_LATER)
 
 
-def _forget_unit(meta: dict[str, Any], outcome: str, rows: Rows, notes: list[str]) -> None:
+def single_cluster(name: str) -> InputError:
+    """Nothing varies between clusters where there is one."""
+    return InputError(
+        "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
+    )
+
+
+def _say_read(filled: int, calendar: Times, notes: list[str]) -> None:
+    if filled:
+        notes.append(f"{filled:,} missing outcomes were set to 0, as missing='zero' asked")
+    if calendar.zone is not None:
+        notes.append(f"times carry the zone {calendar.zone}; periods are days and hours on its clock")
+
+
+def _say_grid(grid: Grid, notes: list[str]) -> None:
+    if grid.note:
+        notes.append(grid.note)
+    if grid.gaps:
+        notes.append(
+            f"{grid.gaps:,} periods are missing between the first and the last for every unit; event time counts them"
+        )
+
+
+def _forget_unit(meta: dict[str, Any], outcome: str, rows: int, total: float, notes: list[str]) -> None:
     """Where the values have changed since `Logs` made the frame, what it said of their unit no longer holds."""
     sums = meta.get("sums")
     known = sums.get(outcome) if isinstance(sums, dict) else None
-    if known is None or meta.get("rows") != rows.n:
+    if known is None or meta.get("rows") != rows:
         return
-    if abs(rows.total - float(known)) > 1e-9 * max(abs(rows.total), abs(float(known)), 1.0):
+    if abs(total - float(known)) > 1e-9 * max(abs(total), abs(float(known)), 1.0):
         meta.pop("outcome_unit", None)
         meta["changed"] = True
         notes.append(f"{outcome!r} has changed since Logs made the frame, so its unit is not known any more")

@@ -15,25 +15,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gmvcausal.frames import rules
 from gmvcausal.frames.columns import flags, identifiers, numeric
-from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.engine import Engine
-from gmvcausal.frames.parquet import is_path
-from gmvcausal.frames.table import Table, open_relation, quote
-from gmvcausal.frames.times import times
-from gmvcausal.rollout.intake.cohorts import word_of_never
-from gmvcausal.rollout.intake.gathered import NEVER, NO_OUTCOME, NO_PARTS, OPTIONAL, SAMPLE, Ask, Codes, Rows
-from gmvcausal.rollout.intake.grid import make_grid
+from gmvcausal.frames.table import Table, quote
+from gmvcausal.rollout.intake.gathered import NO_OUTCOME, SAMPLE, Ask, Codes, Rows
 from gmvcausal.rollout.intake.layout import IntArray, Layout, sparse
-from gmvcausal.rollout.intake.memory import same_clock, weights_of
+from gmvcausal.rollout.intake.memory import weights_of
+from gmvcausal.rollout.intake.opened import IDS, WHOLE, Located, dictionary, open_rows, parts_of
 
 BUFFERS = 256 * 2**20  # of DuckDB's own buffers; beyond, it spills to temporary files
 
 _BATCH = 2**18
-_MOST = 100_000  # periods, or dates of first treatment: more are moments
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-_IDS = (*_WHOLE, "VARCHAR")
 
 
 def by_row(ask: Ask) -> list[str]:
@@ -42,14 +34,13 @@ def by_row(ask: Ask) -> list[str]:
     return [*found, "unit=None"] if ask.unit is None else found
 
 
-def scan(space: Engine, data: Any, ask: Ask) -> Rows | None:
+def scan(located: Located, ask: Ask) -> Rows | None:
     """Stream the rows of files or of a relation.
 
     Parameters
     ----------
-    space : Engine
-        Lives as long as the further columns may be asked for.
-    data : path, list of paths, or DuckDB relation
+    located : Located
+        Its engine lives as long as the further columns may be asked for.
     ask : Ask
 
     Returns
@@ -64,33 +55,22 @@ def scan(space: Engine, data: Any, ask: Ask) -> Rows | None:
     """
     if ask.unit is None or len({ask.outcome, ask.unit, ask.time}) < 3:
         return None
-    source, types = _open(space, data, ask)
-    units = _units(space, source, ask.unit, types[ask.unit])
-    time = _dictionary(space, source, ask.time, _MOST)
-    if time is None:
+    units = _units(located, ask.unit)
+    opened = open_rows(located, ask)
+    if opened is None:
         return None
-    calendar = times(time.table, ask.time, "time")
-    grid = make_grid(np.unique(calendar.values), calendar.is_date, ask.time)
+    calendar, grid, when, n = opened.calendar, opened.grid, opened.when, located.n
     width = len(grid.values)
-    joined = [time.joined("t", np.searchsorted(grid.values, calendar.values))]
+    joined = [opened.time.joined("t", opened.column)]
     wanted = {"t": "t.c", "y": f"s.{quote(ask.outcome)}"}
-    dates, when, word = np.zeros(0, dtype=np.int64), None, None
     if ask.treated is not None:
         wanted["d"] = f"s.{quote(ask.treated)}"
-    else:
-        first = _dictionary(space, source, ask.first_treated, _MOST)
-        if first is None:
-            return None
-        word = word_of_never(ask.never, first.table.series(ask.first_treated, "first_treated"))
-        when = times(first.table, ask.first_treated, "first_treated", allow_missing=True, word=word)
-        same_clock(calendar, when, ask.time, ask.first_treated)
-        dates, code = np.unique(np.where(when.missing, NEVER, when.values), return_inverse=True)
-        joined.append(first.joined("f", code))
+    if opened.first is not None and opened.date is not None:
+        joined.append(opened.first.joined("f", opened.date))
         wanted["f"] = "f.c"
     if ask.weights is not None:
         wanted["w"] = f"s.{quote(ask.weights)}"
     n_units = len(units.labels)
-    n = int(space.row(f"SELECT count(*) FROM {source}")[0])
     if n == 1 or sparse(n, n_units * width):
         return None
     y = np.full((n_units, width), np.nan)
@@ -122,7 +102,7 @@ def scan(space: Engine, data: Any, ask: Ask) -> Rows | None:
         return None
     return Rows(
         n=n,
-        columns=tuple(types),
+        columns=tuple(located.types),
         layout=Layout(None, y.shape, units.labels, np.arange(n_units), None, None, grid, None),
         calendar=calendar,
         when=when,
@@ -131,28 +111,13 @@ def scan(space: Engine, data: Any, ask: Ask) -> Rows | None:
         filled=filled,
         spacing=spacing,
         on=on,
-        first=None if when is None else dates[began.values],
+        first=None if opened.dates is None else opened.dates[began.values],
         weight=None if ask.weights is None else weight.values,
-        parts=_parts(space, source, types),
-        further=FileColumns(units, types),
-        never=None if word is not None else ask.never,
-        word=word,
+        parts=parts_of(located),
+        further=FileColumns(units, located),
+        never=None if opened.word is not None else ask.never,
+        word=opened.word,
     )
-
-
-def _open(space: Engine, data: Any, ask: Ask) -> tuple[str, dict[str, str]]:
-    """Where the rows lie, and the types of all columns."""
-    if is_spark(data):
-        source = str(space.source(data, "data"))
-        types = space.schema(source, "data")
-        for column, role in ask.needed.items():
-            if column not in types:
-                raise rules.no_such_column(column, list(types), role, "data")
-        return source, types
-    found = open_relation(data, "data", ask.needed)
-    types = dict(zip(found.columns, map(str, found.types), strict=True))
-    held = [c for c in types if c in (*ask.needed, *OPTIONAL) or types[c] in _IDS]
-    return str(space.source(data, "data", list(ask.needed) if is_path(data) else held)), types
 
 
 class OnePerUnit:
@@ -181,38 +146,6 @@ class OnePerUnit:
     def several(self) -> int:
         """Units that have several values."""
         return int(self._marked.sum())
-
-
-@dataclass(frozen=True)
-class Dictionary:
-    """The distinct values of a column.
-
-    Attributes
-    ----------
-    table : Table
-        One column of the user's name.
-    """
-
-    space: Engine
-    column: str
-    table: Table
-    arrow: pa.ChunkedArray
-
-    def joined(self, alias: str, codes: NDArray[Any]) -> str:
-        """The clause that gives every row the code of its value, as ``alias.c``."""
-        view = self.space.new_name("values")
-        self.space.register(view, pa.table({"v": self.arrow, "c": pa.array(codes.astype(np.int32))}))
-        return f"JOIN {view} AS {alias} ON s.{quote(self.column)} IS NOT DISTINCT FROM {alias}.v"
-
-
-def _dictionary(space: Engine, source: str, column: str, most: int | None = None) -> Dictionary | None:
-    """The distinct values of a column; None where they are more than `most`."""
-    limit = "" if most is None else f" LIMIT {most + 1}"
-    arrow = space.arrow(f"SELECT DISTINCT {quote(column)} AS v FROM {source}{limit}")
-    if most is not None and len(arrow) > most:
-        return None
-    table = Table(nw.from_native(arrow.rename_columns([column]), eager_only=True), "data", len(arrow))
-    return Dictionary(space, column, table, arrow["v"])
 
 
 @dataclass(frozen=True)
@@ -249,9 +182,9 @@ class Units:
             yield (unit if self.rank is None else self.rank[unit]).astype(np.int64, copy=False), batch
 
 
-def _units(space: Engine, source: str, column: str, kind: str) -> Units:
-    q = quote(column)
-    if kind in _WHOLE:
+def _units(located: Located, column: str) -> Units:
+    q, space, source, kind = quote(column), located.space, located.source, located.types[column]
+    if kind in WHOLE:
         n, present, low, high = space.row(f"SELECT count(*), count({q}), min({q}), max({q}) FROM {source}")
         if n and present == n and int(high) - int(low) < n + 1024:
             # Numbers that lie close together are counted off; no table of them is needed.
@@ -261,7 +194,7 @@ def _units(space: Engine, source: str, column: str, kind: str) -> Units:
                 seen[batch.column(0).to_numpy()] = True
             rank = None if seen.all() else np.cumsum(seen, dtype=np.int32) - 1
             return Units(space, source, column, kind, np.flatnonzero(seen) + int(low), expression, rank=rank)
-    found = _dictionary(space, source, column)
+    found = dictionary(located, column)
     assert found is not None  # there is no limit to the number of units
     codes = identifiers(found.table, column, "unit")
     return Units(space, source, column, kind, codes.labels, "u.c", found.joined("u", codes.codes))
@@ -272,16 +205,16 @@ class FileColumns:
     """The further columns of files, each read in a pass of its own when somebody asks."""
 
     units: Units
-    types: dict[str, str]
+    located: Located
 
     @property
     def columns(self) -> Sequence[str]:
         """Names of all columns."""
-        return list(self.types)
+        return list(self.located.types)
 
     def codes(self, column: str, role: str) -> Codes:
         """One column by units."""
-        found = _dictionary(self.units.space, self.units.source, column)
+        found = dictionary(self.located, column)
         assert found is not None  # there is no limit to the number of values
         code = found.joined("c", identifiers(found.table, column, role).codes)
         out = OnePerUnit(len(self.units.labels), np.int32)
@@ -292,24 +225,14 @@ class FileColumns:
     def sample(self, columns: Sequence[str]) -> tuple[Table, IntArray] | None:
         """The rows of the first units."""
         u = self.units
-        held = [c for c in columns if self.types[c] in _IDS]
-        if not held or u.kind not in _WHOLE:
+        held = [c for c in columns if self.located.types[c] in IDS]
+        if not held or u.kind not in WHOLE:
             return None
         last = u.labels[min(SAMPLE, len(u.labels)) - 1]
         listed = ", ".join(map(quote, [u.column, *held]))
         some = u.space.arrow(f"SELECT {listed} FROM {u.source} WHERE {quote(u.column)} <= {int(last)}")
         table = Table(nw.from_native(some, eager_only=True), "data", len(some))
         return table, identifiers(table, u.column, "unit").codes
-
-
-def _parts(space: Engine, source: str, types: dict[str, str]) -> float:
-    """Shorter periods averaged in each row, see `Panel`."""
-    if "parts" not in types:
-        return 1.0
-    found = _dictionary(space, source, "parts")
-    assert found is not None  # there is no limit to the number of values
-    values = numeric(found.table, "parts", "parts", missing=NO_PARTS).values
-    return float(values[0]) if len(values) == 1 else np.nan
 
 
 def _one(batch: pa.RecordBatch, name: str, column: str) -> Table:
