@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
+from gmvcausal.frames.engines.choose import engine_text
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
@@ -279,6 +280,7 @@ def did(
         "edges": None if edges is None else read_links(edges),
         "exposure": threshold(exposure),
         "seed": check("seed", seed),
+        "engine": engine_text(engine),
         "memory_limit": check("memory_limit", memory_limit),
     }
     method = METHODS[estimator]

@@ -323,3 +323,8 @@ def test_a_stand_in_has_nothing_but_a_shape() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert pickle.loads(pickle.dumps(none)).shape == (3, 2)
+
+
+def test_an_engine_is_a_session_and_reads_files() -> None:
+    with pytest.raises(gc.InputError, match="must be a Spark session, but is 'spark'"):
+        gc.did(panel(), engine="spark")

@@ -22,6 +22,28 @@ def is_session(engine: Any) -> bool:
     return kind.__name__ == "SparkSession" and kind.__module__.startswith("pyspark.sql.")
 
 
+def engine_text(engine: Any) -> str | None:
+    """What a manifest calls the engine that was named; a session itself cannot be kept.
+
+    Raises
+    ------
+    InputError
+        It is no engine.
+    """
+    if engine is None:
+        return None
+    if not is_session(engine):
+        raise _no_engine(engine)
+    return "Spark"
+
+
+def _no_engine(engine: Any) -> InputError:
+    return InputError(
+        f"engine must be a Spark session, but is {said(engine)}",
+        remedy="leave engine out: files are read by DuckDB, a Spark frame by its own session",
+    )
+
+
 def choose_engine(
     tables: Sequence[Any], engine: Any = None, memory_limit: int | None = None, buffers: int | None = None
 ) -> Engine:
@@ -45,10 +67,7 @@ def choose_engine(
     """
     sessions = [data.sparkSession for data in tables if is_spark(data)]
     if engine is not None and not is_session(engine):
-        raise InputError(
-            f"engine must be a Spark session, but is {said(engine)}",
-            remedy="leave engine out: files are read by DuckDB, a Spark frame by its own session",
-        )
+        raise _no_engine(engine)
     if engine is not None:
         sessions.insert(0, engine)
     if any(one is not sessions[0] for one in sessions):

@@ -41,6 +41,8 @@ def read_panel(data: Any, ask: Ask, engine: Any = None, memory_limit: int | None
     to the reader in memory, whose messages name rows.
     """
     if not lies_elsewhere(data):
+        if engine is not None:
+            raise InputError("engine= reads files, and this frame is in memory", remedy="leave engine= out")
         return _panel(from_table(data, ask), ask, frame_facts(data))
     options, wrong, fits = by_row(ask), None, True
     opens = partial(choose_engine, [data], engine, memory_limit, BUFFERS)
