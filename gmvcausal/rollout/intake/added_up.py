@@ -24,7 +24,7 @@ from gmvcausal.rollout.intake.facts import Tally, early_periods, tally
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_ROWS = 2**20  # of one piece
+_ROWS = 2**18  # of one piece
 _NAMED = 5
 
 
