@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # a machine without a screen; the programs that tests start inherit it
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: threads of linear algebra and of trees on top of them wait for each other (a third more
+    # processor time). Read when numpy is first imported, which is after this.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 # One test for each page, script or notebook: long, and without anything in common.
-EACH_ON_ITS_OWN = {"test_docs.py", "test_docs_output.py", "test_examples.py", "test_notebooks.py"}
+EACH_ON_ITS_OWN = {"test_docs_output.py", "test_examples.py", "test_notebooks.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

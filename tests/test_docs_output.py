@@ -1,4 +1,7 @@
-"""What a page shows as output is what its code prints. To renew the pages: python tests/test_docs_output.py"""
+"""On every page each block of Python runs, and what is shown as output is what it prints.
+
+To renew the pages: python tests/test_docs_output.py
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ SHOWN = 'title="Output"'
 
 
 def printed(page: Path) -> list[tuple[int, str, str]]:
-    """Line, text shown and text printed of every ```text title="Output" block; it follows the code that prints it."""
+    """Line, text shown and text printed of every ```text title="Output" block; it follows the code that prints it.
+
+    The blocks of Python run in the order of the page, in one namespace.
+    """
     import matplotlib.pyplot as plt
 
     namespace: dict[str, object] = {"__name__": "__main__"}
@@ -31,6 +37,7 @@ def printed(page: Path) -> list[tuple[int, str, str]]:
         for block in blocks(page.read_text(encoding="utf-8")):
             if block.language == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
+                    # as many empty lines before it as the page has: a traceback then names the page's own line
                     exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
                 last = textwrap.dedent("\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")))
             elif block.options == SHOWN:
@@ -40,8 +47,9 @@ def printed(page: Path) -> list[tuple[int, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if SHOWN in p.read_text(encoding="utf-8")], ids=name)
-def test_output_is_what_the_code_prints(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_blocks_run_and_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, with warnings as errors."""
     monkeypatch.chdir(tmp_path)
     for line, shown, actual in printed(page):
         assert shown == actual, f"{name(page)}:{line} is out of date; run: python tests/test_docs_output.py"

@@ -5,6 +5,7 @@ Armitage, McPherson and Rowe (1969); Gauss-Legendre nodes on panels as fine as t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -91,11 +92,18 @@ def paths(
         nodes, weight = new, width * density / (sd * math.sqrt(2 * math.pi))
 
 
+@functools.cache
+def _rule() -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights on [-1, 1]; finding them takes as long as a look."""
+    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    return at, weight
+
+
 def _grid(low: float, high: float, sd: float) -> tuple[FloatArray, FloatArray]:
     """Gauss-Legendre nodes and weights on panels as wide as `_PANEL` steps."""
     if high <= low:
         return np.array([low]), np.zeros(1)
-    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    at, weight = _rule()
     panels = max(1, math.ceil((high - low) / (_PANEL * sd)))
     edges = np.linspace(low, high, panels + 1)
     half = (edges[1:] - edges[:-1]) / 2

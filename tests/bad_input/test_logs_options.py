@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import functools
 import itertools
 
 import numpy as np
@@ -41,12 +42,20 @@ GOOD = {
 FINE = {("columns", "dict"), ("keep", "list"), ("features", "list"), ("complete_only", "bool")}
 
 
-def call(table, options):
+def tables():
     sent = two_exposures().assign(start=pd.Timestamp("2025-03-11"), end=pd.NaT)
-    given = {"orders": eight_orders(), "exposures": sent}
+    return {"orders": eight_orders(), "exposures": sent}
+
+
+@functools.cache
+def shared_logs():
+    return gc.Logs(**tables())
+
+
+def call(table, options):
     if table == "Logs":
-        return gc.Logs(**given | options)
-    return getattr(gc.Logs(**given), table)(**options)
+        return gc.Logs(**tables() | options)
+    return getattr(shared_logs(), table)(**options)
 
 
 @pytest.mark.parametrize("odd", ODD)

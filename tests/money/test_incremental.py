@@ -79,7 +79,7 @@ def test_a_cost_in_fixed_proportion_leaves_a_certain_return() -> None:
 def test_covariance_of_gain_and_cost_against_simulation(estimator: str) -> None:
     """Profit's standard error, with its covariance, is the spread of profit over repeated samples."""
     profits, errors, returns = [], [], 0
-    reps, truth = 300, {}
+    reps, truth = 150, {}
     for seed in range(reps):
         frame = rollout(n=100, cohorts=(4,), effect=3.0, seed=seed, city_noise=0.0)
         noise = np.random.default_rng(10_000 + seed).normal(0, 0.3, len(frame))

@@ -14,7 +14,7 @@ from gmvcausal.rollout.group_time.effects import group_time, rebase
 from gmvcausal.rollout.regression.within import fit
 from gmvcausal.stats.inference import sup_t, wald
 
-REPS = 2_000
+REPS = 1_000
 T = 6
 STARTS = np.array([2, 4])  # columns of first treatment
 

@@ -110,7 +110,10 @@ def test_false_units(kind: str, pool: str) -> None:
 
 def test_where_nothing_happened_the_placebo_p_is_uniform() -> None:
     """Dealt out by lot, the pooled test rejects at its level: 120 samples at 20 %."""
-    p = [did(common(24, 8, 5, 4, 0.0, seed)).placebo("unit", reps=99).placebo_p for seed in range(120)]
+    p = [
+        did(common(24, 8, 5, 4, 0.0, seed), estimator="two_by_two").placebo("unit", reps=99).placebo_p
+        for seed in range(120)
+    ]
     assert 12 <= np.count_nonzero(np.array(p) <= 0.2) <= 37  # .2 +- 3 standard errors
 
 

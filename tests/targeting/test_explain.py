@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import combinations
 from math import comb
 from pathlib import Path
@@ -24,27 +25,35 @@ EFFECT = 3.0 * USERS["tier"] - 4 * USERS["recency"] + 5 * (USERS["city"] == "Hef
 USERS["gmv"] = 20 + EFFECT * USERS["push"] + RNG.normal(size=N)
 USERS.loc[::50, "recency"] = np.nan
 CALL: dict[str, Any] = {"treatment": "push", "features": ["noise", "tier", "recency", "city"], "propensity": 0.5}
-MODEL = gc.uplift(USERS, **CALL, learner="dr")
-FOUND = MODEL.explain()
+
+
+@functools.cache
+def model() -> Any:
+    return gc.uplift(USERS, **CALL, learner="dr")
+
+
+@functools.cache
+def found() -> Any:
+    return model().explain()
 
 
 def test_sums_names_and_levels() -> None:
-    np.testing.assert_allclose(FOUND.values.sum(axis=1) + FOUND.mean, FOUND.prediction, rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(FOUND.effects, MODEL.predict(USERS)[:, 0])
-    assert FOUND.values.shape == (N, 4) and FOUND.fidelity > 0.9 and FOUND.unit == "gmv per unit"
-    frame = FOUND.to_frame()
+    np.testing.assert_allclose(found().values.sum(axis=1) + found().mean, found().prediction, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(found().effects, model().predict(USERS)[:, 0])
+    assert found().values.shape == (N, 4) and found().fidelity > 0.9 and found().unit == "gmv per unit"
+    frame = found().to_frame()
     assert frame["feature"].tolist()[-1] == "noise" and frame["share"].sum() == pytest.approx(1)
     told = frame.set_index("feature")["direction"]
     assert told["tier"] == "rises with it" and told["recency"] == "falls with it"
     assert told["city"].startswith("most for 'Hefei'")
-    levels = FOUND.levels().set_index("level")
+    levels = found().levels().set_index("level")
     assert set(levels["feature"]) == {"city"} and levels["n"].sum() == N
     assert levels.loc["Hefei", "mean_shap"] > 2 > 0 > levels.loc["上海", "mean_shap"]
-    assert "R2" in FOUND.summary() and "tier" in FOUND.summary()
+    assert "R2" in found().summary() and "tier" in found().summary()
     for kind in ("bar", "beeswarm"):
-        FOUND.plot(kind)
+        found().plot(kind)
     with pytest.raises(gc.InputError, match="'bar', 'beeswarm'"):
-        FOUND.plot("pie")
+        found().plot("pie")
 
 
 def test_values_are_shapley_s() -> None:
@@ -78,8 +87,8 @@ def test_values_are_shapley_s() -> None:
 
 def test_other_rows_and_arms(tmp_path: Path) -> None:
     new = USERS.sample(40, random_state=1)
-    some = MODEL.explain(new)
-    np.testing.assert_allclose(some.values, FOUND.values[new.index], rtol=0, atol=1e-12)
+    some = model().explain(new)
+    np.testing.assert_allclose(some.values, found().values[new.index], rtol=0, atol=1e-12)
     users = USERS.assign(push=np.array(["none", "one", "two"])[np.arange(N) % 3])
     users["gmv"] = 20 + np.where(
         users["push"] == "two", EFFECT, USERS["recency"].fillna(0) * 20 * (users["push"] == "one")
@@ -90,9 +99,9 @@ def test_other_rows_and_arms(tmp_path: Path) -> None:
     assert m.explain(new, arm="two").to_frame()["feature"][0] in ("tier", "city")
     with pytest.raises(gc.InputError, match=r"arm is 'three'.*'one', 'two'"):
         m.explain(arm="three")
-    MODEL.save(tmp_path / "m.uplift")
+    model().save(tmp_path / "m.uplift")
     again = gc.load_uplift(tmp_path / "m.uplift")
-    np.testing.assert_allclose(again.explain(USERS[:200]).effects, FOUND.effects[:200])
+    np.testing.assert_allclose(again.explain(USERS[:200]).effects, found().effects[:200])
     with pytest.raises(gc.InputError, match="Pass data="):
         again.explain()
 
@@ -110,4 +119,4 @@ def test_an_imitation_that_does_not_follow(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(explain, "_RECIPE", Recipe(1, 2, 0.1))
     with pytest.raises(gc.DesignError, match=r"no small trees follow this model: R2 0\.\d+"):
-        MODEL.explain()
+        model().explain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,27 @@ USERS = pd.DataFrame({"age": RNG.normal(size=N), "tier": RNG.integers(0, 3, N)})
 USERS["coupon"] = (RNG.random(N) < 1 / (1 + np.exp(-0.7 * USERS["age"]))).astype(int)
 USERS["gmv"] = 10 + USERS["age"] + USERS["tier"] + 2 * USERS["coupon"] + RNG.normal(size=N)
 CALL: dict[str, Any] = {"treatment": "coupon", "features": ["age", "tier"], "learner": "t", "folds": 2}
-MODEL = gc.uplift(USERS, **CALL)
-FOUND = MODEL.refute(draws=5)
+
+
+@functools.cache
+def model() -> Any:
+    return gc.uplift(USERS, **CALL)
+
+
+@functools.cache
+def found() -> Any:
+    return model().refute(draws=5)
 
 
 def test_clean_data_pass() -> None:
-    assert FOUND.audit.credible and {c.name for c in FOUND.audit} == set(refutation.NAMES)
-    frame = FOUND.to_frame().set_index("refuter")
-    assert (frame["estimate"] == MODEL.estimate).all() and (frame["std_error"] == MODEL.std_error).all()
-    assert abs(frame.loc["placebo_treatment", "new_effect"]) < MODEL.std_error
-    assert abs(frame.loc["data_subset", "new_effect"] - MODEL.estimate) < MODEL.std_error
-    assert 0.3 < frame.loc["bootstrap", "spread"] / MODEL.std_error < 3
-    assert "no refuter sees that" in " ".join(FOUND.summary().split())
-    FOUND.plot()
+    assert found().audit.credible and {c.name for c in found().audit} == set(refutation.NAMES)
+    frame = found().to_frame().set_index("refuter")
+    assert (frame["estimate"] == model().estimate).all() and (frame["std_error"] == model().std_error).all()
+    assert abs(frame.loc["placebo_treatment", "new_effect"]) < model().std_error
+    assert abs(frame.loc["data_subset", "new_effect"] - model().estimate) < model().std_error
+    assert 0.3 < frame.loc["bootstrap", "spread"] / model().std_error < 3
+    assert "no refuter sees that" in " ".join(found().summary().split())
+    found().plot()
 
 
 def test_the_same_seed_in_any_order_of_rows() -> None:
@@ -41,7 +50,7 @@ def test_the_same_seed_in_any_order_of_rows() -> None:
     again = gc.uplift(USERS.sample(frac=1, random_state=1), **CALL).refute(draws=5)
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002  # as above
     for name in refutation.NAMES:
-        np.testing.assert_array_equal(again.runs[name], FOUND.runs[name])
+        np.testing.assert_array_equal(again.runs[name], found().runs[name])
 
 
 def test_what_is_dealt_anew_keeps_its_design() -> None:
@@ -102,21 +111,21 @@ def test_a_standard_error_that_is_too_small_is_caught_out(monkeypatch: pytest.Mo
     """As by rows that are taken for independent and are not: t statistics of false arms are too large."""
     right = rooms.averages
     monkeypatch.setattr(rooms, "averages", lambda *a, **k: (f := right(*a, **k))._replace(cov=f.cov / 25))
-    assert MODEL.refute(draws=5).audit["placebo_treatment"].status == "failed"
+    assert model().refute(draws=5).audit["placebo_treatment"].status == "failed"
 
 
 def test_refused(tmp_path: Path) -> None:
     with pytest.raises(gc.InputError, match="draws must be a whole number from 5"):
-        MODEL.refute(draws=2)
+        model().refute(draws=2)
     with pytest.raises(gc.InputError, match="seed must be"):
-        MODEL.refute(seed=-1)
+        model().refute(seed=-1)
     with pytest.raises(gc.DesignError, match="without features"):
         gc.uplift(USERS, treatment="coupon").refute()
     with pytest.raises(gc.DesignError, match="no standard error"):
         gc.uplift(USERS.assign(room=np.arange(N) % 4), **CALL, cluster="room").refute()
     with pytest.raises(gc.InputError, match="arm is 'ten'"):
-        FOUND.plot("ten")
-    MODEL.save(tmp_path / "m.uplift")
+        found().plot("ten")
+    model().save(tmp_path / "m.uplift")
     for ask in ("refute", "sensitivity"):
         with pytest.raises(gc.InputError, match="not in the file"):
             getattr(gc.load_uplift(tmp_path / "m.uplift"), ask)()
@@ -124,9 +133,9 @@ def test_refused(tmp_path: Path) -> None:
 
 def test_more_rows_than_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rooms, "MOST", 200)
-    found = MODEL.refute(draws=5)
+    found = model().refute(draws=5)
     assert (found.rows, found.of) == (200, N) and f"200 of {N} rows" in found.summary()
-    assert found.estimate[0] != MODEL.estimate
+    assert found.estimate[0] != model().estimate
 
 
 def test_the_page_has_these_thresholds() -> None:
