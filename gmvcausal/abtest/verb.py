@@ -26,6 +26,7 @@ from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.arms import read_shares
+from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import is_relation
@@ -67,7 +68,7 @@ def ab_test(
 
     Parameters
     ----------
-    data : frame, path to parquet files (also a folder, a pattern, or a list of these) or DuckDB relation
+    data : frame, path to parquet files (also a folder, a pattern, or a list of these), DuckDB relation or Ibis table
         One row per unit (user), all arms; zeros where nothing was bought. Not changed.
     metrics : metric, column name, or list of these
         `Mean`, `Proportion`, `Ratio`, `Quantile`, `Gmv`; a name is a `Mean`.
@@ -175,6 +176,7 @@ def ab_test(
     >>> round(r.estimate, 6), round(float(r.to_frame()["relative"][0]), 6)
     (3.0, 0.75)
     """
+    data = native(data)
     found = read_metrics(metrics)
     stratum = [] if strata is None else [strata] if isinstance(strata, str) else list(strata)
     options: dict[str, Any] = {

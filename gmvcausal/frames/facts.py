@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from gmvcausal.frames.files import Files
 from gmvcausal.frames.parquet import is_path
 
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user". Case, blanks, - and _ do not
@@ -93,6 +94,12 @@ def folded(name: object) -> str:
     return "".join(c for c in str(name).casefold() if c not in " _-\u3000")
 
 
+def with_optional(needed: Iterable[str], available: Iterable[str], optional: Iterable[str]) -> list[str]:
+    """The columns needed, and the `optional` ones among those available, whatever their case."""
+    also = {folded(column) for column in optional}
+    return list(dict.fromkeys([*needed, *(c for c in available if folded(c) in also)]))
+
+
 _PLACE = {folded(name): place for place, name in enumerate(_UNITS)}
 
 
@@ -127,6 +134,8 @@ def _facts_in_file(path: Any) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
+        if isinstance(path, Files) and len(path.files) == 1:
+            path = path.paths[0]
         stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
         found = json.loads(stored).get("attributes", {}).get("gmvcausal")
     except (OSError, pa.ArrowException, ValueError, AttributeError, TypeError):

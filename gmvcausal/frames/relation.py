@@ -20,6 +20,7 @@ import pyarrow as pa
 from gmvcausal.errors import InputError
 from gmvcausal.frames import columns, rules, sql, times
 from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.engines.ibis_table import is_ibis
 from gmvcausal.frames.table import Table, is_relation, open_table, quote
 from gmvcausal.frames.texts import printable, safe
 
@@ -85,8 +86,8 @@ def open_relation(
     ----------
     space : Engine
     data : frame, path or relation
-        pandas, polars, pyarrow (and what narwhals takes eagerly), a path to parquet files, a DuckDB relation, or a
-        Spark frame.
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a path to parquet files, a DuckDB relation, a Spark
+        frame, or an Ibis table.
     name : str
         What messages call it.
     spec : dict
@@ -110,7 +111,9 @@ def open_relation(
     source = space.source(data, name, needed)
     if source is not None:
         # What was copied holds the needed columns alone; the rest is fetched from where it came when it is asked for.
-        return _open_source(space, source, name, spec, timezone, extra, data if is_relation(data) else None)
+        return _open_source(
+            space, source, name, spec, timezone, extra, data if is_relation(data) or is_ibis(data) else None
+        )
     table = open_table(data, name)
     return _open_table(space, table, spec, timezone, extra)
 

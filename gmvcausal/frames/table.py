@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import narwhals as nw
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.choose import is_spark
-from gmvcausal.frames.facts import folded
+from gmvcausal.frames.engines.ibis_table import is_ibis, native
+from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
-_KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, a DuckDB relation, or a Spark frame"
+_KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, a DuckDB relation, a Spark frame or an Ibis table"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def is_relation(data: Any) -> bool:
 
 def lies_elsewhere(data: Any) -> bool:
     """Whether the rows of `data` lie in files or with an engine, and no frame in memory holds them."""
-    return is_path(data) or is_relation(data) or is_spark(data)
+    return is_path(data) or is_relation(data) or is_spark(data) or is_ibis(data)
 
 
 def duck_errors(error: Exception, name: str) -> InputError:
@@ -89,7 +90,8 @@ def open_table(
     Parameters
     ----------
     data : frame, path or relation
-        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, a DuckDB relation, or a Spark frame.
+        pandas, polars, pyarrow (and what narwhals takes eagerly), a parquet path, a DuckDB relation, a Spark frame, or
+        an Ibis table.
     name : str
         What messages call it.
     needed : sequence of str, or mapping of str to str, optional
@@ -106,6 +108,7 @@ def open_table(
     InputError
         Unknown kind of input, duplicate or MultiIndex column names, or no rows.
     """
+    data = native(data, name, needed, optional)
     if is_spark(data):
         from gmvcausal.frames.engines.spark import fetch
 
@@ -178,12 +181,6 @@ def open_relation(data: Any, name: str, needed: Sequence[str] | Mapping[str, str
             role = needed[column] if isinstance(needed, Mapping) else "this verb"
             raise rules.no_such_column(column, available, role, name)
     return relation
-
-
-def with_optional(needed: Iterable[str], available: Iterable[str], optional: Iterable[str]) -> list[str]:
-    """The columns needed, and the `optional` ones among those available, whatever their case."""
-    also = {folded(column) for column in optional}
-    return list(dict.fromkeys([*needed, *(c for c in available if folded(c) in also)]))
 
 
 def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | None, optional: Sequence[str]) -> Any:

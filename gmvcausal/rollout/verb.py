@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.engines.choose import engine_text
+from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
@@ -237,6 +238,7 @@ def did(
     >>> round(result.estimate, 6)
     3.0
     """
+    data = native(data)
     if outcome is None:
         outcome = str(frame_facts(data).get("outcome", "gmv"))
     if weights is None and frame_facts(data).get("weights"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.engines.ibis_table import native, on_spark
 from gmvcausal.frames.params import said
 
 
@@ -54,7 +55,7 @@ def choose_engine(
     tables : sequence
         What the user gave; None is left out.
     engine : SparkSession or None
-        None: the session of the first Spark frame, else DuckDB.
+        None: the session of the first Spark frame (or Ibis table on Spark), else DuckDB.
     memory_limit : int, optional
         Bytes, see `params.check`.
     buffers : int, optional
@@ -65,7 +66,7 @@ def choose_engine(
     InputError
         Frames of two sessions, or something that is no engine.
     """
-    sessions = [data.sparkSession for data in tables if is_spark(data)]
+    sessions = [native(data).sparkSession for data in tables if is_spark(data) or on_spark(data)]
     if engine is not None and not is_session(engine):
         raise _no_engine(engine)
     if engine is not None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.engine import Arrays, Made
+from gmvcausal.frames.engines.ibis_table import is_ibis, native, said_of_copy
 from gmvcausal.frames.failures import explained
 from gmvcausal.frames.files import Files, find_files
 from gmvcausal.frames.parquet import is_path, parquet_source
@@ -65,6 +66,7 @@ class DuckEngine:
         self._count = 0
         self._found: dict[tuple[str, str], Files] = {}
         self._used: dict[tuple[str, str], list[str]] = {}
+        self._copies: list[str] = []
 
     def new_name(self, stem: str) -> str:
         """See `Engine`."""
@@ -81,6 +83,8 @@ class DuckEngine:
         A user's relation lives on a connection of its own, so its needed columns are streamed once to a temporary file,
         which keeps memory bounded and the user's catalogue untouched.
         """
+        self._copies += [note for note in said_of_copy(data, name) if note not in self._copies]
+        data = native(data, name, needed)
         if is_path(data):
             key, files = self._files(data, name)
             self._used[key] = [c for c in dict.fromkeys([*self._used[key], *needed]) if c in files.names]
@@ -89,6 +93,8 @@ class DuckEngine:
 
     def names(self, data: Any, name: str) -> list[str] | None:
         """See `Engine`."""
+        if is_ibis(data):
+            return list(data.columns)
         if is_path(data):
             return list(self.schema(parquet_source(self._files(data, name)[1], name), name))
         return relation_columns(data, name) if is_relation(data) else None
@@ -219,7 +225,8 @@ class DuckEngine:
 
     def remarks(self) -> list[str]:
         """See `Engine`."""
-        return [note for key, files in self._found.items() for note in [*files.notes(), *files.check(self._used[key])]]
+        found = [note for key, files in self._found.items() for note in [*files.notes(), *files.check(self._used[key])]]
+        return [*self._copies, *found]
 
     def close(self) -> None:
         """See `Engine`."""

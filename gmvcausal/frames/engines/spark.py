@@ -24,8 +24,10 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.dialect import to_spark
 from gmvcausal.frames.engines.engine import Arrays, Made
+from gmvcausal.frames.engines.ibis_table import native, on_spark
+from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.parquet import is_path
-from gmvcausal.frames.table import quote, with_optional
+from gmvcausal.frames.table import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -104,6 +106,8 @@ class SparkEngine:
         return None if frame is None else list(frame.columns)
 
     def _frame_of(self, data: Any, name: str) -> DataFrame | None:
+        if on_spark(data):
+            data = native(data, name)
         if not is_path(data):
             return data if is_spark(data) else None
         paths = data if isinstance(data, list | tuple) else [data]

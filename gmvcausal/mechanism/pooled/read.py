@@ -13,6 +13,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.columns import first_rows, id_values, numeric
+from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Result
 from gmvcausal.stats.inference import critical_value
@@ -76,7 +77,7 @@ def read_studies(results: Any, term: str | None) -> list[Study]:
     """
     if isinstance(results, Result):
         results = [results]
-    if isinstance(results, Mapping) or (isinstance(results, Sequence) and not isinstance(results, str | bytes)):
+    if isinstance(results, Mapping) or (isinstance(results, Sequence) and not is_path(results)):
         pairs = list(results.items()) if isinstance(results, Mapping) else [("", r) for r in results]
         for name, result in pairs:
             if not isinstance(result, Result):
