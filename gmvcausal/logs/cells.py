@@ -5,6 +5,7 @@ Cell arrays have shape (units, periods). Units are numbered in the sorted order 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +209,14 @@ def count_orders(logs: Logs) -> str:
         return 'count(DISTINCT "order") FILTER (WHERE is_order)'
     # A FILTER costs a pass of its own; where no line is a refund it would always hold.
     return "count(*) FILTER (WHERE is_order)" if _has_refund_rows(logs) else "count(*)"
+
+
+def of_panel(logs: Logs, unit: str, amounts: Sequence[str]) -> dict[str, Measure]:
+    """What a panel sums; `amounts` are those of orders beside GMV."""
+    found = {"gmv": gmv(logs), "orders": orders(logs)}
+    if unit != "user":
+        found["buyers"] = Measure('count(DISTINCT "user") FILTER (WHERE is_order)')
+    return found | {name: discount(logs) for name in amounts}
 
 
 def _has_refund_rows(logs: Logs) -> bool:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gmvcausal.logs.calendar import DAY, Freq, micros, parse_freq, text
 from gmvcausal.logs.cells import Units
 from gmvcausal.logs.facts import entry
@@ -84,19 +81,15 @@ def outside(logs: Logs, span: Span, notes: list[str], inside: int | None = None)
     return dropped
 
 
-def outside_life(units: Units, alive: NDArray[np.bool_], orders: NDArray[Any], notes: list[str]) -> dict[str, int]:
-    """Count and note what lies outside the lives of the units."""
-    lost = int((orders * ~alive).sum())
-    gone = int((~alive.any(axis=1)).sum())
-    notes.append(
-        f"rows outside a {units.role}'s entry and exit were left out: {int((~alive).sum()):,} {units.role}-periods"
-    )
+def outside_life(role: str, cells: int, lost: int, gone: int, notes: list[str]) -> dict[str, int]:
+    """Note what lies outside the lives of the units: cells, orders in them, and units without any cell."""
+    notes.append(f"rows outside a {role}'s entry and exit were left out: {cells:,} {role}-periods")
     dropped: dict[str, int] = {}
     if lost:
         dropped["orders outside entry and exit"] = lost
-        notes.append(f"{lost:,} orders outside their {units.role}'s entry and exit were dropped")
+        notes.append(f"{lost:,} orders outside their {role}'s entry and exit were dropped")
     if gone:
-        dropped[f"{units.role}s without a period in the panel"] = gone
+        dropped[f"{role}s without a period in the panel"] = gone
     return dropped
 
 

@@ -26,9 +26,9 @@ _EXPECTED = 10.0
 _MIDDLE = 0.01
 
 
-def empty_periods(logs: Logs, span: Span, orders: NDArray[Any]) -> Entry:
+def empty_periods(logs: Logs, span: Span, ordered: NDArray[np.bool_]) -> Entry:
     """Whole periods inside the log in which nobody ordered anything."""
-    empty = np.flatnonzero(~orders.any(axis=0))
+    empty = np.flatnonzero(~ordered)
     if not len(empty):
         message = f"orders were placed in each of the {periods_in_words(span.grid.freq, span.periods)}"
         return entry("empty_periods", "passed", 0.0, 0.0, message)

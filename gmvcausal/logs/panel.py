@@ -29,28 +29,26 @@ def make_panel(
     one_of("outcome", outcome, ("gmv", "orders", "buyers"))
     parts = 1 if per is None else shorter_periods(length, per)
     units = cells.find_units(logs, unit)
-    keep = check("keep", keep)
-    # The discount is an amount of orders: it is summed like GMV, not carried along like an attribute.
-    amounts = [name for name in keep if name == "discount" and name in logs.orders.kinds]
-    keep = [name for name in keep if name not in amounts]
+    keep, amounts = kept(logs, keep)
     span = make_span(logs, length, origin)
     check_size(logs, f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
-    measures = {"gmv": cells.gmv(logs), "orders": cells.orders(logs)}
-    if unit != "user":
-        measures["buyers"] = cells.Measure('count(DISTINCT "user") FILTER (WHERE is_order)')
-    measures |= {name: cells.discount(logs) for name in amounts}
+    measures = cells.of_panel(logs, unit, amounts)
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.
     inside = int(sums["orders"].sum()) if measures["orders"].total == "count(*)" and logs._gmv == "gross" else None
     first, treated, exposed = _treatment(logs, units, span, tactic)
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
-    checks += signs.of_panel(logs, units, span, sums["orders"], exposed, tactic, notes)
-    notes += _ended(treated)
+    ordered = sums["orders"] > 0
+    checks += signs.of_panel(logs, units, span, ordered.any(axis=0), ordered.any(axis=1), exposed, tactic, notes)
+    since = np.maximum.accumulate(treated, axis=1) > 0
+    notes += ended(int(treated.sum()), int(since.sum()))
+    del ordered, since
     dropped = {**logs._dropped, **describe.outside(logs, span, notes, inside)}
     describe.note_units(units, notes)
     if not alive.all():
-        dropped |= describe.outside_life(units, alive, sums["orders"], notes)
+        lost, gone = int((sums["orders"] * ~alive).sum()), int((~alive.any(axis=1)).sum())
+        dropped |= describe.outside_life(units.role, int((~alive).sum()), lost, gone, notes)
     columns: dict[str, Any] = {}
     rows: NDArray[np.bool_] | None = None if alive.all() else alive.ravel()
     counts = np.full(units.n, span.periods) if rows is None else alive.sum(axis=1)
@@ -98,16 +96,25 @@ def make_panel(
     return frame
 
 
-def _ended(treated: NDArray[np.int8]) -> list[str]:
-    """A note where the tactic is off again in much of the time that a date of first treatment counts as treated."""
-    since = np.maximum.accumulate(treated, axis=1) > 0
-    if not since.any():
-        return []
-    share = float(treated[since].mean())
-    if share >= _MOSTLY_ON:
+def kept(logs: Logs, keep: Any) -> tuple[list[str], list[str]]:
+    """Attributes to carry along, and amounts of orders to sum like GMV: the discount is one of them."""
+    names = check("keep", keep)
+    amounts = [name for name in names if name == "discount" and name in logs.orders.kinds]
+    return [name for name in names if name not in amounts], amounts
+
+
+def ended(active: int, since: int) -> list[str]:
+    """A note where the tactic is off again in much of the time that a date of first treatment counts as treated.
+
+    Parameters
+    ----------
+    active, since : int
+        Cells in which the tactic is active, and cells from its first start on.
+    """
+    if not since or active / since >= _MOSTLY_ON:
         return []
     return [
-        f"from its first start on the tactic is active in {share:.0%} of unit-periods; estimators that take "
+        f"from its first start on the tactic is active in {active / since:.0%} of unit-periods; estimators that take "
         "first_treated count all of them as treated"
     ]
 

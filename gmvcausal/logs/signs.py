@@ -35,7 +35,8 @@ def of_panel(
     logs: Logs,
     units: Units,
     span: Span,
-    orders: NDArray[Any],
+    periods: BoolArray,
+    bought: BoolArray,
     exposed: exposures.Exposed | None,
     tactic: Any,
     notes: list[str],
@@ -44,19 +45,21 @@ def of_panel(
 
     Parameters
     ----------
-    orders : ndarray, shape (units, periods)
-        Number of orders in each cell.
+    periods : ndarray of bool, shape (periods,)
+        Whether anybody ordered in the period.
+    bought : ndarray of bool, shape (units,)
+        Whether the unit ordered in any period.
     exposed : Exposed or None
         Exposures to the chosen tactics, None where there are no exposures.
     tactic : label, list of labels or None
         As the user gave it; None is all tactics.
     """
-    found = [empty_periods(logs, span, orders)]
+    found = [empty_periods(logs, span, periods)]
     if exposed is None:
         return found
     if tactic is not None:
         found.append(other_tactics(logs, units, span, exposed))
-    found.append(exposed_without_orders(logs, units, exposed.unit, np.asarray(orders.any(axis=1))))
+    found.append(exposed_without_orders(logs, units, exposed.unit, bought))
     notes += late_in_period(span, _first_starts(exposed, units.n))
     return found
 
@@ -70,11 +73,11 @@ def of_stack(
     campaigns: Sequence[int],
     notes: list[str],
 ) -> list[Entry]:
-    """Checks of a stack of `campaigns` (indices of tactics); as `of_panel`."""
+    """Checks of a stack of `campaigns` (indices of tactics) and the `orders` in each cell; as `of_panel`."""
     own = np.isin(exposed.tactic, campaigns)
     notes += late_in_period(span, exposed.start[own])
     return [
-        empty_periods(logs, span, orders),
+        empty_periods(logs, span, np.asarray(orders.any(axis=0))),
         exposed_without_orders(logs, units, exposed.unit[own], np.asarray(orders.any(axis=1))),
     ]
 
