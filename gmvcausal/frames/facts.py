@@ -6,8 +6,13 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from gmvcausal.frames.files import Files
+from gmvcausal.errors import InputError
+from gmvcausal.frames.engines.choose import is_spark
+from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path
+
+# Where files keep what is known of their table: pandas and our own files, Spark's files.
+_KEYS = (b"pandas", b"org.apache.spark.sql.parquet.row.metadata")
 
 # A column of one of these names holds who a row belongs to; Logs.users calls it "user". Case, blanks, - and _ do not
 # count: userId, User ID and USER_ID are user_id.
@@ -123,21 +128,34 @@ def named_unit(columns: Iterable[str], taken: Collection[str | None] = ()) -> st
 def frame_facts(data: Any) -> dict[str, Any]:
     """What `Logs` wrote about the frame, also where pandas carried it into a parquet file; else empty."""
     if is_path(data):
-        return _facts_in_file(data)
+        return _facts_in_files(data)
+    if is_spark(data):
+        return _of_columns(json.loads(data.schema.json()))
     attrs = getattr(data, "attrs", None)
     found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
     return dict(found) if isinstance(found, dict) else {}
 
 
-def _facts_in_file(path: Any) -> dict[str, Any]:
+def _facts_in_files(path: Any) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if isinstance(path, Files) and len(path.files) == 1:
-            path = path.paths[0]
-        stored = (pq.read_schema(path).metadata or {}).get(b"pandas", b"{}")
-        found = json.loads(stored).get("attributes", {}).get("gmvcausal")
-    except (OSError, pa.ArrowException, ValueError, AttributeError, TypeError):
-        return {}  # several files, or none at all: the reader of the columns says what is wrong with it
+        stored = {tuple((pq.read_schema(p).metadata or {}).get(k) for k in _KEYS) for p in find_files(path, "").paths}
+        if len(stored) > 1:
+            return {}  # files of different tables: what is known of one of them is not known of all
+        pandas, spark = stored.pop()
+        found = json.loads(pandas or b"{}").get("attributes", {}).get("gmvcausal") or _of_columns(
+            json.loads(spark or b"{}")
+        )
+    except (OSError, pa.ArrowException, InputError, ValueError, AttributeError, TypeError):
+        return {}  # the reader of the columns says what is wrong with the files
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _of_columns(schema: dict[str, Any]) -> dict[str, Any]:
+    """What `Logs` wrote into the metadata of a column of Spark."""
+    for column in schema.get("fields", ()):
+        if "gmvcausal" in column.get("metadata", {}):
+            return dict(json.loads(column["metadata"]["gmvcausal"]))
+    return {}

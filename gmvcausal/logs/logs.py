@@ -199,6 +199,52 @@ class Logs:
         with reading(self._space):
             return make_panel(self, unit, freq, origin, outcome, tactic, keep, per)
 
+    def write_panel(
+        self,
+        path: Any,
+        unit: str = "user",
+        freq: str = "D",
+        *,
+        origin: Any = None,
+        outcome: str = "gmv",
+        tactic: Any = None,
+        keep: Sequence[str] = (),
+        per: str | None = None,
+    ) -> str:
+        """`panel` made and written by the engine, for panels larger than memory.
+
+        Parameters
+        ----------
+        path : path
+            The parquet file to make; on Spark, a folder that every worker can reach. It must end in ``.parquet`` and
+            not exist.
+        unit, freq, origin, outcome, tactic, keep, per
+            As in `panel`.
+
+        Returns
+        -------
+        str
+            `path`, for ``gc.did(path)``. The rows are those of `panel` in any order, and what is known of them stands
+            in the file. Only a few numbers for each unit are held in memory.
+
+        Raises
+        ------
+        InputError
+            As `panel`; and where `path` exists or cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> orders = pd.DataFrame({"user": [1, 1, 2], "time": ["2025-03-03", "2025-03-11", "2025-03-16"],
+        ...                        "gmv": [10.0, 20.0, 5.0]})
+        >>> path = Logs(orders=orders).write_panel("panel.parquet", freq="W")
+        >>> pd.read_parquet(path).sort_values(["unit", "period"])["gmv"].tolist()
+        [10.0, 20.0, 0.0, 5.0]
+        """
+        from gmvcausal.logs.panel_file import write_panel
+
+        return write_panel(self, path, unit, freq, origin, outcome, tactic, keep, per)
+
     def stack(
         self,
         tactic: Any = None,

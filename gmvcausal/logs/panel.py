@@ -19,6 +19,7 @@ from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span, check_size, make_span
 
 _MOSTLY_ON = 0.9
+COLUMNS = ("unit", "period", "gmv", "orders", "buyers", "first_treated", "treated", "parts")
 
 
 def make_panel(
@@ -40,7 +41,8 @@ def make_panel(
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
     ordered = sums["orders"] > 0
-    checks += signs.of_panel(logs, units, span, ordered.any(axis=0), ordered.any(axis=1), exposed, tactic, notes)
+    periods, bought = np.asarray(ordered.any(axis=0)), np.asarray(ordered.any(axis=1))
+    checks += signs.of_panel(logs, units, span, periods, bought, exposed, tactic, notes)
     since = np.maximum.accumulate(treated, axis=1) > 0
     notes += ended(int(treated.sum()), int(since.sum()))
     del ordered, since

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from gmvcausal import InputError, Logs
+from gmvcausal.frames.facts import frame_facts
 
 pytestmark = pytest.mark.spark
 
@@ -134,6 +135,23 @@ def test_bad_rows_are_counted(spark, tmp_path, column, value, words):
     with pytest.raises(InputError, match=words) as caught:
         Logs(orders=spark.read.parquet(str(tmp_path / "orders.parquet")))
     assert caught.value.count == 2
+
+
+def test_a_panel_written_by_spark_says_what_is_known_of_it(logs, spark, tmp_path):
+    here, there = logs
+    panel = here.panel(freq="W", keep=["room"])
+    path = there.write_panel(str(tmp_path / "panel.parquet"), freq="W", keep=["room"])
+    for written in (pd.read_parquet(path), spark.read.parquet(path).toArrow().to_pandas()):
+        written = written.sort_values(["unit", "period"], ignore_index=True)[list(panel.columns)]
+        plain = panel.copy()
+        plain.attrs = written.attrs = {}
+        pd.testing.assert_frame_equal(written, plain, check_exact=False, rtol=1e-12, check_dtype=False)
+    for data in (path, spark.read.parquet(path)):
+        facts = frame_facts(data)
+        assert facts.pop("sums") == pytest.approx(panel.attrs["gmvcausal"]["sums"], rel=1e-12)
+        assert facts == {k: v for k, v in panel.attrs["gmvcausal"].items() if k != "sums"}
+    with pytest.raises(InputError, match="exists already"):
+        there.write_panel(path, freq="W")
 
 
 def test_nothing_is_left_behind(spark, files):

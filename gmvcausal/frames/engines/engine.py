@@ -88,6 +88,12 @@ class Engine(Protocol):
     def keep(self, stem: str, text: str, name: str = "the data") -> str:
         """Run a SELECT once and keep its rows outside memory; what is returned may stand after FROM."""
 
+    def write(self, text: str, path: str, facts: str, name: str = "the data") -> None:
+        """Run a SELECT and write its rows to parquet: whole or not at all, with `facts` (JSON) of what `Logs` knows.
+
+        DuckDB writes a file, Spark a folder of that name.
+        """
+
     def register(self, view: str, table: pa.Table, name: str = "the data") -> None:
         """Make an Arrow table known as `view`."""
 

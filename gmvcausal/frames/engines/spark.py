@@ -32,6 +32,8 @@ from gmvcausal.frames.table import quote
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+FACTS = "gmvcausal"  # under this name the metadata of a column hold what `Logs` knows of its table
+
 _TYPES = {
     "byte": "TINYINT",
     "short": "SMALLINT",
@@ -173,6 +175,13 @@ class SparkEngine:
         frame = self.frame(text, name).persist(StorageLevel.MEMORY_AND_DISK)
         self._kept.append(frame)
         return self.name_of(frame, stem)
+
+    def write(self, text: str, path: str, facts: str, name: str = "the data") -> None:
+        """See `Engine`; the facts stand with the first column, where Spark keeps them in files and frames alike."""
+        frame = self.frame(text, name)
+        first = frame.columns[0]
+        with _own_words(name):
+            frame.withMetadata(first, {FACTS: facts}).write.mode("errorifexists").parquet(path)
 
     def register(self, view: str, table: pa.Table, name: str = "the data") -> None:
         """See `Engine`."""
