@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.engines.choose import is_spark
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path
 

@@ -11,8 +11,8 @@ import narwhals as nw
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.ibis_table import is_ibis, native
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names

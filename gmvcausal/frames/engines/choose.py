@@ -8,19 +8,8 @@ from typing import Any
 from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.engines.ibis_table import native, on_spark
+from gmvcausal.frames.engines.kinds import is_session, is_spark
 from gmvcausal.frames.params import said
-
-
-def is_spark(data: Any) -> bool:
-    """Whether `data` is a frame of Spark, classic or Connect (checked without importing it)."""
-    kind = type(data)
-    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pyspark.sql.")
-
-
-def is_session(engine: Any) -> bool:
-    """Whether `engine` is a Spark session."""
-    kind = type(engine)
-    return kind.__name__ == "SparkSession" and kind.__module__.startswith("pyspark.sql.")
 
 
 def engine_text(engine: Any) -> str | None:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.dialect import to_spark
 from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.engines.ibis_table import native, on_spark
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import quote

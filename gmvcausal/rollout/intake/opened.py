@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import numeric
-from gmvcausal.frames.engines.choose import is_spark
 from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import Table, open_relation, quote
 from gmvcausal.frames.times import Times, times
