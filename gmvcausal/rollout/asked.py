@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.rollout.chance.inference import BY_CONTROLS
+from gmvcausal.rollout.chance.inference import BY_CONTROLS, BY_SCORES
 from gmvcausal.rollout.intake.covariates import ADJUSTMENTS
 from gmvcausal.rollout.methods import METHODS
 
@@ -93,7 +93,7 @@ def one_by_one(options: dict[str, Any]) -> tuple[str, ...]:
     """What a call asks for that takes the units one by one, as one would write it."""
     found = [] if METHODS[options["estimator"]].summed else [f"estimator={options['estimator']!r}"]
     found += [f"{name}=" for name in _ONE_BY_ONE if options[name] is not None]
-    found += [f"{name}={options[name]!r}" for name in ("inference", "assignment") if options[name] is not None]
+    found += [f"inference={options['inference']!r}"] if options["inference"] in BY_SCORES else []
     return tuple(found)
 
 

@@ -235,7 +235,6 @@ def test_counts_of_codes_are_those_of_the_matrix(sums: Sums) -> None:
         {"covariates": ["place"]},
         {"winsorise": 0.99},
         {"inference": "wild"},
-        {"assignment": "random"},
         {"dedupe": "exact"},
     ],
     ids=str,
@@ -299,8 +298,32 @@ def test_the_aggregation_of_the_message_gives_the_same_points(sums: Sums, tmp_pa
 def test_data_that_changed_are_not_looked_at_again(sums: Sums, tmp_path: Path) -> None:
     result = sums(panel())
     panel(units=100).to_parquet(tmp_path / "a.parquet", index=False)
-    with pytest.raises(gc.InputError, match="when the effect was estimated"):
-        _ = result.audit
+    found = result.audit["leverage"]
+    assert found.status == "not_run" and "when the effect was estimated" in found.message
+
+
+def rooms(treated: int) -> pd.DataFrame:
+    """36 rooms of different sizes, each of one start."""
+    rng = np.random.default_rng(5)
+    frame = panel(units=360, starts=(np.nan,))
+    frame["room"] = frame["unit"].map(dict(enumerate(np.sort(rng.integers(0, 36, 360)))))
+    shock = rng.normal(0, 2, (36, 9))
+    frame["gmv"] += shock[frame["room"], frame["period"] - 1] + 5.0 * (
+        (frame["room"] < treated) & (frame["period"] > 5)
+    )
+    return frame.assign(first_treated=np.where(frame["room"] < treated, 6.0, np.nan))
+
+
+@pytest.mark.parametrize("options", [{}, {"assignment": "random"}, {"inference": "conley_taber"}], ids=str)
+@pytest.mark.parametrize("estimator", ["callaway_santanna", "twfe"])
+def test_few_treated_rooms_keep_their_placebo_runs(sums: Sums, estimator: str, options: dict[str, Any]) -> None:
+    frame = rooms(treated=2)
+    whole = gc.did(frame, estimator=estimator, cluster="room", **options)
+    parts = sums(frame, estimator=estimator, cluster="room", **options)
+    assert np.isfinite(whole.conf_int()[0])
+    assert parts.conf_int() == pytest.approx(whole.conf_int(), rel=1e-9)
+    assert parts.p_value == whole.p_value and parts.estimates.method == whole.estimates.method
+    same(whole, parts)
 
 
 def test_the_limit_decides() -> None:

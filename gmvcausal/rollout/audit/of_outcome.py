@@ -30,7 +30,10 @@ def leverage(case: Case) -> Check | None:
         return Check(
             "leverage", "not_run", "with a handful of clusters on a side each of them carries much of the estimate"
         )
-    found = _largest(case)
+    try:
+        found = _largest(case)
+    except GmvCausalError as error:
+        return Check("leverage", "not_run", f"the rows cannot be looked at again: {error.rule}")
     if found is None:
         return Check(
             "leverage",

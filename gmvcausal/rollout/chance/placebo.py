@@ -7,6 +7,7 @@ controls. So every control cluster has the change it would have had in a treated
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +79,21 @@ def followed(
     made = _contrasts(panel, options, base)
     if isinstance(made, str):
         return made
-    size = float(np.abs(panel.y[np.isfinite(panel.y)]).max())
+    y = of_clusters(panel).y
+    size = float(np.abs(y[np.isfinite(y)]).max())
     if not abs(made[0].estimate - estimate) <= 1e-9 * max(size, abs(estimate)):
         return MIXED
     return made
+
+
+def of_clusters(panel: Panel) -> Panel:
+    """Where only sums are held, a panel of the means of every start and cluster, weighted by their units."""
+    cells = None if panel.summed is None else panel.summed.moments.cells
+    if panel.summed is None or cells is None:
+        return panel
+    start = np.array([int(str(key)) for key in panel.summed.moments.keys], dtype=np.int64)[cells.group]
+    cluster = np.unique(cells.cluster, return_inverse=True)[1].astype(np.int64)
+    return replace(panel, y=cells.mean, start=start, cluster=cluster, weight=cells.n)
 
 
 def placebo_slope(panel: Panel, options: Options) -> float | None:
@@ -107,8 +119,9 @@ def _contrasts(panel: Panel, options: Options, base: str) -> tuple[Contrasts, Fl
     """
     if panel.stack is not None:
         return "placebo runs are not made for stacked campaigns"
-    if panel.summed is not None:
+    if panel.summed is not None and panel.alone:
         return f"placebo runs take the units one by one, and of this panel only sums are held: {AGGREGATE}"
+    panel = of_clusters(panel)
     used = panel.start != ALWAYS
     start, y = panel.start[used], panel.y[used]
     if panel.crossed:
