@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalWarning, InputError
-from gmvcausal.frames.engines.choose import engine_text
+from gmvcausal.frames.engines.choose import engine_text, placed
 from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.params import check, column_name, one_of
@@ -315,7 +315,8 @@ def did(
         eligible=eligible,
         one_by_one=asked.one_by_one(options),
     )
-    panel = read_panel(data, ask, engine, options["memory_limit"])
+    data = placed(data, engine)
+    panel = read_panel(data, ask, options["memory_limit"])
     if unit is not None:
         panel = places.with_columns(data, panel, unit, options)
     panel = with_exposure(data, panel, options, options["edges"])

@@ -47,20 +47,17 @@ def same(whole: Any, other: Any) -> None:
     pd.testing.assert_frame_equal(left, right, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize(("estimator", "cluster"), [("callaway_santanna", None), ("imputation", "place")])
-def test_the_numbers_of_the_frame(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: str, cluster: str | None
-) -> None:
+def test_the_numbers_of_the_frame(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = panel()
     frame.to_parquet(tmp_path / "panel.parquet", index=False, coerce_timestamps="us")
-    whole = gc.did(frame, estimator=estimator, cluster=cluster)
+    whole = gc.did(frame, estimator="imputation", cluster="place")
     rows = spark.read.parquet(str(tmp_path / "panel.parquet"))
     views = [view.name for view in spark.catalog.listTables()]
-    matrix = gc.did(rows, estimator=estimator, cluster=cluster)
+    matrix = gc.did(rows, estimator="imputation", cluster="place")
     assert matrix.panel.summed is None
     same(whole, matrix)
     monkeypatch.setattr(opened, "room", lambda _: 0)
-    sums = gc.did(str(tmp_path / "panel.parquet"), engine=spark, estimator=estimator, cluster=cluster)
+    sums = gc.did(str(tmp_path / "panel.parquet"), engine=spark, estimator="imputation", cluster="place")
     assert sums.panel.summed is not None and "made by Spark" in sums.manifest.notes[-1]
     same(whole, sums)
     assert [view.name for view in spark.catalog.listTables()] == views
@@ -73,10 +70,14 @@ def test_repeated_and_absent_rows_are_counted(
     monkeypatch.setattr(opened, "room", lambda _: 0)
     for spoilt, said in (
         (pd.concat([frame, frame.iloc[:3]]), "3 unit-periods"),
-        (frame.iloc[4:], "4 unit-periods are absent"),
         (frame.assign(gmv=frame["gmv"].where(frame.index > 1)), "missing.*2 found"),
     ):
         path = tmp_path / f"{len(spoilt)}.parquet"
         spoilt.to_parquet(path, index=False, coerce_timestamps="us")
         with pytest.raises(gc.InputError, match=said):
             gc.did(spark.read.parquet(str(path)))
+
+
+def test_an_engine_reads_files(spark: SparkSession) -> None:
+    with pytest.raises(gc.InputError, match="engine= reads files"):
+        gc.did(panel(), engine=spark)

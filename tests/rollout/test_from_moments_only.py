@@ -348,6 +348,6 @@ def test_a_stand_in_has_nothing_but_a_shape() -> None:
         assert pickle.loads(pickle.dumps(none)).shape == (3, 2)
 
 
-def test_an_engine_is_a_session_and_reads_files() -> None:
+def test_an_engine_is_a_session() -> None:
     with pytest.raises(gc.InputError, match="must be a Spark session, but is 'spark'"):
         gc.did(panel(), engine="spark")

@@ -10,6 +10,7 @@ from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.engines.ibis_table import native, on_spark
 from gmvcausal.frames.engines.kinds import is_session, is_spark
 from gmvcausal.frames.params import said
+from gmvcausal.frames.parquet import is_path
 
 
 def engine_text(engine: Any) -> str | None:
@@ -32,6 +33,23 @@ def _no_engine(engine: Any) -> InputError:
         f"engine must be a Spark session, but is {said(engine)}",
         remedy="leave engine out: files are read by DuckDB, a Spark frame by its own session",
     )
+
+
+def placed(data: Any, engine: Any) -> Any:
+    """The data as the engine that was named reads them: a path becomes a frame of the Spark session.
+
+    Raises
+    ------
+    InputError
+        The data lie in memory, or belong to another engine.
+    """
+    if engine is None or is_spark(data):
+        return data
+    if not is_path(data):
+        raise InputError("engine= reads files, and these data are in memory or DuckDB's", remedy="leave engine= out")
+    from gmvcausal.frames.engines.spark import read_files
+
+    return read_files(engine, data, "data")
 
 
 def choose_engine(

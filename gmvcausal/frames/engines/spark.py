@@ -112,9 +112,7 @@ class SparkEngine:
             data = native(data, name)
         if not is_path(data):
             return data if is_spark(data) else None
-        paths = data if isinstance(data, list | tuple) else [data]
-        with _own_words(name):
-            return self.session.read.parquet(*(os.fspath(path) for path in paths))
+        return read_files(self.session, data, name)
 
     def schema(self, source: str, name: str = "the data") -> dict[str, str]:
         """See `Engine`."""
@@ -209,6 +207,13 @@ class SparkEngine:
     def close(self) -> None:
         """See `Engine`."""
         self._finalizer()
+
+
+def read_files(session: SparkSession, data: Any, name: str) -> DataFrame:
+    """Parquet files as a frame; the session may see storage that this machine does not."""
+    paths = data if isinstance(data, list | tuple) else [data]
+    with _own_words(name):
+        return session.read.parquet(*(os.fspath(path) for path in paths))
 
 
 def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: Iterable[str]) -> pa.Table:

@@ -34,18 +34,16 @@ _LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "tr
 _LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
 
 
-def read_panel(data: Any, ask: Ask, engine: Any = None, memory_limit: int | None = None) -> Panel:
+def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
     """Read and check the columns that `gmvcausal.did` was given; see there for the rules and the errors raised.
 
     Files and relations are streamed: only one number for each unit and period is held. What is wrong with them is left
     to the reader in memory, whose messages name rows.
     """
     if not lies_elsewhere(data):
-        if engine is not None:
-            raise InputError("engine= reads files, and this frame is in memory", remedy="leave engine= out")
         return _panel(from_table(data, ask), ask, frame_facts(data))
     options, wrong, fits = by_row(ask), None, True
-    opens = partial(choose_engine, [data], engine, memory_limit, BUFFERS)
+    opens = partial(choose_engine, [data], None, memory_limit, BUFFERS)
     try:
         with closing(opens()) as space:
             located = locate(space, data, ask)
