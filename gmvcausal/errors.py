@@ -97,6 +97,11 @@ class GmvCausalWarning(UserWarning):
     """Something was decided on the user's behalf and is said aloud (filter by this class)."""
 
 
+def unplaced(error: GmvCausalError) -> GmvCausalError:
+    """The same error without positions, for rows whose order means nothing to the user."""
+    return _rebuild(type(error), error.rule, error.column, error.count, (), error.remedy, error._counted)
+
+
 def _rebuild(
     kind: type[GmvCausalError],
     rule: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,11 @@ from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import INFERENCES, resample
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.files import open_files
+from gmvcausal.abtest.intake.gathered import by_rows, gather, without_positions
+from gmvcausal.abtest.intake.grouped import Grouped
+from gmvcausal.abtest.intake.grouped_open import open_grouped
 from gmvcausal.abtest.intake.read import read_rows
+from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.intake.sparse import Sparse
 from gmvcausal.abtest.make import make_result
@@ -26,7 +31,10 @@ from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.arms import read_shares
+from gmvcausal.frames.engines.choose import choose_engine, engine_text
+from gmvcausal.frames.engines.engine import reading
 from gmvcausal.frames.engines.ibis_table import native
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import is_relation
@@ -63,12 +71,14 @@ def ab_test(
     draws: int = 1000,
     seed: int = 0,
     progress: bool = True,
+    engine: Any = None,
+    memory_limit: int | str | None = None,
 ) -> AbResult:
     """How much did a tactic change the metrics of those whom the lot gave it?
 
     Parameters
     ----------
-    data : frame, path to parquet files (also a folder, a pattern, or a list of these), DuckDB relation or Ibis table
+    data : frame, path to parquet files (a folder, a pattern, a list of these), DuckDB relation, Spark frame, Ibis table
         One row per unit (user), all arms; zeros where nothing was bought. Not changed.
     metrics : metric, column name, or list of these
         `Mean`, `Proportion`, `Ratio`, `Quantile`, `Gmv`; a name is a `Mean`.
@@ -147,6 +157,13 @@ def ab_test(
         seed and rows, in any order, give the same numbers. The global random state is not touched.
     progress : bool
         Show a bar where models or draws take long.
+    engine : SparkSession, optional
+        What reads a path and makes its sums. By default DuckDB; a Spark frame is summed by its own session. The numbers
+        are the same. Rows are brought here only for `inference` other than t, models, and designs in time (`time`,
+        `washout`, `triggered`, ...): 50 million at most, and a note says so.
+    memory_limit : int or str, optional
+        Memory that the engine's sums, and rows that must be brought here, may take: in bytes or as "2GB". By default
+        1 GB for DuckDB's sums.
 
     Returns
     -------
@@ -207,6 +224,8 @@ def ab_test(
         "inference": one_of("inference", inference, INFERENCES),
         "draws": check("draws", draws),
         "seed": check("seed", seed),
+        "engine": engine_text(engine),
+        "memory_limit": check("memory_limit", memory_limit),
     }
     refuse_together(found, options)
     refuse_designs(options)
@@ -217,36 +236,58 @@ def ab_test(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
         time, washout, triggered, assigned_at, exposed_at, spend, received, block=block,
     )  # fmt: skip
-    days: Days | None = None
-    source: Source
-    if time is None or washout is not None:
-        source = _open(data, columns, inference != "t")
-    else:
-        source, days = open_days(data, columns)
-    if received is not None:
-        check_received(source, received)
-    expected = read_shares("expected_ratio", expected_ratio, source.labels)
-    options["control"] = source.labels[source.control]
-    if spend is not None:
-        options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
-    options["expected_ratio"] = [f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)]
-    settings = Settings(alternative, lift, hc, options["seed"], progress, received)
-    plan = Plan(inference, draws, seed, progress)
-    fitted = fit(source, found, settings)
-    if inference != "t":
-        fitted = resample(fitted, plan)
-    fitted = settled(fitted, found)
-    result = make_result(source, columns, fitted, options, expected, margins, days)
+    source, days = _open(data, columns, inference, engine, options["memory_limit"])
+    with reading(source.space) if isinstance(source, Grouped) else nullcontext():
+        if received is not None:
+            check_received(source, received)
+        expected = read_shares("expected_ratio", expected_ratio, source.labels)
+        options["control"] = source.labels[source.control]
+        if spend is not None:
+            options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
+        options["expected_ratio"] = [
+            f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)
+        ]
+        settings = Settings(alternative, lift, hc, options["seed"], progress, received)
+        plan = Plan(inference, draws, seed, progress)
+        fitted = fit(source, found, settings)
+        if inference != "t":
+            fitted = resample(fitted, plan)
+        fitted = settled(fitted, found)
+        result = make_result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data
     return replace(
-        result, origin=Origin(data, columns, replace(settings, received=None), plan, caps_of(fitted, len(found)))
-    )
+        result,
+        origin=Origin(
+            data, columns, replace(settings, received=None), plan, caps_of(fitted, len(found)),
+            engine, options["memory_limit"],
+        ),
+    )  # fmt: skip
 
 
-def _open(data: Any, columns: Columns, in_memory: bool) -> Source:
+def _open(data: Any, ask: Columns, inference: str, engine: Any, limit: int | None) -> tuple[Source, Days | None]:
     """The rows where they lie, if sums are enough; else in memory. What a study of the verb has drawn is a source."""
     if isinstance(data, Sparse):
-        return data
-    found = open_files(data, columns) if not in_memory and (is_path(data) or is_relation(data)) else None
-    return read_rows(data, columns) if found is None else found
+        return data, None
+    why = by_rows(ask, inference)
+    if engine is not None or is_spark(data):
+        space = choose_engine([data], engine, limit)
+        if space.names(data, "data") is not None:
+            if not why:
+                return open_grouped(space, data, ask), None
+            table, note = gather(space, data, ask.roles, why)
+            with without_positions():
+                source, days = _read(table, ask)
+            source.notes.append(note)
+            return source, days
+    if why or not (is_path(data) or is_relation(data)):
+        return _read(data, ask)
+    found = open_files(data, ask)
+    return (open_grouped(choose_engine([data], None, limit), data, ask) if found is None else found), None
+
+
+def _read(data: Any, ask: Columns) -> tuple[Rows, Days | None]:
+    """The rows in memory; with days where there is one row for each unit and day."""
+    if ask.time is None or ask.washout is not None:
+        return read_rows(data, ask), None
+    return open_days(data, ask)

@@ -188,15 +188,24 @@ def in_one_arm(
     if rule == "raise":
         own = np.bincount(ids[~other], minlength=len(first))
         more = int((own[both] > 1).sum())
-        told = "keeps the arm that comes first in the table"
-        if more:
-            told += f" ({more:,} of them have several rows there: add these up, or name the units in cluster=)"
-        raise in_two_arms(unit, count, first_rows(both[ids]), told)
+        raise in_two_arms(unit, count, first_rows(both[ids]), told_of_first(more))
     keep = ~other if rule == "first" else ~both[ids]
-    beyond = ", beyond their first" if rule == "first" else ""
-    dropped["rows of units in more than one arm" + beyond] = int((~keep).sum())
-    notes.append(f"{count:,} units were in more than one arm (rule={rule!r})")
+    moved_out(count, int((~keep).sum()), rule, notes, dropped)
     return np.asarray(keep)
+
+
+def told_of_first(more: int) -> str:
+    """What rule='first' does with units in two arms, of which `more` have several rows in their first."""
+    told = "keeps the arm that comes first in the table"
+    if more:
+        told += f" ({more:,} of them have several rows there: add these up, or name the units in cluster=)"
+    return told
+
+
+def moved_out(count: int, rows: int, rule: str, notes: list[str], dropped: dict[str, int]) -> None:
+    """Note that rows of units in two arms were left out."""
+    dropped["rows of units in more than one arm" + (", beyond their first" if rule == "first" else "")] = rows
+    notes.append(f"{count:,} units were in more than one arm (rule={rule!r})")
 
 
 def in_two_arms(unit: str, count: int, rows: list[int], first: str) -> InputError:

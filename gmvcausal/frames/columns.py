@@ -28,7 +28,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _MICRO = "datetime64[us]"
-_LARGEST = 1e100
 _WHOLE = 2**53
 
 
@@ -132,13 +131,7 @@ def _refuse_whole(series: nw.Series[Any], column: str, role: str) -> None:
     if all(pd.isna(end) or abs(int(end)) <= _WHOLE for end in ends):
         return
     large = [i for i, v in enumerate(series.to_list()) if not pd.isna(v) and abs(v) > _WHOLE]
-    raise InputError(
-        f"{role} holds whole numbers beyond 2^53, which lose their last digits",
-        column=column,
-        count=len(large),
-        rows=large[:5],
-        remedy="subtract a constant, or use a larger unit of money",
-    )
+    raise rules.beyond_whole(column, role, len(large), large[:5])
 
 
 def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | None) -> None:
@@ -147,15 +140,9 @@ def _refuse_numbers(values: FloatArray, column: str, role: str, missing: str | N
         raise rules.infinite(column, role, int(infinite.sum()), first_rows(infinite))
     if nan.any() and missing is not None:
         raise rules.missing(column, role, int(nan.sum()), first_rows(nan), missing)
-    large = np.abs(values) > _LARGEST
+    large = np.abs(values) > rules.LARGEST
     if large.any():
-        raise InputError(
-            f"{role} holds numbers beyond {_LARGEST:g}, whose squares cannot be computed",
-            column=column,
-            count=int(large.sum()),
-            rows=first_rows(large),
-            remedy="correct these rows, or use a larger unit of money",
-        )
+        raise rules.beyond_squares(column, role, int(large.sum()), first_rows(large))
 
 
 _LEVEL = "give them a level of their own, for example 'unknown'"
@@ -167,6 +154,11 @@ _NO_LABEL = {
     "covariate": _LEVEL,
     "covariates": _LEVEL,
 }
+
+
+def no_label(role: str) -> str:
+    """What to do about a missing id in this role."""
+    return _NO_LABEL.get(role, "remove these rows or give them an id")
 
 
 def _object_numbers(items: list[Any], column: str, role: str) -> FloatArray:
@@ -225,7 +217,7 @@ def id_values(table: Table, column: str, role: str) -> NDArray[Any]:
         missing = missing | np.isnan(series.to_numpy())
     missing = np.asarray(missing, dtype=bool)
     if missing.any():
-        remedy = _NO_LABEL.get(role, "remove these rows or give them an id")
+        remedy = no_label(role)
         raise rules.missing(column, role, int(missing.sum()), first_rows(missing), remedy)
     dtype = series.dtype
     if dtype.is_integer():

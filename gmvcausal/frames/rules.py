@@ -13,6 +13,7 @@ from typing import Any
 from gmvcausal.errors import InputError
 
 _LISTED = 20
+LARGEST = 1e100
 
 
 def nearest(name: object, known: Sequence[object], otherwise: str = "name one of") -> str:
@@ -61,6 +62,28 @@ def infinite(column: str, role: str, count: int, rows: Iterable[int]) -> InputEr
         count=count,
         rows=rows,
         remedy="correct these rows at their source; no finite answer exists with them",
+    )
+
+
+def beyond_whole(column: str, role: str, count: int, rows: Iterable[int]) -> InputError:
+    """Whole numbers that a double cannot hold: they would lose their differences without a word."""
+    return InputError(
+        f"{role} holds whole numbers beyond 2^53, which lose their last digits",
+        column=column,
+        count=count,
+        rows=rows,
+        remedy="subtract a constant, or use a larger unit of money",
+    )
+
+
+def beyond_squares(column: str, role: str, count: int, rows: Iterable[int]) -> InputError:
+    """Numbers above `LARGEST` in size."""
+    return InputError(
+        f"{role} holds numbers beyond {LARGEST:g}, whose squares cannot be computed",
+        column=column,
+        count=count,
+        rows=rows,
+        remedy="correct these rows, or use a larger unit of money",
     )
 
 

@@ -48,7 +48,7 @@ class Checked:
 
 
 @dataclass
-class _Plan:
+class Plan:
     """One column: its typed expression, conditions that must never hold with the error each builds, aggregates."""
 
     expression: str
@@ -114,7 +114,7 @@ def check_columns(
     InputError
         The first broken rule, in the order of `spec`.
     """
-    plans: dict[str, _Plan] = {}
+    plans: dict[str, Plan] = {}
     for role, (column, kind) in spec.items():
         if column not in types:
             raise rules.no_such_column(column, list(types), role, name)
@@ -153,18 +153,18 @@ def check_columns(
     )
 
 
-def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: str | None) -> _Plan:
+def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: str | None) -> Plan:
     label = f"{role} ({name})"
     optional = kind.endswith("?")
     kind = kind.rstrip("?")
     base = dtype.split("(")[0].strip('"')
     q = quote(column)
     if base == "NULL":  # a column without any value has no kind of its own
-        plan = _Plan(*_EMPTY[kind])
+        plan = Plan(*_EMPTY[kind])
     elif kind in ("id", "text"):
-        plan = _id(q, column, label, base, dtype)
+        plan = id_plan(q, column, label, base, dtype)
     elif kind in ("number", "flag"):
-        plan = _number(q, column, label, base, dtype)
+        plan = number_plan(q, column, label, base, dtype)
         if kind == "flag":
             plan.kind = "flag"
             plan.expression = f"({plan.expression} = 1)"
@@ -184,34 +184,34 @@ def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: st
     return plan
 
 
-def _id(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
+def id_plan(q: str, column: str, label: str, base: str, dtype: str) -> Plan:
     if base in _WHOLE:
-        return _Plan(f"CAST({q} AS BIGINT)", "int")
+        return Plan(f"CAST({q} AS BIGINT)", "int")
     if base in _WIDE:
         over = (f"{q} > 9223372036854775807", lambda *_: too_large(column, label))
-        return _Plan(f"TRY_CAST({q} AS BIGINT)", "int", [over])
+        return Plan(f"TRY_CAST({q} AS BIGINT)", "int", [over])
     if base in _FLOAT or base == "DECIMAL":
         plain = f"CAST({q} AS DOUBLE)"
         fraction = (
             f"NOT isnan({plain}) AND ({plain} <> floor({plain}) OR abs({plain}) > 9007199254740992)",
             lambda count, rows, example: rules.not_whole(column, label, float(example), count, rows),
         )
-        return _Plan(f"TRY_CAST({plain} AS BIGINT)", "int", [fraction])
+        return Plan(f"TRY_CAST({plain} AS BIGINT)", "int", [fraction])
     if base in ("VARCHAR", "UUID", "ENUM", "DATE", *_PLAIN_TIME):
-        return _Plan(f"CAST({q} AS VARCHAR)", "text")
+        return Plan(f"CAST({q} AS VARCHAR)", "text")
     raise rules.not_a_kind(column, label, dtype, "ids (text or whole numbers)")
 
 
-def _number(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
+def number_plan(q: str, column: str, label: str, base: str, dtype: str) -> Plan:
     if base in ("VARCHAR", "ENUM"):
         text = (
             f"{q} IS NOT NULL",
             lambda count, rows, example: rules.text_number(column, label, example, rows, count=count),
         )
-        return _Plan("CAST(NULL AS DOUBLE)", "number", [text])
+        return Plan("CAST(NULL AS DOUBLE)", "number", [text])
     if base not in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
         raise rules.not_a_kind(column, label, dtype, "numbers")
-    plan = _Plan(f"CAST({q} AS DOUBLE)", "number")
+    plan = Plan(f"CAST({q} AS DOUBLE)", "number")
     if base in _FLOAT:
         plan.refuse.append((f"isinf({q})", lambda count, rows, _: rules.infinite(column, label, count, rows)))
         plan.expression = f"nullif({plan.expression}, 'nan'::DOUBLE)"
@@ -220,20 +220,20 @@ def _number(q: str, column: str, label: str, base: str, dtype: str) -> _Plan:
     return plan
 
 
-def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str | None) -> _Plan:
+def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str | None) -> Plan:
     if base in _PLAIN_TIME:
-        plan = _Plan(f"CAST({q} AS TIMESTAMP)", "time")
+        plan = Plan(f"CAST({q} AS TIMESTAMP)", "time")
         plan.refuse.append((f"NOT isfinite({plan.expression})", _bad_time(column, label)))
         return plan
     if base == _ZONED:
-        return _Plan(f"timezone({quote_text(timezone or 'UTC')}, {q})", "time", zone="UTC")
+        return Plan(f"timezone({quote_text(timezone or 'UTC')}, {q})", "time", zone="UTC")
     if base in ("VARCHAR", "ENUM"):
         text = f"CAST({q} AS VARCHAR)"
         zoned = f"regexp_matches({text}, '[0-9]{_OFFSET}') AND length({text}) > 10"
         local = f"timezone({quote_text(timezone or 'UTC')}, TRY_CAST({text} AS TIMESTAMPTZ))"
         value = f"CASE WHEN {zoned} THEN {local} ELSE TRY_CAST({text} AS TIMESTAMP) END"
         bad = f"{q} IS NOT NULL AND (({value}) IS NULL OR NOT regexp_matches({text}, '{_ISO}'))"
-        return _Plan(
+        return Plan(
             value,
             "time",
             [(bad, _bad_time(column, label))],
@@ -241,7 +241,7 @@ def _time(q: str, column: str, label: str, base: str, dtype: str, timezone: str 
         )
     if base in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
         number = f"{q} IS NOT NULL" + (f" AND NOT isnan({q})" if base in _FLOAT else "")
-        return _Plan("CAST(NULL AS TIMESTAMP)", "time", [(number, lambda *_: not_a_date(column, label))])
+        return Plan("CAST(NULL AS TIMESTAMP)", "time", [(number, lambda *_: not_a_date(column, label))])
     raise rules.not_a_kind(column, label, dtype, "dates")
 
 

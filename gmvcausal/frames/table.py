@@ -166,8 +166,18 @@ def open_relation(data: Any, name: str, needed: Sequence[str] | Mapping[str, str
     relation = data
     if is_path(data):
         relation = duckdb.connect().sql(f"FROM {parquet_source(data, name, list(needed))}")
-    available = list(relation.columns)
-    stored = stored_names(data) if is_path(data) else available
+    check_columns(data, list(relation.columns), name, needed)
+    return relation
+
+
+def check_columns(data: Any, available: Sequence[str], name: str, needed: Sequence[str] | Mapping[str, str]) -> None:
+    """The `needed` columns (-> roles) must be among those `available`, and told apart from these without their case.
+
+    Raises
+    ------
+    InputError
+    """
+    stored = (stored_names(data) if is_path(data) else []) or available
     for column in needed:
         alike = sorted({c for c in stored if c.lower() == column.lower()})
         if column in alike and len(alike) > 1:
@@ -180,7 +190,6 @@ def open_relation(data: Any, name: str, needed: Sequence[str] | Mapping[str, str
         if column not in available:
             role = needed[column] if isinstance(needed, Mapping) else "this verb"
             raise rules.no_such_column(column, available, role, name)
-    return relation
 
 
 def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | None, optional: Sequence[str]) -> Any:

@@ -20,6 +20,23 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class CellProducts:
+    """Deviations from the mean of the group, added up over the rows of every (group, cluster) cell.
+
+    Attributes
+    ----------
+    held : tuple of int
+        Places of the columns whose products with all others are kept.
+    sums : ndarray of float64, shape (c, p)
+    cross : ndarray of float64, shape (c, len(held), p)
+    """
+
+    held: tuple[int, ...]
+    sums: FloatArray
+    cross: FloatArray
+
+
+@dataclass(frozen=True)
 class ClusterCells:
     """Counts and means of every (group, cluster) cell that occurs.
 
@@ -31,12 +48,15 @@ class ClusterCells:
         Label of the cell's cluster.
     n : ndarray of float64, shape (c,)
     mean : ndarray of float64, shape (c, p)
+    products : CellProducts or None
+        Where they were asked for; a merge leaves them out.
     """
 
     group: IntArray
     cluster: NDArray[Any]
     n: FloatArray
     mean: FloatArray
+    products: CellProducts | None = None
 
 
 @dataclass(frozen=True)
@@ -129,8 +149,9 @@ class Moments:
             return out
         group = at[self.cells.group]
         keep = group >= 0
-        c = self.cells
-        return replace(out, cells=ClusterCells(group[keep], c.cluster[keep], c.n[keep], c.mean[keep]))
+        c, own = self.cells, self.cells.products
+        products = None if own is None else CellProducts(own.held, own.sums[keep], own.cross[keep])
+        return replace(out, cells=ClusterCells(group[keep], c.cluster[keep], c.n[keep], c.mean[keep], products))
 
 
 def add(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.moments.core import ClusterCells, FloatArray, IntArray, Moments, Weighted, add
+from gmvcausal.moments.core import CellProducts, ClusterCells, FloatArray, IntArray, Moments, Weighted, add
 
 _BLOCK = 16_384
 
@@ -19,6 +19,7 @@ def from_arrays(
     keys: tuple[Hashable, ...],
     cluster: NDArray[Any] | None = None,
     weight: FloatArray | None = None,
+    held: tuple[int, ...] = (),
 ) -> Moments:
     """Moments of the rows of `values` by group.
 
@@ -34,6 +35,8 @@ def from_arrays(
         Cluster label of each row; asks for the cluster level.
     weight : ndarray of float64, shape (n,), optional
         Positive.
+    held : tuple of int
+        Columns whose products with all others are wanted by cluster too; not offered with weights.
 
     Returns
     -------
@@ -82,15 +85,21 @@ def from_arrays(
             cross[g] = product - np.outer(total, total) / n[g]
             moved[g] = -total / n[g]
         start = stop
-    cells = None if cluster is None else _cells(values, group, cluster, k, mean, weight)
+    cells = None if cluster is None else _cells(values, group, cluster, (mean, rest), weight, held)
     weighted = None if weight is None else Weighted(counts.astype(float), square, powers).moved(moved)
     return Moments(keys, n, mean, cross, rest, cells, weighted)
 
 
 def _cells(
-    values: FloatArray, group: IntArray, cluster: NDArray[Any], k: int, mean: FloatArray, weight: FloatArray | None
+    values: FloatArray,
+    group: IntArray,
+    cluster: NDArray[Any],
+    centre: tuple[FloatArray, FloatArray],
+    weight: FloatArray | None,
+    held: tuple[int, ...],
 ) -> ClusterCells:
-    """Counts and means by (group, cluster), each summed about its group's mean."""
+    """Counts and means by (group, cluster), each summed about its group's mean (given with what rounding took)."""
+    mean, rest = centre
     labels, code = np.unique(cluster, return_inverse=True)
     inside = group >= 0
     key = (group * len(labels) + code)[inside]
@@ -98,9 +107,17 @@ def _cells(
     g, c = distinct // len(labels), distinct % len(labels)
     w = None if weight is None else weight[inside]
     n = np.bincount(cell, w).astype(float)
-    sums = np.empty((len(distinct), values.shape[1]))
-    rows_group = group[inside]
-    for j in range(values.shape[1]):
-        off = values[inside, j] - mean[rows_group, j]
-        sums[:, j] = np.bincount(cell, off if w is None else off * w)
-    return ClusterCells(g.astype(np.int64), labels[c], n, mean[g] + sums / n[:, None])
+    p, rows_group = values.shape[1], group[inside]
+
+    def off(j: int) -> FloatArray:
+        return np.asarray(values[inside, j] - mean[rows_group, j])
+
+    sums, cross = np.empty((len(distinct), p)), np.empty((len(distinct), len(held), p))
+    bent = [off(h) - rest[rows_group, h] for h in held]
+    for j in range(p):
+        moved = off(j)
+        sums[:, j] = np.bincount(cell, moved if w is None else moved * w)
+        for i, one in enumerate(bent):
+            cross[:, i, j] = np.bincount(cell, one * (moved - rest[rows_group, j]))
+    products = CellProducts(held, sums - n[:, None] * rest[g], cross) if held else None
+    return ClusterCells(g.astype(np.int64), labels[c], n, mean[g] + sums / n[:, None], products)

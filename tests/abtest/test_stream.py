@@ -221,7 +221,7 @@ def test_many_levels_are_told_by_their_quantiles(monkeypatch: pytest.MonkeyPatch
     x = np.exp(np.random.default_rng(0).normal(3, 1, 5_000))
     exact = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_array_equal(exact, np.sort(np.log10(x)))
-    monkeypatch.setattr(single, "_ALL_LEVELS", 100)
+    monkeypatch.setattr(single, "ALL_LEVELS", 100)
     grid = single.levels([Block(0, {Col("x"): x})], Col("x"), 5_000.0)
     np.testing.assert_allclose(grid[[0, -1]], exact[[0, -1]], atol=1e-3)
     np.testing.assert_allclose(grid[100:-100], np.quantile(exact, np.linspace(0, 1, 2_001))[100:-100], atol=5e-3)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
-from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from gmvcausal import InputError
+from gmvcausal.frames.engines.duck import DuckEngine
+from gmvcausal.frames.table import quote
 from gmvcausal.moments import Moments, from_arrays, merge
-from gmvcausal.moments.duck import from_relation
+from gmvcausal.moments.sql import Grouping, grouped
 
 N, P, K = 90, 3, 3
 # Means and products cross a border relative to their own size.
@@ -60,12 +62,10 @@ def in_memory(frame: pd.DataFrame) -> Moments:
 
 
 def in_duckdb(frame: pd.DataFrame, sql_type: str = "DOUBLE") -> Moments:
-    connection = duckdb.connect()
-    casts = ", ".join(
-        f'CAST("{v.replace(chr(34), chr(34) * 2)}" AS {sql_type}) AS "{v.replace(chr(34), chr(34) * 2)}"'
-        for v in VALUES
-    )
-    return from_relation(connection.from_df(frame).project(f"{casts}, g, c"), "g", VALUES, "c")
+    columns = tuple(f"CAST(CAST({quote(v)} AS {sql_type}) AS DOUBLE)" for v in VALUES)
+    with contextlib.closing(DuckEngine()) as space:
+        space.register("rows", pa.Table.from_pandas(frame))
+        return grouped(space, Grouping('"rows"', ("g",), columns, "c"))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e9])
@@ -95,12 +95,6 @@ def test_memory_and_duckdb_agree_with_their_cells(offset: float) -> None:
             cells.mean[order] - offset, by_hand[VALUES] - offset, rtol=1e-9, atol=np.spacing(abs(offset)) * 4
         )
     np.testing.assert_allclose(a.cross, b.cross, rtol=1e-9, atol=1e-9)
-
-
-def test_parquet_and_relation(tmp_path: Path) -> None:
-    frame = table()
-    frame.to_parquet(tmp_path / "t.parquet")
-    check(from_relation(tmp_path / "t.parquet", "g", VALUES), frame)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e9])
@@ -153,22 +147,12 @@ def test_blocks_do_not_show() -> None:
         np.testing.assert_allclose(found.cross[k], (centred.T @ centred).astype(float), rtol=1e-10)
 
 
-@pytest.mark.parametrize("value", ["NULL", "'nan'::DOUBLE", "'inf'::DOUBLE"])
-def test_gaps_are_refused(value: str) -> None:
-    connection = duckdb.connect()
-    relation = connection.sql(f"SELECT 1 AS g, 2.0 AS x UNION ALL SELECT 1, {value}")
-    with pytest.raises(InputError, match="complete, finite columns; column 'x'; 1 found"):
-        from_relation(relation, "g", ["x"])
-
-
 def test_unlike_moments_do_not_merge() -> None:
     one = from_arrays(np.ones((2, 1)), np.zeros(2, int), ("a",))
     with pytest.raises(InputError, match="cannot be merged"):
         merge(one, from_arrays(np.ones((2, 2)), np.zeros(2, int), ("a",)))
     with pytest.raises(InputError, match="cluster level"):
         merge(one, from_arrays(np.ones((2, 1)), np.zeros(2, int), ("a",), np.zeros(2, int)))
-    with pytest.raises(InputError, match="could not be read"):
-        from_relation(duckdb.connect().sql("SELECT 1 AS g, 'a' AS x"), "g", ["x"])
 
 
 def test_more_groups_than_a_short_integer_counts() -> None:

@@ -39,6 +39,16 @@ class Columns:
         return list(dict.fromkeys([*named, *self.strata]))
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Every column that the call names, and what messages call its part in it."""
+        single = (self.arm, "arm"), (self.cluster, "cluster"), (self.unit, "unit"), (self.received, "received")
+        named = {c: role for c, role in (*single, (self.segment, "segment")) if c is not None}
+        named |= dict.fromkeys(self.strata, "strata")
+        named |= {c: "pre" for m in self.metrics for c in covariates(m)}
+        named |= {p: "outcome" for m in self.metrics for p in parts(m)}
+        return {c: named.get(c, "this verb") for c in self.needed}
+
+    @property
     def of_design(self) -> list[str]:
         """The columns that a design beyond users and clusters brings along; they are read row by row."""
         spend = self.budget[0] if self.budget is not None else None

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from gmvcausal.abtest.designs.designs import Facts, check_exposure, read_split, read_trigger
 from gmvcausal.abtest.designs.switchback import THIN, WASHED, cut, said_of_blocks
+from gmvcausal.abtest.intake import sentences
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.read_values import covariate, outcomes
 from gmvcausal.abtest.intake.rows import Col, Rows
+from gmvcausal.abtest.intake.units import said_of_units
 from gmvcausal.abtest.metrics import covariates, model_of
 from gmvcausal.abtest.terms.received import outcome_of
 from gmvcausal.abtest.terms.strata import as_covariates, beside_covariates, read_strata
-from gmvcausal.errors import GmvCausalWarning, InputError
-from gmvcausal.frames import rules
+from gmvcausal.errors import GmvCausalWarning
 from gmvcausal.frames.arms import find_control, found_there, in_one_arm, place_of_assignment, small_arms
 from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, named_unit, says_unit
@@ -108,11 +109,6 @@ def _segment(table: Table, ask: Columns, keep: NDArray[np.bool_] | None) -> tupl
     return codes, tuple(own.labels[live])
 
 
-def said_of_units(unit: str) -> str:
-    """What is known of the units once they were looked through."""
-    return f"no {unit!r} is in two arms, or in two rows outside a cluster"
-
-
 def _unit_column(table: Table, ask: Columns) -> str | None:
     """The column of the units: as named, or by its very name."""
     if ask.unit is not None:
@@ -137,13 +133,8 @@ def _one_arm_each(
         again = np.ones(int(inside.sum()), dtype=bool)
         again[at] = False
         if again.any():
-            raise rules.duplicated(
-                "units",
-                unit,
-                len(np.unique(ids[inside][again])),
-                np.flatnonzero(inside)[again],
-                f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
-            )
+            count = len(np.unique(ids[inside][again]))
+            raise sentences.unit_again(unit, count, np.flatnonzero(inside)[again])
     return keep
 
 
@@ -154,11 +145,11 @@ def _clusters(table: Table, ask: Columns, arms: Codes, keep: NDArray[np.bool_] |
         if ask.unit is not None and ask.unit != ask.cluster:
             _constant_within(identifiers(table, ask.unit, "unit").codes, codes, ask.cluster)
         if int(codes.max()) < 1:
-            raise InputError("there is only one cluster, so chance cannot be told from effect", column=ask.cluster)
+            raise sentences.one_cluster(ask.cluster)
         return ask.cluster, codes
     found = place_of_assignment(table, arms.codes if keep is None else arms.codes[keep], ask.needed, keep)
     if found is not None:
-        warnings.warn(found_there(found[0]), GmvCausalWarning, stacklevel=5)
+        warnings.warn(found_there(found[0]), GmvCausalWarning, stacklevel=6)
         return found
     return "", None
 
@@ -169,6 +160,4 @@ def _constant_within(unit: IntArray, cluster: IntArray, column: str) -> None:
     bad = cluster != first[unit]
     if bad.any():
         count = len(np.unique(unit[bad]))
-        raise rules.not_constant(
-            column, "cluster", "units", count, first_rows(bad), "give each unit the cluster in which it was assigned"
-        )
+        raise sentences.moving_units(column, count, first_rows(bad))

@@ -6,17 +6,13 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest.intake import sentences
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.rows import Col, FloatArray
 from gmvcausal.abtest.metrics import Gmv, Proportion, Ratio, parts
-from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import first_rows, identifiers, numeric
 from gmvcausal.frames.table import Table
-
-_MOST_LEVELS = 50
-_NO_PAST = "fill it deliberately (with 0 for those who had no past, say), or leave it out"
-_BOUGHT_NOTHING = "pass missing='zero' if a missing value means that nothing was bought, else remove these rows"
 
 
 def outcomes(
@@ -31,56 +27,29 @@ def outcomes(
         if isinstance(metric, Ratio):
             apart = np.isnan(values[Col(metric.numerator)]) != np.isnan(values[Col(metric.denominator)])
             if apart.any():
-                raise InputError(
-                    f"{metric.numerator!r} and {metric.denominator!r} are not missing in the same rows, so their "
-                    "ratio mixes different units",
-                    column=metric.numerator,
-                    count=int(apart.sum()),
-                    rows=first_rows(apart),
-                    remedy="fill both parts deliberately: zero where nothing was bought",
-                )
+                raise sentences.missing_apart(metric, int(apart.sum()), first_rows(apart))
     for col, x in list(values.items()):
         gone = np.isnan(x)
         if not gone.any():
             continue
         if ask.missing == "raise":
-            raise rules.missing(col.name, "outcome", int(gone.sum()), first_rows(gone), _BOUGHT_NOTHING)
+            raise rules.missing(col.name, "outcome", int(gone.sum()), first_rows(gone), sentences.BOUGHT_NOTHING)
         values[col] = np.where(gone, 0.0, x)
-        notes.append(f"{int(gone.sum()):,} missing values of {col.name!r} count as zero (missing='zero')")
+        notes.append(sentences.filled(col.name, int(gone.sum())))
     for metric in ask.metrics:
         if isinstance(metric, Gmv):
             paid = (values[Col(metric.gmv)] > 0) & (values[Col(metric.orders)] == 0)
             if paid.any():
-                raise InputError(
-                    f"{int(paid.sum()):,} units have {metric.gmv!r} but no {metric.orders!r}, so their GMV belongs to "
-                    "no order",
-                    column=metric.orders,
-                    count=int(paid.sum()),
-                    rows=first_rows(paid),
-                    remedy="count orders and GMV from the same rows of the log, or use gc.Mean of each",
-                    counted=True,
-                )
+                raise sentences.without_order(metric, int(paid.sum()), first_rows(paid))
         if isinstance(metric, Gmv) and metric.visits is not None:
             bought = (values[Col(metric.orders)] != 0) & (values[Col(metric.visits)] == 0)
             if bought.any():
-                raise InputError(
-                    f"{int(bought.sum()):,} units have {metric.orders!r} but no {metric.visits!r}, so buyers are no "
-                    "share of visitors and there is no conversion among these",
-                    column=metric.visits,
-                    count=int(bought.sum()),
-                    rows=first_rows(bought),
-                    remedy="count visits over all channels that take orders, or leave visits= out",
-                    counted=True,
-                )
+                raise sentences.without_visit(metric, int(bought.sum()), first_rows(bought))
         if isinstance(metric, Proportion):
             x = values[Col(metric.column)]
             bad = (x != 0) & (x != 1)
             if bad.any():
-                error = rules.not_flags(metric.column, "Proportion", x[bad][0], int(bad.sum()), first_rows(bad))
-                raise InputError(
-                    error.rule, column=error.column, count=error.count, rows=error.rows,
-                    remedy=f"use gc.Mean({metric.column!r}) for its mean",
-                )  # fmt: skip
+                raise sentences.no_share(metric, x[bad][0], int(bad.sum()), first_rows(bad))
 
 
 def covariate(
@@ -99,7 +68,7 @@ def covariate(
         series.dtype == nw.Object and any(isinstance(v, str) for v in series.head(100).to_list())
     ):
         if Col(column) not in values:
-            read = numeric(table, column, "covariate", missing=_NO_PAST if gaps is None else None).values
+            read = numeric(table, column, "covariate", missing=sentences.NO_PAST if gaps is None else None).values
             gone = np.isnan(read)
             if gaps is not None and gone.any():
                 gaps[Col(column)] = gone
@@ -108,15 +77,10 @@ def covariate(
             values[Col(column)] = read
         return (Col(column),)
     levels = identifiers(table, column, "covariate")
-    if len(levels.labels) > _MOST_LEVELS:
-        raise InputError(
-            f"covariate has {len(levels.labels):,} levels, too many to adjust for",
-            column=column,
-            remedy="merge its levels",
-        )
+    if len(levels.labels) > sentences.MOST_LEVELS:
+        raise sentences.too_many_levels(column, len(levels.labels))
     cols = tuple(Col(column, None, str(label)) for label in levels.labels[1:])
     for k, col in enumerate(cols, 1):
         values[col] = (levels.codes == k).astype(float)
-    listed = ", ".join(str(label) for label in levels.labels)
-    notes.append(f"covariate {column!r} entered as indicators of its levels ({listed})")
+    notes.append(sentences.entered(column, levels.labels))
     return cols

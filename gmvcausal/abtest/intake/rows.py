@@ -157,6 +157,10 @@ class Rows:
             self._shapes[col] = Shape(float((x == 0).mean()), skewness, float(x.max()), float(x.sum()))
         return self._shapes[col]
 
+    def pooled(self, wanted: list[tuple[Col, float]]) -> list[float]:
+        """Quantiles of the non-zero values of columns over all arms; NaN where there are none."""
+        return [self.quantile(col, share) for col, share in wanted]
+
     def quantile(self, col: Col, share: float) -> float:
         """Quantile of the non-zero values over all arms; NaN where there are none."""
         x = self.column(col)
@@ -193,14 +197,17 @@ class Rows:
             found.append(own)
         return found
 
-    def moments(self, cols: list[Col]) -> Moments:
-        """Moments by arm (by arm and stratum, strata varying fastest), with cluster cells where there are clusters."""
+    def moments(self, cols: list[Col], held: tuple[int, ...] = ()) -> Moments:
+        """Moments by arm (by arm and stratum, strata varying fastest), with cluster cells where there are clusters.
+
+        `held` are places of the columns whose products with all others are wanted within clusters.
+        """
         if self.stratum is None and self.cluster is None:
             return passes.moments(self._blocks({c.plain for c in cols}), cols, len(self.labels))
         group, keys = self.arm, tuple(range(len(self.labels)))
         if self.stratum is not None:
             group, keys = self.arm * self.strata + self.stratum, tuple(range(len(self.labels) * self.strata))
-        return from_arrays(self.matrix(cols), group, keys, self.cluster)
+        return from_arrays(self.matrix(cols), group, keys, self.cluster, held=held)
 
     def look(self, cols: list[Col], asks: list[Ask]) -> list[Look]:
         """The second pass."""

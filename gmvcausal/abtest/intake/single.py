@@ -14,7 +14,7 @@ from gmvcausal.abtest.intake.blocks import Block, Col, FloatArray, IntArray, col
 from gmvcausal.frames.columns import dot
 
 # Levels beyond so many are told by their quantiles, each to a thousandth of a power of ten.
-_ALL_LEVELS, _GRID, _BINS, _MOST_BINS = 200_000, 2_001, 1_000, 324_000
+ALL_LEVELS, _GRID, BINS, _MOST_BINS = 200_000, 2_001, 1_000, 324_000
 
 
 @dataclass
@@ -115,19 +115,24 @@ def levels(blocks: Iterable[Block], col: Col, live: float) -> FloatArray:
     for block in blocks:
         x, weight = _live(block, col)
         level = np.log10(np.abs(x))
-        if live <= _ALL_LEVELS:
+        if live <= ALL_LEVELS:
             exact.append(level if weight is None else np.repeat(level, weight.astype(np.int64)))
         elif len(level):
-            at = np.floor(level * _BINS).astype(np.int64) + _MOST_BINS
+            at = np.floor(level * BINS).astype(np.int64) + _MOST_BINS
             low = int(at.min())
             counted = np.bincount(at - low, weight)
             bins[low : low + len(counted)] += counted.astype(np.int64)
-    if live <= _ALL_LEVELS:
+    if live <= ALL_LEVELS:
         return np.sort(np.concatenate([*exact, np.zeros(0)]))
     (held,) = bins.nonzero()
-    upto = np.cumsum(bins[held])
+    return grid(held - _MOST_BINS, bins[held])
+
+
+def grid(bins: IntArray, counts: IntArray) -> FloatArray:
+    """Levels at even steps of their distribution, from counts of each thousandth of a power of ten (sorted)."""
+    upto = np.cumsum(counts)
     at = np.searchsorted(upto, np.linspace(0, 1, _GRID) * (upto[-1] - 1), side="right")
-    return np.asarray((held[at] - _MOST_BINS) / _BINS, dtype=float)
+    return np.asarray(bins[at] / BINS, dtype=float)
 
 
 def above(blocks: Iterable[Block], col: Col, cut: float, arms: int) -> IntArray:

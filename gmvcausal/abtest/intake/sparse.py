@@ -83,9 +83,9 @@ class Sparse:
             total,
         )
 
-    def quantile(self, col: Col, share: float) -> float:
-        """Quantile of the non-zero values over all arms; NaN where there are none."""
-        return self.live.quantile(col, share)
+    def pooled(self, wanted: list[tuple[Col, float]]) -> list[float]:
+        """Quantiles of the non-zero values of columns over all arms; NaN where there are none."""
+        return self.live.pooled(wanted)
 
     def live_quantiles(self, col: Col, share: float) -> FloatArray:
         """A quantile of the non-zero values of each arm."""
@@ -109,7 +109,7 @@ class Sparse:
         none = np.zeros(int(self.zeros.sum()))
         return replace(self.live, arm=arm, values={c: np.concatenate([x, none]) for c, x in self.live.values.items()})
 
-    def moments(self, cols: list[Col]) -> Moments:
+    def moments(self, cols: list[Col], held: tuple[int, ...] = ()) -> Moments:
         """Moments by arm."""
         found = self.live.moments(cols)
         mean = np.where(self.zeros[:, None] > 0, _at_zero(cols), 0.0)

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.stream import Stream
-from gmvcausal.errors import GmvCausalWarning
-from gmvcausal.frames.arms import chance_assigned_there, found_there
-from gmvcausal.frames.facts import COARSER, named_unit, says_unit
+from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.table import quote
 
 # Beyond so many rows, units that nobody named are counted approximately: an exact count would have to hold them all.
 _COUNTED = 5_000_000
 
 
-def unit_column(ids: Mapping[str, str], ask: Columns) -> tuple[str | None, bool]:
-    """The column of the units, as named or by its very name, and whether its rows must be looked at one by one.
+def said_of_units(unit: str, exact: bool = True) -> str:
+    """What is known of the units once they were looked through."""
+    about = "" if exact else f" (counted approximately; pass unit={unit!r} to have it counted exactly)"
+    return f"no {unit!r} is in two arms, or in two rows outside a cluster{about}"
 
-    Parameters
-    ----------
-    ids : mapping of str to str
-        Columns that can hold identifiers -> their types.
-    ask : Columns
-    """
-    listed = named_unit(ids, (ask.arm,))
-    if ask.unit is not None or listed is None:
-        return ask.unit, False
-    if ask.cluster is None:
-        return listed, False
-    return None, not says_unit(ask.cluster)  # whether a unit is in two arms is looked up row by row
+
+def approximately(rows: int) -> bool:
+    """Whether units that nobody named are counted approximately."""
+    return rows > _COUNTED
+
+
+def enough(about: int, rows: int) -> bool:
+    """Whether an approximate count of units allows for each row to be one."""
+    return about >= 0.8 * rows
 
 
 def counted(base: Any, unit: str, rows: int, named: bool) -> bool | None:
     """Whether the units were counted exactly; None where some have several rows."""
-    exact = named or rows <= _COUNTED
-    u = quote(unit)
+    exact, u = named or not approximately(rows), quote(unit)
     distinct = base.aggregate(f"count(DISTINCT {u})" if exact else f"approx_count_distinct({u})").fetchall()[0][0]
-    return None if distinct < (rows if exact else 0.8 * rows) else exact
+    return exact if (distinct >= rows if exact else enough(distinct, rows)) else None
 
 
-def coarser(base: Any, ids: Mapping[str, str], stream: Stream, ask: Columns) -> str:
-    """A column of places within which the arm does not vary; empty where there is none."""
-    share = stream.sizes / stream.sizes.sum()
+def perhaps_clustered(base: Any, ids: Collection[str], arm: str, ask: Columns) -> bool:
+    """Whether there is a column of places within which the arm does not vary."""
     for column in COARSER:
-        if column not in ids or column in ask.needed:
-            continue
-        places = base.project(f"{quote(column)} AS c, {stream.code()} AS a")
-        if places.filter("c IS NULL").limit(1).fetchall():
-            continue
-        rooms = places.aggregate("c, count(*) AS k, min(a) AS low, max(a) AS high", "c")
-        if rooms.filter("low <> high").limit(1).fetchall():
-            continue
-        sizes = rooms.aggregate("k, count(*)", "k").fetchall()
-        if chance_assigned_there({int(k): int(n) for k, n in sizes}, share) < math.log(1e-6):
-            warnings.warn(found_there(column), GmvCausalWarning, stacklevel=6)
-            return column
-    return ""
+        if column in ids and column not in ask.needed:
+            rooms = base.project(f"{quote(column)} AS c, {arm} AS a").aggregate("c, min(a) AS low, max(a) AS high", "c")
+            if not rooms.filter("c IS NULL OR low <> high").limit(1).fetchall():
+                return True
+    return False

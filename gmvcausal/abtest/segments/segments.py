@@ -13,6 +13,7 @@ import numpy as np
 from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import refuse_few_draws, resample
 from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.intake.gathered import gather, without_positions
 from gmvcausal.abtest.intake.read import read_rows
 from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.metrics import parts
@@ -23,6 +24,8 @@ from gmvcausal.abtest.terms.estimate import Fit, Settings, fit
 from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.tables import ADJUSTED
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
+from gmvcausal.frames.engines.choose import choose_engine
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Manifest
 from gmvcausal.results.by_level import (
@@ -53,6 +56,21 @@ class Origin:
     settings: Settings
     plan: Plan
     caps: tuple[Cap | None, ...]
+    engine: Any = None
+    memory_limit: int | None = None
+
+    def rows(self, ask: Columns) -> Rows:
+        """The rows in memory; what lies on Spark is brought here."""
+        if self.engine is None and not is_spark(self.data):
+            return read_rows(self.data, ask)
+        space = choose_engine([self.data], self.engine, self.memory_limit)
+        if space.names(self.data, "data") is None:
+            return read_rows(self.data, ask)
+        table, note = gather(space, self.data, ask.roles, "by()")
+        with without_positions():
+            rows = read_rows(table, ask)
+        rows.notes.append(note)
+        return rows
 
     def fitted(self, rows: Rows) -> Fit:
         """Estimates from these rows, caps held where they were."""
@@ -108,7 +126,7 @@ def _read(origin: Origin, column: str) -> tuple[Rows, tuple[Any, ...]]:
         raise InputError("by() and budget= cannot be used together: the budget is not split by level")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmvCausalWarning)  # said when the test was made
-        rows = read_rows(origin.data, replace(ask, segment=column))
+        rows = origin.rows(replace(ask, segment=column))
     refuse_levels(column, rows.of_segment)
     return rows, rows.of_segment
 

@@ -7,6 +7,7 @@ where most users buy nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gmvcausal.abtest.intake.rows import Col, Shape
@@ -35,17 +36,38 @@ class Cap(NamedTuple):
     asked: bool
 
 
-def find_cap(metric: Metric, source: Source, shapes: dict[str, Shape], notes: list[str]) -> Cap | None:
-    """The caps of a metric; None where it has none or where none would change a value."""
+def find_caps(
+    metrics: Sequence[Metric], source: Source, shapes: dict[str, Shape], notes: list[str]
+) -> list[Cap | None]:
+    """The caps of every metric; None where it has none or where none would change a value."""
+    wanted = list(dict.fromkeys((Col(c), _share(m)) for m in metrics for c in parts(m) if _needed(m, shapes[c])))
+    at = dict(zip(wanted, source.pooled(wanted), strict=True))
+    return [_cap(metric, at, shapes, notes) for metric in metrics]
+
+
+def _share(metric: Metric) -> float:
+    """The quantile at which a metric is capped."""
+    wanted = cap_of(metric)
+    return AUTO if isinstance(wanted, str) or wanted is None else float(wanted)
+
+
+def _needed(metric: Metric, shape: Shape) -> bool:
+    """Whether a part of such a shape is capped."""
+    wanted = cap_of(metric)
+    return wanted is not None and (not isinstance(wanted, str) or shape.zeros > MANY_ZEROS or shape.skewness > SKEWED)
+
+
+def _cap(
+    metric: Metric, quantiles: dict[tuple[Col, float], float], shapes: dict[str, Shape], notes: list[str]
+) -> Cap | None:
     wanted = cap_of(metric)
     if wanted is None:
         return None
-    share = AUTO if isinstance(wanted, str) else float(wanted)
+    share = _share(metric)
     found: list[float | None] = []
     for column in parts(metric):
         shape = shapes[column]
-        needs = not isinstance(wanted, str) or shape.zeros > MANY_ZEROS or shape.skewness > SKEWED
-        at = source.quantile(Col(column), share) if needs else math.nan
+        at = quantiles.get((Col(column), share), math.nan)
         # A cap at or below zero would turn the metric round; one that nothing exceeds is none.
         found.append(at if at > 0 and shape.largest > at else None)
     if all(at is None for at in found):

@@ -13,9 +13,9 @@ from gmvcausal.abtest.intake.rows import Ask, Col, FloatArray, Look, Shape
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.metrics import Metric, Quantile, name_of, parts
 from gmvcausal.abtest.terms import quantiles, received
-from gmvcausal.abtest.terms.caps import Cap, find_cap
+from gmvcausal.abtest.terms.caps import Cap, find_caps
 from gmvcausal.abtest.terms.compare import Contrast
-from gmvcausal.abtest.terms.cupac import with_predictions
+from gmvcausal.abtest.terms.cupac import adjusters, learned_from, with_predictions
 from gmvcausal.abtest.terms.of_clusters import ClusterFits, look_at_sums, most_slopes, refuse_slopes
 from gmvcausal.abtest.terms.recipes import needed_columns, recipes_of
 from gmvcausal.abtest.terms.sample import Sample, clustered, plain, without_dust
@@ -126,14 +126,14 @@ def fit(
     """Estimate every metric in every arm against the control; `held` are caps that are fixed already."""
     notes: list[str] = []
     shapes = {p: source.shape(Col(p)) for p in dict.fromkeys(p for m in metrics for p in parts(m))}
-    caps = [find_cap(m, source, shapes, notes) for m in metrics] if held is None else list(held)
+    caps = find_caps(metrics, source, shapes, notes) if held is None else list(held)
     source = with_predictions(source, metrics, caps, settings.seed, settings.progress, notes)
     at = {k: (m, quantiles.find(m, source)) for k, m in enumerate(metrics) if isinstance(m, Quantile)}
     cols = needed_columns(metrics, caps, source, at)
     if settings.received is not None:
         firsts = [(None,) if cap is None else cap.at[:1] for cap in caps]
         cols = list(dict.fromkeys([*cols, *received.columns(metrics, firsts, settings.received)]))
-    moments = without_dust(source.moments(cols))
+    moments = without_dust(source.moments(cols, _within_clusters(metrics, source, cols)))
     arms = len(source.labels)
     sample = plain(moments, arms, source.strata) if moments.cells is None else clustered(moments, arms, source.strata)
     recipes = [recipes_of(k, m, caps[k], cols, source, sample, notes) for k, m in enumerate(metrics)]
@@ -145,7 +145,7 @@ def fit(
         if a != source.control
         for cap, recipe in pair
     ]
-    of_clusters = ClusterFits(source, cols, sample)
+    of_clusters = ClusterFits(source, cols, sample, moments)
     rows_only = moments.cells is None and settings.hc == "hc2"
     # The checks look at uncapped rows only; a capped one is passed over again just for its HC2.
     seen = [(d.cap is None and d.recipe.quantile is None) or (rows_only and bool(d.recipe.covariates)) for d in drafts]
@@ -161,12 +161,20 @@ def fit(
     among: tuple[received.Complier, ...] = ()
     receipts: tuple[received.Receipt, ...] = ()
     if settings.received is not None:
-        receipts = received.receipts(cols, sample, source, settings.received)
+        receipts = received.receipts(of_clusters, settings.received)
         among = received.compliers(terms, metrics, of_clusters, settings.received, settings.hc, settings.alternative)
         rows += [row.line for row in among]
     joint = np.full((len(rows),) * 2, np.nan) if withheld else _joint(rows, sample, source.control)
     cov = joint[: len(terms), : len(terms)]
     return Fit(terms, cov, cols, sample, shapes, withheld, notes, source, among, receipts, joint)
+
+
+def _within_clusters(metrics: tuple[Metric, ...], source: Source, cols: list[Col]) -> tuple[int, ...]:
+    """Columns whose products within clusters the variance of adjusted values needs."""
+    if not source.cluster_name:
+        return ()
+    held = {c for k, m in enumerate(metrics) for c in (*adjusters(k, m, source), *learned_from(m, source))}
+    return tuple(sorted(cols.index(c) for c in held))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from gmvcausal.abtest.intake.rows import Ask, Col, FloatArray, IntArray, Look, Rows
+from gmvcausal.abtest.intake.rows import Ask, Col, FloatArray, IntArray, Look
 from gmvcausal.abtest.intake.source import Source
 from gmvcausal.abtest.metrics import Metric, name_of
 from gmvcausal.abtest.terms.sample import Arm, Sample
 from gmvcausal.errors import DesignError
+from gmvcausal.moments import Moments
 from gmvcausal.stats.small_sample import trust_in
 
 # Clusters that an arm needs for each slope, indicators among them.
@@ -31,97 +33,95 @@ CLUSTERS_PER_SLOPE = 2.5
 
 @dataclass(frozen=True, eq=False)
 class ClusterFit:
-    """The regression of one arm on covariates, its clusters and what each of its rows weighs.
+    """The regression of one arm on covariates, made of what its clusters add up to.
 
     Attributes
     ----------
-    rows : Rows
-    cols : list of Col
+    moments : Moments
+        By arm and stratum, with the products of the covariates within clusters.
     arm : Arm
-    inside : ndarray of int, shape (n,)
-        The rows of the arm.
+    place, strata : int
+        Position of the arm; number of strata.
     covariates : tuple of int
     at : ndarray, shape (p,)
         Where the covariates are held.
     """
 
-    rows: Rows
-    cols: list[Col]
+    moments: Moments
     arm: Arm
-    inside: IntArray
+    place: int
+    strata: int
     covariates: tuple[int, ...]
     at: FloatArray
 
     @cached_property
-    def _cluster(self) -> IntArray:
-        assert self.rows.cluster is not None
-        return self.rows.cluster[self.inside]
+    def _own(self) -> _Own:
+        cells = self.moments.cells
+        assert cells is not None
+        (inside,) = np.nonzero(cells.group // self.strata == self.place)
+        labels, code = np.unique(cells.cluster, return_inverse=True)
+        sums = cross = None
+        if self.covariates:
+            assert cells.products is not None
+            rows = [cells.products.held.index(j) for j in self.covariates]
+            sums, cross = cells.products.sums[inside], cells.products.cross[inside][:, rows]
+        else:
+            group = cells.group[inside]
+            off = (cells.mean[inside] - self.moments.mean[group]) - self.moments.rest[group]
+            sums, cross = cells.n[inside, None] * off, np.empty((len(inside), 0, len(self.at)))
+        return _Own(len(labels), code[inside], cells.n[inside], cells.group[inside] % self.strata, sums, cross)
 
     @cached_property
-    def _stratum(self) -> IntArray:
-        if self.rows.stratum is None:
-            return np.zeros(len(self.inside), dtype=np.int64)
-        return self.rows.stratum[self.inside]
-
-    @cached_property
-    def _sizes(self) -> tuple[IntArray, FloatArray, IntArray]:
-        """Clusters of the arm (codes), their rows, their strata."""
-        codes, first, size = np.unique(self._cluster, return_index=True, return_counts=True)
-        return codes, size.astype(float), self._stratum[first]
-
-    def _centred(self, gradient: FloatArray) -> FloatArray:
-        """gradient . (row - mean of its stratum in the arm), shape (n,)."""
-        mean, out = self.arm.mean + self.arm.rest, np.zeros(len(self.inside))
-        for j in np.flatnonzero(gradient):
-            out += gradient[j] * (self.rows.column(self.cols[j])[self.inside] - mean[j])
-        count = np.bincount(self._stratum, minlength=self.rows.strata)
-        return np.asarray(out - (np.bincount(self._stratum, out, self.rows.strata) / count)[self._stratum])
-
-    @cached_property
-    def _weight(self) -> FloatArray:
-        """What the residual of each row is multiplied by, shape (n,)."""
-        strata, held = self.rows.strata, list(self.covariates)
-        n = np.bincount(self._stratum, minlength=strata).astype(float)
-        share = np.ones(1)
-        if self.rows.stratum is not None:
-            share = np.bincount(self.rows.stratum, minlength=strata) / len(self.rows.arm)
-        q, value = np.empty((len(held) + 1, len(self.inside))), np.zeros(len(held) + 1)
-        q[0] = 1 / np.sqrt(n[self._stratum])
+    def _turned(self) -> tuple[FloatArray, FloatArray]:
+        """What makes the parts of the clusters: of the sums of residuals, and of their products with covariates."""
+        own, held = self._own, list(self.covariates)
+        size = self.moments.n.reshape(-1, self.strata)
+        n, share = size[self.place], size.sum(axis=0) / size.sum()
+        root_n = np.sqrt(n[own.stratum])
+        value, white = np.zeros(len(held) + 1), np.zeros((len(held), len(held)))
         if held:
             scale = np.sqrt(np.diag(self.arm.cross)[held])
             root, turn = np.linalg.eigh(self.arm.cross[np.ix_(held, held)] / np.outer(scale, scale))
             white = turn / np.sqrt(root)
-            unit = np.eye(len(self.at))
-            q[1:] = white.T @ np.array([self._centred(unit[j]) / s for j, s in zip(held, scale, strict=True)])
             value[1:] = white.T @ ((self.at[held] - self.arm.mean[held] - self.arm.rest[held]) / scale)
-        codes, _, of = self._sizes
-        place = np.searchsorted(codes, self._cluster)
-        lean = np.tile(value, (len(codes), 1))
-        lean[:, 0] = share[of] / np.sqrt(n[of])
-        hat = np.empty((len(codes), len(q), len(q)))
-        for i in range(len(q)):
-            for j in range(i + 1):
-                hat[:, i, j] = hat[:, j, i] = np.bincount(place, q[i] * q[j], len(codes))
-        root, turn = np.linalg.eigh(np.eye(len(q)) - hat)
+            white = white / scale[:, None]
+        lean = np.tile(value, (len(own.n), 1))
+        lean[:, 0] = share[own.stratum] / root_n
+        hat = np.empty((len(own.n), len(value), len(value)))
+        hat[:, 0, 0] = own.n / n[own.stratum]
+        hat[:, 0, 1:] = hat[:, 1:, 0] = own.sums[:, held] @ white / root_n[:, None]
+        hat[:, 1:, 1:] = np.einsum("jk,cji,il->ckl", white, own.cross[:, :, held], white, optimize=True)
+        root, turn = np.linalg.eigh(np.eye(len(value)) - hat)
         # A direction that one cluster alone decides is fitted exactly: nothing is left of it, and nothing is added.
         inverse = np.where(root > 1e-9, 1 / np.sqrt(np.maximum(root, 1e-9)), 0.0)
         turned = np.einsum("cij,cj,ckj,ck->ci", turn, inverse, turn, lean, optimize=True)
-        return np.asarray(np.einsum("in,ni->n", q, turned[place], optimize=True))
+        return turned[:, 0] / root_n, turned[:, 1:] @ white.T
 
     def scores(self, gradient: FloatArray) -> FloatArray:
         """The parts of all clusters of the test in the value; their squares add up to its variance (CR2)."""
-        assert self.rows.cluster is not None
-        parts = self._weight * self._centred(gradient)
-        return np.bincount(self._cluster, parts, int(self.rows.cluster.max()) + 1).astype(float)
+        (of_sums, of_products), own = self._turned, self._own
+        out = np.zeros(own.clusters)
+        out[own.code] = of_sums * (own.sums @ gradient) + np.einsum("ch,ch->c", of_products, own.cross @ gradient)
+        return out
 
     def parts(self, gradient: FloatArray) -> list[tuple[float, float]]:
         """The variance of the value as parts (of strata) with their degrees of freedom."""
-        codes, size, of = self._sizes
-        strata = self.rows.strata
-        variance = np.bincount(of, self.scores(gradient)[codes] ** 2, strata)
-        left = left_over(len(codes), strata, len(self.covariates))
-        df = np.maximum(trust_in(size, of, strata).df * left, 1.0)
+        own = self._own
+        variance = np.bincount(own.stratum, self.scores(gradient)[own.code] ** 2, self.strata)
+        left = left_over(len(own.n), self.strata, len(self.covariates))
+        df = np.maximum(trust_in(own.n, own.stratum, self.strata).df * left, 1.0)
         return [(float(v), float(d)) for v, d in zip(variance, df, strict=True)]
+
+
+class _Own(NamedTuple):
+    """The clusters of an arm: how many the test has, and of each its code, rows, stratum, sums and products."""
+
+    clusters: int
+    code: IntArray
+    n: FloatArray
+    stratum: IntArray
+    sums: FloatArray
+    cross: FloatArray
 
 
 def left_over(clusters: float, intercepts: int, slopes: int) -> float:
@@ -176,16 +176,15 @@ class ClusterFits:
     source: Source
     cols: list[Col]
     sample: Sample
+    moments: Moments
     _made: dict[tuple[int, tuple[int, ...], bytes], ClusterFit] = field(default_factory=dict)
 
     def of(self, arm: int, covariates: tuple[int, ...], at: FloatArray) -> ClusterFit:
         """That of an arm on covariates held at `at`."""
         key = (arm, covariates, at[list(covariates)].tobytes())
         if key not in self._made:
-            rows = self.source
-            assert isinstance(rows, Rows)  # adjusted tests in clusters are read into memory
-            inside = np.flatnonzero(rows.arm == arm)
-            self._made[key] = ClusterFit(rows, self.cols, self.sample.arms[arm], inside, covariates, at)
+            own = self.sample.arms[arm]
+            self._made[key] = ClusterFit(self.moments, own, arm, self.source.strata, covariates, at)
         return self._made[key]
 
     def covariance(

@@ -155,13 +155,14 @@ def check_received(source: Source, received: str) -> None:
         )
 
 
-def receipts(cols: list[Col], sample: Sample, source: Source, received: str) -> tuple[Receipt, ...]:
+def receipts(of_clusters: ClusterFits, received: str) -> tuple[Receipt, ...]:
     """Receipt in every arm against the control."""
-    place, control = cols.index(Col(received)), source.control
+    sample, control = of_clusters.sample, of_clusters.source.control
+    place = of_clusters.cols.index(Col(received))
     found = []
     for a in range(len(sample.arms)):
         if a != control:
-            own = _Pair(a, ClusterFits(source, cols, sample), (), None)
+            own = _Pair(a, of_clusters, (), None)
             gradients = own.gradients(place)
             difference = own.difference(gradients)
             variance = _fraction(own, gradients, difference, gradients, difference, "two-sided").spread(math.inf)[0]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.abtest.intake import sentences
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.metrics import Gmv, covariates
 from gmvcausal.errors import InputError
@@ -41,11 +42,9 @@ def read_strata(
     inside = np.ones(table.n, dtype=bool) if keep is None else keep
     name, cluster = clusters
     only = strata[0] if len(strata) == 1 else None
-    what, remedy = "rows", "merge small strata, or leave strata= out"
     counted = inside
     if cluster is not None:
         _nested(codes, arm, cluster, inside, name, only)
-        what, remedy = f"{name} clusters", "merge small strata; pairs of clusters have no variance of their own"
         counted = np.zeros(table.n, dtype=bool)
         at = np.flatnonzero(inside)
         counted[at[np.unique(cluster[at], return_index=True)[1]]] = True
@@ -53,14 +52,8 @@ def read_strata(
     size = np.bincount((codes * len(labels) + arm)[counted], minlength=cells * len(labels)).reshape(cells, -1)
     thin = (size < 2).any(axis=1) & (size.sum(axis=1) > 0)
     if thin.any():
-        raise InputError(
-            f"{int(thin.sum()):,} strata have fewer than 2 {what} in some arm",
-            column=only,
-            count=int(thin.sum()),
-            rows=first_rows(thin[codes] & inside),
-            remedy=remedy,
-            counted=True,
-        )
+        rows = first_rows(thin[codes] & inside)
+        raise sentences.thin_strata(only, name if cluster is not None else "", int(thin.sum()), rows)
     live = size.sum(axis=1) > 0
     return np.asarray((np.cumsum(live) - 1)[codes])
 
@@ -75,15 +68,7 @@ def _nested(
         bad = inside & (values != first[cluster])
         if bad.any():
             count = len(np.unique(cluster[bad]))
-            raise InputError(
-                f"{what} within {name!r} for {count:,} of these clusters, which cannot be compared within strata then",
-                column=column,
-                count=count,
-                rows=first_rows(bad),
-                counted=True,
-                remedy="leave strata= out, name a stratum that clusters belong to as a whole, or drop the column of "
-                "the clusters where the arm was drawn unit by unit",
-            )
+            raise sentences.not_nested(what, name, column, count, first_rows(bad))
 
 
 def as_covariates(stratum: IntArray, ask: Columns, notes: list[str]) -> dict[str, FloatArray]:
@@ -91,21 +76,32 @@ def as_covariates(stratum: IntArray, ask: Columns, notes: list[str]) -> dict[str
 
     A regression in each arm on these and the covariates is post-stratification and Lin's adjustment in one.
     """
+    cells = int(stratum.max()) + 1
+    notes.append(check_beside(cells, ask))
+    return {str(k): (stratum == k).astype(float) for k in range(1, cells)}
+
+
+def check_beside(cells: int, ask: Columns) -> str:
+    """Whether so many strata can enter the adjustment; returns the note that they do.
+
+    Raises
+    ------
+    InputError
+        GMV that is taken apart; too many strata.
+    """
     if any(isinstance(m, Gmv) for m in ask.metrics):  # quantiles are refused beside strata altogether
         raise InputError(
             "strata= and pre= cannot be used together with gc.Gmv", remedy="take GMV apart in a call of its own"
         )
-    cells = int(stratum.max()) + 1
     if cells > _MOST_CELLS:
         raise InputError(
             f"strata have {cells:,} cells, too many to adjust for beside pre=",
             remedy=f"merge them into {_MOST_CELLS} or fewer, or leave strata= or pre= out",
         )
-    notes.append(
+    return (
         f"the {cells} strata of {', '.join(map(repr, ask.strata))} entered the adjustment as indicators, also of "
         "metrics without pre="
     )
-    return {str(k): (stratum == k).astype(float) for k in range(1, cells)}
 
 
 def beside_covariates(ask: Columns) -> bool:

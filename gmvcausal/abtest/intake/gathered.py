@@ -1,0 +1,73 @@
+"""The rows of a test brought here from an engine, where sums are not enough: named columns, and not too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gmvcausal.abtest.intake.ask import Columns
+from gmvcausal.abtest.metrics import model_of
+from gmvcausal.errors import GmvCausalError, InputError, unplaced
+from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, with_optional
+from gmvcausal.frames.table import check_columns, quote
+
+MOST_ROWS = 50_000_000
+_CELL = 16  # bytes of a value, once as it came and once as a number
+
+
+def by_rows(ask: Columns, inference: str) -> str:
+    """What of a call needs rows and not only sums; empty where nothing does."""
+    if inference != "t":
+        return f"inference={inference!r}"
+    if any(model_of(m) is not None for m in ask.metrics):
+        return "a model"
+    named = {"time": ask.time, "washout": ask.washout, "block": ask.block, "triggered": ask.triggered,
+             "assigned_at": ask.assigned_at, "exposed_at": ask.exposed_at, "budget": ask.budget}  # fmt: skip
+    return next((f"{name}=" for name, value in named.items() if value is not None), "")
+
+
+@contextmanager
+def without_positions() -> Iterator[None]:
+    """Errors about rows that were brought here name no positions: their order is that of their arrival."""
+    try:
+        yield
+    except GmvCausalError as error:
+        raise unplaced(error) from None
+
+
+def gather(space: Engine, data: Any, needed: Mapping[str, str], why: str) -> tuple[Any, str]:
+    """The needed columns, and those that say who and where, as an Arrow table; and the note that says so.
+
+    Parameters
+    ----------
+    space : Engine
+    data : object
+        What lies where the engine reads it.
+    needed : mapping of str to str
+        Columns -> what they are for.
+    why : str
+        What needs the rows.
+
+    Raises
+    ------
+    InputError
+        More rows than may be brought here.
+    """
+    names = space.names(data, "data")
+    assert names is not None
+    check_columns(data, names, "data", needed)
+    wanted = with_optional(needed, names, (*COARSER, *UNIT_NAMES))
+    source = space.source(data, "data", wanted)
+    (rows,) = space.row(f"SELECT count(*) FROM {source}", "data")
+    most = MOST_ROWS if space.holds is None else min(MOST_ROWS, space.holds // (_CELL * len(wanted)))
+    if rows > most:
+        limit = "" if most == MOST_ROWS else " within memory_limit"
+        raise InputError(
+            f"{why} needs the rows themselves, and at most {most:,} of {len(wanted)} columns are brought here from "
+            f"{space.title}{limit}, but data has {rows:,}",
+            remedy="leave it out (all else is summed where the rows lie), or pass a sample of the units",
+        )
+    table = space.arrow(f"SELECT {', '.join(quote(c) for c in wanted)} FROM {source}", "data")
+    return table, f"{rows:,} rows of {len(wanted)} columns were brought here from {space.title}, as {why} needs them"

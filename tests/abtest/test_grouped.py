@@ -1,0 +1,232 @@
+"""Rows that stay in an engine: whatever is asked of a test, the numbers and the words are those of memory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.abtest import verb
+from gmvcausal.abtest.intake import single
+
+N = 4_000
+SAME = {"rtol": 1e-10, "atol": 1e-300}
+
+
+def _market() -> pd.DataFrame:
+    """Ties (whole numbers of orders, rounded amounts), many zeros, a heavy tail, rooms of unlike sizes."""
+    rng = np.random.default_rng(8)
+    room = np.sort(rng.integers(0, 90, N))
+    taste = rng.normal(size=N) + 0.2 * rng.normal(size=90)[room]
+    bought = rng.random(N) < 0.4
+    visits = rng.geometric(0.3, N)
+    return pd.DataFrame(
+        {
+            "arm": np.array(["A", "B's", "对照"])[rng.integers(0, 3, N)],
+            "arm_of_room": np.array(["A", "B"])[(room * 7 % 90) % 2],
+            "place": room,
+            "tier": np.array(["new", "old", "vip \\ '"])[rng.integers(0, 3, N)],
+            "area": (room % 3).astype("int16"),
+            "level": rng.integers(1, 4, N).astype("int8"),
+            "visits": visits.astype("int32"),
+            "orders": np.where(bought, 1 + rng.poisson(0.5, N), 0),
+            "bought": bought,
+            "gmv": np.where(bought, np.round(np.exp(3 + taste), 2), 0.0),
+            "minutes": 1e7 + rng.exponential(5, N),
+            "watched": rng.exponential(5, N).astype("float32"),
+            "got": (rng.random(N) < 0.7).astype(int),
+            "gmv_pre": np.round(np.exp(2.5 + 0.6 * taste + 0.8 * rng.normal(size=N)), 2),
+            "visits_pre": (visits + rng.poisson(3, N)).astype("int16"),
+        }
+    )
+
+
+MARKET = _market()
+ADJUSTED: list[Any] = [
+    gc.Mean("gmv", pre=["gmv_pre", "visits_pre"]),
+    gc.Ratio("gmv", "orders", pre="gmv_pre", cap=0.95),
+    gc.Mean("visits"),
+    gc.Proportion("bought"),
+]
+ROOMS: dict[str, Any] = {"arm": "arm_of_room", "control": "A", "cluster": "place"}
+CALLS: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "adjusted": (ADJUSTED, {}),
+    "of each arm's own regression": (ADJUSTED, {"hc": None, "alternative": "greater", "adjust": "holm"}),
+    "text as a covariate": ([gc.Mean("gmv", pre=["tier", "gmv_pre"])], {"alternative": "less"}),
+    "far from zero": ([gc.Mean("minutes", pre="gmv_pre"), gc.Mean("watched", pre="visits_pre")], {}),
+    "factors of GMV": ([gc.Gmv(gmv="gmv", orders="orders", visits="visits")], {}),
+    "quantiles": ([gc.Quantile("minutes", 0.5), gc.Quantile("gmv_pre", 0.9), gc.Mean("gmv", cap=0.9)], {}),
+    "guarded": (["gmv", "visits"], {"guardrails": {"visits": -0.02}, "adjust": "hierarchical", "lift": "log"}),
+    "received": ([gc.Mean("gmv", pre="gmv_pre", cap=0.99), gc.Proportion("bought")], {"received": "got"}),
+    "strata": (["gmv", gc.Ratio("gmv", "visits"), gc.Proportion("bought")], {"strata": ["tier", "level"]}),
+    "strata beside covariates": (ADJUSTED[:2], {"strata": "tier"}),
+    "rooms": (["gmv", gc.Ratio("gmv", "orders"), gc.Quantile("minutes", 0.5)], ROOMS),
+    "rooms adjusted": ([*ADJUSTED, gc.Mean("orders", pre="tier")], ROOMS),
+    "rooms in strata": ([gc.Mean("gmv"), gc.Mean("visits", cap=0.9)], {**ROOMS, "strata": "area"}),
+    "rooms received": ([gc.Mean("gmv", pre="gmv_pre")], {**ROOMS, "received": "got"}),
+    "rooms that hold several arms": ([gc.Mean("gmv", pre=["gmv_pre", "visits_pre"]), "visits"], {"cluster": "place"}),
+}
+
+
+def same(frame: pd.DataFrame, data: Any, metrics: Any, **options: Any) -> None:
+    """The same numbers, audit, notes and advice."""
+    options = {"control": "A", **options}
+    wanted, found = (gc.ab_test(d, metrics=metrics, **options) for d in (frame, data))
+    a, b = found.to_frame(), wanted.to_frame()
+    numbers = [c for c in b.columns if b[c].dtype.kind == "f"]
+    assert {"estimate", "std_error", "conf_low", "p_value", "relative_low"} <= set(numbers)
+    np.testing.assert_allclose(a[numbers], b[numbers], **SAME)
+    pd.testing.assert_frame_equal(a.drop(columns=numbers), b.drop(columns=numbers))
+    pd.testing.assert_frame_equal(found.audit.to_frame(), wanted.audit.to_frame(), rtol=1e-9)
+    assert found.manifest.notes == wanted.manifest.notes
+    assert found.manifest.dropped == wanted.manifest.dropped
+    assert found.summary() == wanted.summary()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("grouped") / "market.parquet"
+    MARKET.to_parquet(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _in_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither blocks nor memory: every call on a file goes through the engine."""
+    opened = verb.open_grouped
+
+    def only(*args: Any) -> Any:
+        found = opened(*args)
+        assert found is not None
+        return found
+
+    monkeypatch.setattr(verb, "open_files", lambda *_: None)
+    monkeypatch.setattr(verb, "open_grouped", only)
+
+
+@pytest.mark.parametrize("call", list(CALLS))
+def test_the_same_as_in_memory(call: str, path: Path) -> None:
+    metrics, options = CALLS[call]
+    same(MARKET, path, metrics, **options)
+
+
+def test_missing_outcomes_count_as_zero(tmp_path: Path) -> None:
+    gone = MARKET.index % 7 == 3
+    gaps = MARKET.assign(gmv=MARKET["gmv"].mask(gone), orders=MARKET["orders"].mask(gone))
+    gaps.to_parquet(tmp_path / "gaps.parquet")
+    metrics = [gc.Ratio("gmv", "orders", cap=0.9), gc.Mean("gmv", pre="gmv_pre")]
+    same(gaps, tmp_path / "gaps.parquet", metrics, missing="zero")
+
+
+@pytest.mark.parametrize("rule", ["first", "drop"])
+@pytest.mark.parametrize("cluster", [None, "user"])
+def test_units_in_two_arms(tmp_path: Path, rule: str, cluster: str | None) -> None:
+    """One in fifty comes back under another arm; in clusters, one in three comes back under its own too."""
+    other = np.array(["B's", "对照", "A"])[pd.Categorical(MARKET["arm"]).codes]
+    moved = MARKET.assign(user=np.arange(N), arm=np.where(MARKET.index % 50 == 9, other, MARKET["arm"]))
+    again = MARKET.assign(user=np.arange(N)).loc[MARKET.index % (50 if cluster is None else 3) == 0]
+    rows = [MARKET.assign(user=np.arange(N)), moved[MARKET.index % 50 == 9], *([] if cluster is None else [again])]
+    frame = pd.concat(rows, ignore_index=True)
+    frame.to_parquet(tmp_path / "twice.parquet")
+    same(frame, tmp_path / "twice.parquet", ["gmv"], rule=rule, cluster=cluster)
+    told = refused(frame, tmp_path / "twice.parquet", ["gmv"], cluster=cluster)
+    assert "80 units are in more than one arm" in told and ("have several rows there" in told) == (cluster is not None)
+
+
+def test_rooms_that_nobody_named_are_found(tmp_path: Path) -> None:
+    frame = MARKET.rename(columns={"place": "city"})
+    frame.to_parquet(tmp_path / "cities.parquet")
+    with pytest.warns(gc.GmvCausalWarning, match="the arm does not vary within 'city'"):
+        same(frame, tmp_path / "cities.parquet", [gc.Mean("gmv", pre="gmv_pre")], arm="arm_of_room")
+    same(frame, tmp_path / "cities.parquet", ["gmv"])  # the arm of rows varies within cities
+
+
+def test_many_values_make_a_grid_of_levels(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = gc.ab_test(MARKET, metrics=["gmv"], control="A").audit.to_frame()
+    monkeypatch.setattr(single, "ALL_LEVELS", 100)
+    found = gc.ab_test(path, metrics=["gmv"], control="A").audit.to_frame()
+    pd.testing.assert_series_equal(found["status"], wanted["status"])
+    a, b = (dict(zip(f["name"], f["value"], strict=True)) for f in (found, wanted))
+    assert "two_groups" in a or set(a) == set(b)
+
+
+def test_a_relation_of_the_user(path: Path) -> None:
+    connection = duckdb.connect()
+    money = duckdb.read_parquet(str(path), connection=connection).project(
+        'CAST("gmv" AS DECIMAL(18, 2)) AS gmv, * EXCLUDE (gmv)'
+    )
+    same(MARKET, money, [gc.Mean("gmv", pre="gmv_pre")], strata="tier")
+    assert connection.sql("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall() == [(0,)]
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+def refused(frame: pd.DataFrame, data: Any, metrics: Any, **options: Any) -> str:
+    """The same error from memory and from the engine."""
+    told = []
+    for d in (frame, data):
+        with pytest.raises(gc.GmvCausalError) as found:
+            gc.ab_test(d, metrics=metrics, **{"control": "A", **options})
+        told.append(str(found.value))
+    assert told[1] == told[0]
+    return told[0]
+
+
+def _with(**columns: Any) -> pd.DataFrame:
+    frame = MARKET.copy()
+    for name, (at, value) in columns.items():
+        frame[name] = frame[name].astype(object if isinstance(value, str) else float)
+        frame.loc[at, name] = value
+        if isinstance(value, str):
+            frame[name] = frame[name].astype(str)
+    return frame
+
+
+late, some = [N - 1], [17, 3_000]
+WRONG: list[tuple[str, pd.DataFrame, list[Any], dict[str, Any]]] = [
+    ("infinite", _with(gmv=(late, np.inf)), ["gmv"], {}),
+    ("is missing", _with(gmv=(some, np.nan)), ["gmv"], {}),
+    ("is missing", _with(gmv_pre=(some, np.nan)), [gc.Mean("gmv", pre="gmv_pre")], {}),
+    ("beyond 1e\\+100", _with(gmv=(some, -1e300)), ["gmv"], {}),
+    ("beyond 2\\^53", MARKET.assign(gmv=2**60 + np.arange(N)), ["gmv"], {}),
+    ("0 and 1 only", _with(bought=(some, 2.0)), [gc.Proportion("bought")], {}),
+    ("holds text", _with(gmv=(some, "¥1,234.50")), ["gmv"], {}),
+    ("not missing in the same rows", _with(gmv=(some, np.nan)), [gc.Ratio("gmv", "orders")], {}),
+    ("but no 'orders'", _with(gmv=([0, 5], 9.0), orders=([0, 5], 0.0)), [gc.Gmv("gmv", "orders")], {}),
+    ("but no 'visits'", _with(visits=(range(90), 0.0)), [gc.Gmv("gmv", "orders", "visits")], {}),
+    ("received must hold", _with(got=(some, 0.5)), ["gmv"], {"received": "got"}),
+    ("everybody, in the control", MARKET.assign(got=1), ["gmv"], {"received": "got"}),
+    ("arm is missing", MARKET.assign(arm=MARKET["arm"].mask(MARKET.index == 7)), ["gmv"], {}),
+    ("strata is missing", MARKET.assign(tier=MARKET["tier"].mask(MARKET.index == 7)), ["gmv"], {"strata": "tier"}),
+    ("1,000 labels|4,000 labels", MARKET.assign(arm=np.arange(N).astype(str)), ["gmv"], {}),
+    ("only one label", MARKET.assign(arm="A"), ["gmv"], {}),
+    ("is no label", MARKET, ["gmv"], {"control": "C"}),
+    ("has 1 row", MARKET.assign(arm=np.where(MARKET.index == 3, "B", "A")), ["gmv"], {}),
+    ("fewer than 2 rows", _with(tier=(some, "rare")), ["gmv"], {"strata": "tier"}),
+    ("strata vary", MARKET, ["gmv"], {**ROOMS, "strata": "tier"}),
+    ("the arm varies", MARKET, ["gmv"], {"cluster": "place", "strata": "area"}),
+    ("fewer than 2 place clusters", MARKET.assign(area=MARKET["place"] // 2), ["gmv"], {**ROOMS, "strata": "area"}),
+    ("only one cluster", MARKET.assign(place=1), ["gmv"], ROOMS),
+    ("varies within units", MARKET.assign(who=np.arange(N) // 2, arm_of_room=np.where(np.arange(N) < 8, "A", "B"),
+     place=np.arange(N) // 3), ["gmv"], {**ROOMS, "unit": "who"}),
+    ("Add each unit's rows up", MARKET.assign(who=np.arange(N) // 2, arm=np.where(np.arange(N) // 2 % 2, "A", "B")),
+     ["gmv"], {"unit": "who"}),
+    ("many|levels", MARKET.assign(tier=np.arange(N).astype(str)), [gc.Mean("gmv", pre="tier")], {}),
+    ("too many to adjust", MARKET.assign(level=np.arange(N) // 16, arm=np.array(["A", "B"])[np.arange(N) % 2]),
+     ADJUSTED[:1], {"strata": "level"}),
+    ("can bear", MARKET.assign(arm_of_room=np.where(MARKET["place"] < 4, "A", "B")), ADJUSTED[:1], ROOMS),
+    ("has no column 'gmvv'", MARKET, ["gmvv"], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(WRONG)), ids=[f"{i} {w[0]}" for i, w in enumerate(WRONG)])
+def test_what_is_wrong_is_said_in_the_same_words(case: int, tmp_path: Path) -> None:
+    said, frame, metrics, options = WRONG[case]
+    frame.to_parquet(tmp_path / "wrong.parquet")
+    told = refused(frame, tmp_path / "wrong.parquet", metrics, **options)
+    assert re.search(said, told), told
