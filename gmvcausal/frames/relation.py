@@ -25,6 +25,7 @@ from gmvcausal.frames.table import Table, is_relation, open_table, quote
 from gmvcausal.frames.texts import printable, safe
 
 Spec = dict[str, tuple[str, str]]
+Measure = sql.Measure
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Relation:
         Role to the largest distance between neighbouring numbers of the source dtype (0 where exact).
     available : tuple of str
         All columns of the input.
+    measured : dict
+        What the scan that checked the columns was asked to find besides.
     """
 
     space: Engine
@@ -66,6 +69,7 @@ class Relation:
     table: Table | None = None
     arrow: Any = None
     origin: Any = None
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sql(self) -> str:
@@ -78,7 +82,14 @@ class Relation:
 
 
 def open_relation(
-    space: Engine, data: Any, name: str, spec: Spec, *, timezone: str | None = None, extra: Sequence[str] = ()
+    space: Engine,
+    data: Any,
+    name: str,
+    spec: Spec,
+    *,
+    timezone: str | None = None,
+    extra: Sequence[str] = (),
+    measure: Measure | None = None,
 ) -> Relation:
     """Open any input as a checked `Relation`.
 
@@ -97,6 +108,8 @@ def open_relation(
         Convert zoned times to this zone's wall clock.
     extra : sequence of str
         Further columns, taken as they are and called ``=name`` in the view.
+    measure : callable, optional
+        Given the SQL of each role and what it holds, aggregates by name, for `Relation.measured`.
 
     Returns
     -------
@@ -111,11 +124,18 @@ def open_relation(
     source = space.source(data, name, needed)
     if source is not None:
         # What was copied holds the needed columns alone; the rest is fetched from where it came when it is asked for.
-        return _open_source(
-            space, source, name, spec, timezone, extra, data if is_relation(data) or is_ibis(data) else None
-        )
+        origin = data if is_relation(data) or is_ibis(data) else None
+        return _open_source(space, source, name, spec, timezone, extra, measure, origin)
     table = open_table(data, name)
-    return _open_table(space, table, spec, timezone, extra)
+    opened = _open_table(space, table, spec, timezone, extra)
+    return opened if measure is None else replace(opened, measured=measured(opened, measure))
+
+
+def measured(relation: Relation, measure: Measure) -> dict[str, Any]:
+    """The aggregates that `measure` asks for, in a scan of their own."""
+    asked = measure({role: quote(role) for role in relation.kinds}, relation.kinds)
+    row = relation.space.row(f"SELECT {', '.join(asked.values())} FROM {relation.sql}", relation.name)
+    return dict(zip(asked, row, strict=True))
 
 
 def column_names(space: Engine, data: Any, name: str) -> list[str]:
@@ -255,10 +275,11 @@ def _open_source(
     spec: Spec,
     timezone: str | None,
     extra: Sequence[str],
+    measure: Measure | None,
     origin: Any = None,
 ) -> Relation:
     types = space.schema(source, name)
-    checked = sql.check_columns(space, source, name, spec, types, timezone)
+    checked = sql.check_columns(space, source, name, spec, types, timezone, measure)
     if origin is None:
         space.whole(name, checked.n)
     for column in extra:
@@ -278,5 +299,6 @@ def _open_source(
         source,
         select,
         origin=origin,
+        measured=checked.measured,
     )
     return _create(relation)

@@ -5,9 +5,9 @@ The sentences are those of `frames.rules`, so a parquet file and a frame in memo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from gmvcausal.frames.texts import quote_text
 if TYPE_CHECKING:
     from gmvcausal.frames.engines.engine import Engine
     from gmvcausal.frames.relation import Spec
+
+# Given the SQL of each role and what it holds, aggregates by name: what else one scan is to find.
+Measure = Callable[[Mapping[str, str], Mapping[str, str]], dict[str, str]]
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
 _WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
@@ -38,13 +41,14 @@ _ISO = r"^\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
 
 @dataclass(frozen=True)
 class Checked:
-    """What one scan found: rows, and per role the SQL expression, the kind, the zone and the spacing."""
+    """What one scan found: rows, per role the SQL expression, the kind, the zone and the spacing; what was measured."""
 
     n: int
     select: dict[str, str]
     kinds: dict[str, str]
     zones: dict[str, str]
     spacing: dict[str, float]
+    measured: dict[str, Any]
 
 
 @dataclass
@@ -105,9 +109,15 @@ def first_bad(
 
 
 def check_columns(
-    space: Engine, source: str, name: str, spec: Spec, types: dict[str, str], timezone: str | None
+    space: Engine,
+    source: str,
+    name: str,
+    spec: Spec,
+    types: dict[str, str],
+    timezone: str | None,
+    measure: Measure | None = None,
 ) -> Checked:
-    """Check every column of `spec` in one scan of `source` and return the typed expressions.
+    """Check every column of `spec` in one scan of `source`, which also takes the `measure`; the typed expressions.
 
     Raises
     ------
@@ -124,7 +134,9 @@ def check_columns(
         aggregates += [f"count(*) FILTER (WHERE {condition})" for condition, _ in plan.refuse]
         aggregates += [f"max(abs({plan.largest}))"] if plan.largest else []
         aggregates += [f"count(*) FILTER (WHERE {c})" for c in plan.zone_counts or ()]
-    found = iter(space.row(f"SELECT {', '.join(aggregates)} FROM {source}", name))
+    select, kinds = {r: p.expression for r, p in plans.items()}, {r: p.kind for r, p in plans.items()}
+    asked = {} if measure is None else measure(select, kinds)
+    found = iter(_scan(space, source, name, aggregates, list(asked.values())))
     n = int(next(found))
     if n == 0:
         raise InputError(f"{name} has no rows", remedy="check the filter that made it")
@@ -148,9 +160,23 @@ def check_columns(
                 zones[role] = "an offset"
         if plan.zone:
             zones[role] = plan.zone
-    return Checked(
-        n, {r: p.expression for r, p in plans.items()}, {r: p.kind for r, p in plans.items()}, zones, spacing
-    )
+    rest = tuple(found)
+    if len(rest) < len(asked):
+        rest = space.row(f"SELECT {', '.join(asked.values())} FROM {source}", name)
+    return Checked(n, select, kinds, zones, spacing, dict(zip(asked, rest, strict=True)))
+
+
+def _scan(space: Engine, source: str, name: str, checks: list[str], more: list[str]) -> tuple[Any, ...]:
+    """The aggregates of `source`; the checks alone where the engine refuses the others.
+
+    A row that breaks a rule may break a sum too (of infinite numbers, say), and the rule has the better words.
+    """
+    try:
+        return space.row(f"SELECT {', '.join([*checks, *more])} FROM {source}", name)
+    except InputError:
+        if not more:
+            raise
+        return space.row(f"SELECT {', '.join(checks)} FROM {source}", name)
 
 
 def _plan(column: str, kind: str, role: str, name: str, dtype: str, timezone: str | None) -> Plan:

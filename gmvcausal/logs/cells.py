@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import one_of
+from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
 from gmvcausal.logs.calendar import IntArray, StampArray
 from gmvcausal.logs.logs import Logs
@@ -35,18 +36,24 @@ class Units:
     ids : ndarray, shape (units,)
     table : str or None
         The table that lists them ("users", "rooms"), None where they were gathered from orders and exposures.
-    without_orders : int
+    ordered : ndarray of bool, shape (units,)
+        Whether the unit has an order line anywhere in the log.
     """
 
     role: str
     ids: NDArray[Any]
     table: str | None
-    without_orders: int
+    ordered: NDArray[np.bool_]
 
     @property
     def n(self) -> int:
         """Number of units."""
         return len(self.ids)
+
+    @property
+    def without_orders(self) -> int:
+        """Number of units that never ordered."""
+        return self.n - int(self.ordered.sum())
 
     def codes(self, ids: NDArray[Any]) -> IntArray:
         """Number of each id; every id must be one of the units."""
@@ -88,39 +95,49 @@ def find_units(logs: Logs, role: str) -> Units:
             rows=orders.first_rows(empty),
             remedy=f"remove these rows or give them a {role}",
         )
-    listing = logs.table(f"{role}s")
-    exposures = logs.table("exposures")
-    exposed = exposures is not None and role in exposures.kinds
-    if listing is None:
-        also = f" UNION SELECT {q} FROM {exposures.sql}" if exposures is not None and exposed else ""
-        ids = _ids(logs, f"SELECT DISTINCT {q} AS id FROM {orders.sql} WHERE {q} IS NOT NULL{also}")
-        name = None
-    else:
-        name = listing.name
-        for table in (orders, exposures):
-            if table is None or role not in table.kinds:
-                continue
-            alone = f"{q} NOT IN (SELECT {q} FROM {listing.sql})"
-            row = logs._space.row(f"SELECT count(*), count(DISTINCT {q}) FROM {table.sql} WHERE {alone}", table.name)
-            if row[0]:
-                raise InputError(
-                    f"{row[1]:,} {role}s of {table.name} are not in {name}",
-                    column=table.roles[role],
-                    count=int(row[0]),
-                    rows=table.first_rows(alone),
-                    remedy=f"add them to {name}, or leave {name} out to take all that are seen",
-                )
-        ids = _ids(logs, f"SELECT {q} AS id FROM {listing.sql}")
-    if listing is None and not exposed:
-        return Units(role, ids, None, 0)
-    with_orders = int(logs._space.row(f"SELECT count(DISTINCT {q}) FROM {orders.sql}", "orders")[0])
-    return Units(role, ids, name, len(ids) - with_orders)
+    key = f"units: {role}"
+    if key not in logs._cache:
+        logs._cache[key] = _read_units(logs, role)
+    found: Units = logs._cache[key]
+    return found
 
 
-def _ids(logs: Logs, query: str) -> NDArray[Any]:
-    ids = np.asarray(logs._space.numpy(query)["id"])
-    ids.sort()
-    return ids
+def _read_units(logs: Logs, role: str) -> Units:
+    """Ids of orders, exposures and the listing in one statement, which scans the orders once."""
+    q = quote(role)
+    listing, exposures = logs.table(f"{role}s"), logs.table("exposures")
+    exposed = exposures if exposures is not None and role in exposures.kinds else None
+    sources = [f"SELECT {q} AS id, true AS ordered, false AS listed FROM {logs.orders.sql} WHERE {q} IS NOT NULL"]
+    if exposed is not None:
+        sources.append(f"SELECT {q}, false, false FROM {exposed.sql}")
+    if listing is not None:
+        sources.append(f"SELECT {q}, false, true FROM {listing.sql}")
+    found = logs._space.numpy(
+        f"SELECT id, bool_or(ordered) AS ordered, bool_or(listed) AS listed FROM ({' UNION ALL '.join(sources)}) "
+        "GROUP BY id",
+        "orders",
+    )
+    if listing is not None and not found["listed"].all():
+        _refuse_strangers(logs, listing, role, [logs.orders, *([] if exposed is None else [exposed])])
+    ids = np.asarray(found["id"])
+    order = np.argsort(ids, kind="stable")
+    return Units(role, ids[order], None if listing is None else listing.name, np.asarray(found["ordered"])[order])
+
+
+def _refuse_strangers(logs: Logs, listing: Relation, role: str, tables: list[Relation]) -> None:
+    """Say which table holds units that the listing lacks."""
+    alone = f"{quote(role)} NOT IN (SELECT {quote(role)} FROM {listing.sql})"
+    for table in tables:
+        counted = f"SELECT count(*), count(DISTINCT {quote(role)}) FROM {table.sql} WHERE {alone}"
+        row = logs._space.row(counted, table.name)
+        if row[0]:
+            raise InputError(
+                f"{row[1]:,} {role}s of {table.name} are not in {listing.name}",
+                column=table.roles[role],
+                count=int(row[0]),
+                rows=table.first_rows(alone),
+                remedy=f"add them to {listing.name}, or leave {listing.name} out to take all that are seen",
+            )
 
 
 def bounds(logs: Logs, units: Units) -> dict[str, StampArray]:
@@ -203,12 +220,13 @@ def orders(logs: Logs) -> Measure:
     return Measure(count_orders(logs), "CAST(is_order AS INTEGER)" if _has_refund_rows(logs) else "1")
 
 
-def count_orders(logs: Logs) -> str:
-    """SQL for the number of orders in a group of lines."""
-    if not logs._row_is_order:
-        return 'count(DISTINCT "order") FILTER (WHERE is_order)'
+def count_orders(logs: Logs, condition: str = "") -> str:
+    """SQL for the number of orders in a group of lines, or among those of its lines on which the condition holds."""
     # A FILTER costs a pass of its own; where no line is a refund it would always hold.
-    return "count(*) FILTER (WHERE is_order)" if _has_refund_rows(logs) else "count(*)"
+    always = logs._row_is_order and not _has_refund_rows(logs)
+    wanted = ([] if always else ["is_order"]) + ([f"({condition})"] if condition else [])
+    counted = "count(*)" if logs._row_is_order else 'count(DISTINCT "order")'
+    return counted + (f" FILTER (WHERE {' AND '.join(wanted)})" if wanted else "")
 
 
 def of_panel(logs: Logs, unit: str, amounts: Sequence[str]) -> dict[str, Measure]:

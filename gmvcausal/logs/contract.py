@@ -13,7 +13,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.params import said
-from gmvcausal.frames.relation import Relation, Spec, column_names, open_relation
+from gmvcausal.frames.relation import Measure, Relation, Spec, column_names, open_relation
 
 # Role to kind, by table; "?" allows missing values. The order is the order in which rules are reported.
 ROLES: dict[str, dict[str, str]] = {
@@ -104,7 +104,9 @@ def _no_such(table: str, role: str, named: str, available: list[str]) -> InputEr
     )
 
 
-def open_tables(space: Engine, tables: Mapping[str, Any], columns: Any, timezone: str | None) -> dict[str, Relation]:
+def open_tables(
+    space: Engine, tables: Mapping[str, Any], columns: Any, timezone: str | None, measure: Measure
+) -> dict[str, Relation]:
     """Open every table that was given, with its roles checked.
 
     Parameters
@@ -115,6 +117,8 @@ def open_tables(space: Engine, tables: Mapping[str, Any], columns: Any, timezone
     columns : mapping or None
         The user's ``columns=``.
     timezone : str, optional
+    measure : callable
+        What is found out about the orders in the scan that checks them; see `frames.relation.open_relation`.
 
     Returns
     -------
@@ -142,7 +146,8 @@ def open_tables(space: Engine, tables: Mapping[str, Any], columns: Any, timezone
         # Without an order id a repeated row can only be known by all its columns, so all are kept at hand.
         whole = name == "orders" and "order" not in roles
         extra = [c for c in names[name] if c not in roles.values()] if whole else []
-        opened[name] = open_relation(space, data, name, spec, timezone=timezone, extra=extra)
+        asked = measure if name == "orders" else None
+        opened[name] = open_relation(space, data, name, spec, timezone=timezone, extra=extra, measure=asked)
     _same_kinds(opened)
     _check_lives(opened)
     return opened

@@ -44,8 +44,10 @@ class Exposed:
 def labels_of(logs: Logs) -> list[Any]:
     """All tactics of the exposures, sorted."""
     exposures = logs.need("exposures", "a tactic")
-    found = logs._space.numpy(f'SELECT DISTINCT "tactic" AS t FROM {exposures.sql} ORDER BY t', "exposures")["t"]
-    return [v.item() if isinstance(v, np.generic) else str(v) for v in found]
+    if "tactics" not in logs._cache:
+        found = logs._space.numpy(f'SELECT DISTINCT "tactic" AS t FROM {exposures.sql} ORDER BY t', "exposures")["t"]
+        logs._cache["tactics"] = [v.item() if isinstance(v, np.generic) else str(v) for v in found]
+    return list(logs._cache["tactics"])
 
 
 def choose(logs: Logs, tactic: Any) -> list[Any]:

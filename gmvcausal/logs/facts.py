@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gmvcausal.frames.relation import Relation
+from gmvcausal.frames.relation import Relation, measured
 from gmvcausal.frames.table import quote
 
 EARLY_HOURS = 2
@@ -109,32 +110,52 @@ class Facts:
         return f"coalesce({self.discounts.total(quote('discount'))}, 0)"
 
 
+def measure(columns: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, str]:
+    """SQL aggregates of the orders by name, given the SQL of each role and what it holds: all that `Facts`, the rules
+    on signs and the search for repeated rows need, for one scan."""
+    time, gmv = columns["time"], columns["gmv"]
+    amounts = [columns[role] for role in ("gmv", "refund") if role in columns]
+    asked = {
+        "lines": "count(*)",
+        "first": f"epoch_us(min({time}))",
+        "last": f"epoch_us(max({time}))",
+        "clock": f"count(*) FILTER (WHERE {time} <> CAST(CAST({time} AS DATE) AS TIMESTAMP))",
+        "early": f"count(*) FILTER (WHERE hour({time}) < {EARLY_HOURS})",
+        "negative": f"count(*) FILTER (WHERE {gmv} < 0)",
+        "fractions": f"count(*) FILTER (WHERE {' OR '.join(map(_fraction, amounts))})",
+        "largest": f"max(abs({gmv}))",
+        "spread": f"stddev_pop({gmv})",
+    }
+    if "discount" in columns:
+        asked["discount_fractions"] = f"count(*) FILTER (WHERE {_fraction(columns['discount'])})"
+        asked["discount_largest"] = f"max(abs({columns['discount']}))"
+    if "refund" in columns:
+        refund = columns["refund"]
+        asked["refund_negative"] = f"count(*) FILTER (WHERE {refund} < 0)"
+        asked["refund_alone"] = f"count(*) FILTER (WHERE {gmv} = 0 AND {refund} > 0)"
+        asked["refund_larger"] = f"count(*) FILTER (WHERE {refund} > {gmv})"
+    if kinds.get("order") == "int":
+        asked |= {"order_low": f"min({columns['order']})", "order_high": f"max({columns['order']})"}
+    return asked
+
+
 def read_facts(orders: Relation) -> Facts:
-    """Scan the orders once."""
-    time, gmv = quote("time"), quote("gmv")
-    amounts = [gmv] + ([quote("refund")] if "refund" in orders.kinds else [])
-    discount = quote("discount") if "discount" in orders.kinds else "CAST(0 AS DOUBLE)"
-    row = orders.space.row(
-        f"""SELECT count(*), epoch_us(min({time})), epoch_us(max({time})),
-        count(*) FILTER (WHERE epoch_us({time}) % 86400000000 <> 0),
-        count(*) FILTER (WHERE hour({time}) < {EARLY_HOURS}),
-        count(*) FILTER (WHERE {gmv} < 0),
-        count(*) FILTER (WHERE {" OR ".join(map(_fraction, amounts))}),
-        max(abs({gmv})), stddev_pop({gmv}),
-        count(*) FILTER (WHERE {_fraction(discount)}), coalesce(max(abs({discount})), 0)
-        FROM {orders.sql}""",
-        "orders",
-    )
+    """What was measured when the orders were opened; a scan of their own where rows were dropped since."""
+    found = orders.measured or measured(orders, measure)
+    exact = orders.space.exact
+    lines = int(found["lines"])
     return Facts(
-        lines=int(row[0]),
-        first=np.datetime64(int(row[1]), "us"),
-        last=np.datetime64(int(row[2]), "us"),
-        whole_days=int(row[3]) == 0,
-        early=int(row[4]),
-        negative=int(row[5]),
-        amounts=Amounts(int(row[0]), int(row[6]) == 0, float(row[7]), orders.space.exact),
-        discounts=Amounts(int(row[0]), int(row[9]) == 0, float(row[10]), orders.space.exact),
-        spread=float(row[8]),
+        lines=lines,
+        first=np.datetime64(int(found["first"]), "us"),
+        last=np.datetime64(int(found["last"]), "us"),
+        whole_days=int(found["clock"]) == 0,
+        early=int(found["early"]),
+        negative=int(found["negative"]),
+        amounts=Amounts(lines, int(found["fractions"]) == 0, float(found["largest"]), exact),
+        discounts=Amounts(
+            lines, not found.get("discount_fractions", 0), float(found.get("discount_largest") or 0), exact
+        ),
+        spread=float(found["spread"]),
     )
 
 

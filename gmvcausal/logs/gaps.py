@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.logs.calendar import DAY, Freq, parse_freq, text
+from gmvcausal.logs.calendar import Freq, parse_freq, text
 from gmvcausal.logs.facts import entry
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span
@@ -44,10 +44,12 @@ def empty_days(logs: Logs, begin: np.datetime64, end: np.datetime64) -> Entry:
     For windows of users that start on days of their own, where no grid of periods is at hand. Where orders are few, a
     run has to be so long that ten lines were to be expected in it.
     """
-    found = logs._space.numpy(
-        f'SELECT epoch_us("time") // {DAY} AS day, count(*) AS n FROM {logs._lines.view} GROUP BY 1 ORDER BY 1',
-        "orders",
-    )
+    if "days" not in logs._cache:
+        since = "date_diff('day', DATE '1970-01-01', CAST(\"time\" AS DATE))"
+        logs._cache["days"] = logs._space.numpy(
+            f"SELECT {since} AS day, count(*) AS n FROM {logs._lines.view} GROUP BY 1 ORDER BY 1", "orders"
+        )
+    found = logs._cache["days"]
     day, lines = np.asarray(found["day"], dtype=np.int64), np.asarray(found["n"], dtype=np.int64)
     first, last = (int(t.astype("datetime64[D]").astype(np.int64)) for t in (begin, end - np.timedelta64(1, "us")))
     # Where the bulk of the lines lies; a few wrong dates do not thin it out.

@@ -45,29 +45,34 @@ class Lines:
 def check_signs(orders: Relation, gmv: str) -> None:
     """Refuse negative amounts that nobody declared to be refunds."""
     if "refund" in orders.kinds:
-        for condition, rule, remedy in (
+        for name, condition, rule, remedy in (
             (
+                "negative",
                 '"gmv" < 0',
                 "gmv (orders) is negative although refunds have a column of their own",
                 "give refunds in one way only",
             ),
-            ('"refund" < 0', "refund (orders) is negative", "write refunds as positive amounts"),
+            ("refund_negative", '"refund" < 0', "refund (orders) is negative", "write refunds as positive amounts"),
             (
+                "refund_alone",
                 '"gmv" = 0 AND "refund" > 0',
                 "a refund without an order: the row was refunded but its gmv is zero",
                 "put each refund on the row of its order",
             ),
             (
+                "refund_larger",
                 '"refund" > "gmv"',
                 "refund (orders) is larger than the order's gmv",
                 "correct these rows at their source",
             ),
         ):
-            _refuse(orders, condition, rule, "gmv" if condition.startswith('"gmv" <') else "refund", remedy)
+            role = "gmv" if name == "negative" else "refund"
+            _refuse(orders, int(orders.measured[name]), condition, rule, role, remedy)
         return
     if gmv == "gross":
         _refuse(
             orders,
+            int(orders.measured["negative"]),
             '"gmv" < 0',
             "gmv (orders) is negative, which looks like refunds, but gmv='gross' was declared",
             "gmv",
@@ -76,10 +81,14 @@ def check_signs(orders: Relation, gmv: str) -> None:
         )
 
 
-def _refuse(orders: Relation, condition: str, rule: str, role: str, remedy: str) -> None:
-    count = int(orders.space.row(f"SELECT count(*) FROM {orders.sql} WHERE {condition}", "orders")[0])
+def _refuse(orders: Relation, count: int, condition: str, rule: str, role: str, remedy: str) -> None:
     if count:
         raise InputError(rule, column=orders.roles[role], count=count, rows=orders.first_rows(condition), remedy=remedy)
+
+
+def _refuse_any(orders: Relation, condition: str, rule: str, role: str, remedy: str) -> None:
+    count = int(orders.space.row(f"SELECT count(*) FROM {orders.sql} WHERE {condition}", "orders")[0])
+    _refuse(orders, count, condition, rule, role, remedy)
 
 
 def check_refund_rows(orders: Relation) -> None:
@@ -93,7 +102,7 @@ def check_refund_rows(orders: Relation) -> None:
         )
     positive = f'SELECT DISTINCT "order" FROM {orders.sql} WHERE "gmv" > 0'
     alone = f'"gmv" < 0 AND "order" NOT IN ({positive})'
-    _refuse(
+    _refuse_any(
         orders,
         alone,
         "a refund without an order: no row with a positive gmv has its order id",
@@ -106,7 +115,7 @@ def check_refund_rows(orders: Relation) -> None:
         f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) GROUP BY "order" '
         'HAVING sum("gmv") < -1e-9 * sum(abs("gmv"))'
     )
-    _refuse(
+    _refuse_any(
         orders,
         f'"gmv" < 0 AND "order" IN ({summary})',
         "refunds of one order are larger than what was paid for it",
@@ -117,7 +126,7 @@ def check_refund_rows(orders: Relation) -> None:
         f'SELECT "order" FROM {orders.sql} WHERE "order" IN ({refunded}) '
         'GROUP BY "order" HAVING min("user") <> max("user")'
     )
-    _refuse(
+    _refuse_any(
         orders,
         f'"gmv" < 0 AND "order" IN ({users})',
         "a refund names another user than its order",

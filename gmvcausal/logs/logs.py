@@ -102,7 +102,7 @@ class Logs:
 
     def _open(self, given: Mapping[str, Any], columns: Mapping[str, str] | None, dedupe: str | None) -> None:
         """Check every table, and read once what all verbs ask for."""
-        opened = contract.open_tables(self._space, given, columns, self._timezone)
+        opened = contract.open_tables(self._space, given, columns, self._timezone, facts.measure)
         self._notes = [*contract.check_zones(opened, self._timezone), *self._space.remarks()]
         self._dropped: dict[str, int] = {}
         self._raw_orders = opened["orders"]
@@ -473,12 +473,13 @@ class Logs:
                 table, key, [q["end"]] if "end" in q else [], "id, tactic and start", dedupe
             )
         elif "order" in table.kinds:
-            key = [q["order"]] + ([q["product"]] if "product" in q else []) + ['"gmv" < 0']
+            key = [q["order"]] + ([q["product"]] if "product" in q else [])
             rest = [quote(c) for c in table.select if quote(c) not in key]
             what = "order and product" if "product" in q else "order"
-            # Several refunds of one order are ordinary; only a refund that repeats in full is suspicious.
-            key_rows = [*key, 'CASE WHEN "gmv" < 0 THEN hash("time", "gmv") END']
-            settled, dropped = duplicates.settle(table, key_rows, rest, what, dedupe, strict=[q["user"]])
+            if table.measured["negative"]:
+                # Several refunds of one order are ordinary; only a refund that repeats in full is suspicious.
+                key += ['"gmv" < 0', 'CASE WHEN "gmv" < 0 THEN hash("time", "gmv") END']
+            settled, dropped = duplicates.settle(table, key, rest, what, dedupe, strict=[q["user"]])
         else:
             key = [quote(c) for c in table.select]
             settled, dropped = duplicates.settle(

@@ -41,8 +41,8 @@ def make_panel(
     alive, life_known = cells.life(logs, units, span)
     notes, checks = list(logs._notes), list(logs._checks)
     ordered = sums["orders"] > 0
-    periods, bought = np.asarray(ordered.any(axis=0)), np.asarray(ordered.any(axis=1))
-    checks += signs.of_panel(logs, units, span, periods, bought, exposed, tactic, notes)
+    periods = np.asarray(ordered.any(axis=0))
+    checks += signs.of_panel(logs, units, span, periods, exposed, tactic, notes)
     since = np.maximum.accumulate(treated, axis=1) > 0
     notes += ended(int(treated.sum()), int(since.sum()))
     del ordered, since

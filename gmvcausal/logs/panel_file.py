@@ -73,8 +73,8 @@ def write_panel(
     elif tactic is not None:
         logs.need("exposures", f"tactic={tactic!r}")
     notes, checks = list(logs._notes), list(logs._checks)
-    periods, bought = _ordered(logs, units, span, sums)
-    checks += signs.of_panel(logs, units, span, periods, bought, exposed, tactic, notes)
+    periods = _ordered(logs, span, sums)
+    checks += signs.of_panel(logs, units, span, periods, exposed, tactic, notes)
     low, high, life_known = _life(logs, units, span)
     rows, outside = _cells(low, high, span)
     table: dict[str, Any] = {"unit": _arrow(units.ids), "low": low, "high": high}
@@ -197,14 +197,12 @@ def _active(spans: _Spans, span: Span) -> tuple[int, int]:
     return int((spans.high - spans.low + 1).sum()), int((span.periods - spans.low[begin]).sum())
 
 
-def _ordered(logs: Logs, units: cells.Units, span: Span, sums: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether anybody ordered in each period, and whether each unit ordered in any."""
-    periods, bought = np.zeros(span.periods, dtype=bool), np.zeros(units.n, dtype=bool)
+def _ordered(logs: Logs, span: Span, sums: str) -> NDArray[np.bool_]:
+    """Whether anybody ordered in each period."""
+    periods = np.zeros(span.periods, dtype=bool)
     found = logs._space.rows(f'SELECT DISTINCT k FROM {sums} WHERE "orders" > 0', "orders")
     periods[[int(k) for (k,) in found]] = True
-    for batch in logs._space.batches(f'SELECT DISTINCT unit FROM {sums} WHERE "orders" > 0', _BATCH, "orders"):
-        bought[units.codes(batch.column(0).to_numpy(zero_copy_only=False))] = True
-    return periods, bought
+    return periods
 
 
 def _life(logs: Logs, units: cells.Units, span: Span) -> tuple[IntArray, IntArray, bool]:

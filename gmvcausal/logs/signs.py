@@ -36,7 +36,6 @@ def of_panel(
     units: Units,
     span: Span,
     periods: BoolArray,
-    bought: BoolArray,
     exposed: exposures.Exposed | None,
     tactic: Any,
     notes: list[str],
@@ -47,8 +46,6 @@ def of_panel(
     ----------
     periods : ndarray of bool, shape (periods,)
         Whether anybody ordered in the period.
-    bought : ndarray of bool, shape (units,)
-        Whether the unit ordered in any period.
     exposed : Exposed or None
         Exposures to the chosen tactics, None where there are no exposures.
     tactic : label, list of labels or None
@@ -59,7 +56,7 @@ def of_panel(
         return found
     if tactic is not None:
         found.append(other_tactics(logs, units, span, exposed))
-    found.append(exposed_without_orders(logs, units, exposed.unit, bought))
+    found.append(exposed_without_orders(logs, units, exposed.unit))
     notes += late_in_period(span, _first_starts(exposed, units.n))
     return found
 
@@ -78,7 +75,7 @@ def of_stack(
     notes += late_in_period(span, exposed.start[own])
     return [
         empty_periods(logs, span, np.asarray(orders.any(axis=0))),
-        exposed_without_orders(logs, units, exposed.unit[own], np.asarray(orders.any(axis=1))),
+        exposed_without_orders(logs, units, exposed.unit[own]),
     ]
 
 
@@ -148,15 +145,13 @@ def other_tactics(logs: Logs, units: Units, span: Span, exposed: exposures.Expos
     )
 
 
-def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64], bought: BoolArray | None) -> Entry:
+def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64]) -> Entry:
     """Share of the exposed units that never ordered: large where ids of exposures and orders do not meet.
 
     Parameters
     ----------
     exposed : ndarray of int64
         Units exposed; repeated units count once.
-    bought : ndarray of bool, shape (units,), optional
-        Units known to have ordered; the rest is looked up in the whole log where that could matter.
     """
     name, role = "exposed_without_orders", f"{units.role}s"
     sent = np.zeros(units.n, dtype=bool)
@@ -165,10 +160,8 @@ def exposed_without_orders(logs: Logs, units: Units, exposed: NDArray[np.int64],
     if total < LEAST_EXPOSED:
         message = f"{total:,} exposed {role} are too few for a share of those without orders"
         return entry(name, "not_run", None, WITHOUT_WARNED, message)
-    without = np.ones(units.n, dtype=bool) if bought is None else ~bought
-    alike = 0
-    if (without & sent).any():
-        without, alike = _never_ordered(logs, units, without, sent)
+    without = ~units.ordered
+    alike = _alike(logs, units, without & sent)
     share = float((without & sent).sum() / total)
     message = f"{share:.1%} of the {total:,} exposed {role} never ordered"
     if share < WITHOUT_WARNED and not alike:
@@ -217,24 +210,16 @@ def censored(arm: NDArray[np.int64], asked: BoolArray, whole: BoolArray, names: 
     return entry("censored", "warned", lost / total, 0.0, message, remedy)
 
 
-def _never_ordered(logs: Logs, units: Units, candidates: BoolArray, sent: BoolArray) -> tuple[BoolArray, int]:
-    """Which of the candidates have no order line in the whole log, and how many of those sent have one under an id
-    that differs only in spelling."""
-    space, q = logs._space, quote(units.role)
-    words = units.ids.dtype.kind != "i"
-    codes = np.flatnonzero(candidates)
-    ids = pa.array(units.ids[codes], type=pa.string()) if words else units.ids[codes]
-    listed = quote(space.new_name("candidates"))
-    space.register(listed.strip('"'), pa.table({"id": ids, "code": codes, "sent": sent[codes]}))
-    seen = f"SELECT DISTINCT {q} AS id FROM {logs.orders.sql} WHERE {q} IS NOT NULL"
-    alone = f"SELECT * FROM {listed} WHERE id NOT IN ({seen})"
-    without = np.zeros(units.n, dtype=bool)
-    without[space.numpy(f"SELECT code FROM ({alone})", "orders")["code"]] = True
-    if not words:
-        return without, 0
-    plain = f"SELECT {_plain('id')} FROM ({seen})"
-    row = space.row(f"SELECT count(*) FROM ({alone}) WHERE sent AND {_plain('id')} IN ({plain})", "orders")
-    return without, int(row[0])
+def _alike(logs: Logs, units: Units, lost: BoolArray) -> int:
+    """How many of the units that are lost have an order under an id that differs only in spelling."""
+    if units.ids.dtype.kind == "i" or not lost.any():
+        return 0
+    space = logs._space
+    listed = space.new_name("spelled")
+    ids = pa.array(units.ids, type=pa.string())
+    space.register(listed, pa.table({"id": ids, "ordered": units.ordered, "lost": lost}))
+    plain = f"SELECT {_plain('id')} FROM {quote(listed)} WHERE ordered"
+    return int(space.row(f"SELECT count(*) FROM {quote(listed)} WHERE lost AND {_plain('id')} IN ({plain})")[0])
 
 
 def _plain(text_id: str) -> str:

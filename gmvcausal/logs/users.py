@@ -80,7 +80,7 @@ def make_users(
         columns |= _rfm_columns(sums, assigned, chosen, notes)
     checks = list(logs._checks)
     if not history:
-        checks.append(signs.exposed_without_orders(logs, units, exposed.unit, None))
+        checks.append(signs.exposed_without_orders(logs, units, exposed.unit))
     checks.append(signs.censored(arm, keep, chosen, [NONE, *names]))
     checks.append(same_season(assigned[chosen], arm[chosen] + 1, [NONE, *names], after.micros / DAY))
     checks.append(_lost_days(logs, assigned[chosen], before.micros, after.micros, rfm))
@@ -231,27 +231,27 @@ def _sum_windows(
     )
     name = space.new_name("windows")
     space.register(name, windows)
-    pieces = {
-        "": f'l."time" >= w.at AND l."time" < w.at + to_microseconds({after})',
-        "_pre": f'l."time" < w.at AND l."time" >= w.at - to_microseconds({before})',
-    }
+    since = f'l."time" >= w.at - to_microseconds({before})'
+    pieces = {"": 'l."time" >= w.at', "_pre": 'l."time" < w.at' + (f" AND {since}" if rfm else "")}
     if rfm:
         pieces["_all"] = 'l."time" < w.at'
-    orders = cells.count_orders(logs)
-    joined = f'{logs._lines.view} l JOIN {name} w ON l."user" = w.unit'
-    out: dict[str, NDArray[Any]] = {}
+    sums = []
     for suffix, condition in pieces.items():
-        last = ', max(epoch_us("time")) AS last' if suffix == "_all" else ""
-        found = space.numpy(
-            f"SELECT w.number AS number, {logs._facts.total('l.gmv')} AS gmv, {orders} AS orders{last} "
-            f"FROM {joined} WHERE {condition} GROUP BY w.number",
-            "orders",
-        )
-        for column, values in found.items():
-            if column != "number":
-                kind = np.float64 if column == "gmv" else np.int64
-                out[column + suffix] = np.zeros(units.n, dtype=kind)
-                out[column + suffix][found["number"]] = values
+        sums.append(f'{logs._facts.total(f"CASE WHEN {condition} THEN l.gmv ELSE 0 END")} AS "gmv{suffix}"')
+        sums.append(f'{cells.count_orders(logs, condition)} AS "orders{suffix}"')
+    if rfm:
+        sums.append(f'coalesce(epoch_us(max(l."time") FILTER (WHERE {pieces["_all"]})), 0) AS last_all')
+    seen = f'l."time" < w.at + to_microseconds({after})' + ("" if rfm else f" AND {since}")
+    found = space.numpy(
+        f"SELECT w.number AS number, {', '.join(sums)} FROM {logs._lines.view} l JOIN {name} w "
+        f'ON l."user" = w.unit WHERE {seen} GROUP BY w.number',
+        "orders",
+    )
+    out: dict[str, NDArray[Any]] = {}
+    for column, values in found.items():
+        if column != "number":
+            out[column] = np.zeros(units.n, dtype=np.float64 if column.startswith("gmv") else np.int64)
+            out[column][found["number"]] = values
     return out
 
 

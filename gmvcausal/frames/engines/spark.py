@@ -191,8 +191,8 @@ class SparkEngine:
     def repeated(self, source: str, expression: str, name: str = "the data") -> str | None:
         """See `Engine`."""
         text = f"SELECT h FROM (SELECT {expression} AS h FROM {source}) GROUP BY h HAVING count(*) > 1"
-        kept = self.keep("repeated", text, name)
-        return kept if self.row(f"SELECT count(*) FROM {kept}", name)[0] else None
+        # Counted first: nothing is kept where, as usual, nothing repeats.
+        return self.keep("repeated", text, name) if self.row(f"SELECT count(*) FROM ({text})", name)[0] else None
 
     def whole(self, name: str, rows: int) -> None:
         """See `Engine`."""
