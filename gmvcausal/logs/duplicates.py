@@ -58,7 +58,9 @@ def _surely_unique(relation: Relation, columns: Sequence[str]) -> bool:
     files hold orders as they came in, such groups do not leave the file, while hashes would all have to be sent around.
     """
     low, high = relation.measured.get("order_low"), relation.measured.get("order_high")
-    if list(columns) != [quote("order")] or low is None or int(high) - int(low) >= _SPARSE * relation.n:
+    if list(columns) != [quote("order")] or low is None or high is None:
+        return False
+    if int(high) - int(low) >= _SPARSE * relation.n:
         return False
     number = f"({columns[0]} - ({int(low)}))"
     bits = f"bit_or(CAST(1 AS BIGINT) << CAST({number} & {_GROUP - 1} AS INTEGER))"

@@ -51,7 +51,15 @@ def to_spark(text: str) -> str:
     """
     import sqlglot
 
-    return str(sqlglot.parse_one(text, read="duckdb").transform(_node).sql("spark"))
+    whole = sqlglot.parse_one(text, read="duckdb")
+    # From the leaves up: what takes the place of a node holds arguments that are rewritten already.
+    for node in reversed(list(whole.walk())):
+        new = _node(node)
+        if node is whole:
+            whole = new
+        elif new is not node:
+            node.replace(new)
+    return str(whole.sql("spark"))
 
 
 def _node(node: exp.Expression) -> exp.Expression:
