@@ -27,8 +27,6 @@ from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.panel import COLUMNS, ended, kept
 from gmvcausal.logs.span import Span, make_span
 
-_BATCH = 500_000
-
 
 @dataclass(frozen=True)
 class _Spans:

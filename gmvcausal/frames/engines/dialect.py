@@ -51,9 +51,10 @@ def to_spark(text: str) -> str:
     """
     import sqlglot
 
-    whole = sqlglot.parse_one(text, read="duckdb")
+    whole: Any = sqlglot.parse_one(text, read="duckdb")
+    nodes: list[Any] = list(whole.walk())
     # From the leaves up: what takes the place of a node holds arguments that are rewritten already.
-    for node in reversed(list(whole.walk())):
+    for node in reversed(nodes):
         new = _node(node)
         if node is whole:
             whole = new
