@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.rollout.intake import opened
+from gmvcausal.rollout.intake.opened import Located
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,7 +56,7 @@ def test_the_numbers_of_the_frame(spark: SparkSession, tmp_path: Path, monkeypat
     matrix = gc.did(rows, estimator="imputation", cluster="place")
     assert matrix.panel.summed is None
     same(whole, matrix)
-    monkeypatch.setattr(opened, "room", lambda _: 0)
+    monkeypatch.setattr(Located, "fits", False)
     sums = gc.did(str(tmp_path / "panel.parquet"), engine=spark, estimator="imputation", cluster="place")
     assert sums.panel.summed is not None and "made by Spark" in sums.manifest.notes[-1]
     same(whole, sums)
@@ -67,7 +67,7 @@ def test_repeated_and_absent_rows_are_counted(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = panel()
-    monkeypatch.setattr(opened, "room", lambda _: 0)
+    monkeypatch.setattr(Located, "fits", False)
     for spoilt, said in (
         (pd.concat([frame, frame.iloc[:3]]), "3 unit-periods"),
         (frame.assign(gmv=frame["gmv"].where(frame.index > 1)), "missing.*2 found"),

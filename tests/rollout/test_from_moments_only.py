@@ -15,9 +15,9 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.frames.engines.duck import DuckEngine
-from gmvcausal.rollout.intake import added_up, opened
+from gmvcausal.rollout.intake import added_up
 from gmvcausal.rollout.intake.facts import MatrixFacts, tally
-from gmvcausal.rollout.intake.opened import Located
+from gmvcausal.rollout.intake.opened import LargerThanMemory, Located, room, size_text
 from gmvcausal.rollout.intake.summed import AGGREGATE, NoRows
 
 SUMMED = ("callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "twfe")
@@ -46,7 +46,7 @@ def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sums:
         frame.iloc[::2].to_parquet(halves[0], index=False)
         frame.iloc[1::2].to_parquet(halves[1], index=False)
         with monkeypatch.context() as patch:
-            patch.setattr(opened, "room", lambda _: 0)
+            patch.setattr(Located, "fits", False)
             patch.setattr(added_up, "_ROWS", 500)
             result = gc.did([str(half) for half in halves], **options)
         assert result.panel.summed is not None
@@ -326,16 +326,46 @@ def test_few_treated_rooms_keep_their_placebo_runs(sums: Sums, estimator: str, o
     same(whole, parts)
 
 
-def test_the_limit_decides() -> None:
+def test_the_limit_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = DuckEngine(memory_limit=512 * 2**20)
     try:
         assert engine.holds is not None
         edge = engine.holds // 16
         assert Located(engine, "x", {}, edge).fits and not Located(engine, "x", {}, edge + 1).fits
+        engine.holds = None
+        assert room(engine) > 2**28  # half of the machine's memory
+        monkeypatch.setattr(DuckEngine, "positions", False)
+        assert room(engine) == 2**29  # of rows that do not lie on this machine
     finally:
         engine.close()
     with pytest.raises(gc.InputError, match="memory_limit"):
         gc.did(panel(), memory_limit="a lot")
+    assert [size_text(s) for s in (999, 1e4, 5e15)] == ["999 bytes", "10 KB", "5,000 TB"]
+
+
+@pytest.mark.parametrize(
+    ("memory", "cluster", "said"),
+    [
+        (15_000, None, "sums by 3 cohorts over 9 periods take 15.6 KB.*weeks for days"),
+        (20_000, "pair", "sums by 120 clusters take 34.6 KB.*Aggregate by 'pair' first"),
+    ],
+)
+def test_sums_that_are_too_large_themselves(
+    sums: Sums, monkeypatch: pytest.MonkeyPatch, memory: int, cluster: str | None, said: str
+) -> None:
+    monkeypatch.setattr("gmvcausal.rollout.intake.opened.room", lambda _: memory)
+    with pytest.raises(LargerThanMemory, match=said):
+        sums(panel().assign(pair=lambda d: d["unit"] // 2), cluster=cluster)
+
+
+def test_few_rows_of_many_cells_are_not_read_again_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = panel()
+    frame = frame[frame["period"] % 9 == frame["unit"] % 9]  # one row a unit
+    frame.to_parquet(tmp_path / "thin.parquet", index=False)
+    monkeypatch.setattr("gmvcausal.rollout.intake.opened.room", lambda _: 16 * len(frame))
+    monkeypatch.setattr("gmvcausal.rollout.intake.read.from_table", None)
+    with pytest.raises(LargerThanMemory, match="240 units x 9 periods, absent ones among them"):
+        gc.did(tmp_path / "thin.parquet")
 
 
 def test_a_stand_in_has_nothing_but_a_shape() -> None:

@@ -21,7 +21,16 @@ from gmvcausal.frames.texts import quote_text
 from gmvcausal.rollout.intake.added_up import Plan, Sums, add_up
 from gmvcausal.rollout.intake.cohorts import Cohorts, from_first_treated, parse_never
 from gmvcausal.rollout.intake.gathered import NEVER, NO_OUTCOME, Ask
-from gmvcausal.rollout.intake.opened import Located, Opened, dictionary, locate, open_rows, room
+from gmvcausal.rollout.intake.opened import (
+    Located,
+    Opened,
+    dictionary,
+    locate,
+    open_rows,
+    refuse_larger,
+    room,
+    size_text,
+)
 from gmvcausal.rollout.intake.summed import AGGREGATE, Largest, Summed
 
 if TYPE_CHECKING:
@@ -49,21 +58,6 @@ def refuse_large(located: Located, what: list[str]) -> None:
             f"{size_text(room(located.space))} there are for them, and {' and '.join(what)} takes the units one by one",
             remedy=AGGREGATE,
         )
-
-
-def size_text(size: float) -> str:
-    """Bytes in words.
-
-    Examples
-    --------
-    >>> size_text(16e9), size_text(3.2e6)
-    ('16 GB', '3.2 MB')
-    """
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} TB"
 
 
 @dataclass(frozen=True)
@@ -141,16 +135,17 @@ def added_up(path: Pass, labels: int) -> Sums:
     """
     opened, ask = path.opened, path.ask
     space, width = opened.located.space, len(opened.grid.values)
+    kinds = 2 * len(np.unique(path.start))
+    # Four copies: what is held, what is added, and both put in order.
+    squares = 32 * kinds * width**2
+    remedy = (
+        "take longer periods (weeks for days), for example with gc.Logs(...).panel(freq='W'), or give memory_limit="
+    )
+    refuse_larger(space, f"the sums by {kinds // 2:,} cohorts over {width:,} periods", squares, remedy)
     further, joined = "", ""
     if ask.cluster is not None:
-        held = 32 * labels * width
-        if held > room(space):
-            raise InputError(
-                f"the sums by {labels:,} clusters take {size_text(held)}, more than the {size_text(room(space))} there "
-                "are for them",
-                column=ask.cluster,
-                remedy=f"aggregate by {ask.cluster!r} first, with the number of units as weights=, or cluster by unit",
-            )
+        remedy = f"aggregate by {ask.cluster!r} first, with the number of units as weights=, or cluster by unit"
+        refuse_larger(space, f"the sums by {labels:,} clusters", 32 * labels * width, remedy, ask.cluster)
         found = dictionary(opened.located, ask.cluster)
         assert found is not None  # there is no limit to the number of values
         further, joined = ", c.c AS c", found.joined("c", np.arange(len(found.arrow)), "s.c")

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.engines.engine import Engine
@@ -38,6 +39,40 @@ def room(space: Engine) -> int:
     if not space.positions:
         return _ELSEWHERE
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+class LargerThanMemory(InputError):
+    """What is wrong is the size: reading the rows in memory instead would not help."""
+
+
+def size_text(size: float) -> str:
+    """Bytes in words.
+
+    Examples
+    --------
+    >>> size_text(16e9), size_text(3.2e6)
+    ('16 GB', '3.2 MB')
+    """
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} TB"
+
+
+def refuse_larger(space: Engine, what: str, size: float, remedy: str, column: str | None = None) -> None:
+    """Refuse what takes more bytes than there are.
+
+    Raises
+    ------
+    LargerThanMemory
+    """
+    if size > room(space):
+        raise LargerThanMemory(
+            f"{what} take {size_text(size)} in memory, more than the {size_text(room(space))} there are for them",
+            column=column,
+            remedy=remedy,
+        )
 
 
 @dataclass(frozen=True)

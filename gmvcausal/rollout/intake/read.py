@@ -23,7 +23,7 @@ from gmvcausal.rollout.intake.layout import Layout
 from gmvcausal.rollout.intake.levels import ROW, clusters, started_apart, unused_coarser
 from gmvcausal.rollout.intake.levels_large import found_cluster, unused
 from gmvcausal.rollout.intake.memory import check_column, from_table
-from gmvcausal.rollout.intake.opened import Located, locate, open_rows, parts_of
+from gmvcausal.rollout.intake.opened import LargerThanMemory, Located, locate, open_rows, parts_of
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
 from gmvcausal.rollout.intake.scan import BUFFERS, by_row, scan
 from gmvcausal.rollout.intake.summed import NoRows
@@ -54,6 +54,8 @@ def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
             streamed = None if options else scan(located, ask)
             if streamed is not None:
                 return _panel(streamed, ask, frame_facts(data))
+    except LargerThanMemory:
+        raise
     except InputError as error:
         if not fits:
             raise

@@ -21,7 +21,8 @@ from gmvcausal.frames.table import Table, quote
 from gmvcausal.rollout.intake.gathered import NO_OUTCOME, SAMPLE, Ask, Codes, Rows
 from gmvcausal.rollout.intake.layout import IntArray, Layout, sparse
 from gmvcausal.rollout.intake.memory import weights_of
-from gmvcausal.rollout.intake.opened import IDS, WHOLE, Located, dictionary, open_rows, parts_of
+from gmvcausal.rollout.intake.opened import IDS, WHOLE, Located, dictionary, open_rows, parts_of, refuse_larger
+from gmvcausal.rollout.intake.summed import AGGREGATE
 
 BUFFERS = 256 * 2**20  # of DuckDB's own buffers; beyond, it spills to temporary files
 
@@ -73,6 +74,12 @@ def scan(located: Located, ask: Ask) -> Rows | None:
     n_units = len(units.labels)
     if n == 1 or sparse(n, n_units * width):
         return None
+    refuse_larger(
+        located.space,
+        f"{n_units:,} units x {width:,} periods, absent ones among them,",
+        16 * n_units * width,
+        AGGREGATE,
+    )
     y = np.full((n_units, width), np.nan)
     on = np.full((n_units, width), np.nan) if ask.treated is not None else None
     began, weight = OnePerUnit(n_units, np.int32), OnePerUnit(n_units, np.float64)
