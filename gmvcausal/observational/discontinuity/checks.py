@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmvcausal.observational.discontinuity.density import Density
+from gmvcausal.observational.discontinuity.heap import heap
 from gmvcausal.observational.discontinuity.jump import Jump, jump
 from gmvcausal.observational.discontinuity.local import FloatArray, triangular
 from gmvcausal.observational.discontinuity.read import FEWEST, Asked, Rows, split
@@ -136,17 +137,12 @@ def checks_of(
 
 
 def _heap(add: Callable[..., None], rows: Rows, asked: Asked, h: float) -> None:
-    """Do rows stand exactly at the threshold that stand nowhere else?"""
-    from scipy import stats
-
-    near = rows.x[(np.abs(rows.x) <= h) & (rows.x != 0)]
-    here = int((rows.x == 0).sum())
-    most = int(np.unique(near, return_counts=True)[1].max(initial=1))
-    p = float(stats.poisson.sf(here - 1, most)) if here else 1.0
+    """Do more rows stand exactly at the threshold than at the scores next to it?"""
+    found = heap(rows.x, asked.cutoff, h)
     add(
-        "heap_at_cutoff", p,
-        f"{here:,} rows lie at {asked.cutoff:g} itself, and at most {most:,} at any other score within the bandwidth: "
-        f"p = {p:.2g}",
+        "heap_at_cutoff", found.p,
+        f"{found.here:,} rows lie at {asked.cutoff:g} itself, and {found.usual:g} at the median of the scores next to "
+        f"it ({found.most:,} at most): p = {found.p:.2g}",
         "they were brought to the threshold (recharges of just that much), and are unlike those above: leave them out "
         f"(remove rows with a score of {asked.cutoff:g}), and compare",
     )  # fmt: skip

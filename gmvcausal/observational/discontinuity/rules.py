@@ -12,7 +12,7 @@ _RULES: dict[str, Rule] = {
         small_is_bad=True,
     ),
     "heap_at_cutoff": Rule(
-        "p-value that no more rows lie exactly at the threshold than at the commonest other score within the bandwidth",
+        "p-value that no more rows lie exactly at the threshold than at the median of the scores next to it",
         0.01,
         0.0001,
         small_is_bad=True,
