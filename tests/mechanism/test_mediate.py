@@ -1,4 +1,4 @@
-"""Natural direct and indirect effects: by hand, by second implementations, by known truth; what must not matter."""
+"""Natural direct and indirect effects: by hand, by second implementations; what must not matter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from mediate_data import call, people, row
 from numpy.testing import assert_allclose
 from statsmodels.stats.mediation import Mediation
 
@@ -17,35 +18,7 @@ from gmvcausal.mechanism.pathways.contrasts import chosen, weights
 from gmvcausal.mechanism.pathways.draws import draw_effects
 from gmvcausal.mechanism.pathways.fitting import fit_system
 from gmvcausal.mechanism.pathways.read import Asked, read
-from gmvcausal.mechanism.pathways.rules import TABLE
 from gmvcausal.mechanism.pathways.system import Model
-from tests.protocol import assert_protocol
-
-
-def people(n: int = 600, seed: int = 3, noise: float = 1.0) -> pd.DataFrame:
-    """A raffle that moves interaction (0/1), watch time and sharing; activity moves all of them, and GMV."""
-    rng = np.random.default_rng(seed)
-    activity, raffle = rng.standard_normal(n), rng.integers(0, 2, n)
-    watch = 10 + 2 * raffle + activity + rng.standard_normal(n)
-    interacted = (rng.random(n) < 1 / (1 + np.exp(0.5 - raffle - 0.4 * activity))).astype(int)
-    shared = (rng.random(n) < 0.2 + 0.3 * raffle).astype(int)
-    index = 5 + raffle + 0.5 * watch + 2 * interacted + 0.7 * raffle * interacted + shared + activity
-    gmv = index + noise * rng.standard_normal(n)
-    room = rng.integers(0, 40, n)
-    return pd.DataFrame({
-        "raffle": raffle, "watch": watch, "interacted": interacted, "shared": shared, "activity": activity,
-        "room_no": room, "gmv": gmv, "bought": (gmv > np.median(gmv) + rng.standard_normal(n)).astype(int),
-        "spend": rng.poisson(np.exp(0.15 * index - 1)) * rng.exponential(2.0, n),
-    })  # fmt: skip
-
-
-def call(data: pd.DataFrame, **more: Any) -> Any:
-    options: dict[str, Any] = {"mediators": ["watch"], "covariates": ["activity"], "reps": 0} | more
-    return gc.mediate(data, options.pop("outcome", "gmv"), options.pop("treatment", "raffle"), **options)
-
-
-def row(result: Any, term: str) -> pd.Series[Any]:
-    return result.to_frame().set_index("term").loc[term]
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -242,121 +215,6 @@ def test_a_draw_of_least_squares_is_the_refit_itself(cluster: str | None) -> Non
         assert_allclose(drawn[draw], want, rtol=1e-7)
 
 
-# --- the rho curve ----------------------------------------------------------------------------------------------------
-def test_the_curve_is_the_closed_form_of_imai_keele_and_yamamoto() -> None:
-    data = people()
-    r = call(data, interaction=False)
-    x = sm.add_constant(data[["raffle", "activity"]])
-    first, reduced = sm.OLS(data["watch"], x).fit(), sm.OLS(data["gmv"], x).fit()
-    s1, s2 = np.std(reduced.resid), np.std(first.resid)
-    tilde = np.corrcoef(reduced.resid, first.resid)[0, 1]
-    path = r.sensitivity().paths[0]
-    for rho in (-0.5, 0.0, 0.3):
-        want = first.params["raffle"] * s1 / s2 * (tilde - rho * np.sqrt((1 - tilde**2) / (1 - rho**2)))
-        assert_allclose(path.at(rho)[0], want, rtol=1e-8)
-    assert_allclose(path.zero, tilde, rtol=1e-8)
-    assert_allclose(path.at(0.0), row(r, "indirect:watch")[["estimate", "std_error"]].astype(float), rtol=1e-8)
-    low, high = path.zero_between(1.96)
-    assert low < path.zero < high
-
-
-def test_the_curve_finds_the_truth_at_the_true_rho() -> None:
-    rng = np.random.default_rng(0)
-    n, rho = 60_000, 0.4
-    t = rng.integers(0, 2, n)
-    error = rng.multivariate_normal([0, 0], [[1, 2 * rho], [2 * rho, 4]], n)
-    m = 0.8 * t + error[:, 0]
-    data = pd.DataFrame({"t": t, "m": m, "gmv": t + 1.5 * m + 0.5 * t * m + error[:, 1]})
-    r = gc.mediate(data, "gmv", "t", ["m"], reps=0)
-    assert row(r, "indirect:m")["estimate"] > 2.0  # the truth is .8 x 2
-    for split, truth in (("pure_direct", 1.6), ("total_direct", 1.2), ("average", 1.4)):
-        path = gc.mediate(data, "gmv", "t", ["m"], reps=0, split=split).sensitivity().paths[0]
-        assert abs(path.at(rho)[0] - truth) < 4 * path.at(rho)[1]
-
-
-# --- three steps and moderation ---------------------------------------------------------------------------------------
-def test_three_steps_are_the_regressions_and_sobel_is_its_closed_form() -> None:
-    data = people()
-    r = call(data)
-    x = sm.add_constant(data[["raffle", "activity"]])
-    fits = [sm.OLS(data["gmv"], x).fit(), sm.OLS(data["watch"], x).fit(),
-            sm.OLS(data["gmv"], x.assign(watch=data["watch"])).fit()]  # fmt: skip
-    for mine, peer in zip(r.regressions, fits, strict=True):
-        names = list(mine.names)
-        assert_allclose(mine.beta, peer.params[names], rtol=1e-9)
-        assert_allclose(mine.errors["unadjusted"], peer.bse[names], rtol=1e-8)
-        robust = pd.Series(peer.get_robustcov_results("HC1").bse, index=peer.params.index)[names]
-        assert_allclose(mine.errors["robust"], robust, rtol=1e-8)
-        assert_allclose(mine.r2, peer.rsquared, rtol=1e-9)
-    a, b = fits[1], fits[2]
-    sobel = a.params["raffle"] * b.params["watch"] / np.hypot(
-        a.params["raffle"] * b.bse["watch"], b.params["watch"] * a.bse["raffle"])  # fmt: skip
-    from gmvcausal.mechanism.pathways.steps import product_of
-
-    to, on = r.regressions[1], r.regressions[2]
-    errors = float(to.errors["unadjusted"][0]), float(on.errors["unadjusted"][1])
-    found = product_of(float(to.beta[0]), errors[0], float(on.beta[1]), errors[1], 0.05, 0)
-    assert_allclose(found.z, sobel, rtol=1e-8)
-    shown = " ".join(r.three_steps(errors="unadjusted").summary().split())
-    assert f"{sobel:.2f}" in shown and "Known faults" in shown and "partial mediation by watch" in shown
-
-
-def test_the_flow_of_wen_and_ye() -> None:
-    from gmvcausal.mechanism.pathways.steps import Product, flow
-
-    strong, weak = Product(2.0, 0.2, 10, 0.0, 1.5, 2.5), Product(0.1, 0.2, 0.5, 0.6, -0.3, 0.5)
-    assert flow(3.0, 1.0, 0.5, weak, False, 0.05)[0] == "none"
-    assert flow(3.0, 1.0, 0.5, strong, False, 0.05)[0] == "full"  # the product's interval decides
-    assert flow(4.0, 2.0, 0.001, strong, True, 0.05) == ("partial", 0.5)
-    assert flow(-1.0, -4.0, 0.001, strong, True, 0.05) == ("masked", 0.5)
-
-
-def test_steps_stand_in_a_report(tmp_path: Path) -> None:
-    r = call(people())
-    gc.report([r], tmp_path / "r.html", title="Why?")
-    page = tmp_path / "s.html"
-    gc.report({"raffle": r, "steps": r.three_steps()}, page)
-    assert "Known faults of the steps" in page.read_text(encoding="utf-8")
-
-
-def test_the_table_goes_to_word_latex_and_chinese(tmp_path: Path) -> None:
-    table = call(people(), mediators=["watch", "interacted"], cluster="room_no").three_steps(style="cn", language="zh")
-    table.to_docx(tmp_path / "t.docx")
-    assert (tmp_path / "t.docx").stat().st_size > 1000
-    assert "\\toprule" in table.to_latex() and "温忠麟" in table.summary() and "逐步法的已知缺陷" in table.to_html()
-
-
-def test_simple_slopes_and_region_by_statsmodels() -> None:
-    data = people().assign(city=lambda d: np.where(d["room_no"] % 3 == 0, "Hefei", "Wuhu"))
-    data["gmv"] += 1.5 * data["raffle"] * data["activity"]
-    found = call(data, moderator="activity").moderation()
-    w = data["activity"]
-    x = sm.add_constant(pd.DataFrame({"t": data["raffle"], "tw": data["raffle"] * w, "w": w}))
-    peer = sm.OLS(data["gmv"], x).fit(cov_type="HC1")
-    frame = found.to_frame().set_index("term")
-    for step, name in ((-1, "mean - 1 SD"), (0, "mean"), (1, "mean + 1 SD")):
-        at = float(w.mean() + step * w.std(ddof=0))
-        test = peer.t_test([0, 1, at, 0])
-        mine = next(frame.loc[t] for t in frame.index if t.startswith(f"effect at {name} ("))
-        assert_allclose([mine["estimate"], mine["std_error"]], [test.effect[0], test.sd[0, 0]], rtol=1e-8)
-    assert_allclose(found.interaction[0], peer.tvalues["tw"] ** 2, rtol=1e-8)
-    low, high = found.region[-1]
-    edge = peer.t_test([0, 1, low, 0])
-    assert_allclose(abs(edge.effect[0] / edge.sd[0, 0]), 1.959964, rtol=1e-5)
-    assert_allclose(high, w.max())
-    by_city = call(data, moderator="city").moderation()
-    assert by_city.places == ("Hefei", "Wuhu") and not by_city.region
-    hefei = data[data["city"] == "Hefei"]
-    apart = call(data, moderator="city", covariates=[]).moderation().to_frame()["estimate"][0]
-    means = hefei.groupby("raffle")["gmv"].mean()
-    assert_allclose(apart, means[1] - means[0], rtol=1e-9)
-    index = frame.loc["index of moderated mediation:watch, activity", "estimate"]
-    a3 = sm.OLS(data["watch"], x).fit().params["tw"]
-    a1 = sm.OLS(data["watch"], x).fit().params["t"] + a3 * w.mean()  # at the mean
-    both = sm.OLS(data["gmv"], x.assign(m=data["watch"], mw=data["watch"] * (w - w.mean()))).fit().params
-    assert_allclose(index, a3 * both["m"] + a1 * both["mw"], rtol=1e-8)
-
-
 # --- what must not matter ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("cluster", [None, "room_no"])
 @pytest.mark.parametrize("outcome", ["gmv", "bought"])
@@ -399,123 +257,3 @@ def test_neither_the_frame_nor_the_global_state_is_touched() -> None:
     assert (_global_state() == state).all()
     assert_allclose(call(data, reps=99, seed=1).to_frame()["conf_low"], one.to_frame()["conf_low"], rtol=0)
     assert row(call(data, reps=99, seed=2), "direct")["conf_low"] != row(one, "direct")["conf_low"]
-
-
-# --- the protocol, words and the audit --------------------------------------------------------------------------------
-def test_the_protocol(tmp_path: Path) -> None:
-    r = call(people(), mediators=["watch", "interacted"], reps=199, moderator="activity")
-    assert_protocol(r, tmp_path, (None, "paths", "rho", "moderation", "estimates"))
-    assert list(r.to_frame()["term"]) == ["total", "direct", "indirect:watch", "indirect:interacted"]
-    assert gc.table(r).to_latex() and "by way of watch" in r.summary()
-    assert_protocol(call(people(), interval="bca", reps=199))
-    assert_protocol(call(people(), interval="delta"))
-
-
-def test_no_share_of_a_total_that_may_be_zero() -> None:
-    data = people(200, noise=30.0)
-    r = call(data, reps=99)
-    assert not r.p_value < 0.05
-    assert r.to_frame()["share"].isna().all() and "No share of the total" in r.summary()
-    sure = call(people(), reps=99)
-    assert_allclose(sure.to_frame()["share"].iloc[1:].sum(), 1.0)
-
-
-def status(result: Any, name: str) -> str:
-    return str(result.audit[name].status)
-
-
-def test_the_audit_sees_what_it_should() -> None:
-    data = people(2000)
-    clean = call(data, mediators=["interacted"])
-    assert clean.audit.credible and status(clean, "interaction") == "passed" and status(clean, "balance") == "passed"
-    assert status(call(data, mediators=["interacted"], interaction=False), "interaction") == "warned"
-    late = data.assign(a=1, m=np.where(np.arange(2000) % 5 == 0, 0, 2), y=3)
-    times = {"raffle": "a", "watch": "m", "gmv": "y"}
-    assert status(call(late, times=times), "time_order") == "failed"
-    assert status(call(late.assign(m=2), times=times), "time_order") == "passed"
-    assert status(call(data), "time_order") == "not_run"
-    twin = data.assign(watch=20 * data["raffle"] + 0.1 * data["watch"])
-    assert status(call(twin), "collinearity") == "failed" and status(call(twin), "mediator_overlap") == "failed"
-    part = data.assign(orders=data["gmv"] * 2 + 1e-3 * data["watch"])
-    assert status(call(part, mediators=["orders"]), "part_of_outcome") == "failed"
-    related = data.assign(shared=data["watch"] + np.random.default_rng(0).standard_normal(2000))
-    assert status(call(related, mediators=["watch", "shared"]), "mediators_apart") == "warned"
-    assert "mediators_apart" not in call(related, mediators=["watch", "shared"], ordered=True).audit
-    chosen_by = data.assign(raffle=(data["activity"] > 0.2).astype(int) | (np.arange(2000) % 9 == 0))
-    assert status(call(chosen_by), "balance") == "warned"
-    nothing = call(data.assign(watch=np.random.default_rng(7).standard_normal(2000)))
-    assert status(nothing, "mediator_confounding") == "not_run"
-    many = people(9000)
-    faint = many.assign(gmv=many["raffle"] + 0.07 * many["watch"] + np.random.default_rng(1).standard_normal(9000))
-    assert status(call(faint), "mediator_confounding") == "warned"
-    few = call(data.assign(room_no=data["room_no"] % 4), cluster="room_no")
-    assert status(few, "few_clusters") == "failed" and np.isnan(few.std_error)
-    skewed = call(data.iloc[:1600].assign(raffle=np.r_[np.ones(1000), np.zeros(600)].astype(int)), assignment="random")
-    assert status(skewed, "sample_ratio") == "failed"
-
-
-def test_the_page_prints_the_rules() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "estimators" / "mediate.md").read_text(encoding="utf-8")
-    lines = page.partition("## Checks and thresholds")[2].partition("## ")[0].splitlines()
-    cells = [[c.strip() for c in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
-    assert {c[0].strip("`"): tuple(c[1:]) for c in cells} == TABLE
-    seen = call(people(), reps=0, assignment="random", interaction=False, cluster="room_no").audit
-    assert {c.name for c in seen} <= set(TABLE)
-
-
-def test_a_mediator_of_one_arm_only() -> None:
-    """Who may enter the raffle only under it: its slope is that of the treated, and all else follows."""
-    data = people().assign(entered=lambda d: d["interacted"] * d["raffle"])
-    r = call(data, mediators=["entered"], covariates=[])
-    on = data[data["raffle"] == 1].groupby("entered")["gmv"].mean()
-    want = data.loc[data["raffle"] == 1, "entered"].mean() * (on[1] - on[0])
-    assert_allclose(row(r, "indirect:entered")["estimate"], want, rtol=1e-9)
-    assert any("does not vary in one of the arms" in note for note in r.manifest.notes)
-
-
-# --- known truth ------------------------------------------------------------------------------------------------------
-def test_intervals_cover_the_truth_of_the_world() -> None:
-    inside = np.zeros(3)
-    for seed in range(20):
-        market = gc.simulate.world("D16", n=1000, seed=seed)
-        frame = gc.mediate(market.table(), **market.design.call, reps=199).to_frame().set_index("term")
-        truth = market.truth.to_frame().set_index("term")["value"]
-        inside += [frame.loc[t, "conf_low"] <= truth[t] <= frame.loc[t, "conf_high"] for t in frame.index]
-    assert (inside >= 16).all()
-
-
-def test_three_mediators_of_the_world() -> None:
-    market = gc.simulate.world("D16", n=20_000, seed=2, mediators=3)
-    frame = gc.mediate(market.table(), **market.design.call, reps=0).to_frame().set_index("term")
-    truth = market.truth.to_frame().set_index("term")["value"]
-    assert list(frame.index) == ["total", "direct", "indirect:interacted", "indirect:watched", "indirect:shared"]
-    assert_allclose(truth["total"], truth.drop("total").sum())
-    for term in frame.index:
-        assert abs(frame.loc[term, "estimate"] - truth[term]) < 4 * frame.loc[term, "std_error"]
-
-
-def test_a_hidden_sign_misleads_the_parts_and_not_the_total() -> None:
-    market = gc.simulate.world("D16", n=40_000, seed=3, hidden=1.0)
-    r = gc.mediate(market.table(), **market.design.call, reps=0)
-    frame, truth = r.to_frame().set_index("term"), market.truth.to_frame().set_index("term")["value"]
-    assert abs(frame.loc["total", "estimate"] - truth["total"]) < 4 * frame.loc["total", "std_error"]
-    gap = frame.loc["indirect:interacted", "estimate"] - truth["indirect:interacted"]
-    assert gap > 4 * frame.loc["indirect:interacted", "std_error"]
-
-
-def test_a_strong_hidden_cause_passes_nothing() -> None:
-    rng = np.random.default_rng(29)
-    mood, arm = rng.normal(size=800), rng.integers(0, 2, 800)
-    data = pd.DataFrame({"arm": arm, "m": 2 * arm + 2 * mood + rng.normal(size=800)})
-    data["gmv"] = 50 + 3 * arm + 20 * mood + rng.normal(0, 10, 800)  # nothing goes by way of m
-    check = gc.mediate(data, "gmv", "arm", ["m"], assignment="random", reps=0).audit["mediator_confounding"]
-    assert check.status == "not_run" and check.value is not None and check.value > 0.5
-
-
-def test_who_chose_for_himself_is_no_lot() -> None:
-    data = people(800)
-    plain = gc.mediate(data, "gmv", "raffle", ["watch"], reps=0)
-    assert not plain.audit.credible and "assignment='random'" in plain.audit["balance"].remedy
-    assert gc.mediate(data, "gmv", "raffle", ["watch"], reps=0, assignment="random").audit.credible
-    assert status(call(data), "hidden_confounding") == "not_run"
-    assert "hidden_confounding" not in call(data, assignment="random").audit
