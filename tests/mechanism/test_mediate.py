@@ -14,10 +14,11 @@ from numpy.testing import assert_allclose
 from statsmodels.stats.mediation import Mediation
 
 import gmvcausal as gc
+from gmvcausal.mechanism.pathways.asked import Asked
 from gmvcausal.mechanism.pathways.contrasts import chosen, weights
 from gmvcausal.mechanism.pathways.draws import draw_effects
 from gmvcausal.mechanism.pathways.fitting import fit_system
-from gmvcausal.mechanism.pathways.read import Asked, read
+from gmvcausal.mechanism.pathways.read import read
 from gmvcausal.mechanism.pathways.system import Model
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.mechanism.pathways.checks import Case, run_audit
+from gmvcausal.mechanism.pathways.case import Case
+from gmvcausal.mechanism.pathways.checks import run_audit
 from gmvcausal.mechanism.pathways.contrasts import chosen
 from gmvcausal.mechanism.pathways.intervals import Drawn, acceleration
 from gmvcausal.mechanism.pathways.moderation import moderation_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,15 @@ from gmvcausal.frames.covariates import MOST_LEVELS, encode, is_text
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
 from gmvcausal.frames.params import said
 from gmvcausal.frames.rows import (
-    Clusters,
     read_arms,
-    read_clusters,
     read_outcome,
-    refuse_repeated,
-    unit_column,
 )
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.frames.times import times as read_times
+from gmvcausal.mechanism.pathways.asked import Asked
+from gmvcausal.mechanism.pathways.groups import clusters_of, repeated, with_fixed
 from gmvcausal.mechanism.pathways.rows import Rows
-from gmvcausal.mechanism.pathways.within import lies_within, within
+from gmvcausal.mechanism.pathways.within import within
 from gmvcausal.stats.logit import independent
 from gmvcausal.stats.standardise import standardised
 
@@ -35,29 +32,10 @@ IntArray = NDArray[np.int64]
 
 # Columns of Logs.users that are known before assignment.
 BEFORE, RFM = ("gmv_pre", "orders_pre"), ("recency", "frequency", "monetary", "r", "f", "m", "segment")
-MIN_GROUPS, SMALL_GROUP = 30, 20  # fewer groups than the first, each of the second or more rows, are no clusters
 
 _NO_MEDIATOR = "a mediator is never guessed: 0 where the user did nothing; remove rows of which it is not known"
 _NO_COVARIATE = "covariates are never guessed: fill the gaps by a rule of your own, or leave the column out"
 _NO_MODERATOR = "a moderator is never guessed: remove these rows, or give them a level of their own"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Which column is what."""
-
-    outcome: str
-    treatment: str
-    mediators: tuple[str, ...]
-    covariates: tuple[str, ...]
-    fixed: tuple[str, ...]
-    cluster: str | None
-    unit: str | None
-    moderator: str | None
-    times: Mapping[str, str]
-    control: Any
-    missing: str
-    outcome_model: str
 
 
 def read(data: Any, asked: Asked) -> Rows:
@@ -94,9 +72,9 @@ def read(data: Any, asked: Asked) -> Rows:
         notes += dropped
         kept = tuple(np.array(encoded.names)[keep].tolist())
     fixed = tuple(identifiers(table, c, "fixed").codes for c in asked.fixed)
-    clusters = _clusters(table, asked, arms.codes, taken, notes)
+    clusters = clusters_of(table, asked, arms.codes, taken, notes)
     if fixed:
-        clusters = _with_fixed(table, asked, fixed, clusters, notes)
+        clusters = with_fixed(table, asked, fixed, clusters, notes)
     scale = np.where(binary, 1.0, m.std(axis=0))
     middle = np.where(binary, 0.0, m.mean(axis=0))
     t = arms.codes.astype(float)
@@ -114,7 +92,7 @@ def read(data: Any, asked: Asked) -> Rows:
         tuple(bool(b) for b in binary), middle, scale, codes, tuple(f[order] for f in fixed), arms.labels, asked.fixed,
         clusters.name, clusters.found, None if moderator is None else moderator[order], levels, y.spacing,
         (table.n, len(table.columns)), tuple(notes), dict(facts.get("dropped", {})), facts,
-        _times(table, asked), "row" if _repeated(table, asked, taken) else "user",
+        _times(table, asked), "row" if repeated(table, asked, taken) else "user",
     )  # fmt: skip
 
 
@@ -194,56 +172,6 @@ def _mediators(table: Table, asked: Asked, arm: IntArray) -> tuple[FloatArray, N
                     column=name, remedy="leave one of them out",
                 )  # fmt: skip
     return m, np.asarray(((m == 0) | (m == 1)).all(axis=0))
-
-
-def _clusters(table: Table, asked: Asked, arm: IntArray, taken: Mapping[str | None, str], notes: list[str]) -> Clusters:
-    who = unit_column(table, asked.unit, set(taken) - {asked.unit})
-    given = {c for c in taken if c}
-    if asked.cluster is not None:
-        return read_clusters(table, asked.cluster, None, given)
-    if who is None or who in asked.fixed:
-        if who is None:
-            return read_clusters(table, None, arm, given, frames_up=5)
-        notes.append(f"rows repeat {who!r}, so standard errors are clustered there")
-        return read_clusters(table, who, None, given)
-    refuse_repeated(who, identifiers(table, who, "unit").codes)
-    return read_clusters(table, None, arm, given, frames_up=5)
-
-
-def _with_fixed(
-    table: Table, asked: Asked, fixed: tuple[IntArray, ...], clusters: Clusters, notes: list[str]
-) -> Clusters:
-    """Under fixed effects: the finest groups as clusters where nothing else is one, and what is approximate said."""
-    code = clusters.codes
-    if code is None:
-        finest = max(range(len(fixed)), key=lambda i: int(fixed[i].max()))
-        name, groups = asked.fixed[finest], int(fixed[finest].max()) + 1
-        if groups < MIN_GROUPS and table.n >= SMALL_GROUP * groups:
-            notes.append(
-                f"errors are those of rows within {groups} large groups of {name!r}, whose means count among the "
-                f"slopes; cluster={name!r} takes groups as what chance drew"
-            )
-            return clusters
-        notes.append(
-            f"standard errors are clustered at {name!r}, the finest of fixed=, and its groups are drawn whole: rows of "
-            "one group share the mean that is taken out"
-        )
-        clusters = Clusters(name, identifiers(table, name, "fixed"))
-        code = clusters.codes
-    assert code is not None  # named, found, or just taken
-    across = [name for name, g in zip(asked.fixed, fixed, strict=True) if not lies_within(g, code.codes)]
-    if across:
-        notes.append(
-            f"groups of {', '.join(map(repr, across))} lie across clusters ({clusters.name!r}): their means count "
-            "among the slopes and are not taken anew in the draws, which are approximate"
-        )
-    return clusters
-
-
-def _repeated(table: Table, asked: Asked, taken: Mapping[str | None, str]) -> bool:
-    """Whether users stand in several rows each, as they may under clusters and fixed effects."""
-    who = unit_column(table, asked.unit, {c for c in taken if c not in (asked.unit, asked.cluster, *asked.fixed)})
-    return who is not None and len(identifiers(table, who, "unit").labels) < table.n
 
 
 def _moderator(table: Table, column: str | None) -> tuple[FloatArray | None, tuple[str, ...]]:

@@ -13,12 +13,13 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.params import check, column_name, flag, one_of, said
 from gmvcausal.mechanism.pathways.along import along_of
+from gmvcausal.mechanism.pathways.asked import Asked
 from gmvcausal.mechanism.pathways.contrasts import SPLITS
 from gmvcausal.mechanism.pathways.draws import draw_effects
 from gmvcausal.mechanism.pathways.fitting import fit_system
 from gmvcausal.mechanism.pathways.make import make_result
 from gmvcausal.mechanism.pathways.moderation import columns_of
-from gmvcausal.mechanism.pathways.read import Asked, read
+from gmvcausal.mechanism.pathways.read import read
 from gmvcausal.mechanism.pathways.result import MediationResult
 from gmvcausal.mechanism.pathways.rows import Rows
 from gmvcausal.mechanism.pathways.system import MEDIATORS, OUTCOMES, Model
