@@ -18,7 +18,7 @@ _LESS = "take longer periods or fewer columns"
 def explained(
     error: Exception,
     name: str,
-    read: Iterable[tuple[Files, Sequence[str]]],
+    read: Iterable[tuple[Files, list[str]]],
     directory: str = ".tmp",
     memory: str = "80 % of this machine's memory",
 ) -> InputError:

@@ -88,12 +88,11 @@ class Files:
         """
         return read_footers([(file.path, file.size) for file in self.files], self.name)
 
-    @property
-    def names(self) -> set[str]:
-        """Columns that some file or its folder has."""
-        return {c for footer in self.footers for c in footer.types} | {
-            key for file in self.files for key, _ in file.keys
-        }
+    @cached_property
+    def columns(self) -> dict[str, None]:
+        """Columns that some file has, in their order, and keys of folders."""
+        inside = dict.fromkeys(column for footer in self.footers for column in footer.types)
+        return inside | dict.fromkeys(key for file in self.files for key, _ in file.keys)
 
     @property
     def rows(self) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _THREADS = 16  # reading a footer is waiting for the disk
 _NUMBERS = {"flags", "whole numbers", "decimals", "32-bit floats", "64-bit floats"}
-_EMPTY = "nothing"
+EMPTY = "nothing"
 _DIGITS = 38  # a decimal has no more
 
 
@@ -123,7 +123,7 @@ def _kind(kind: pa.DataType) -> str:
         ("text", t.is_large_string),
         ("text", t.is_string_view),
         ("dates", t.is_date),
-        (_EMPTY, t.is_null),
+        (EMPTY, t.is_null),
     ):
         if told(kind):
             return words
@@ -265,7 +265,7 @@ def _check_keys(
 
 def _check_kinds(name: str, paths: Sequence[str], footers: Sequence[Footer], column: str) -> list[str]:
     kinds = [footer.kinds[column] for footer in footers]
-    counts = Counter(kind for kind in kinds if kind != _EMPTY)
+    counts = Counter(kind for kind in kinds if kind != EMPTY)
     if len(counts) < 2:
         if "decimals" in counts:
             _check_digits(name, paths, footers, column)
@@ -277,7 +277,7 @@ def _check_kinds(name: str, paths: Sequence[str], footers: Sequence[Footer], col
             _check_digits(name, paths, footers, column)
         few = ", so those amounts carry 7 digits" if "32-bit floats" in counts else ""
         return [f"{name}: column {column!r} is {said} of {len(paths):,} files; read as the widest of these{few}"]
-    first = next(k for k, kind in enumerate(kinds) if kind not in (main, _EMPTY))
+    first = next(k for k, kind in enumerate(kinds) if kind not in (main, EMPTY))
     raise InputError(
         f"a column of {name} changes its type: {said} of {len(paths):,} files, first {paths[first]!r} with "
         f"{kinds[first]} ({footers[first].types[column]})",

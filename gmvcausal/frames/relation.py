@@ -281,7 +281,7 @@ def _open_source(
     types = space.schema(source, name)
     checked = sql.check_columns(space, source, name, spec, types, timezone, measure)
     if origin is None:
-        space.whole(name, checked.n)
+        space.files.whole(name, checked.n)
     for column in extra:
         if column not in types:
             raise rules.no_such_column(column, list(types), "a further column", name)

@@ -103,7 +103,7 @@ class Logs:
     def _open(self, given: Mapping[str, Any], columns: Mapping[str, str] | None, dedupe: str | None) -> None:
         """Check every table, and read once what all verbs ask for."""
         opened = contract.open_tables(self._space, given, columns, self._timezone, facts.measure)
-        self._notes = [*contract.check_zones(opened, self._timezone), *self._space.remarks()]
+        self._notes = [*contract.check_zones(opened, self._timezone), *self._space.files.remarks()]
         self._dropped: dict[str, int] = {}
         self._raw_orders = opened["orders"]
         order_lines.check_signs(opened["orders"], self._gmv)

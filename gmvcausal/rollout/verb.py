@@ -315,7 +315,7 @@ def did(
         eligible=eligible,
         one_by_one=asked.one_by_one(options),
     )
-    data = placed(data, engine)
+    data = placed(data, engine, list(ask.needed))
     panel = read_panel(data, ask, options["memory_limit"])
     if unit is not None:
         panel = places.with_columns(data, panel, unit, options)

@@ -119,7 +119,7 @@ def test_a_file_that_is_written_anew_between_two_passes_is_named(log: Path) -> N
     space = DuckEngine()
     with pytest.raises(InputError, match=r"'.*part-1\.parquet' of orders changed"), reading(space):  # noqa: PT012  # two passes
         source = space.source(log, "orders", ["gmv"])
-        space.whole("orders", int(space.row(f"SELECT count(*) FROM {source}", "orders")[0]))
+        space.files.whole("orders", int(space.row(f"SELECT count(*) FROM {source}", "orders")[0]))
         orders(3_000, 7).to_parquet(log / "part-1.parquet")
         space.row(f"SELECT sum(gmv) FROM {source}", "orders")
     # Whatever came of it: here a sum of fewer rows than the first pass counted.
@@ -127,7 +127,7 @@ def test_a_file_that_is_written_anew_between_two_passes_is_named(log: Path) -> N
     source = space.source(log, "orders", ["gmv"])
     orders(2_000, 7).to_parquet(log / "part-1.parquet")
     with pytest.raises(InputError, match=r"'.*part-1\.parquet' of orders changed"):
-        space.whole("orders", int(space.row(f"SELECT count(*) FROM {source}", "orders")[0]))
+        space.files.whole("orders", int(space.row(f"SELECT count(*) FROM {source}", "orders")[0]))
     space.close()
 
 

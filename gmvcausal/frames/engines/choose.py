@@ -35,8 +35,10 @@ def _no_engine(engine: Any) -> InputError:
     )
 
 
-def placed(data: Any, engine: Any) -> Any:
+def placed(data: Any, engine: Any, needed: Sequence[str]) -> Any:
     """The data as the engine that was named reads them: a path becomes a frame of the Spark session.
+
+    Columns that are not `needed` are left out where they are not the same in all files.
 
     Raises
     ------
@@ -47,9 +49,9 @@ def placed(data: Any, engine: Any) -> Any:
         return data
     if not is_path(data):
         raise InputError("engine= reads files, and these data are in memory or DuckDB's", remedy="leave engine= out")
-    from gmvcausal.frames.engines.spark import read_files
+    from gmvcausal.frames.engines.spark import frame_of_files
 
-    return read_files(engine, data, "data")
+    return frame_of_files(engine, data, "data", needed)
 
 
 def choose_engine(

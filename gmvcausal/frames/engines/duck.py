@@ -18,7 +18,7 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.engines.ibis_table import is_ibis, native, said_of_copy
 from gmvcausal.frames.failures import explained
-from gmvcausal.frames.files import Files, find_files
+from gmvcausal.frames.found import Found
 from gmvcausal.frames.parquet import is_path, parquet_source
 from gmvcausal.frames.scratch import Scratch, scratch
 from gmvcausal.frames.table import duck_errors, is_relation, quote
@@ -65,9 +65,7 @@ class DuckEngine:
         self.connection.execute("SET enable_progress_bar = false")
         self._finalizer = weakref.finalize(self, _clean, self.connection, scratched)
         self._count = 0
-        self._found: dict[tuple[str, str], Files] = {}
-        self._used: dict[tuple[str, str], list[str]] = {}
-        self._copies: list[str] = []
+        self.files = Found()
 
     def new_name(self, stem: str) -> str:
         """See `Engine`."""
@@ -84,12 +82,10 @@ class DuckEngine:
         A user's relation lives on a connection of its own, so its needed columns are streamed once to a temporary file,
         which keeps memory bounded and the user's catalogue untouched.
         """
-        self._copies += [note for note in said_of_copy(data, name) if note not in self._copies]
+        self.files.say(said_of_copy(data, name))
         data = native(data, name, needed)
         if is_path(data):
-            key, files = self._files(data, name)
-            self._used[key] = [c for c in dict.fromkeys([*self._used[key], *needed]) if c in files.names]
-            return parquet_source(files, name, needed)
+            return parquet_source(self.files.take(data, name, needed), name, needed)
         return self._copied(data, name, needed) if is_relation(data) else None
 
     def names(self, data: Any, name: str) -> list[str] | None:
@@ -97,7 +93,7 @@ class DuckEngine:
         if is_ibis(data):
             return list(data.columns)
         if is_path(data):
-            return list(self.schema(parquet_source(self._files(data, name)[1], name), name))
+            return list(self.schema(parquet_source(self.files.take(data, name), name), name))
         return relation_columns(data, name) if is_relation(data) else None
 
     def schema(self, source: str, name: str = "the data") -> dict[str, str]:
@@ -220,36 +216,12 @@ class DuckEngine:
             yield _twice(np.fromfile(path, dtype=np.uint64))
             os.unlink(path)
 
-    def whole(self, name: str, rows: int) -> None:
-        """See `Engine`."""
-        for (of, _), files in self._found.items():
-            if of == name:
-                files.whole(rows)
-
-    def unchanged(self, *, added: bool = True) -> None:
-        """See `Engine`."""
-        for files in self._found.values():
-            files.unchanged(added=added)
-
-    def remarks(self) -> list[str]:
-        """See `Engine`."""
-        found = [note for key, files in self._found.items() for note in [*files.notes(), *files.check(self._used[key])]]
-        return [*self._copies, *found]
-
     def close(self) -> None:
         """See `Engine`."""
         self._finalizer()
 
-    def _files(self, data: Any, name: str) -> tuple[tuple[str, str], Files]:
-        """The files of a table, found once: all passes read the same."""
-        key = (name, repr(data))
-        if key not in self._found:
-            self._found[key], self._used[key] = find_files(data, name), []
-        return key, self._found[key]
-
     def _told(self, error: duckdb.Error, name: str) -> InputError:
-        read = [(files, self._used[key]) for key, files in self._found.items()]
-        return explained(error, name, read, self.directory, self.limit)
+        return explained(error, name, self.files, self.directory, self.limit)
 
     def _copied(self, data: Any, name: str, needed: Sequence[str]) -> str:
         available = relation_columns(data, name)

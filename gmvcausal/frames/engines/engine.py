@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gmvcausal.frames.found import Found
+
 Arrays = dict[str, NDArray[Any]]
 Made = TypeVar("Made")
 
@@ -26,11 +28,14 @@ class Engine(Protocol):
         Whether whole numbers of 128 bits are summed at a cost that all sums can bear.
     streams : bool
         Whether rows reach this process about as fast as they are read.
+    files : Found
+        The files of the tables that were read.
     holds : int or None
         Bytes that tables made from the data may take in this process; None where only the machine limits them.
     """
 
     title: str
+    files: Found
     positions: bool
     exact: bool
     streams: bool
@@ -103,15 +108,6 @@ class Engine(Protocol):
         The view's one column is ``h``. None where there are none.
         """
 
-    def whole(self, name: str, rows: int) -> None:
-        """Refuse a pass over a whole table that saw other rows than its files hold: its sums would be partial."""
-
-    def unchanged(self, *, added: bool = True) -> None:
-        """Refuse files that changed or vanished since they were found, and with `added` those that came."""
-
-    def remarks(self) -> list[str]:
-        """What is to be said of the files: those left out, and columns whose types differ without harm."""
-
     def close(self) -> None:
         """Drop what was made: views, temporary files, connections of our own."""
 
@@ -122,6 +118,6 @@ def reading(engine: Engine) -> Iterator[None]:
     try:
         yield
     except Exception:
-        engine.unchanged(added=False)  # a file that moved explains what failed
+        engine.files.unchanged(added=False)  # a file that moved explains what failed
         raise
-    engine.unchanged()
+    engine.files.unchanged()

@@ -7,7 +7,6 @@ when the engine is closed.
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import uuid
 import weakref
@@ -25,7 +24,10 @@ from gmvcausal.frames.engines.dialect import to_spark
 from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.engines.ibis_table import native, on_spark
 from gmvcausal.frames.engines.kinds import is_spark
+from gmvcausal.frames.engines.spark_failures import spark_errors
+from gmvcausal.frames.engines.spark_files import lies_here, read_files, refuse_moving
 from gmvcausal.frames.facts import with_optional
+from gmvcausal.frames.found import Found
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import quote
 
@@ -73,6 +75,7 @@ class SparkEngine:
                 remedy="install it with pip install 'gmvcausal[spark]'",
             )
         self.session = session
+        self.files = Found()
         self.holds = memory_limit
         self._token, self._count = uuid.uuid4().hex[:12], 0
         self._views: list[str] = []
@@ -99,20 +102,28 @@ class SparkEngine:
 
     def source(self, data: Any, name: str, needed: Sequence[str] = ()) -> str | None:
         """See `Engine`; paths are read by the session, which may see storage that this machine does not."""
-        frame = self._frame_of(data, name)
+        frame = self._frame_of(data, name, needed)
         return None if frame is None else self.name_of(frame, name)
 
     def names(self, data: Any, name: str) -> list[str] | None:
         """See `Engine`."""
-        frame = self._frame_of(data, name)
+        if is_path(data) and lies_here(self.session, data):
+            return list(self.files.take(data, name).columns)
+        frame = self._frame_of(data, name, ())
         return None if frame is None else list(frame.columns)
 
-    def _frame_of(self, data: Any, name: str) -> DataFrame | None:
+    def _frame_of(self, data: Any, name: str, needed: Sequence[str]) -> DataFrame | None:
         if on_spark(data):
             data = native(data, name)
+        if is_spark(data):
+            frame: DataFrame = data
+            with _own_words(name):
+                refuse_moving(frame, name)
+            return frame
         if not is_path(data):
-            return data if is_spark(data) else None
-        return read_files(self.session, data, name)
+            return None
+        with _own_words(name):
+            return read_files(self.session, data, name, needed, self.files)
 
     def schema(self, source: str, name: str = "the data") -> dict[str, str]:
         """See `Engine`."""
@@ -194,26 +205,15 @@ class SparkEngine:
         # Counted first: nothing is kept where, as usual, nothing repeats.
         return self.keep("repeated", text, name) if self.row(f"SELECT count(*) FROM ({text})", name)[0] else None
 
-    def whole(self, name: str, rows: int) -> None:
-        """See `Engine`."""
-
-    def unchanged(self, *, added: bool = True) -> None:
-        """See `Engine`; Spark lists the files of a frame once, and names one that vanished."""
-
-    def remarks(self) -> list[str]:
-        """See `Engine`."""
-        return []
-
     def close(self) -> None:
         """See `Engine`."""
         self._finalizer()
 
 
-def read_files(session: SparkSession, data: Any, name: str) -> DataFrame:
-    """Parquet files as a frame; the session may see storage that this machine does not."""
-    paths = data if isinstance(data, list | tuple) else [data]
+def frame_of_files(session: SparkSession, data: Any, name: str, needed: Sequence[str]) -> DataFrame:
+    """Parquet files as a frame of the session."""
     with _own_words(name):
-        return session.read.parquet(*(os.fspath(path) for path in paths))
+        return read_files(session, data, name, needed, Found())
 
 
 def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: Iterable[str]) -> pa.Table:
@@ -283,19 +283,6 @@ def _own_words(name: str) -> Iterator[None]:
         if not type(error).__module__.startswith(("py4j", "grpc")):
             raise
         raise spark_errors(error, name) from None
-
-
-def spark_errors(error: Exception, name: str) -> InputError:
-    """One of our own errors for a failure of Spark."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
-    if "maxResultSize" in str(error):
-        return InputError(
-            f"{name}: the sums are larger than what Spark may send to the driver: {lines[0]}",
-            remedy="take longer periods or fewer units, or start the session with a larger spark.driver.maxResultSize",
-        )
-    return InputError(
-        f"{name} could not be read by Spark: {lines[0]}", remedy="check that its files are whole and the session runs"
-    )
 
 
 def _drop(session: SparkSession, views: list[str], kept: list[DataFrame]) -> None:

@@ -1,0 +1,55 @@
+"""What a failure of Spark means for the user."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from gmvcausal.errors import InputError
+from gmvcausal.frames.footers import not_whole
+
+_FILE = re.compile(r"(?:reading file|Could not read footer for file:) (\S+?)\.?(?:\s|$)")
+_LOST = ("Python worker exited unexpectedly", "ExecutorLostFailure", "Executor heartbeat timed out")
+
+
+def spark_errors(error: Exception, name: str) -> InputError:
+    """One of our own errors for a failure of Spark; a job that lost a task gives no sums at all."""
+    text = str(error)
+    # Py4J says first which of its calls failed, which tells nobody anything.
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if "An error occurred while calling" not in line] or [type(error).__name__]
+    first = re.sub(r"^:?\s*(?:[a-z]+\.)+[A-Za-z.]*(?:Exception|Error): ", "", lines[0])
+    file = _FILE.search(text)
+    if file is not None:
+        path = unquote(re.sub(r"^file:/*", "/", file[1]))
+        if "FILE_NOT_EXIST" in text:
+            return InputError(
+                f"the file {path!r} of {name} vanished while it was read",
+                remedy="open the data again when nothing writes there, or read a copy",
+            )
+        cause = re.search(r"^Caused by: (?:[a-z]+\.)+\w+: (.+)$", text, re.MULTILINE)
+        return not_whole(path, name, cause[1] if cause else first)
+    if "maxResultSize" in text:
+        return InputError(
+            f"{name}: the sums are larger than what Spark may send to the driver: {first}",
+            remedy="take longer periods or fewer units, or start the session with a larger spark.driver.maxResultSize",
+        )
+    if "No space left on device" in text:
+        return InputError(
+            f"a disk of Spark is full, where it lays down what of {name} does not fit into memory",
+            remedy="set spark.local.dir to a larger disk, or take longer periods or fewer columns",
+        )
+    if "OutOfMemoryError" in text:
+        return InputError(
+            f"{name} needs more memory than Spark's executors have",
+            remedy="start the session with a larger spark.executor.memory (spark.driver.memory in local mode)",
+        )
+    lost = next((words for words in _LOST if words in text), None)
+    if lost is not None:
+        return InputError(
+            f"a worker of Spark died over {name} as often as Spark tries again, and nothing was summed: {lost}",
+            remedy="see the log of the executors; most often their memory is too small",
+        )
+    return InputError(
+        f"{name} could not be read by Spark: {first}", remedy="check that its files are whole and the session runs"
+    )

@@ -1,0 +1,57 @@
+"""The files of the tables that an engine reads: found at the first pass, the same for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmvcausal.frames.files import Files, find_files
+
+
+@dataclass
+class _Table:
+    files: Files
+    used: list[str]
+
+
+class Found:
+    """Tables that lie in files, by their names and by what the user gave for them."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[str, Files | str], _Table] = {}
+        self._said: list[str] = []
+
+    def take(self, data: Any, name: str, needed: Sequence[str] = ()) -> Files:
+        """The files of a table, of which the columns `needed` are used."""
+        key = (name, data if isinstance(data, Files) else repr(data))
+        if key not in self._tables:
+            self._tables[key] = _Table(find_files(data, name), [])
+        table = self._tables[key]
+        if needed:
+            table.used = [c for c in dict.fromkeys([*table.used, *needed]) if c in table.files.columns]
+        return table.files
+
+    def __iter__(self) -> Iterator[tuple[Files, list[str]]]:
+        """Files, and the columns of them that are used."""
+        return iter([(table.files, table.used) for table in self._tables.values()])
+
+    def whole(self, name: str, rows: int) -> None:
+        """Refuse a pass over a whole table that saw other rows than its files hold: its sums would be partial."""
+        for (of, _), table in self._tables.items():
+            if of == name:
+                table.files.whole(rows)
+
+    def unchanged(self, *, added: bool = True) -> None:
+        """Refuse files that changed or vanished since they were found, and with `added` those that came."""
+        for files, _ in self:
+            files.unchanged(added=added)
+
+    def remarks(self) -> list[str]:
+        """What is to be said: files left out, and columns whose types differ without harm."""
+        found = [note for files, used in self for note in [*files.notes(), *files.check(used)]]
+        return [*self._said, *found]
+
+    def say(self, notes: Sequence[str]) -> None:
+        """Add to what is to be said."""
+        self._said += [note for note in notes if note not in self._said]
