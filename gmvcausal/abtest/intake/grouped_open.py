@@ -61,7 +61,7 @@ class _Opening:
     def opened(self) -> Grouped:
         """All steps, in the order of `read_rows`."""
         ask = self.ask
-        self.notes += self.space.remarks()
+        self.notes += self.space.files.remarks()
         self.sheet = sheet = read_columns(self.space, self.source, self.types, ask)
         unit = self._unit()
         if unit is not None and unit not in sheet.ids:
@@ -70,7 +70,7 @@ class _Opening:
         found = scan(self.space, self.source, sheet.ids[ask.arm], sheet.numbers, listed)
         self.n = int(found.sizes.sum())
         if len(found.labels) < MOST_LABELS:
-            self.space.whole("data", self.n)
+            self.space.files.whole("data", self.n)
         refuse(sheet, "arm", found)
         self.labels, control = arms_of(sheet, ask, found)
         self._write_view(unit)
