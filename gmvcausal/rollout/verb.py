@@ -191,8 +191,9 @@ def did(
     engine : SparkSession, optional
         Reads `data` where it is a path. Default: DuckDB for files and relations, its own session for a Spark frame.
     memory_limit : int or str, optional
-        What the panel and the engine may take together in this process, such as ``"2GB"``. Where the panel does not fit
-        (default: into half of the machine's memory), the engine adds up the rows and only sums by cohort are held:
+        What the panel and the engine may take together in this process, such as ``"2GB"``; a frame in memory is there
+        already. Where the panel does not fit (default: into half of the machine's memory), the engine adds up the rows
+        and only sums by cohort are held:
         ``callaway_santanna``, ``sun_abraham``, ``imputation``, ``two_stage``, ``etwfe`` and ``twfe`` give the same
         numbers and the same audit from them; what takes the units one by one is refused, and the message says how to
         aggregate first.

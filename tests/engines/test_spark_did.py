@@ -69,7 +69,7 @@ def test_repeated_and_absent_rows_are_counted(
     frame = panel()
     monkeypatch.setattr(Located, "fits", False)
     for spoilt, said in (
-        (pd.concat([frame, frame.iloc[:3]]), "3 unit-periods"),
+        (pd.concat([frame, frame.iloc[:3]]), "3 unit-periods.*HAVING count.*lists them"),
         (frame.assign(gmv=frame["gmv"].where(frame.index > 1)), "missing.*2 found"),
     ):
         path = tmp_path / f"{len(spoilt)}.parquet"

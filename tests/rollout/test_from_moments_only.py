@@ -17,7 +17,7 @@ import gmvcausal as gc
 from gmvcausal.frames.engines.duck import DuckEngine
 from gmvcausal.rollout.intake import added_up
 from gmvcausal.rollout.intake.facts import MatrixFacts, tally
-from gmvcausal.rollout.intake.opened import LargerThanMemory, Located, room, size_text
+from gmvcausal.rollout.intake.opened import LargerThanMemory, Located, machine_memory, room, size_text
 from gmvcausal.rollout.intake.summed import AGGREGATE, NoRows
 
 SUMMED = ("callaway_santanna", "sun_abraham", "imputation", "two_stage", "etwfe", "twfe")
@@ -79,11 +79,16 @@ def same_audit(whole: Any, parts: Any, shorter: set[str]) -> None:
     pd.testing.assert_frame_equal(left, right, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("estimator", SUMMED)
-@pytest.mark.parametrize("cluster", [None, "place"])
+@pytest.mark.parametrize(
+    ("estimator", "cluster"),
+    [
+        *((estimator, None) for estimator in SUMMED),
+        *((e, "place") for e in ("callaway_santanna", "imputation", "twfe")),
+    ],
+)
 def test_every_estimator_that_lives_on_moments(sums: Sums, estimator: str, cluster: str | None) -> None:
     frame = panel()
-    whole, parts = gc.did(frame, estimator=estimator, cluster=cluster), None
+    whole = gc.did(frame, estimator=estimator, cluster=cluster)
     parts = sums(frame, estimator=estimator, cluster=cluster)
     same(whole, parts)
     if estimator == "twfe":
@@ -314,8 +319,15 @@ def rooms(treated: int) -> pd.DataFrame:
     return frame.assign(first_treated=np.where(frame["room"] < treated, 6.0, np.nan))
 
 
-@pytest.mark.parametrize("options", [{}, {"assignment": "random"}, {"inference": "conley_taber"}], ids=str)
-@pytest.mark.parametrize("estimator", ["callaway_santanna", "twfe"])
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        ("callaway_santanna", {"assignment": "random"}),
+        ("callaway_santanna", {"inference": "conley_taber"}),
+        ("twfe", {}),
+    ],
+    ids=str,
+)
 def test_few_treated_rooms_keep_their_placebo_runs(sums: Sums, estimator: str, options: dict[str, Any]) -> None:
     frame = rooms(treated=2)
     whole = gc.did(frame, estimator=estimator, cluster="room", **options)
@@ -341,6 +353,19 @@ def test_the_limit_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(gc.InputError, match="memory_limit"):
         gc.did(panel(), memory_limit="a lot")
     assert [size_text(s) for s in (999, 1e4, 5e15)] == ["999 bytes", "10 KB", "5,000 TB"]
+
+
+def test_the_memory_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [tmp_path / "max", tmp_path / "limit", tmp_path / "none"]
+    limits[0].write_text("max\n")
+    limits[1].write_text("4096\n")
+    monkeypatch.setattr("gmvcausal.rollout.intake.opened._CONTAINER", tuple(map(str, limits[::2])))
+    whole = machine_memory()
+    assert whole > 2**28
+    monkeypatch.setattr("gmvcausal.rollout.intake.opened._CONTAINER", tuple(map(str, limits)))
+    assert machine_memory() == 4096
+    monkeypatch.delattr("os.sysconf")  # as on Windows
+    assert machine_memory() == 4096
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,9 @@ def _refuse(path: Pass, sums: Sums) -> None:
     if sums.repeated:
         what = "unit-periods" if sums.repeated != 1 else "unit-period"
         remedy = "find out which row is right, sum them if they are parts of one period, or read an appended file once"
+        if not space.positions:
+            key = f"{quote(str(ask.unit))}, {quote(ask.time)}"
+            remedy += f"; GROUP BY {key} HAVING count(*) > 1 lists them"
         raise rules.duplicated(what, None, sums.repeated, _repeats(path, inside), remedy)
     if sums.moved or sums.torn:
         rows = sql.first_bad(space, source, inside, "data")[0]

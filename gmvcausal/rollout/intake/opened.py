@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -29,6 +32,7 @@ IntArray = NDArray[np.int64]
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 IDS = (*WHOLE, "VARCHAR")
 _MOST = 100_000  # periods, or dates of first treatment: more are moments
+_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of Linux
 _ELSEWHERE = 2**29  # bytes that are fetched from an engine whose rows do not lie on this machine
 
 
@@ -38,7 +42,18 @@ def room(space: Engine) -> int:
         return space.holds
     if not space.positions:
         return _ELSEWHERE
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return machine_memory() // 2
+
+
+def machine_memory() -> int:
+    """Bytes of memory of this machine, or of the container that it is; where that cannot be told, no limit at all."""
+    found = [sys.maxsize]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in _CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
+            found.append(int(Path(limit).read_text(encoding="ascii")))
+    return min(found)
 
 
 class LargerThanMemory(InputError):
