@@ -46,9 +46,16 @@ def demo(out: Path | None, strict: bool, quiet: bool) -> None:
 @_OUT
 @_STRICT
 @_QUIET
-def run(study: Path, out: Path | None, strict: bool, quiet: bool) -> None:
+@click.option("--explain", is_flag=True, help="Only say what would be scanned, held and refused; nothing is run.")
+@click.option("--json", "as_json", is_flag=True, help="With --explain: the plan as JSON.")
+def run(study: Path, out: Path | None, strict: bool, quiet: bool, explain: bool, as_json: bool) -> None:
     """Run the study file STUDY (TOML) and write its report."""
-    _run(study, out or Path(study.stem + "-report"), strict, quiet)
+    if as_json and not explain:
+        raise InputError("--json is the form of a plan, and no plan was asked for", remedy="write --explain --json")
+    if explain:
+        _explain(study, strict, as_json)
+    else:
+        _run(study, out or Path(study.stem + "-report"), strict, quiet)
 
 
 @cli.command()
@@ -171,6 +178,16 @@ def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:
     click.echo(result.summary())
     click.echo(f"Report: {page}")
     if strict and result.refused:
+        sys.exit(3)
+
+
+def _explain(study: Path, strict: bool, as_json: bool) -> None:
+    from gmvcausal.study.explain import explain_study
+    from gmvcausal.study.explain.words import text
+
+    plan = explain_study(study)
+    click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else text(plan))
+    if strict and plan.refusals:
         sys.exit(3)
 
 

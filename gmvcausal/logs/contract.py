@@ -87,6 +87,15 @@ def find_roles(table: str, available: list[str], mapping: Mapping[str, str]) -> 
     return found
 
 
+def read_roles(names: Mapping[str, list[str]], mapping: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Table -> role -> column, from the columns of each table; a column that no table has is refused."""
+    for role, column in mapping.items():
+        where = [t for t in names if role in ROLES[t]]
+        if where and not any(column in names[t] for t in where):
+            raise _no_such(where[0], role, column, names[where[0]])
+    return {table: find_roles(table, list(available), mapping) for table, available in names.items()}
+
+
 def _lacking(table: str, role: str, named: str | None, available: list[str]) -> InputError:
     if named is not None:
         return _no_such(table, role, named, available)
@@ -135,13 +144,10 @@ def open_tables(
     if "orders" not in given:
         raise InputError("orders is None, but every table is made from orders", remedy="pass Logs(orders=...)")
     names = {name: column_names(space, data, name) for name, data in given.items()}
-    for role, column in mapping.items():
-        where = [t for t in names if role in ROLES[t]]
-        if where and not any(column in names[t] for t in where):
-            raise _no_such(where[0], role, column, names[where[0]])
+    found = read_roles(names, mapping)
     opened: dict[str, Relation] = {}
     for name, data in given.items():
-        roles = find_roles(name, names[name], mapping)
+        roles = found[name]
         spec: Spec = {role: (column, ROLES[name][role]) for role, column in roles.items()}
         # Without an order id a repeated row can only be known by all its columns, so all are kept at hand.
         whole = name == "orders" and "order" not in roles

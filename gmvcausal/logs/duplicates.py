@@ -14,7 +14,7 @@ from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
 
 _GROUP = 32  # whole numbers whose bits are collected in one row
-_SPARSE = 8  # numbers for each row, beyond which such rows would hold too few bits to save anything
+SPARSE = 8  # numbers for each row, beyond which such rows would hold too few bits to save anything
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _surely_unique(relation: Relation, columns: Sequence[str]) -> bool:
     low, high = relation.measured.get("order_low"), relation.measured.get("order_high")
     if list(columns) != [quote("order")] or low is None or high is None:
         return False
-    if int(high) - int(low) >= _SPARSE * relation.n:
+    if int(high) - int(low) >= SPARSE * relation.n:
         return False
     number = f"({columns[0]} - ({int(low)}))"
     bits = f"bit_or(CAST(1 AS BIGINT) << CAST({number} & {_GROUP - 1} AS INTEGER))"

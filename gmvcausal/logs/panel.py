@@ -32,7 +32,8 @@ def make_panel(
     units = cells.find_units(logs, unit)
     keep, amounts = kept(logs, keep)
     span = make_span(logs, length, origin)
-    check_size(logs, f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
+    holds = logs._space.holds
+    check_size(holds, f"{units.n:,} {units.role}s × {span.periods:,} periods", units.n * span.periods, length)
     measures = cells.of_panel(logs, unit, amounts)
     sums = cells.sum_cells(logs, units, span, measures)
     # Where every line is an order, the orders just summed are the lines inside the periods.

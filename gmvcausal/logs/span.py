@@ -109,18 +109,19 @@ def outside_lines(logs: Logs, span: Span, inside: int | None = None) -> tuple[in
     return before, int(logs._space.row(late, "orders")[0])
 
 
-def check_size(logs: Logs, what: str, cells: int, freq: Freq) -> None:
+def check_size(holds: int | None, what: str, cells: int, freq: Freq) -> None:
     """Refuse a table that the machine, or `memory_limit`, could not hold, before any of it is made.
 
     Parameters
     ----------
-    logs : Logs
+    holds : int or None
+        Bytes that tables may take, see `Engine`.
     what : str
         How the cells come about: "1,000,000 users × 365 periods".
     cells : int
     freq : Freq
     """
-    memory, holds = _memory(), logs._space.holds
+    memory = machine()
     room = holds if holds is not None else memory / 2 if memory is not None else math.inf
     if cells <= MOST_CELLS and cells * CELL_BYTES <= room:
         return
@@ -134,7 +135,7 @@ def check_size(logs: Logs, what: str, cells: int, freq: Freq) -> None:
     )
 
 
-def _memory() -> int | None:
+def machine() -> int | None:
     """Bytes of memory of this machine, None where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

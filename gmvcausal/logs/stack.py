@@ -58,9 +58,10 @@ def make_stack(logs: Logs, tactic: Any, window: Any, freq: str, outcome: str | N
             remedy="take a shorter window or a longer log",
         )
     describe.note_units(units, notes)
+    holds = logs._space.holds
     width = sum(c.length for c in campaigns)
-    check_size(logs, f"{units.n:,} users × {span.periods:,} periods", units.n * span.periods, length)
-    check_size(logs, f"{units.n:,} users × {width:,} periods of {len(campaigns):,} campaigns", units.n * width, length)
+    check_size(holds, f"{units.n:,} users × {span.periods:,} periods", units.n * span.periods, length)
+    check_size(holds, f"{units.n:,} users × {width:,} periods of {len(campaigns):,} campaigns", units.n * width, length)
     sums = cells.sum_cells(logs, units, span, {"gmv": cells.gmv(logs), "orders": cells.orders(logs)})
     checks = list(logs._checks) + signs.of_stack(
         logs, units, span, sums["orders"], exposed, [c.number for c in campaigns], notes

@@ -25,7 +25,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "the file": ("study", "data", "columns", "logs", "answer"),
     "[study]": ("title", "question", "currency"),
     "[data]": ("dataset", "frame", *TABLES),
-    "[logs]": ("gmv", "gmv_is", "refund_window", "timezone", "dedupe"),
+    "[logs]": ("gmv", "gmv_is", "refund_window", "timezone", "dedupe", "memory_limit"),
     "[[answer]]": (
         "name",
         "benchmark",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import GmvCausalError, InputError
@@ -64,7 +65,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
     compared: dict[str, Shown] = {}
     for answer in tqdm(study.answers, desc="answers", unit="answer", disable=not progress, leave=False):
         name = answer["name"]
-        try:
+        with of_answer(name):
             if "combine" in answer:
                 found = _combined(answer["combine"], answers)
                 if isinstance(found, Shown):
@@ -72,7 +73,7 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
                 else:
                     answers[name] = found
                 continue
-            frame = _file(study, answer["frame"], "frame") if "frame" in answer else _table(source, answer, made)
+            frame = open_file(study, answer["frame"], "frame") if "frame" in answer else _table(source, answer, made)
             if "uplift" in answer:
                 answers[name], targeted[name] = _uplift(study, answer, frame)
                 continue
@@ -85,42 +86,65 @@ def run_study(path: str | os.PathLike[str], *, progress: bool = True) -> StudyRe
                 also[name] = extra
             if "money" in answer:
                 money[name] = _money(result, answer["money"])
-        except GmvCausalError as error:
-            raise type(error)(
-                f"answer {name!r}: {error.rule}",
-                column=error.column,
-                count=error.count,
-                rows=error.rows,
-                remedy=error.remedy,
-            ) from None
     return StudyResult(study, answers, also, money, targeted, compared)
+
+
+@contextmanager
+def of_answer(name: str) -> Iterator[None]:
+    """Errors inside carry the name of the answer in front."""
+    try:
+        yield
+    except GmvCausalError as error:
+        raise type(error)(
+            f"answer {name!r}: {error.rule}",
+            column=error.column,
+            count=error.count,
+            rows=error.rows,
+            remedy=error.remedy,
+        ) from None
 
 
 def _open(study: Study) -> Any:
     """The logs of the study, or its ready frame."""
-    from gmvcausal import datasets
     from gmvcausal.logs.logs import Logs
 
     data = study.data
     if not data:
         return None  # every answer brings its own table
     if "frame" in data:
-        return _file(study, data["frame"], "[data]")
+        return open_file(study, data["frame"], "[data]")
     if "dataset" in data:
-        if data["dataset"] not in DATASETS:
-            raise InputError(
-                f"there is no dataset {data['dataset']!r}", remedy=f"name one of {', '.join(DATASETS)}, or files"
-            )
-        inputs = getattr(datasets, data["dataset"])()
+        inputs = open_dataset(data["dataset"])
     else:
-        inputs = {name: _file(study, data[name], "[data]") for name in TABLES if name in data}
+        inputs = {name: open_file(study, data[name], "[data]") for name in TABLES if name in data}
     columns = {**inputs.pop("columns", {}), **study.columns}
     logs = Logs(**inputs, columns=columns, **study.logs)
     return logs, inputs.get("exposures"), columns
 
 
-def _file(study: Study, name: Any, where: str) -> Any:
-    """A file that the study names, beside which its path begins."""
+def open_dataset(name: Any) -> dict[str, Any]:
+    """The tables and roles of a data set of the library."""
+    from gmvcausal import datasets
+
+    if name not in DATASETS:
+        raise InputError(f"there is no dataset {name!r}", remedy=f"name one of {', '.join(DATASETS)}, or files")
+    found: dict[str, Any] = getattr(datasets, name)()
+    return found
+
+
+def open_file(study: Study, name: Any, where: str, rows: int | None = None) -> Any:
+    """A file that the study names, beside which its path begins: the path of parquet, the table of a CSV.
+
+    Parameters
+    ----------
+    study : Study
+    name : object
+        As the study has it.
+    where : str
+        In which key.
+    rows : int, optional
+        Read so many lines of a CSV; all by default.
+    """
     if not isinstance(name, str):
         raise InputError(f"{where} must name files as text, but holds {name!r}")
     path = study.folder / name
@@ -129,7 +153,7 @@ def _file(study: Study, name: Any, where: str) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, nrows=rows)
     except (OSError, ValueError) as error:
         raise InputError(
             f"the file {name!r} cannot be read: {error}", remedy="check the path and that it is CSV"
@@ -156,7 +180,7 @@ def _verb(study: Study, answer: dict[str, Any], frame: Any) -> Any:
     plain = next((verb for verb in PLAIN if verb in answer), None)
     if plain is not None:
         options = dict(answer[plain])
-        options |= {key: _file(study, options[key], key) for key in PLAIN[plain].files if key in options}
+        options |= {key: open_file(study, options[key], key) for key in PLAIN[plain].files if key in options}
         return _call(load(plain), options, plain, frame)
     if "ab_test" not in answer:
         return _estimate(study, frame, answer.get("did", {}))
@@ -173,7 +197,7 @@ def _displaced(study: Study, answer: dict[str, Any], result: Any) -> Any:
         return result
     options = dict(answer[asked])
     if "edges" in options:
-        options["edges"] = _file(study, options["edges"], "edges")
+        options["edges"] = open_file(study, options["edges"], "edges")
     return _call(getattr(result, asked), options, asked)
 
 
@@ -207,7 +231,7 @@ def _uplift(study: Study, answer: dict[str, Any], frame: Any) -> tuple[Any, Targ
         answer,
         frame,
         learn=lambda table: _call(uplift, answer["uplift"], "uplift", table),
-        read=lambda name, where: _file(study, name, where),
+        read=lambda name, where: open_file(study, name, where),
     )
 
 
@@ -218,17 +242,22 @@ def _estimate(study: Study, frame: Any, options: Mapping[str, Any]) -> Any:
     if read.get("unit") == "none":
         read["unit"] = None  # TOML has no word for it
     if "edges" in read:
-        read["edges"] = _file(study, read["edges"], "edges")
+        read["edges"] = open_file(study, read["edges"], "edges")
     return _call(did, read, "did", frame)
 
 
 def _call(verb: Callable[..., Any], options: Mapping[str, Any], name: str, *data: Any) -> Any:
-    """Call a verb with the options of the file; an option that it does not have is the user's to mend."""
-    known = [p.name for p in inspect.signature(verb).parameters.values()][len(data) :]
+    """Call a verb with the options of the file."""
+    refuse_unknown(verb, options, name, len(data))
+    return verb(*data, **options)
+
+
+def refuse_unknown(verb: Callable[..., Any], options: Mapping[str, Any], name: str, data: int) -> None:
+    """An option that a verb does not have is the user's to mend; its first `data` parameters are tables."""
+    known = [p.name for p in inspect.signature(verb).parameters.values()][data:]
     for option in options:
         if option not in known:
             raise InputError(f"{name} has no option {option!r}", remedy=nearest(option, known, "use one of"))
-    return verb(*data, **options)
 
 
 def _tactics(exposures: Any, columns: Mapping[str, str], where: Any) -> list[Any]:

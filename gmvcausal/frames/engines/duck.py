@@ -32,6 +32,14 @@ _STREAMED = 2**17
 _AT_ONCE = 2**25  # hashes that are sorted in one piece
 
 
+def room(memory_limit: int | None, buffers: int = BUFFERS) -> tuple[int, int | None]:
+    """Bytes of DuckDB's buffers, and of the tables made from the data (None where nobody limits them)."""
+    if memory_limit is None:
+        return buffers, None
+    buffers = max(min(buffers, memory_limit // 2), _LEAST)
+    return buffers, max(memory_limit - buffers, 0)
+
+
 class DuckEngine:
     """A DuckDB connection of our own, with a memory limit and a temporary directory that is always removed.
 
@@ -49,9 +57,7 @@ class DuckEngine:
     streams = True
 
     def __init__(self, memory_limit: int | None = None, buffers: int = BUFFERS) -> None:
-        if memory_limit is not None:
-            buffers = max(min(buffers, memory_limit // 2), _LEAST)
-        self.holds = None if memory_limit is None else max(memory_limit - buffers, 0)
+        buffers, self.holds = room(memory_limit, buffers)
         self.limit = f"{buffers / 2**20:,.0f} MiB"
         scratched = scratch()
         self.directory = scratched.path
