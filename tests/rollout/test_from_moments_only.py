@@ -307,6 +307,21 @@ def test_data_that_changed_are_not_looked_at_again(sums: Sums, tmp_path: Path) -
     assert found.status == "not_run" and "when the effect was estimated" in found.message
 
 
+def test_columns_of_any_name_in_a_relation_that_is_closed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"unit": "y", "period": "c", "gmv": 'u"t', "first_treated": "v", "place": "f"}  # such as statements use
+    frame = panel(units=120).rename(columns=names)
+    options: Any = {"unit": "y", "time": "c", "outcome": 'u"t', "first_treated": "v", "cluster": "f"}
+    whole = gc.did(frame, **options)
+    monkeypatch.setattr(Located, "fits", False)
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        parts = gc.did(connection.sql("SELECT * FROM frame"), **options)
+        assert parts.audit["leverage"].value == pytest.approx(whole.audit["leverage"].value, rel=1e-9)
+        later = gc.did(connection.sql("SELECT * FROM frame"), **options)
+    same(whole, parts)
+    assert "cannot be looked at again" in later.audit["leverage"].message
+
+
 def rooms(treated: int) -> pd.DataFrame:
     """36 rooms of different sizes, each of one start."""
     rng = np.random.default_rng(5)

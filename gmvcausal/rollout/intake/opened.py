@@ -136,6 +136,8 @@ def _source(space: Engine, data: Any, ask: Ask) -> tuple[str, dict[str, str]]:
             if column not in types:
                 raise rules.no_such_column(column, list(types), role, "data")
         return source, types
+    if not is_path(data):
+        space.names(data, "data")  # which says in our words that the user's connection was closed
     found = open_relation(data, "data", ask.needed)
     types = dict(zip(found.columns, map(str, found.types), strict=True))
     held = [c for c in types if c in (*ask.needed, *OPTIONAL) or types[c] in IDS]
