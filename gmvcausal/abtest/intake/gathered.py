@@ -23,7 +23,7 @@ def by_rows(ask: Columns, inference: str) -> str:
         return f"inference={inference!r}"
     if any(model_of(m) is not None for m in ask.metrics):
         return "a model"
-    named = {"time": ask.time, "washout": ask.washout, "block": ask.block, "triggered": ask.triggered,
+    named = {"washout": ask.washout, "time": ask.time, "block": ask.block, "triggered": ask.triggered,
              "assigned_at": ask.assigned_at, "exposed_at": ask.exposed_at, "budget": ask.budget}  # fmt: skip
     return next((f"{name}=" for name, value in named.items() if value is not None), "")
 
