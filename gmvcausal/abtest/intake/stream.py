@@ -1,6 +1,6 @@
-"""The rows of a test as blocks, from wherever DuckDB can read them, with as few rows as the sums need.
+"""The rows of a test of which most are zero in most columns, as blocks, from wherever DuckDB can read them.
 
-Where most rows are zero in most columns, only the others are read: pass one counts all rows by arm and by the values of
+Only the others are read: pass one counts all rows by arm and by the values of
 the columns that are not mostly zero (whole numbers of a short range: visits), pass two reads the rows in which a mostly
 zero column is not zero, and what remains of the counts is the rows that were not read. The sums over those are exact: a
 row of their block stands for all its equals.
@@ -49,7 +49,7 @@ class Stream:
         Labels of the arms, sorted.
     sizes : ndarray of int, shape (arms,)
     where : str
-        Which rows are read, in SQL; empty for all.
+        Which rows are read, in SQL.
     stats : dict of str to Stats
     gone : dict of str to int
         Missing values of each column; they count as zeros.
@@ -85,7 +85,7 @@ class Stream:
 
     def read(self) -> Iterator[Block]:
         """The rows that `where` selects, from where they lie."""
-        chosen = self.base.filter(self.where) if self.where else self.base
+        chosen = self.base.filter(self.where)
         numbers = [native(c, kind) for c, kind in self.columns.items()]
         listed = [
             f"CAST({x} AS {self.shorter[c]}) AS n{i}" if c in self.shorter else f"{x} AS n{i}"
@@ -142,21 +142,19 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     Returns
     -------
     Stream or None
-        None where the arm has no labels, a missing one, or too many to be arms.
+        None where reading rows apart does not pay, as few are zero in most columns or the others have too many values;
+        where the arm or one of those others is missing somewhere; where there are too few arms or too many.
     """
     sparse, dense = _split(base, columns)
-    ranges = _ranges(base, columns) if sparse else {}
+    if not sparse:
+        return None
+    ranges = _ranges(base, columns)
     known = [ranges[c] for c in dense if c in ranges]
     if len(known) < len(dense) or math.prod(high - low + 1 for low, high in known) > _COMBINATIONS:
-        sparse = []
-    counted = _count(base, arm, columns, dense if sparse else [])
-    if counted is None and sparse:
-        sparse = []  # a missing value among those counted
-        counted = _count(base, arm, columns, [])
+        return None
+    counted = _count(base, arm, columns, dense)
     if counted is None:
         return None
-    if not sparse:
-        dense = []
     lows, widths = [ranges[c][0] for c in dense], [ranges[c][1] - ranges[c][0] + 1 for c in dense]
     found, at = np.unique(counted[0], return_inverse=True)
     if not 2 <= len(found) <= MOST_ARMS:
@@ -166,8 +164,7 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     np.add.at(table, (at, _code(list(counted[1:-1]), lows, widths, len(at))), counted[-1].astype(np.int64))
     where = " OR ".join(f"{quote(c)} IS DISTINCT FROM {_zero(columns[c])}" for c in sparse)
     stream = Stream(base, arm, columns, labels, table.sum(axis=1), where)
-    if sparse:
-        stream.shorter = {c: kind for c, ends in ranges.items() if (kind := _shortest(*ends))}
+    stream.shorter = {c: kind for c, ends in ranges.items() if (kind := _shortest(*ends))}
     _take(stream, flags, sparse, dense, table, lows, widths)
     return stream
 
