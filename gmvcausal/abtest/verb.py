@@ -282,7 +282,7 @@ def _open(data: Any, ask: Columns, inference: str, engine: Any, limit: int | Non
             return source, days
     if why or not (is_path(data) or is_relation(data)):
         return _read(data, ask)
-    found = open_files(data, ask)
+    found = open_files(data, ask, limit)
     return (open_grouped(choose_engine([data], None, limit), data, ask) if found is None else found), None
 
 

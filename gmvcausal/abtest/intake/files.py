@@ -141,8 +141,8 @@ class Files:
         return self._kept
 
 
-def open_files(data: Any, ask: Columns) -> Files | None:
-    """The rows of a file or relation where they lie; None where they are not independent or not as they should be."""
+def open_files(data: Any, ask: Columns, limit: int | None = None) -> Files | None:
+    """The rows of a file or relation where they lie; None where they are not independent or not as they should be; `limit` in bytes."""
     import duckdb
 
     other = ask.strata or ask.cluster or ask.rule != "raise" or ask.of_design or ask.received
@@ -151,12 +151,12 @@ def open_files(data: Any, ask: Columns) -> Files | None:
     try:
         base = open_relation(data, "data", ask.roles)
         types = dict(zip(base.columns, [str(t) for t in base.types], strict=True))
-        return _open(base, types, data, ask)
+        return _open(base, types, data, ask, limit)
     except duckdb.Error as error:
         raise duck_errors(error, "data") from None
 
 
-def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | None:
+def _open(base: Any, types: dict[str, str], data: Any, ask: Columns, limit: int | None) -> Files | None:
     outcomes = list(dict.fromkeys(p for m in ask.metrics for p in parts(m)))
     held = list(dict.fromkeys(c for m in ask.metrics for c in covariates(m)))
     numbers = {c: types[c] for c in (*outcomes, *held)}
@@ -170,7 +170,7 @@ def _open(base: Any, types: dict[str, str], data: Any, ask: Columns) -> Files | 
     if perhaps_clustered(base, [c for c, k in types.items() if is_id(k)], arm, ask):
         return None
     flags = {m.column for m in ask.metrics if isinstance(m, Proportion)}
-    stream = open_stream(base, arm, numbers, flags)
+    stream = open_stream(base, arm, numbers, flags, limit)
     if stream is None:
         return None
     control = find_control(ask.arm, stream.labels, ask.control)

@@ -30,7 +30,7 @@ MOST_ARMS = 100
 _SAMPLE = 16_384  # rows that tell which columns are mostly zero; a table of fewer is read as it is
 _MOSTLY, _READ = 0.5, 0.4  # share of zeros of a mostly zero column; share of rows up to which they are read apart
 _COMBINATIONS = 2**20  # of the values of the other columns
-_HELD = 128 * 2**20  # bytes of rows that are kept; beyond, every pass reads them again
+_HELD = 512 * 2**20  # bytes of rows that are kept (some 25 million rows); beyond, every pass reads them again
 _BATCH = 2**16
 
 
@@ -126,7 +126,9 @@ class Stream:
                 yield Block(a, {Col(c): x[low:high] for c, x in zip(self.columns, columns, strict=True)})
 
 
-def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -> Stream | None:
+def open_stream(
+    base: Any, arm: str, columns: dict[str, str], flags: set[str], limit: int | None = None
+) -> Stream | None:
     """Read the rows of a test once, and keep what they sum up to.
 
     Parameters
@@ -138,6 +140,8 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
         Columns of numbers -> their SQL types.
     flags : set of str
         Columns that should hold 0 and 1 only; what else they hold is counted (`Stats.strange`).
+    limit : int, optional
+        Bytes, of which half may be rows.
 
     Returns
     -------
@@ -165,7 +169,8 @@ def open_stream(base: Any, arm: str, columns: dict[str, str], flags: set[str]) -
     where = " OR ".join(f"{quote(c)} IS DISTINCT FROM {_zero(columns[c])}" for c in sparse)
     stream = Stream(base, arm, columns, labels, table.sum(axis=1), where)
     stream.shorter = {c: kind for c, ends in ranges.items() if (kind := _shortest(*ends))}
-    _take(stream, flags, sparse, dense, table, lows, widths)
+    most = _HELD if limit is None else min(_HELD, limit // 2)
+    _take(stream, flags, sparse, dense, table, lows, widths, most)
     return stream
 
 
@@ -186,6 +191,7 @@ def _take(
     table: IntArray,
     lows: list[int],
     widths: list[int],
+    most: int,
 ) -> None:
     """Pass two: the rows that are read, and by difference those that are not."""
     stream.stats = {c: Stats() for c in stream.columns}
@@ -197,11 +203,11 @@ def _take(
         code = _code([block.columns[Col(c)] for c in dense], lows, widths, n)
         table[block.arm] -= np.bincount(code, minlength=table.shape[1])
         size += sum(x.nbytes for x in block.columns.values())
-        if size <= _HELD:
+        if size <= most:
             held.append(block)
         else:
             held.clear()
-    stream.held = held if size <= _HELD else None
+    stream.held = held if size <= most else None
     for a, row in enumerate(table):
         (code,) = np.nonzero(row)
         if not len(code):
