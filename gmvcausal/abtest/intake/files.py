@@ -142,7 +142,7 @@ class Files:
 
 
 def open_files(data: Any, ask: Columns, limit: int | None = None) -> Files | None:
-    """The rows of a file or relation where they lie; None where they are not independent or not as they should be; `limit` in bytes."""
+    """The rows of a file or relation where they lie, within `limit` bytes; None where they are not as they should be."""
     import duckdb
 
     other = ask.strata or ask.cluster or ask.rule != "raise" or ask.of_design or ask.received
