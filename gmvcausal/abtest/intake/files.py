@@ -142,7 +142,7 @@ class Files:
 
 
 def open_files(data: Any, ask: Columns, limit: int | None = None) -> Files | None:
-    """The rows of a file or relation where they lie, within `limit` bytes; None where they are not as they should be."""
+    """The rows of a file or relation where they lie, within `limit` bytes; None where blocks do not serve."""
     import duckdb
 
     other = ask.strata or ask.cluster or ask.rule != "raise" or ask.of_design or ask.received
