@@ -25,7 +25,6 @@ import pandas as pd
 
 DAYS, WEEKS = 182, 26
 ANCHOR = "2025-03-03"
-METRICS = {"gmv": "gmv", "orders": "orders"}
 
 
 def make(folder: str, lines: int, users: int, rows: int) -> dict[str, str]:
@@ -42,7 +41,7 @@ def make(folder: str, lines: int, users: int, rows: int) -> dict[str, str]:
             "exposures": f"""SELECT i AS "user", 'coupon' AS tactic,
                 TIMESTAMP '2025-03-05' + to_days(CAST(7 * (hash(i + 5) % 4) AS INTEGER)) AS start
                 FROM range({users}) t(i) WHERE hash(i + 1) % 10 < 6""",
-            "test": f"""SELECT i AS unit, CASE WHEN hash(i + 2) % 2 = 0 THEN 'control' ELSE 'coupon' END AS arm,
+            "test": f"""SELECT i AS line, CASE WHEN hash(i + 2) % 2 = 0 THEN 'control' ELSE 'coupon' END AS arm,
                 CASE WHEN b < 20 THEN round(b + x / 100.0 + (hash(i + 2) % 2) / 10.0, 2) ELSE 0 END AS gmv,
                 CASE WHEN b < 20 THEN 1 + b % 3 ELSE 0 END AS orders,
                 CASE WHEN b < 30 THEN round(b + (hash(i + 9) % 5000) / 100.0, 2) ELSE 0 END AS gmv_pre
@@ -88,12 +87,12 @@ def users(given: dict[str, Any]) -> dict[str, float]:
 
 
 def ab_test(given: dict[str, Any]) -> dict[str, float]:
-    """Two metrics of an A/B test, one with its value before."""
+    """Two metrics of an A/B test, both adjusted for GMV before."""
     import gmvcausal as gc
 
-    result = gc.ab_test(given["test"], outcome=["gmv", "orders"], treatment="arm", control="control", pre="gmv_pre")
-    table = result.table()
-    numbers = table.select_dtypes("number")
+    metrics = [gc.Mean("gmv", pre="gmv_pre"), gc.Mean("orders", pre="gmv_pre")]
+    result = gc.ab_test(given["test"], metrics=metrics, control="control")
+    numbers = result.to_frame().select_dtypes("number")
     return {f"{c}{i}": float(v) for c in numbers for i, v in enumerate(numbers[c])}
 
 
