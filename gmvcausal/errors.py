@@ -2,7 +2,8 @@
 
 Messages are built from facts, so that every one of them can be read aloud in the same order:
 the rule that was broken, the column, the count, the first bad row positions, the remedy.
-Row *positions* (0-based, in the order of the data given) are shown, never ids of people.
+Row *positions* (0-based, in the order of the data given) are shown, or times and amounts where rows have no positions;
+never ids of people.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ class GmvCausalError(ValueError):
         The column concerned.
     count : int, optional
         How many rows (or of what `rule` speaks) are concerned.
-    rows : iterable of int, optional
-        Positions (0-based) of the bad rows; the first few are shown.
+    rows : iterable of int or str, optional
+        Positions (0-based) of the bad rows; the first few are shown. Where rows have no positions, as on Spark: what
+        some of them hold.
     remedy : str, optional
         What the user can do, as one plain sentence without a final stop (a question keeps its mark).
     counted : bool
@@ -44,14 +46,14 @@ class GmvCausalError(ValueError):
         *,
         column: str | None = None,
         count: int | None = None,
-        rows: Iterable[int] = (),
+        rows: Iterable[int | str] = (),
         remedy: str | None = None,
         counted: bool = False,
     ) -> None:
         self.rule = rule
         self.column = column
         self.count = None if count is None else int(count)
-        self.rows = tuple(int(r) for r in rows)[:_SHOWN_ROWS]
+        self.rows = tuple(r if isinstance(r, str) else int(r) for r in rows)[:_SHOWN_ROWS]
         self.remedy = remedy
         self._counted = counted
         super().__init__(self._text())
@@ -62,7 +64,9 @@ class GmvCausalError(ValueError):
             facts.append(f"column {str(self.column)!r}")
         if self.count is not None and not self._counted:
             facts.append(f"{self.count:,} found")
-        if self.rows:
+        if self.rows and isinstance(self.rows[0], str):
+            facts.append(f"for example {' and '.join(str(r) for r in self.rows)}")
+        elif self.rows:
             where = ", ".join(str(r) for r in self.rows)
             facts.append(f"first at row position{'s' if len(self.rows) > 1 else ''} {where}")
         text = "; ".join(facts) + "."

@@ -24,6 +24,7 @@ from gmvcausal.frames.engines.ibis_table import is_ibis
 from gmvcausal.frames.table import Table, is_relation, open_table, quote
 from gmvcausal.frames.texts import printable, safe
 
+_EXAMPLES = 2  # rows that are shown where rows have no positions
 Spec = dict[str, tuple[str, str]]
 Measure = sql.Measure
 
@@ -76,9 +77,23 @@ class Relation:
         """The view's quoted name."""
         return quote(self.view)
 
-    def first_rows(self, condition: str) -> list[int]:
-        """Positions of the first rows of the view where `condition` (SQL over the view's columns) holds."""
-        return sql.first_rows(self.space, self.sql, condition, self.name)
+    def first_rows(self, condition: str) -> list[int] | list[str]:
+        """Positions of the first rows of the view where `condition` (SQL over the view's columns) holds.
+
+        Where rows have no positions: when the first of them were and what they hold, and never whose they are.
+        """
+        if self.space.positions:
+            return sql.first_rows(self.space, self.sql, condition, self.name)
+        shown = [role for role, kind in self.kinds.items() if kind in ("time", "number")]
+        if not shown:
+            return []
+        shown.sort(key=lambda role: self.kinds[role] != "time")
+        listed = ", ".join(map(quote, shown))
+        found = self.space.rows(
+            f"SELECT {listed} FROM {self.sql} WHERE {condition} ORDER BY {listed} LIMIT {_EXAMPLES}", self.name
+        )
+        held = [[(self.roles[role], v) for role, v in zip(shown, row, strict=True) if v is not None] for row in found]
+        return [", ".join(f"{column} {value}" for column, value in row) for row in held]
 
 
 def open_relation(

@@ -25,6 +25,7 @@ Measure = Callable[[Mapping[str, str], Mapping[str, str]], dict[str, str]]
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
 _WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
+_LONG = {"BIGINT", *_WIDE}
 _FLOAT = {"FLOAT", "DOUBLE"}
 _PLAIN_TIME = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -36,7 +37,9 @@ _EMPTY = {
     "time": ("CAST(NULL AS TIMESTAMP)", "time"),
 }
 _OFFSET = r"([+-][0-9]{2}(:?[0-9]{2})?|[Zz])$"
-_ISO = r"^\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
+# The whole text: engines read "10:00 PM" or "10:00 Asia/Shanghai" as 10:00.
+_CLOCK = r"[T ][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?\s*([+-][0-9]{2}(:?[0-9]{2})?|[Zz])?"
+_ISO = rf"^\s*[0-9]{{4}}-?[0-9]{{2}}-?[0-9]{{2}}({_CLOCK})?\s*$"
 
 
 @dataclass(frozen=True)
@@ -238,9 +241,14 @@ def number_plan(q: str, column: str, label: str, base: str, dtype: str) -> Plan:
     if base not in _WHOLE | _WIDE | _FLOAT | {"DECIMAL"}:
         raise rules.not_a_kind(column, label, dtype, "numbers")
     plan = Plan(f"CAST({q} AS DOUBLE)", "number")
+    if base in _LONG:
+        beyond = f"{q} > {2**53} OR {q} < -{2**53}"
+        plan.refuse.append((beyond, lambda count, rows, _: rules.beyond_whole(column, label, count, rows)))
     if base in _FLOAT:
         plan.refuse.append((f"isinf({q})", lambda count, rows, _: rules.infinite(column, label, count, rows)))
         plan.expression = f"nullif({plan.expression}, 'nan'::DOUBLE)"
+        large = f"abs({plan.expression}) > {rules.LARGEST!r}"
+        plan.refuse.append((large, lambda count, rows, _: rules.beyond_squares(column, label, count, rows)))
     if base == "FLOAT":
         plan.largest = f"nullif({q}, 'nan'::FLOAT)"
     return plan

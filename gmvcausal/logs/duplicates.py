@@ -25,12 +25,12 @@ class Repeats:
     ----------
     count : int
         Rows beyond the first of each key.
-    rows : list of int
-        Positions of the first few of them.
+    rows : list of int or str
+        Positions of the first few of them, or what some of them hold (`Relation.first_rows`).
     """
 
     count: int
-    rows: list[int]
+    rows: list[int] | list[str]
 
 
 def _hash(columns: Sequence[str]) -> str:
@@ -83,10 +83,12 @@ def find_repeats(relation: Relation, hashes: str, key: Sequence[str], within: Se
     return Repeats(int(relation.space.row(count, relation.name)[0]), rows)
 
 
-def _positions(relation: Relation, within: Sequence[str], hashes: str, marks: str, wanted: str) -> list[int]:
-    """Positions of the first rows that are `wanted`, given the columns `marks` (SQL); none where rows have none."""
+def _positions(
+    relation: Relation, within: Sequence[str], hashes: str, marks: str, wanted: str
+) -> list[int] | list[str]:
+    """Positions of the first rows that are `wanted`, given the columns `marks` (SQL); examples where rows have none."""
     if not relation.space.positions:
-        return []
+        return relation.first_rows(f"{_hash(within)} IN (SELECT h FROM {hashes})")
     found = relation.space.rows(
         f"""SELECT position FROM (
             SELECT position, {marks} FROM (SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql})

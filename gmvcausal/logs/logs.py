@@ -97,8 +97,12 @@ class Logs:
         given = {"orders": orders, "exposures": exposures, "users": users, "rooms": rooms, "coverage": coverage}
         limit = params.check("memory_limit", memory_limit)
         self._space = choose_engine(list(given.values()), engine, limit)
-        with reading(self._space):
-            self._open(given, columns, dedupe)
+        try:
+            with reading(self._space):
+                self._open(given, columns, dedupe)
+        except BaseException:
+            self._space.close()  # now: the error holds on to its frames, and these to the views and files
+            raise
 
     def _open(self, given: Mapping[str, Any], columns: Mapping[str, str] | None, dedupe: str | None) -> None:
         """Check every table, and read once what all verbs ask for."""

@@ -23,7 +23,6 @@ from gmvcausal.frames.table import quote
 
 MOST_LABELS = 1_000
 _TEXT = ("VARCHAR", "ENUM")
-_WHOLE = 2**53
 
 
 class Rule(NamedTuple):
@@ -68,18 +67,12 @@ class Sheet:
         else:
             plan = sql.number_plan(q, column, role, base, dtype)
             self.numbers[column] = plan.expression
-            if base in ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"):
-                beyond = f"{q} > {_WHOLE} OR {q} < -{_WHOLE}"
-                own.append(Rule(beyond, lambda k, rows, _: rules.beyond_whole(column, role, k, rows), q))
             own += [Rule(condition, build, q) for condition, build in plan.refuse]
             if base in _TEXT:
                 own[-1] = Rule(own[-1].condition, partial(self._text, column, role), q)
         x = self.numbers[column]
         if missing is not None:
             own.append(Rule(f"{x} IS NULL", lambda k, rows, _: rules.missing(column, role, k, rows, missing), "NULL"))
-        own.append(
-            Rule(f"abs({x}) > {rules.LARGEST!r}", lambda k, rows, _: rules.beyond_squares(column, role, k, rows), q)
-        )
 
     def _text(self, column: str, role: str, count: int, rows: list[int], example: str) -> InputError:
         """Text where numbers are needed; what to do depends on what it says."""

@@ -74,6 +74,8 @@ class SparkEngine:
                 "reading Spark frames needs sqlglot, which is not installed",
                 remedy="install it with pip install 'gmvcausal[spark]'",
             )
+        with _own_words("the data"):
+            _check_version(session)
         self.session = session
         self.files = Found()
         self.holds = memory_limit
@@ -225,7 +227,16 @@ def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: It
         listed = with_optional(needed, data.columns, optional)
         data = data.select(*("`" + column.replace("`", "``") + "`" for column in listed))
     with _own_words(name):
+        _check_version(data.sparkSession)
         return data.toArrow()
+
+
+def _check_version(session: SparkSession) -> None:
+    if int(session.version.split(".")[0]) < 4:
+        raise InputError(
+            f"the session is of Spark {session.version}, and Spark 4 or later is needed",
+            remedy="pip install 'pyspark>=4', and connect to a cluster of Spark 4 (Databricks runtime 17 or later)",
+        )
 
 
 def schema_of(frame: DataFrame) -> dict[str, str]:
@@ -279,8 +290,8 @@ def _own_words(name: str) -> Iterator[None]:
     except PySparkException as error:
         raise spark_errors(error, name) from None
     except Exception as error:
-        # Py4J has errors of its own, for example where the session was stopped.
-        if not type(error).__module__.startswith(("py4j", "grpc")):
+        # Py4J has errors of its own; of a stopped session it finds nothing.
+        if not (type(error).__module__.startswith(("py4j", "grpc")) or "'NoneType' object has no" in str(error)):
             raise
         raise spark_errors(error, name) from None
 

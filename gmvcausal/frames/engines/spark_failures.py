@@ -10,6 +10,21 @@ from gmvcausal.frames.footers import not_whole
 
 _FILE = re.compile(r"(?:reading file|Could not read footer for file:) (\S+?)\.?(?:\s|$)")
 _LOST = ("Python worker exited unexpectedly", "ExecutorLostFailure", "Executor heartbeat timed out")
+_STOPPED = ("its Spark session was stopped", "start a session again and make the frame in it anew")
+# What Spark says -> what it means, and what to do.
+_KNOWN = {
+    "PATH_NOT_FOUND": (
+        "Spark finds no such path",
+        "write it as the machines of the session see it, for example s3a://bucket/orders",
+    ),
+    "AMBIGUOUS_REFERENCE": (
+        "columns whose names differ only in case are one column to this session",
+        "rename one of them: frame.withColumnRenamed",
+    ),
+    "stopped SparkContext": _STOPPED,
+    "'NoneType' object": _STOPPED,  # what is left of the session in Python
+    "Connection refused": _STOPPED,
+}
 
 
 def spark_errors(error: Exception, name: str) -> InputError:
@@ -50,6 +65,9 @@ def spark_errors(error: Exception, name: str) -> InputError:
             f"a worker of Spark died over {name} as often as Spark tries again, and nothing was summed: {lost}",
             remedy="see the log of the executors; most often their memory is too small",
         )
+    for mark, (meaning, remedy) in _KNOWN.items():
+        if mark in text:
+            return InputError(f"{name} could not be read: {meaning} ({first.rstrip('.')})", remedy=remedy)
     return InputError(
         f"{name} could not be read by Spark: {first}", remedy="check that its files are whole and the session runs"
     )
