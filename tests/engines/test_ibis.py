@@ -41,10 +41,6 @@ def there(users: pd.DataFrame, tmp_path: Path) -> Any:
     return ibis.sqlite.connect(tmp_path / "users.db").table("users")
 
 
-def folders() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("gmvcausal-")}
-
-
 def test_what_is_joined_and_computed_is_run_by_duckdb(users: pd.DataFrame) -> None:
     connection = ibis.duckdb.connect()
     connection.con.register("users", users)
@@ -75,9 +71,11 @@ def test_the_default_limit_of_ibis_cuts_nothing(users: pd.DataFrame, there: Any)
         ibis.options.sql.default_limit = before
 
 
-def test_rows_of_another_back_end_are_fetched_for_as_long_as_they_are_needed(there: Any) -> None:
-    garbage.collect()
-    before = folders()
+def test_rows_of_another_back_end_are_fetched_for_as_long_as_they_are_needed(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     result = gc.ab_test(there, metrics="gmv", control=0)
     assert "the rows of data were fetched from sqlite by Ibis into a temporary file" in result.manifest.notes
     orders = there.mutate(time=ibis.date("2026-03-01"))
@@ -86,9 +84,10 @@ def test_rows_of_another_back_end_are_fetched_for_as_long_as_they_are_needed(the
         "the rows of orders were fetched from sqlite" in note for note in logs.panel().attrs["gmvcausal"]["notes"]
     )
     logs.close()
+    assert os.listdir(tmp_path / "scratch")
     del result, logs
     garbage.collect()
-    assert folders() - before == set()
+    assert os.listdir(tmp_path / "scratch") == []
 
 
 def test_whole_numbers_that_ibis_rounds_are_refused(tmp_path: Path) -> None:
