@@ -12,26 +12,22 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.table import lies_elsewhere
-from gmvcausal.frames.times import Times
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
 from gmvcausal.rollout.intake.eligible import merge_alike
 from gmvcausal.rollout.intake.gathered import NEVER, Ask, Rows
-from gmvcausal.rollout.intake.grid import Grid
-from gmvcausal.rollout.intake.large import Look, added_up, begin, refuse_large, summed
+from gmvcausal.rollout.intake.large import Look, refuse_large
 from gmvcausal.rollout.intake.layout import Layout
 from gmvcausal.rollout.intake.levels import ROW, clusters, started_apart, unused_coarser
-from gmvcausal.rollout.intake.levels_large import found_cluster, unused
 from gmvcausal.rollout.intake.memory import check_column, from_table
-from gmvcausal.rollout.intake.opened import LargerThanMemory, Located, locate, open_rows, parts_of
+from gmvcausal.rollout.intake.opened import LargerThanMemory, locate
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
+from gmvcausal.rollout.intake.panel_of_sums import panel_of_sums
 from gmvcausal.rollout.intake.scan import BUFFERS, by_row, scan
-from gmvcausal.rollout.intake.summed import NoRows
+from gmvcausal.rollout.intake.told import forget_unit, is_from_logs, say_grid, say_read, single_cluster, tell
 
 CROSSED = "every row is taken as a person seen once, in its own period (unit=None)"
 ALONE = "; rows count as independent: where places were given the tactic, name the place with cluster="
-_LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}
-_LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
 
 
 def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
@@ -50,7 +46,7 @@ def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
             fits = located.fits
             if not fits:
                 refuse_large(located, [*options, *ask.one_by_one])
-                return _of_sums(located, ask, frame_facts(data), Look(opens, data, ask, located.n))
+                return panel_of_sums(located, ask, frame_facts(data), Look(opens, data, ask, located.n))
             streamed = None if options else scan(located, ask)
             if streamed is not None:
                 return _panel(streamed, ask, frame_facts(data))
@@ -72,8 +68,8 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     notes: list[str] = list(meta.get("notes", []))
     dropped: dict[str, int] = dict(meta.get("dropped", {}))
     layout, on = rows.layout, rows.on
-    _forget_unit(meta, ask.outcome, rows.n, rows.total, notes)
-    _say_read(rows.filled, rows.calendar, notes)
+    forget_unit(meta, ask.outcome, rows.n, rows.total, notes)
+    say_read(rows.filled, rows.calendar, notes)
     if layout.keep is not None:
         gone = rows.n - len(layout.keep)
         others_said = " (compared were the columns used here)" if len(rows.columns) > len(ask.needed) else ""
@@ -105,7 +101,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     if found is not None:
         column = ask.first_treated if ask.treated is None else ask.treated
         who = "rows" if ask.unit is None else "units"
-        _tell(found, notes, dropped, column, rows.never, kept=not ask.absorbing, word=rows.word, who=who)
+        tell(found, notes, dropped, column, rows.never, kept=not ask.absorbing, word=rows.word, who=who)
     moving: dict[str, int] = {}
     name, cluster_code = clusters(rows.further, layout, ask.cluster, ask.unit, start, meta, moving)
     if int(cluster_code.max()) == 0:
@@ -117,7 +113,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         if not finest and ask.first_treated is not None:
             notes += started_apart(start, cluster_code, str(ask.first_treated), name)
     notes += rows.notes
-    _say_grid(layout.grid, notes)
+    say_grid(layout.grid, notes)
     later = None if rows.dose is None and rows.eligible is None else _later(rows, code)
     columns = set(rows.columns)
     return Panel(
@@ -142,7 +138,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         coarser=coarser,
         parts=rows.parts,
         has_parts="parts" in columns,
-        from_logs=columns >= _LOGS_PANEL or columns >= _LOGS_STACK,
+        from_logs=is_from_logs(columns),
         notes=notes,
         dropped=dropped,
         meta=meta,
@@ -155,108 +151,12 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
     )
 
 
-def _of_sums(located: Located, ask: Ask, meta: dict[str, Any], look: Look) -> Panel:
-    """The panel of which only sums are held."""
-    opened = open_rows(located, ask)
-    if opened is None:
-        raise InputError(
-            "time or first_treated has more than 100,000 distinct values, so they look like moments, not periods",
-            remedy="sum to days or weeks first, for example with gc.Logs(...).panel(freq='W')",
-        )
-    notes: list[str] = list(meta.get("notes", []))
-    dropped: dict[str, int] = dict(meta.get("dropped", {}))
-    path, cohorts = begin(opened, ask)
-    moving: dict[str, int] = {}
-    path, name, labels = found_cluster(path, meta, moving)
-    if labels == 1:
-        raise single_cluster(name)
-    sums = added_up(path, labels)
-    y, start, cluster = summed(path, sums, look)
-    _forget_unit(meta, ask.outcome, located.n, sums.total, notes)
-    _say_read(sums.filled, opened.calendar, notes)
-    found = cohorts(sums.dates)
-    never = None if opened.word is not None else ask.never
-    _tell(found, notes, dropped, ask.first_treated, never, kept=not ask.absorbing, word=opened.word, who="units")
-    _say_grid(opened.grid, notes)
-    held: Any = y  # stands in the place of the matrix
-    absent: Any = NoRows(len(start))
-    columns = set(located.types)
-    panel = Panel(
-        y=held,
-        on=None,
-        start=start,
-        unit=absent,
-        unit_code=absent,
-        cluster=cluster,
-        cluster_name=name,
-        weight=None,
-        grid=opened.grid,
-        offset=None,
-        stack=None,
-        stack_labels=None,
-        other=None,
-        cohorts=found,
-        rows=located.n,
-        columns=len(columns),
-        spacing=sums.spacing,
-        moving=moving,
-        coarser=unused(path, {*ask.needed, name}) if name == ask.unit else (),
-        parts=parts_of(located),
-        has_parts="parts" in columns,
-        from_logs=columns >= _LOGS_PANEL or columns >= _LOGS_STACK,
-        notes=notes,
-        dropped=dropped,
-        meta=meta,
-    )
-    notes.append(
-        f"{panel.units():,} units x {y.shape[1]} periods are more than memory is given: only sums by cohort are held, "
-        f"made by {located.space.title}; the numbers are those of the whole panel, and what takes units one by one is "
-        "refused"
-    )
-    return panel
-
-
 def _later(rows: Rows, never: int | None) -> IntArray:
     """The date of units that are first treated after the last period, `NOT_LATER` for all others."""
     if rows.first is None:
         return np.full(len(rows.y), NOT_LATER)
     after = (rows.first > rows.layout.grid.values[-1]) & (rows.first != (NEVER if never is None else never))
     return np.where(after, rows.first, NOT_LATER)
-
-
-def single_cluster(name: str) -> InputError:
-    """Nothing varies between clusters where there is one."""
-    return InputError(
-        "there is a single cluster, so no standard error exists", column=name, remedy="cluster by a finer column"
-    )
-
-
-def _say_read(filled: int, calendar: Times, notes: list[str]) -> None:
-    if filled:
-        notes.append(f"{filled:,} missing outcomes were set to 0, as missing='zero' asked")
-    if calendar.zone is not None:
-        notes.append(f"times carry the zone {calendar.zone}; periods are days and hours on its clock")
-
-
-def _say_grid(grid: Grid, notes: list[str]) -> None:
-    if grid.note:
-        notes.append(grid.note)
-    if grid.gaps:
-        notes.append(
-            f"{grid.gaps:,} periods are missing between the first and the last for every unit; event time counts them"
-        )
-
-
-def _forget_unit(meta: dict[str, Any], outcome: str, rows: int, total: float, notes: list[str]) -> None:
-    """Where the values have changed since `Logs` made the frame, what it said of their unit no longer holds."""
-    sums = meta.get("sums")
-    known = sums.get(outcome) if isinstance(sums, dict) else None
-    if known is None or meta.get("rows") != rows:
-        return
-    if abs(total - float(known)) > 1e-9 * max(abs(total), abs(float(known)), 1.0):
-        meta.pop("outcome_unit", None)
-        meta["changed"] = True
-        notes.append(f"{outcome!r} has changed since Logs made the frame, so its unit is not known any more")
 
 
 def first_on(on: FloatArray) -> IntArray:
@@ -274,37 +174,3 @@ def _start_of_flags(on: FloatArray, layout: Layout) -> IntArray:
     treated = start >= 0
     np.minimum.at(earliest, layout.stack[treated], start[treated])
     return np.where(treated, earliest[layout.stack], UNTREATED)
-
-
-def _tell(
-    found: Cohorts, notes: list[str], dropped: dict[str, int], column: str, never: Any, *, kept: bool, word: str | None,
-    who: str,
-) -> None:  # fmt: skip
-    """Notes and counts of what was read; `kept` where the estimator takes units treated from the first period on,
-    `word` the text that was read as missing, and `who` what is counted: units or rows.
-    """
-    if found.undated:
-        where = "missing or infinite" if word is None else f"missing, infinite or {word!r}"
-        notes.append(f"{found.undated:,} {who} count as never treated: {column!r} is {where} there")
-    if never is not None:
-        # A code that no unit holds is likely a slip.
-        held = (
-            f"{found.coded:,} {who} count as never treated: they hold"
-            if found.coded
-            else f"no {who.removesuffix('s')} holds"
-        )
-        notes.append(f"{held} the code never={never!r} in {column!r}")
-    if found.zero_is_never:
-        notes.append(
-            f"0 in {column!r} was read as never treated: no period is 0 and no other date lies before the first period"
-        )
-    if found.late:
-        notes.append(
-            f"{found.late:,} {who} are first treated after the last period, so they are untreated in these data"
-        )
-    if found.always and kept:
-        notes.append(f"{found.always:,} {who} are under the tactic from the first period on and are kept as such")
-    elif found.always:
-        dropped["already treated at the start"] = found.always
-    if found.excluded:
-        dropped["treated after the data but within the anticipation window"] = found.excluded
