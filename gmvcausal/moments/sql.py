@@ -192,13 +192,10 @@ def _cells(space: Engine, what: Grouping, made: _Centred, off: FloatArray, name:
     pairs = sorted({(min(i, j), max(i, j)) for i in what.held for j in range(p)})
     listed = [by, "count(*) AS n", *_totals(p), *(f"sum(d{i} * d{j}) AS q{i}_{j}" for i, j in pairs)]
     found = space.numpy(f"SELECT {', '.join(listed)} FROM ({made.deviations}) AS t GROUP BY {by}", name)
-    place = {key: i for i, key in enumerate(made.keys)}
-    at = np.array([place[key] for key in _keys(found, named, np.arange(len(found["n"])))], dtype=np.int64)
-    labels = _plain(found["c"])
-    if None in labels:
+    if np.ma.getmaskarray(np.ma.asarray(found["c"])).any():
         _refuse_gaps(space, what, name)
-    cluster = np.asarray(labels)
-    order = np.lexsort((cluster, at))
+    at, cluster = _places(found, named, made.keys), np.asarray(np.ma.getdata(found["c"]))
+    order = np.lexsort((np.unique(cluster, return_inverse=True)[1], at))
     at, cluster = at[order], cluster[order]
     n, total = _floats(found["n"])[order], _columns(found, "s", p)[order]
     products = None
@@ -237,6 +234,18 @@ def _sorted(found: dict[str, Any], named: Sequence[str]) -> NDArray[np.int64]:
 def _keys(found: dict[str, Any], named: Sequence[str], order: NDArray[np.int64]) -> tuple[Hashable, ...]:
     rows = list(zip(*(_plain(found[k]) for k in named), strict=True))
     return tuple(rows[i] if len(named) > 1 else rows[i][0] for i in order)
+
+
+def _places(found: dict[str, Any], named: Sequence[str], keys: tuple[Hashable, ...]) -> NDArray[np.int64]:
+    """The place of each row's key among `keys`; rows may be many, so no loop passes over them."""
+    code = np.zeros(len(found["n"]), dtype=np.int64)
+    for k in named:
+        labels, own = np.unique(np.asarray(np.ma.getdata(found[k])), return_inverse=True)
+        code = code * len(labels) + own
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    few = {k: np.ma.asarray(found[k])[first] for k in named}
+    place = {key: i for i, key in enumerate(keys)}
+    return np.array([place[key] for key in _keys(few, named, np.arange(len(first)))], dtype=np.int64)[inverse]
 
 
 def _refuse_gaps(space: Engine, what: Grouping, name: str) -> None:

@@ -44,7 +44,8 @@ def test_by_hand(space: DuckEngine) -> None:
 
 def _made(space: DuckEngine, near: tuple[float, ...] | None, offset: float) -> tuple[Moments, Moments]:
     rng = np.random.default_rng(3)
-    arm, stratum, room = rng.integers(0, 2, N), rng.integers(0, 3, N), rng.integers(0, 40, N)
+    arm, stratum = rng.integers(0, 2, N), rng.integers(0, 3, N)
+    room = np.char.add("房间 ", rng.integers(0, 40, N).astype(str))
     x = offset + 5.0 * stratum[:, None] + rng.normal(size=(N, 3))
     labels = np.array(["a", "b'", "丙"])[stratum]
     space.register("rows", pa.table({"a": arm, "s": labels, "c": room, **{f"y{j}": x[:, j] for j in range(3)}}))
