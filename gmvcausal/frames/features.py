@@ -22,6 +22,8 @@ from gmvcausal.frames.times import times
 
 FloatArray = NDArray[np.float64]
 Matrix = NDArray[np.float32]
+# Of every feature with levels that training never saw: in how many rows, and the first of them.
+Unseen = dict[str, tuple[int, str]]
 
 MOST_LEVELS = 255  # LightGBM keeps so many bins, and a column of more is an id
 _MISSING = "(missing)"
@@ -113,10 +115,11 @@ class Features:
             str(found["assigned_at"]),
         )
 
-    def transform(self, table: Table, notes: list[str] | None = None) -> Matrix:
+    def transform(self, table: Table, notes: list[str] | None = None, unseen: Unseen | None = None) -> Matrix:
         """The matrix of a table, shape (n, p); what was met on the way is added to `notes`.
 
-        Levels never seen before are gaps, which trees send the way of gaps, and are counted.
+        Levels never seen before are gaps, which trees send the way of gaps, and are counted: in `unseen` where the
+        table is a batch of a larger one, which `judge_unseen` then judges as a whole.
 
         Raises
         ------
@@ -127,9 +130,14 @@ class Features:
         told = [] if notes is None else notes
         for j, name in enumerate(self.names):
             if self.kinds[j] == "category":
-                codes, gone, unseen = _codes(_texts(table, name, self.role), self.levels[j])
-                if unseen.any():
-                    told.append(_told_unseen(table, name, unseen, self.levels[j]))
+                codes, gone, new = _codes(_texts(table, name, self.role), self.levels[j])
+                if new.any():
+                    example = str(_texts(table, name, "features")[int(np.flatnonzero(new)[0])])
+                    if unseen is None:
+                        told.append(_told_unseen(table.n, name, example, int(new.sum()), self.levels[j], new))
+                    else:
+                        count, first = unseen.get(name, (0, example))
+                        unseen[name] = (count + int(new.sum()), first)
             else:
                 codes, gone = self._numbers(table, j)
             if np.isnan(self.fill[j]):
@@ -140,6 +148,17 @@ class Features:
                 codes = np.where(gone, self.fill[j], codes)
             out[:, j] = codes
         return out
+
+    def judge_unseen(self, unseen: Unseen, n: int) -> list[str]:
+        """What to say of levels that training never saw, from their counts in all batches of a table of `n` rows.
+
+        Raises
+        ------
+        InputError
+            Hardly any level of a feature is one that training saw.
+        """
+        levels = dict(zip(self.names, self.levels, strict=True))
+        return [_told_unseen(n, name, first, count, levels[name]) for name, (count, first) in unseen.items()]
 
     def _numbers(self, table: Table, j: int) -> tuple[FloatArray, NDArray[np.bool_]]:
         values = _raw(table, self.names[j], self.kinds[j], self.assigned_at, self.role)
@@ -293,27 +312,27 @@ def _texts(table: Table, column: str, role: str) -> list[str | None]:
     return [None if gone else str(v) for v, gone in zip(items, pd.isna(np.array(items, dtype=object)), strict=True)]
 
 
-def _told_unseen(table: Table, name: str, unseen: NDArray[np.bool_], levels: Sequence[str]) -> str:
+def _told_unseen(
+    n: int, name: str, example: str, count: int, levels: Sequence[str], where: NDArray[np.bool_] | None = None
+) -> str:
     """What to say of levels that training never saw: refused where hardly any other is left, warned where many are.
 
     Raises
     ------
     InputError
     """
-    count = int(unseen.sum())
-    example = str(_texts(table, name, "features")[int(np.flatnonzero(unseen)[0])])
-    if count >= _ENOUGH and count > _RENAMED * table.n:
+    if count >= _ENOUGH and count > _RENAMED * n:
         raise InputError(
             f"feature {name!r} has hardly any level that training saw: it holds {example!r}, and training saw "
             f"{', '.join(map(repr, levels[:3]))}",
             column=name,
             count=count,
-            rows=first_rows(unseen),
+            rows=() if where is None else first_rows(where),
             remedy="write its levels as in the table that the model learned from",
         )
     words = f"feature {name!r} has levels never seen in training, for example {example!r}, in {count:,} rows"
-    if count > _FEW * table.n:
-        warnings.warn(f"{words} ({count / table.n:.1%}): they count as missing", GmvCausalWarning, stacklevel=5)
+    if count > _FEW * n:
+        warnings.warn(f"{words} ({count / n:.1%}): they count as missing", GmvCausalWarning, stacklevel=5)
     return f"{words}: they count as missing"
 
 

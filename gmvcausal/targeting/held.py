@@ -53,12 +53,12 @@ def evaluation(model: Uplift, test: Any, *, propensity: Any = None, scored: bool
     """
     held = model.held_out(test, propensity)
     t = held.trial
-    model.seen.refuse(_rows(t))
+    model.seen.refuse(held.met("rows"))
     refuse_other_chances(model, held, _SCORED if scored else 1.0)
     found = evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
         margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,
-        traits=Traits(t.features, t.x), **options,
+        traits=Traits(t.features, t.x) if held.told is None else None, **options,
     )  # fmt: skip
     return replace(found, notes=(*found.notes, *audit_failed(model)))
 
@@ -111,7 +111,7 @@ def best_value(model: Uplift, test: Any) -> float:
     """
     held = model.held_out(test)
     t = held.trial
-    model.seen.refuse(_rows(t))
+    model.seen.refuse(held.met("rows"))
     refuse_other_chances(model, held, _SCORED)
     cost = expected_cost(t.cost, held.redeems)
     arm, worth = best(t.margin * held.effects - cost, cost, 0.0)
@@ -120,11 +120,8 @@ def best_value(model: Uplift, test: Any) -> float:
 
 def trained(model: Uplift) -> Seen:
     """The rows that trained a model."""
-    return Seen("trained the model", np.sort(_rows(model.trial)))
-
-
-def _rows(t: Trial) -> Any:
-    return prints(t.x, t.y, t.arm)
+    t = model.trial
+    return Seen("trained the model", np.sort(prints(t.x, t.y, t.arm)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,14 +161,15 @@ class Reader:
             )  # fmt: skip
         found = model.held_out(data, propensity)
         t = found.trial
-        model.seen.refuse(_rows(t))
+        made = {"features": found.met("features"), "rows": found.met("rows")}
+        model.seen.refuse(made["rows"])
         refuse_other_chances(model, found)
         held = _known(found, asked.outcome)
-        made = {"features": prints(t.x), "rows": _rows(t)}
         code = None if group is None else group[t.row]
         cost = expected_cost(t.cost, found.redeems)
         return Offer(
-            found.effects, cost, code, made, held, _in_their_units(features, t.x), found.redeems, t.row, told
+            found.effects, cost, code, made, held, None if found.told else _in_their_units(features, t.x),
+            found.redeems, t.row, told,
         )  # fmt: skip
 
 
@@ -223,7 +221,8 @@ def refuse_other_chances(model: Uplift, found: HeldOut, strict: float = 1.0) -> 
     t = found.trial
     arm, e, what = as_drawn(t, found.e)
     # Chances that training estimated have an error of their own, that of as many rows as it had.
-    more = 1.0 if t.known else 1 + t.n / model.manifest.rows
+    behind = model.manifest.rows if model.sampled is None or model.sampled.whole else model.sampled.n
+    more = 1.0 if t.known else 1 + t.n / behind
     p = ratio_test(arm, e, more)
     modelled = not t.known and model.fit.chances is not None and bool(model.fit.chances.models)
     gap = float(np.abs(np.bincount(arm, minlength=t.arms) - e.sum(axis=0)).max()) / len(arm)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.compliers import assumption
 from gmvcausal.results.compliers import estimand as among_of
-from gmvcausal.stats.nuisance.aipw import Averages, averages, mean_outcomes
+from gmvcausal.stats.nuisance.aipw import Averages, averages, clustered, mean_outcomes
 from gmvcausal.stats.nuisance.outcomes import arm_means
 from gmvcausal.stats.small_sample import Spread
 from gmvcausal.targeting.audit.case import Case
@@ -25,6 +25,9 @@ from gmvcausal.targeting.money import said_of_money
 from gmvcausal.targeting.redemption import redeemed_table
 from gmvcausal.targeting.result import Extra, Uplift
 
+if TYPE_CHECKING:
+    from gmvcausal.targeting.large.whole import Whole
+
 WORDS = {
     "ate": "average effect on all {unit}s",
     "att": "average effect on the {unit}s who got it",
@@ -37,8 +40,32 @@ _SELECTED = (
 )
 
 
-def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], manifest: Manifest) -> Uplift:
-    """Average effects with what stands beside them."""
+class Block(NamedTuple):
+    """Rows of one kind: average effects of every arm.
+
+    Attributes
+    ----------
+    kind : str
+        What sets its terms apart; empty for the first.
+    estimand : str
+    found : Averages
+    levels : ndarray, shape (k + 1,)
+        Mean outcomes under every arm.
+    """
+
+    kind: str
+    estimand: str
+    found: Averages
+    levels: FloatArray
+
+
+def make_result(
+    asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], manifest: Manifest, whole: Whole | None = None
+) -> Uplift:
+    """Average effects with what stands beside them; of all rows where `trial` is a sample of them and `whole` is given.
+
+    What was learned, and the checks that need features, are then those of the sample.
+    """
     t, estimand = trial, str(options["estimand"])
     found = averages(t.y, t.arm, fit.e, fit.mu, estimand=estimand, cluster=t.cluster, known=fit.settled)
     among: Compliers | None = None
@@ -47,29 +74,31 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
             t.y, t.received, t.arm, fit.e, fit.mu, fit.receipt, estimand=estimand, cluster=t.cluster, known=fit.settled
         )
     case = Case(t, fit.e, fit.mu, estimand, found, options["srm_alpha"], () if among is None else among.receipts)
-    audit = run_audit(case)
-    blocks: list[tuple[str, str, Averages, FloatArray]] = [
-        ("", estimand, found, mean_outcomes(t.y, t.arm, fit.e, fit.mu, estimand)),
+    audit = run_audit(case, None if whole is None else whole.checks(t, estimand, options["srm_alpha"]))
+    blocks: list[Block] = [
+        Block("", estimand, found, mean_outcomes(t.y, t.arm, fit.e, fit.mu, estimand))
+        if whole is None
+        else whole.block("", estimand)
     ]
     advice: list[str] = []
     lot = t.known and float(np.ptp(fit.e, axis=0).max()) < 1e-12
     if lot and fit.model is not None:
-        means = arm_means(t.y, t.arm, t.arms)
-        shares = np.broadcast_to(t.sizes / t.n, (t.n, t.arms))
-        plain = averages(t.y, t.arm, shares, means, cluster=t.cluster)
-        blocks.append(("unadjusted", "ate", plain, means[0]))
+        blocks.append(_unadjusted(t) if whole is None else whole.block("unadjusted", "ate"))
     thin = "overlap" in audit and audit["overlap"].status != "passed"
     if thin and estimand != "overlap":
-        beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=fit.settled)
-        blocks.append(("overlap", "overlap", beside, mean_outcomes(t.y, t.arm, fit.e, fit.mu, "overlap")))
+        if whole is None:
+            beside = averages(t.y, t.arm, fit.e, fit.mu, estimand="overlap", cluster=t.cluster, known=fit.settled)
+            blocks.append(Block("overlap", "overlap", beside, mean_outcomes(t.y, t.arm, fit.e, fit.mu, "overlap")))
+        else:
+            blocks.append(whole.block("overlap", "overlap"))
         advice.append("Where chances come near 0 read the effect weighted by overlap, which stands beside")
     if among is not None:
-        blocks.append(("compliers", estimand, among.found, np.full(t.arms, np.nan)))
+        blocks.append(Block("compliers", estimand, among.found, np.full(t.arms, np.nan)))
     per = asked.unit or ("user" if t.facts.get("unit") == "user" else "unit")
     measure = f"{asked.outcome} per {per}"
     if t.facts.get("outcome") == asked.outcome and t.facts.get("outcome_unit"):
         measure = str(t.facts["outcome_unit"])
-    estimates, extra = _table(t, blocks, measure, per, asked.received)
+    estimates, extra = _table(t, blocks, measure, per, asked.received, whole)
     assumed = _LOT if t.known else _SELECTED
     if t.cluster is not None and worth(t).fewest < MIN_CLUSTERS:
         estimates = replace(
@@ -85,7 +114,9 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     redeemed = None
     if fit.redemption is not None and fit.redeems is not None:
         redeemed = redeemed_table(t, fit, estimand, level, withheld)
-    advice += said_of_money(t, fit, estimand, level, withheld, per, redeemed)
+    advice += said_of_money(
+        t, fit, estimand, level, withheld, per, redeemed, None if whole is None else whole.net()
+    )  # fmt: skip
     if fit.model is not None:
         advice.append(
             "Effects of single users are predictions: m.evaluate(test) holds them against users kept apart, and "
@@ -99,10 +130,16 @@ def make_result(asked: Asked, trial: Trial, fit: Fit, options: dict[str, Any], m
     )  # fmt: skip
 
 
+def _unadjusted(t: Trial) -> Block:
+    """Differences of means."""
+    means = arm_means(t.y, t.arm, t.arms)
+    shares = np.broadcast_to(t.sizes / t.n, (t.n, t.arms))
+    return Block("unadjusted", "ate", averages(t.y, t.arm, shares, means, cluster=t.cluster), means[0])
+
+
 def _table(
-    t: Trial, blocks: list[tuple[str, str, Averages, FloatArray]], measure: str, per: str, received: str | None
+    t: Trial, blocks: list[Block], measure: str, per: str, received: str | None, whole: Whole | None
 ) -> tuple[Estimates, Extra]:
-    k = t.arms - 1
     term: list[str] = []
     estimand: list[str] = []
     value: list[float] = []
@@ -121,21 +158,18 @@ def _table(
             value.append(float(levels[a + 1]))
             base.append(float(levels[a + 1] - found.estimate[a]) if att else float(levels[0]))
     size = len(term)
-    influence = np.column_stack([found.influence for _, _, found, _ in blocks])
-    cov = np.zeros((size, size))
-    for i, (_, _, one, _) in enumerate(blocks):
-        cov[i * k : (i + 1) * k, i * k : (i + 1) * k] = one.cov
-    if len(blocks) > 1:
-        from gmvcausal.stats.nuisance.aipw import clustered
-
+    cov = blocks[0].found.cov
+    if whole is not None:
+        cov = whole.joint([b.kind for b in blocks])
+    elif len(blocks) > 1:
+        influence = np.column_stack([b.found.influence for b in blocks])
         cov, _ = clustered(influence, t.arm, t.arms, t.cluster)
     spread = Spread(
-        np.concatenate([b.spread.df for _, _, b, _ in blocks]),
-        np.concatenate([b.spread.factor for _, _, b, _ in blocks]),
+        np.concatenate([b.found.spread.df for b in blocks]), np.concatenate([b.found.spread.factor for b in blocks])
     )
     estimates = Estimates(
-        tuple(term), tuple(estimand), (measure,) * size, np.concatenate([b.estimate for _, _, b, _ in blocks]), cov,
-        (t.n,) * size, spread, method="t",
+        tuple(term), tuple(estimand), (measure,) * size, np.concatenate([b.found.estimate for b in blocks]), cov,
+        (t.n if whole is None else whole.n,) * size, spread, method="t",
     )  # fmt: skip
     arms = tuple(t.labels[1:]) * len(blocks)
     extra = Extra(

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, GmvCausalWarning
 from gmvcausal.frames.params import check
+from gmvcausal.frames.prints import Prints, prints
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Result
 from gmvcausal.targeting.fit import Fit
-from gmvcausal.targeting.intake.read import read_trial
+from gmvcausal.targeting.intake.read import columns_needed, read_trial
 from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.large import narrow
+from gmvcausal.targeting.large.source import is_large
 from gmvcausal.targeting.learners.forest import Forest
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class HeldOut(NamedTuple):
         Chances (as given, or by the model of training) and predicted outcomes.
     redeems : ndarray, shape (n, k), or None
         Predicted chances that a coupon is redeemed.
+    told : dict of str to ndarray of uint64, or None
+        Numbers by which rows are met again ("features", "rows"), where the features were not kept.
     """
 
     trial: Trial
@@ -46,6 +51,14 @@ class HeldOut(NamedTuple):
     e: FloatArray
     mu: FloatArray
     redeems: FloatArray | None = None
+    told: dict[str, Prints] | None = None
+
+    def met(self, what: str) -> Prints:
+        """A number for every row, by its "features" or by all of it ("rows")."""
+        t = self.trial
+        if self.told is not None:
+            return self.told[what]
+        return prints(t.x) if what == "features" else prints(t.x, t.y, t.arm)
 
 
 class Modelled(Result):
@@ -95,6 +108,8 @@ class Modelled(Result):
             As for `uplift`; also an arm that training did not have.
         """
         asked = self.asked if propensity is None else replace(self.asked, propensity=propensity)
+        if is_large(data, len(columns_needed(asked))):
+            return narrow.held_out(self._whole, data, asked)
         trial = read_trial(data, asked, self.trial.features, self.trial.labels)
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
         return HeldOut(

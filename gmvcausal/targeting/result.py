@@ -19,6 +19,7 @@ from gmvcausal.targeting.referee.methods import Refereed
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gmvcausal.targeting.large.draw import Sampled
     from gmvcausal.targeting.policy.seen import Seen
 
 FloatArray = NDArray[np.float64]
@@ -58,6 +59,8 @@ class Uplift(Modelled, Refereed):
         The data as they were passed; None after pickling or loading.
     redeemed : dict of str to list, or None
         The columns of `redemption()`.
+    sampled : Sampled or None
+        What was learned from, where that is a sample of the rows: `trial` and `fit` are then of the sample.
     """
 
     checks: Audit
@@ -69,6 +72,7 @@ class Uplift(Modelled, Refereed):
     alike: tuple[int, ...] = ()
     origin: Any = field(default=None, repr=False)
     redeemed: dict[str, list[Any]] | None = None
+    sampled: Sampled | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "origin": None}  # a pickled result does not carry the users' data along
@@ -102,6 +106,8 @@ class Uplift(Modelled, Refereed):
         """
         if not self.trial.n:
             raise InputError("the rows that were learned from are not in the file", remedy="use predict(data)")
+        if self.sampled is not None:
+            raise InputError("a sample of the rows was learned from, which has no order", remedy="use predict(data)")
         return self.trial.in_table_order(self.fit.effects)
 
     @cached_property
@@ -133,6 +139,12 @@ class Uplift(Modelled, Refereed):
         t = self.trial
         if not t.n:
             raise InputError("the rows that were learned from are not in the file", remedy="use to_frame()")
+        if self.sampled is not None and self.sampled.whole:
+            last = [k for k, method in enumerate(self.extra.method) if method == "difference of means"]
+            if last:
+                e = self.extra
+                values = [e.control_value[last[0]], *(e.value[k] for k in last)]
+                return pd.DataFrame({"arm": list(t.labels), "n": self.sampled.sizes, "mean": values})
         mean = np.bincount(t.arm, t.y, minlength=t.arms) / t.sizes
         return pd.DataFrame({"arm": list(t.labels), "n": t.sizes, "mean": mean})
 

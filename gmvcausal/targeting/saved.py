@@ -28,6 +28,7 @@ from gmvcausal.targeting.dose.saved import FORMAT as DOSE_FORMAT
 from gmvcausal.targeting.dose.saved import from_dict as dose_from_dict
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.large.draw import Sampled
 from gmvcausal.targeting.learners.forest import Forest
 from gmvcausal.targeting.learners.plug_in import Difference, Single
 from gmvcausal.targeting.learners.pseudo import OneStage
@@ -164,6 +165,7 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
             "redemption": None if fit.redemption is None else fit.redemption.to_dict(),
         },
         "redeemed": m.redeemed,
+        "sampled": None if m.sampled is None else asdict(m.sampled),
         "seen": base64.b64encode(m.seen.rows.tobytes()).decode(),
     }  # fmt: skip
 
@@ -179,6 +181,10 @@ def plain(value: Any) -> Any:
 
 def _back(value: Any) -> Any:
     return dict(value["pairs"]) if isinstance(value, dict) else value
+
+
+def _sampled(found: dict[str, Any] | None) -> Sampled | None:
+    return None if found is None else Sampled(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
 
 
 def _fraction(found: dict[str, Any]) -> Fraction:
@@ -233,7 +239,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     m = Uplift(
         found["title"], found["assumption"], estimates, manifest, float(found["alpha"]),
         Audit(tuple(Check(**c) for c in found["checks"])), extra, Asked(**asked), trial, fit, tuple(found["advice"]),
-        tuple(found["alike"]), redeemed=found["redeemed"],
+        tuple(found["alike"]), redeemed=found["redeemed"], sampled=_sampled(found.get("sampled")),
     )  # fmt: skip
     m.__dict__["seen"] = Seen("trained the model", np.frombuffer(base64.b64decode(found["seen"]), dtype=np.uint64))
     return m

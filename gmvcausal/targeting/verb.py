@@ -10,15 +10,17 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.errors import InputError
 from gmvcausal.frames.features import check_impute
 from gmvcausal.frames.params import check, column_name, flag, one_of, whole
 from gmvcausal.results import Manifest
 from gmvcausal.stats.nuisance.aipw import ESTIMANDS
 from gmvcausal.targeting.dose.make import uplift_dose
 from gmvcausal.targeting.dose.result import DoseUplift
-from gmvcausal.targeting.fit import fit_trial, options_of
+from gmvcausal.targeting.fit import Fit, fit_trial, options_of
 from gmvcausal.targeting.intake.read import read_trial
 from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.large.learn import check_sample, learn_sampled, rows_to_learn
 from gmvcausal.targeting.learners.choose import LEARNERS
 from gmvcausal.targeting.make import make_result
 from gmvcausal.targeting.result import Uplift
@@ -73,6 +75,7 @@ def uplift(
     impute: Any = None,
     received: str | None = None,
     dose: Literal[False] = False,
+    sample: int | None = None,
     folds: int = 5,
     alpha: float = 0.05,
     srm_alpha: float = 0.01,
@@ -103,6 +106,7 @@ def uplift(
     impute: Any = None,
     received: str | None = None,
     dose: bool = False,
+    sample: int | None = None,
     folds: int = 5,
     alpha: float = 0.05,
     srm_alpha: float = 0.01,
@@ -171,6 +175,13 @@ def uplift(
         The treatment is an amount (yuan of discount, 0 where there was none): one slope in place of arms, the effect of
         one unit more, by residual on residual (partially linear). `propensity` is then the expected dose of the lot, a
         number or a column; `cost` what one unit costs. control, estimand, rule, received and redeemed are for arms.
+    sample : int, optional
+        About how many rows the models learn from, drawn by a lot that hangs on each user's own id (on all that a row
+        holds where no column is an id), neither on the order of rows nor on the number of files. Arms are drawn as
+        alike in number as they can be where `propensity` is given. The average effects still count every row, read in
+        batches, where chances are given or turn out to be shares, and there is neither `cluster`, `received` nor
+        `redeemed`; else they are those of the sample. Default: all rows; of a path or relation with more than 50
+        million numbers (rows x columns named) as many rows as hold these. The summary says what the sample costs.
     folds : int
         Default 5. Every nuisance of a row, and the last stage of its effect, is by models that have not seen its fold.
     alpha : float
@@ -243,6 +254,7 @@ def uplift(
         "impute": asked.impute,
         "received": received,
         "dose": flag("dose", dose),
+        "sample": check_sample(sample),
         "folds": whole("folds", folds, 2, 50),
         "alpha": check("alpha", alpha),
         "srm_alpha": check("srm_alpha", srm_alpha),
@@ -250,17 +262,35 @@ def uplift(
         "threads": whole("threads", threads, 1, 1024),
     }
     if dose:
+        if sample is not None:
+            raise InputError("sample= is for arms, and dose=True has none", remedy="pass a part of the rows as data")
+        del options["sample"]
         return uplift_dose(data, asked, options)
-    trial = read_trial(data, asked)
-    options["control"] = trial.labels[0]
-    notes = list(trial.notes)
-    fit = fit_trial(trial, learner, options["folds"], options["seed"], options["threads"], notes)
-    options |= options_of(fit)
+
+    def learn(trial: Trial, notes: list[str]) -> Fit:
+        return fit_trial(trial, learner, options["folds"], options["seed"], options["threads"], notes)
+
+    wanted = rows_to_learn(data, asked, options["sample"])
+    learned = None
+    if wanted is not None:
+        learned = learn_sampled(data, asked, wanted, options["estimand"], options["seed"], learn)
+    if learned is None:
+        trial = read_trial(data, asked)
+        notes = list(trial.notes)
+        fit = learn(trial, notes)
+        if wanted is not None:
+            notes.append(f"sample={wanted:,} asks for no fewer than the {trial.rows:,} rows: all were learned from")
+        sampled, sums = None, None
+    else:
+        trial, fit, sampled, sums, told = learned
+        notes = list(told)
+    options |= {"control": trial.labels[0], "sample": wanted} | options_of(fit)
     manifest = Manifest(
-        "uplift", options, options["seed"], trial.rows, trial.columns, dict(trial.dropped), tuple(notes),
-        partial(_arrays, trial), (f"learner {fit.learner}, {options['folds']} folds",) if fit.model is not None else (),
+        "uplift", options, options["seed"], trial.rows if sampled is None else sampled.rows, trial.columns,
+        dict(trial.dropped), tuple(notes), partial(_arrays, trial),
+        (f"learner {fit.learner}, {options['folds']} folds",) if fit.model is not None else (),
     )  # fmt: skip
-    return replace(make_result(asked, trial, fit, options, manifest), origin=data)
+    return replace(make_result(asked, trial, fit, options, manifest, sums), origin=data, sampled=sampled)
 
 
 def _arrays(trial: Trial) -> list[NDArray[Any]]:

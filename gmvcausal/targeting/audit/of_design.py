@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,12 +31,16 @@ def ratio_test(arm: IntArray, e: FloatArray, more: float = 1.0) -> float:
     >>> round(ratio_test(arm, np.full((100, 2), 0.5)), 6)
     0.0455
     """
+    return ratio_test_of_sums(np.bincount(arm, minlength=e.shape[1]), e.sum(axis=0), e.T @ e, more)
+
+
+def ratio_test_of_sums(sizes: IntArray, expected: FloatArray, together: FloatArray, more: float = 1.0) -> float:
+    """`ratio_test` from the sizes of the arms, and the sums of their chances and of the products of these."""
     from scipy import special
 
-    k = e.shape[1] - 1
-    gap = (np.bincount(arm, minlength=k + 1) - e.sum(axis=0))[1:]
-    cov = more * (np.diag(e[:, 1:].sum(axis=0)) - e[:, 1:].T @ e[:, 1:])
-    return float(special.chdtrc(k, float(gap @ np.linalg.solve(cov, gap))))
+    gap = (sizes - expected)[1:]
+    cov = more * (np.diag(expected[1:]) - together[1:, 1:])
+    return float(special.chdtrc(len(gap), float(gap @ np.linalg.solve(cov, gap))))
 
 
 def as_drawn(t: Trial, e: FloatArray) -> tuple[IntArray, FloatArray, str]:
@@ -51,10 +58,12 @@ def as_drawn(t: Trial, e: FloatArray) -> tuple[IntArray, FloatArray, str]:
 
 def counts_beside(t: Trial, arm: IntArray, e: FloatArray) -> str:
     """Sizes of the arms and what their chances lead to."""
-    counts, expected = np.bincount(arm, minlength=t.arms), e.sum(axis=0)
-    return ", ".join(
-        f"{label} {n:,} (expected {x:,.1f})" for label, n, x in zip(t.labels, counts, expected, strict=True)
-    )
+    return sizes_beside(t.labels, np.bincount(arm, minlength=t.arms), e.sum(axis=0))
+
+
+def sizes_beside(labels: Sequence[Any], sizes: IntArray, expected: FloatArray) -> str:
+    """Sizes of the arms and what was expected, in words."""
+    return ", ".join(f"{label} {n:,} (expected {x:,.1f})" for label, n, x in zip(labels, sizes, expected, strict=True))
 
 
 def sample_ratio(case: Case) -> Check:
@@ -66,13 +75,16 @@ def sample_ratio(case: Case) -> Check:
             remedy="pass propensity= where a lot or a log of probabilities decided",
         )  # fmt: skip
     arm, e, what = as_drawn(t, case.e)
-    p = ratio_test(arm, e)
-    status = "failed" if p < case.srm_alpha else judge("sample_ratio", max(p, 0.01))
-    told = counts_beside(t, arm, e)
+    return ratio_check(ratio_test(arm, e), counts_beside(t, arm, e) + what, case.srm_alpha)
+
+
+def ratio_check(p: float, told: str, srm_alpha: float) -> Check:
+    """The check of the sizes of the arms, from its p-value and what to say of the sizes."""
+    status = "failed" if p < srm_alpha else judge("sample_ratio", max(p, 0.01))
     remedy = "" if status == "passed" else (
         "find out who is missing (assignment, logging, filters) before reading any effect, or correct propensity="
     )  # fmt: skip
-    return Check("sample_ratio", status, f"{told}{what}: {p_words(p)}", p, case.srm_alpha, remedy)
+    return Check("sample_ratio", status, f"{told}: {p_words(p)}", p, srm_alpha, remedy)
 
 
 def balance(case: Case) -> Check | None:
@@ -124,19 +136,24 @@ def overlap(case: Case) -> Check:
     t, e = case.trial, case.e
     if case.estimand == "att":
         worst = max(float((e[t.arm == a, 0] < RARE).mean()) for a in range(1, t.arms))
-        who = "of the treated have a chance below"
-    elif case.estimand == "overlap":
+    else:
+        worst = float((e.min(axis=1) < RARE).mean())
+    return overlap_check(worst, case.estimand)
+
+
+def overlap_check(worst: float, estimand: str) -> Check:
+    """The check of overlap, from the share of those who could hardly have got what they are compared in."""
+    if estimand == "overlap":
         return Check(
             "overlap", "passed", "rows count by how near the chances of the arms are, so that none counts too much"
         )
-    else:
-        worst = float((e.min(axis=1) < RARE).mean())
-        who = "of the rows have a chance below"
+    att = estimand == "att"
+    who = f"of the {'treated' if att else 'rows'} have a chance below"
     status = judge("overlap", worst)
     remedy = "" if status == "passed" else (
         "read the effect weighted by overlap beside it (estimand='overlap'), or keep to those who could get every arm"
     )  # fmt: skip
-    message = f"{worst:.1%} {who} {RARE:g} of {'the control' if case.estimand == 'att' else 'some arm'}"
+    message = f"{worst:.1%} {who} {RARE:g} of {'the control' if att else 'some arm'}"
     return Check("overlap", status, message, worst, bound("overlap"), remedy)
 
 
@@ -159,9 +176,14 @@ def effective_sample_size(case: Case) -> Check:
             continue
         found.append((float(own.sum() ** 2 / (own**2).sum()), a, len(own)))
     least, a, n = min(found)
+    return effective_check(least, n, case.label(a))
+
+
+def effective_check(least: float, n: int, label: str) -> Check:
+    """The check of the effective sample size, from that of the smallest arm."""
     status = judge("effective_sample_size", round(least, 6))
     remedy = "" if status == "passed" else "a few rows decide: collect more of this arm, or read estimand='overlap'"
-    message = f"the {n:,} rows of {case.label(a)} count as {least:,.1f} of equal weight"
+    message = f"the {n:,} rows of {label} count as {least:,.1f} of equal weight"
     return Check("effective_sample_size", status, message, round(least, 6), bound("effective_sample_size"), remedy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gmvcausal.frames.columns import Codes, first_rows, flags, identifiers
 from gmvcausal.frames.deciding import refuse_deciding
 from gmvcausal.frames.exposed import refuse_early
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, says_unit
-from gmvcausal.frames.features import Features, learn_features, said_of_levels, tell_constant
+from gmvcausal.frames.features import Features, Unseen, learn_features, said_of_levels, tell_constant
 from gmvcausal.frames.prints import canonical_order, scattered
 from gmvcausal.frames.rows import read_arms, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.rows import read_clusters as shared_clusters
@@ -25,8 +26,9 @@ from gmvcausal.targeting.intake.trial import Asked, IntArray, Trial
 
 
 def read_trial(
-    data: Any, asked: Asked, features: Features | None = None, labels: tuple[Any, ...] | None = None
-) -> Trial:
+    data: Any, asked: Asked, features: Features | None = None, labels: tuple[Any, ...] | None = None, *,
+    facts: dict[str, Any] | None = None, unseen: Unseen | None = None,
+) -> Trial:  # fmt: skip
     """Read and check a table.
 
     Parameters
@@ -36,6 +38,11 @@ def read_trial(
     features, labels : optional
         As training found them, where the table is another one (held-out data): levels and scales are those of
         training, and the arms must be among its arms.
+    facts : dict, optional
+        What `Logs` wrote about the table, where `data` is rows of it alone.
+    unseen : dict, optional
+        Levels that training never saw are counted here and not judged, since `data` is a batch of a table: what only
+        the whole table can tell is then left to whoever has it.
 
     Raises
     ------
@@ -43,14 +50,11 @@ def read_trial(
         Every way of being wrong that a table has; the message names column, count, rows and remedy.
     """
     refuse_roles(asked)
-    named = [asked.cluster, asked.unit, asked.assigned_at, asked.exposed_at, asked.redeemed]
-    needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
-    needed += [c for c in named if c]
     receipt = asked.received if features is None else None  # what is held out needs none
-    needed += [receipt] if receipt else []
+    needed = columns_needed(replace(asked, received=receipt))
     what = "data" if features is None else "the test table"
-    table = open_table(data, what, needed=list(dict.fromkeys(needed)), optional=(*COARSER, *UNIT_NAMES))
-    facts = frame_facts(data)
+    table = open_table(data, what, needed=needed, optional=(*COARSER, *UNIT_NAMES))
+    facts = frame_facts(data) if facts is None else facts
     refuse_window(asked, facts)
     notes: list[str] = list(map(str, facts.get("notes", [])))
     if asked.assigned_at is not None and asked.exposed_at is not None:
@@ -65,15 +69,16 @@ def read_trial(
     own = learn_features(table, asked.features, asked.impute, asked.assigned_at) if features is None else features
     if features is None:
         notes += said_of_levels(own)
-    x = own.transform(table, notes)
+    x = own.transform(table, notes, unseen)
     e = given_propensity(table, asked.propensity, found)
     cost = read_cost(table, asked.cost, found)
-    refuse_paid(asked.cost, cost, arm)
+    if unseen is None:
+        refuse_paid(asked.cost, cost, arm)
     redeemed = read_redeemed(table, asked.redeemed, arm, found)
     name, cluster, was_found = read_clusters(table, asked, arm)
     if cluster is not None:
         constant_within(unit, cluster, name, kept)
-    if own.names:
+    if own.names and unseen is None:
         tell_constant(own, x, notes)
     if features is None:
         refuse_deciding(own, x, y, arm)
@@ -92,6 +97,13 @@ def read_trial(
         len(table.columns), tuple(notes), dropped, was_found, spacing, facts,
         None if got is None else got[order], None if redeemed is None else redeemed[order],
     )  # fmt: skip
+
+
+def columns_needed(asked: Asked) -> list[str]:
+    """Columns that the call names."""
+    named = [asked.cluster, asked.unit, asked.assigned_at, asked.exposed_at, asked.redeemed, asked.received]
+    needed = [asked.outcome, asked.treatment, *asked.features, *columns_of(asked.propensity), *columns_of(asked.cost)]
+    return list(dict.fromkeys([*needed, *(c for c in named if c)]))
 
 
 def refuse_roles(asked: Asked) -> None:

@@ -1,0 +1,1 @@
+"""Tables larger than memory: a sample to learn from, everything else in batches."""

@@ -1,0 +1,131 @@
+"""Users kept apart who do not fit into memory with their features: read in batches, and kept without them.
+
+What is kept of a user is what every evaluation is made of: outcome, arm, predicted effects and outcomes, chances and
+costs where they are not the same for all, and a number that tells whether the row is met again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvcausal.frames.columns import id_values
+from gmvcausal.frames.facts import UNIT_NAMES, frame_facts, named_unit
+from gmvcausal.frames.features import Unseen
+from gmvcausal.frames.prints import prints
+from gmvcausal.frames.table import open_table
+from gmvcausal.targeting.intake.read import columns_needed, read_trial, refuse_roles, refuse_window
+from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.large.draw import refuse_repeated
+from gmvcausal.targeting.large.source import opened, placed
+
+if TYPE_CHECKING:
+    from gmvcausal.targeting.modelled import HeldOut
+    from gmvcausal.targeting.result import Uplift
+
+FloatArray = NDArray[np.float64]
+
+
+class Kept:
+    """Rows of a matrix of floats, filled batch by batch: one row as long as all are the same, else all of them."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._one: FloatArray | None = None
+        self._all: FloatArray | None = None
+
+    def put(self, at: Any, values: FloatArray) -> None:
+        """Put the values of a batch to their places (a slice or positions)."""
+        if self._one is None:
+            self._one = values[:1].copy()
+        if self._all is None:
+            if (values == self._one).all():
+                return
+            self._all = np.empty((self._rows, *values.shape[1:]))
+            self._all[:] = self._one  # what came before
+        self._all[at] = values
+
+    @property
+    def values(self) -> FloatArray:
+        """All of them, shape (rows, ...); not to be written to."""
+        if self._all is not None:
+            return self._all
+        assert self._one is not None
+        return np.broadcast_to(self._one[0], (self._rows, *self._one.shape[1:]))
+
+
+def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
+    """As `Modelled.held_out`, batch by batch; rows are in the order of the table.
+
+    Parameters
+    ----------
+    model : Uplift
+    data : parquet path or DuckDB relation
+    asked : Asked
+        With the chances of these rows.
+
+    Raises
+    ------
+    InputError
+        As `read_trial`; positions are those of the table.
+    """
+    from gmvcausal.targeting.modelled import HeldOut
+
+    fit, features, labels = model.fit, model.trial.features, model.trial.labels
+    asked = replace(asked, received=None)
+    refuse_roles(asked)
+    facts = frame_facts(data)
+    refuse_window(asked, facts)
+    needed = columns_needed(asked)
+    unseen: Unseen = {}
+    with opened(data, "the test table", needed, () if asked.cluster else UNIT_NAMES) as source:
+        unit = asked.unit or named_unit(source.columns, (asked.treatment, asked.outcome, *asked.features))
+        if unit is not None and asked.cluster is None:
+            refuse_repeated(source, unit)
+        n, k = source.rows, len(labels)
+        y, arm = np.empty(n), np.empty(n, dtype=np.int64)
+        effects, mu = np.empty((n, k - 1)), np.empty((n, k))
+        rows, alike = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
+        e, cost, redeems = Kept(n), Kept(n), Kept(n)
+        redeemed = None if asked.redeemed is None else np.empty(n)
+        cluster = None if asked.cluster is None else np.empty(n, dtype=np.uint64)
+        alone = replace(asked, unit=None, cluster=None)
+        spacing = 0.0
+        for first, batch in source.batches([c for c in needed if c != asked.unit or c == asked.cluster]):
+            with placed(first, batch.num_rows):
+                b = read_trial(batch, alone, features, labels, facts={}, unseen=unseen)
+                if cluster is not None:
+                    cluster[first : first + b.n] = _hashed(batch, str(asked.cluster))
+            at = first + b.row
+            y[at], arm[at] = b.y, b.arm
+            effects[at], mu[at] = fit.predict(b.x), fit.predict_outcomes(b.x)
+            e.put(at, fit.predict_chances(b.x) if b.propensity is None else b.propensity)
+            cost.put(at, b.cost)
+            said = fit.predict_redeems(b.x)
+            if said is not None:
+                redeems.put(at, said)
+            if redeemed is not None and b.redeemed is not None:
+                redeemed[at] = b.redeemed
+            alike[at], rows[at] = prints(b.x), prints(b.x, b.y, b.arm)
+            spacing = max(spacing, b.spacing)
+        columns = len(source.columns)
+    features.judge_unseen(unseen, n)
+    codes = None if cluster is None else np.unique(cluster, return_inverse=True)[1].astype(np.int64)
+    trial = Trial(
+        y, arm, labels, np.empty((n, 0), dtype=np.float32), features,
+        None if asked.propensity is None else e.values, asked.propensity is not None, codes, cost.values,
+        asked.margin, asked.cluster or "", np.arange(n), n, columns, spacing=spacing, facts=facts, redeemed=redeemed,
+    )  # fmt: skip
+    told = None if fit.redemption is None else redeems.values
+    return HeldOut(trial, effects, e.values, mu, told, {"features": alike, "rows": rows})
+
+
+def _hashed(batch: Any, column: str) -> NDArray[np.uint64]:
+    """A number for the label of every row, the same in every batch."""
+    import pandas as pd
+
+    values = id_values(open_table(batch), column, "cluster")
+    return np.asarray(pd.util.hash_array(values), dtype=np.uint64)
