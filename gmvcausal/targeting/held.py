@@ -23,6 +23,8 @@ from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.traits import Traits
+from gmvcausal.targeting.large import narrow
+from gmvcausal.targeting.large.source import is_large
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
 from gmvcausal.targeting.policy.knapsack import best
 from gmvcausal.targeting.policy.make import bounded
@@ -31,12 +33,13 @@ from gmvcausal.targeting.policy.words import who_gets_what
 from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
-    from gmvcausal.targeting.intake.trial import Asked, Trial
+    from gmvcausal.targeting.intake.trial import Asked
     from gmvcausal.targeting.modelled import HeldOut
     from gmvcausal.targeting.result import Uplift
 
 # Of many folds one in a hundred falls below the level by chance: a search must not break over it.
 _SCORED = 0.01
+_UNKEPT = "the users were read in batches and their features not kept: for e.clan(), who gains most, pass fewer users"
 # A model of who was treated may be this far from the shares of a test table (it is no lot) before these are refused.
 _MODELLED = 0.02
 
@@ -60,7 +63,8 @@ def evaluation(model: Uplift, test: Any, *, propensity: Any = None, scored: bool
         margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,
         traits=Traits(t.features, t.x) if held.told is None else None, **options,
     )  # fmt: skip
-    return replace(found, notes=(*found.notes, *audit_failed(model)))
+    unkept = (_UNKEPT,) if held.told is not None and t.features.names else ()
+    return replace(found, notes=(*found.notes, *unkept, *audit_failed(model)))
 
 
 def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | None = None, **options: Any) -> Policy:
@@ -76,6 +80,11 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
         The policy is a tree of so many questions.
     options
         Of `make_policy`.
+
+    Raises
+    ------
+    InputError
+        A tree of users who are too many to be read at once, or of a model without features.
     """
     column = column_name("groups", groups, optional=True)
     known: list[Any] = []
@@ -92,6 +101,11 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
         return replace(plan, whom=tuple(who_gets_what(plan.assign, labels, offer.x, features.names, levels)))
     if not features.names:
         raise InputError("a tree asks for features, and the model has none", remedy="pass features= to uplift")
+    if is_large(data, len(features.needed)):
+        raise InputError(
+            "a tree asks all features of all users at once, and these are too many",
+            remedy="make it on some of them (it is then a rule for all: p.apply), or leave depth= out",
+        )
     if options.get("group_share") is not None:
         raise InputError("depth= and group_share= do not go together", remedy="limit a tree by budget= or max_share=")
     return make_tree_policy(
@@ -147,6 +161,8 @@ class Reader:
         features, labels = model.trial.features, model.trial.labels
         group = None if self.column is None else _groups(data, self.column, self.known)
         told = audit_failed(model)
+        if not outcomes and is_large(data, len(features.needed)):
+            return narrow.offer(model, data, group, told)
         if not outcomes:
             needed = [*features.needed, *columns_of(asked.cost)]
             optional = [*UNIT_NAMES, *([asked.unit] if asked.unit else [])]

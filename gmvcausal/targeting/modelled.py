@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, GmvCausalWarning
-from gmvcausal.frames.params import check
+from gmvcausal.frames.params import check, flag
 from gmvcausal.frames.prints import Prints, prints
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Result
@@ -92,8 +93,58 @@ class Modelled(Result):
             A feature is not there, or holds another kind of values than in training.
         """
         features = self.trial.features
+        if is_large(data, len(features.needed)):
+            from gmvcausal.targeting.large.score import predict
+
+            return predict(self._whole, data)
         table = open_table(data, needed=features.needed)
         return self.fit.predict(features.transform(table))
+
+    def score(
+        self, data: Any, to: str | os.PathLike[str] | None = None, *, keep: Sequence[str] = (), overwrite: bool = False
+    ) -> Any:
+        """Write the expected effects of every row to a parquet file, batch by batch, whatever their number.
+
+        The numbers are those of `predict`, to the last bit, in the order of the rows; memory does not grow with them.
+
+        Parameters
+        ----------
+        data : parquet path, DuckDB relation, frame or Spark frame
+        to : path
+            The file, which ends in .parquet. It is written beside and takes its name when it is whole. Not for a Spark
+            frame, whose effects come back as one.
+        keep : sequence of str
+            Columns that go along as they are: ids.
+        overwrite : bool
+            Whether a file of this name may be replaced.
+
+        Returns
+        -------
+        int, or Spark frame
+            How many rows were written. Of a Spark frame: a frame of the columns kept and ``effect <arm>`` of every
+            arm, made on the workers (``mapInArrow``) when it is read; they need this library. Levels that training
+            never saw count there as missing, and are not told.
+
+        Raises
+        ------
+        InputError
+            As `predict`; the file is there already; a column that is not there.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> users = pd.DataFrame({"coupon": [0, 1] * 50, "tier": [u // 2 % 2 for u in range(100)]})
+        >>> users["gmv"] = 10 + 4.0 * users["coupon"] * users["tier"] + [u % 5 for u in range(100)]
+        >>> users.to_parquet("users.parquet")
+        >>> m = gc.uplift(users, treatment="coupon", features=["tier"], propensity=0.5)
+        >>> m.score("users.parquet", "scores.parquet", keep=["tier"])
+        100
+        >>> pd.read_parquet("scores.parquet").columns.tolist()
+        ['tier', 'effect 1']
+        """
+        from gmvcausal.targeting.large import score
+
+        return score.score(self._whole, data, to, check("keep", list(keep)), flag("overwrite", overwrite))
 
     def held_out(self, data: Any, propensity: Any = None) -> HeldOut:
         """Rows with arms and outcomes that trained nothing, and what the models say of them.

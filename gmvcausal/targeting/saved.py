@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -59,6 +60,16 @@ def write(values: dict[str, Any], path: str | os.PathLike[str]) -> None:
         raise InputError(
             f"cannot write {str(path)!r}: {error.strerror or error}", remedy="name a file in a folder that exists"
         ) from error
+
+
+def dumps(m: Uplift) -> bytes:
+    """A result as bytes, for other processes: as its file, without what tells whether rows are met again."""
+    return zlib.compress(json.dumps({**_to_dict(m), "seen": ""}, ensure_ascii=True, allow_nan=True).encode())
+
+
+def loads(content: bytes) -> Uplift:
+    """What `dumps` made."""
+    return _from_dict(json.loads(zlib.decompress(content)))
 
 
 def load_uplift(path: str | os.PathLike[str]) -> Uplift | DoseUplift:
@@ -184,7 +195,10 @@ def _back(value: Any) -> Any:
 
 
 def _sampled(found: dict[str, Any] | None) -> Sampled | None:
-    return None if found is None else Sampled(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
+    if found is None:
+        return None
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+    return Sampled(**values)
 
 
 def _fraction(found: dict[str, Any]) -> Fraction:

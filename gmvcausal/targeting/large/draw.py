@@ -188,8 +188,7 @@ def draw(
     import pyarrow as pa
 
     space, arm = source.space, quote(treatment)
-    counted = space.query(f"SELECT {arm} AS arm, count(*) AS n FROM {source.sql} GROUP BY 1", source.name)
-    counts = counted.to_arrow_table()
+    counts = space.arrow(f"SELECT {arm} AS arm, count(*) AS n FROM {source.sql} GROUP BY {arm}", source.name)
     gone = np.asarray(counts.column("arm").to_pandas().isna(), dtype=bool)
     n = np.asarray(counts.column("n").to_numpy(), dtype=np.int64)
     if gone.any():
@@ -210,7 +209,7 @@ def draw(
     rows = _with_lots(source, unit, needed, seed)
     within = f'FROM ({rows}) AS s JOIN {quote(lots)} AS r ON s.{arm} = r.arm WHERE s."=lot"'
     listed = ", ".join(f"s.{quote(c)}" for c in source.columns)
-    sample = space.query(f"SELECT {listed} {within} < r.cut", source.name).to_arrow_table()
+    sample = space.arrow(f"SELECT {listed} {within} < r.cut", source.name)
     rest = f"SELECT {', '.join(f's.{quote(c)}' for c in needed)} {within} >= r.cut"
     if sample.num_rows < LEAST // 2:
         raise InputError(f"the lot drew {sample.num_rows} rows to learn from", remedy="raise sample=")
@@ -235,8 +234,8 @@ def _with_lots(source: Source, unit: str | None, needed: Sequence[str], seed: in
     return f'SELECT {listed}, md5(concat("=held", \'#\', CAST({number} AS VARCHAR))) AS "=lot" FROM ({inner})'
 
 
-def refuse_repeated(source: Source, unit: str) -> None:
-    """Refuse a table in which a user stands twice, or has no id.
+def refuse_repeated(source: Source, unit: str, remedy: str | None = None) -> None:
+    """Refuse a table in which a user stands twice, or has no id; the remedy for that is adding up unless given.
 
     Raises
     ------
@@ -252,5 +251,6 @@ def refuse_repeated(source: Source, unit: str) -> None:
     if again:
         raise rules.duplicated(
             "units", unit, int(again), (),
-            f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
+            remedy
+            or f"add each unit's rows up to one first, or pass cluster={unit!r}: rows of one unit are not independent",
         )  # fmt: skip

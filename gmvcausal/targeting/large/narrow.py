@@ -18,12 +18,15 @@ from gmvcausal.frames.features import Unseen
 from gmvcausal.frames.prints import prints
 from gmvcausal.frames.table import open_table
 from gmvcausal.targeting.intake.read import columns_needed, read_trial, refuse_roles, refuse_window
+from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.large.draw import refuse_repeated
 from gmvcausal.targeting.large.source import opened, placed
+from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.modelled import HeldOut
+    from gmvcausal.targeting.policy.rule import Offer
     from gmvcausal.targeting.result import Uplift
 
 FloatArray = NDArray[np.float64]
@@ -121,6 +124,47 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
     )  # fmt: skip
     told = None if fit.redemption is None else redeems.values
     return HeldOut(trial, effects, e.values, mu, told, {"features": alike, "rows": rows})
+
+
+def offer(model: Uplift, data: Any, group: NDArray[np.int64] | None, notes: tuple[str, ...]) -> Offer:
+    """Users to be planned for, batch by batch, without their features.
+
+    Parameters
+    ----------
+    model : Uplift
+    data : parquet path, DuckDB relation or Spark frame
+    group : ndarray of int, shape (n,), optional
+    notes : tuple of str
+    """
+    from gmvcausal.targeting.policy.rule import Offer
+
+    fit, features, asked, labels = model.fit, model.trial.features, model.asked, model.trial.labels
+    needed = list(dict.fromkeys([*features.needed, *columns_of(asked.cost)]))
+    unseen: Unseen = {}
+    with opened(data, "data", needed, () if asked.cluster in (asked.unit, *UNIT_NAMES) else UNIT_NAMES) as source:
+        known = asked.unit if asked.unit in source.columns else None
+        unit = known or named_unit(source.columns, (asked.cluster, asked.treatment, asked.outcome, *asked.features))
+        if unit is not None and unit not in needed:
+            refuse_repeated(source, unit, f"keep one row per {unit}: a plan counts each row as a user of its own")
+        n = source.rows
+        effects, alike = np.empty((n, len(labels) - 1)), np.empty(n, dtype=np.uint64)
+        cost, redeems = Kept(n), Kept(n)
+        for first, batch in source.batches(needed):
+            with placed(first, batch.num_rows):
+                table = open_table(batch)
+                x = features.transform(table, unseen=unseen)
+                paid = read_cost(table, asked.cost, labels)
+            at = slice(first, first + len(x))
+            effects[at], alike[at] = fit.predict(x), prints(x)
+            said = fit.predict_redeems(x)
+            if said is not None:
+                redeems.put(at, said)
+            cost.put(at, paid)
+    features.judge_unseen(unseen, n)
+    told = None if fit.redemption is None else redeems.values
+    return Offer(
+        effects, expected_cost(cost.values, told), group, {"features": alike}, redeems=told, notes=notes
+    )  # fmt: skip
 
 
 def _hashed(batch: Any, column: str) -> NDArray[np.uint64]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.facts import folded
-from gmvcausal.frames.parquet import is_path, parquet_source
-from gmvcausal.frames.relation import write_relation
-from gmvcausal.frames.table import is_relation, open_relation, open_table, quote
-from gmvcausal.frames.workspace import Workspace
+from gmvcausal.frames import rules
+from gmvcausal.frames.engines.choose import choose_engine, is_spark
+from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.files import find_files
+from gmvcausal.frames.parquet import is_path
+from gmvcausal.frames.table import is_relation, open_relation, open_table, quote, with_optional
 
 # Rows of a batch: as many go through the trees in two blocks, and ten features of them are 20 MB.
 BATCH = 200_000
@@ -26,8 +27,8 @@ class Source:
 
     Attributes
     ----------
-    space : Workspace
-        Holds at most its memory limit; what is more goes to its temporary folder.
+    space : Engine
+        DuckDB holds at most its memory limit; what is more goes to its temporary folder.
     sql : str
         What stands after FROM.
     columns : tuple of str
@@ -37,13 +38,13 @@ class Source:
         What messages call it.
     """
 
-    space: Workspace
+    space: Engine
     sql: str
     columns: tuple[str, ...]
     rows: int
     name: str
 
-    def batches(self, columns: Sequence[str], text: str | None = None, size: int = BATCH) -> Iterator[tuple[int, Any]]:
+    def batches(self, columns: Sequence[str], text: str | None = None) -> Iterator[tuple[int, Any]]:
         """Position of the first row, and an Arrow table, batch by batch.
 
         `text` is a SELECT in place of all rows: positions are then those of its own rows.
@@ -52,23 +53,21 @@ class Source:
 
         listed = ", ".join(quote(c) for c in columns)
         at = 0
-        for batch in self.space.batches(text or f"SELECT {listed} FROM {self.sql}", size, self.name):
+        for batch in self.space.batches(text or f"SELECT {listed} FROM {self.sql}", BATCH, self.name):
             if batch.num_rows:
                 yield at, pa.Table.from_batches([batch])
             at += batch.num_rows
 
-    def close(self) -> None:
-        """Give the memory and the temporary files back."""
-        self.space.close()
-
 
 @contextmanager
 def opened(data: Any, name: str = "data", needed: Sequence[str] = (), optional: Sequence[str] = ()) -> Iterator[Source]:
-    """Open a table for reading in batches; its temporary files are removed at the end, whatever happens.
+    """Open a table for reading in batches, by its own engine; what was made for it is removed, whatever happens.
+
+    Files are found once: every pass reads the same ones, and at the end they must be as they were.
 
     Parameters
     ----------
-    data : frame, parquet path or DuckDB relation
+    data : frame, parquet path, DuckDB relation or Spark frame
     name : str
     needed : sequence of str
         Columns that must be there.
@@ -78,46 +77,61 @@ def opened(data: Any, name: str = "data", needed: Sequence[str] = (), optional: 
     Raises
     ------
     InputError
-        As `open_table`.
+        As `open_table`; a file that changed while it was read.
     """
     wanted = list(dict.fromkeys(needed))
-    also = {folded(c) for c in optional}
-    space = Workspace()
+    files = find_files(data, name) if is_path(data) else None
+    given = data if files is None else files
+    space = choose_engine([given])
     try:
-        if is_path(data) or is_relation(data):
-            available = list(open_relation(data, name, wanted).columns)
-            columns = list(dict.fromkeys([*wanted, *(c for c in available if folded(c) in also)]))
-            found = parquet_source(data, name, wanted) if is_path(data) else write_relation(space, data, name, columns)
+        if is_path(given) or is_relation(given):
+            open_relation(given, name, wanted)  # refuses columns that are not there, or are twice but for their case
+        names = space.names(given, name)
+        if names is not None:
+            for column in wanted:
+                if column not in names:
+                    raise rules.no_such_column(column, names, "this verb", name)
+            columns = with_optional(wanted, names, optional)
+            found = str(space.source(given, name, columns))
         else:
             table = open_table(data, name)
             for column in wanted:
                 table.series(column, "this verb")
-            columns = list(dict.fromkeys([*wanted, *(c for c in table.columns if folded(c) in also)]))
-            found = quote(space.new_name("memory"))
-            space.register(found.strip('"'), table.frame.select(columns).to_arrow(), name)
+            columns = with_optional(wanted, table.columns, optional)
+            view = space.new_name("memory")
+            space.register(view, table.frame.select(columns).to_arrow(), name)
+            found = quote(view)
         rows = int(space.row(f"SELECT count(*) FROM {found}", name)[0])
         if not rows:
             raise InputError(f"{name} has no rows", remedy="check the filter that made it")
+        if files is not None:
+            files.whole(rows)
         yield Source(space, found, tuple(columns), rows, name)
+        if files is not None:
+            files.unchanged()
     finally:
         space.close()
 
 
-def is_large(data: Any, columns: int, held: int = HELD) -> bool:
-    """Whether a path or relation has more rows than are read at once; frames are in memory already."""
+def is_large(data: Any, columns: int, held: int | None = None) -> bool:
+    """Whether a path, relation or Spark frame has more rows than are read at once; frames are in memory already.
+
+    `held` is how many numbers are: default `HELD`.
+    """
     import duckdb
 
     if is_path(data):
-        relation: Any = duckdb.connect().sql(f"FROM {parquet_source(data, 'data')}")
+        rows = find_files(data, "data").rows
+    elif is_spark(data):
+        rows = int(data.count())
     elif is_relation(data):
-        relation = data
+        try:
+            rows = int(data.aggregate("count(*)").fetchall()[0][0])
+        except duckdb.Error:
+            return False  # its reader says what is wrong with it
     else:
         return False
-    try:
-        rows = int(relation.aggregate("count(*)").fetchall()[0][0])
-    except duckdb.Error:
-        return False  # its reader says what is wrong with it
-    return rows * max(columns, 1) > held
+    return rows * max(columns, 1) > (HELD if held is None else held)
 
 
 @contextmanager
