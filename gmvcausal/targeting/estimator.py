@@ -43,7 +43,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         What `score` returns, by doubly robust scores: the Qini coefficient, the mean over the arms; or the net value
         per user, ``margin x effect - cost``, of giving each user the arm with the highest positive one.
     control, learner, estimand, propensity, cost, margin, redeemed, cluster, unit, assigned_at, exposed_at, missing, \
-rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
+rule, impute, received, dose, sample, folds, alpha, srm_alpha, seed, threads
         As for `gc.uplift`.
 
     Attributes
@@ -99,6 +99,7 @@ rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         impute: Any = None,
         received: str | None = None,
         dose: bool = False,
+        sample: int | None = None,
         folds: int = 5,
         alpha: float = 0.05,
         srm_alpha: float = 0.01,
@@ -124,6 +125,7 @@ rule, impute, received, dose, folds, alpha, srm_alpha, seed, threads
         self.impute = impute
         self.received = received
         self.dose = dose
+        self.sample = sample
         self.folds = folds
         self.alpha = alpha
         self.srm_alpha = srm_alpha

@@ -18,6 +18,7 @@ from gmvcausal.stats.nuisance.outcomes import Outcome, arm_means, cross_fit, kin
 from gmvcausal.targeting.compliers import fit_receipt
 from gmvcausal.targeting.intake.trial import Trial
 from gmvcausal.targeting.learners.choose import learn
+from gmvcausal.targeting.learners.plug_in import Difference
 from gmvcausal.targeting.learners.task import Model, Task
 from gmvcausal.targeting.redemption import Redemption, cross_fit_redemption, redemption_by_share
 
@@ -94,6 +95,18 @@ class Fit:
         for model in self.outcomes[1:]:
             total = total + model.predict(x, self.threads)
         return total / len(self.outcomes)
+
+    def predict_both(self, x: Matrix) -> tuple[FloatArray, FloatArray]:
+        """`predict` and `predict_outcomes`; where effects are differences of these, they are asked for once."""
+        model = self.model
+        if not isinstance(model, Difference) or model.outcomes is not self.outcomes:
+            return self.predict(x), self.predict_outcomes(x)
+        mu = self.outcomes[0].predict(x, self.threads)
+        effects = model.above(0, mu, x, self.threads)
+        for f in range(1, model.folds()):
+            own = self.outcomes[f].predict(x, self.threads)
+            mu, effects = mu + own, effects + model.above(f, own, x, self.threads)
+        return effects / model.folds() + self.centre, mu / model.folds()
 
     def predict_chances(self, x: Matrix) -> FloatArray:
         """Chances of the arms of rows that no model has seen, where they were estimated, shape (n, k + 1)."""

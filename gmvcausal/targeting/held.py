@@ -54,10 +54,12 @@ def evaluation(model: Uplift, test: Any, *, propensity: Any = None, scored: bool
     DesignError
         These rows trained the model; or their arms have other sizes than the chances lead to.
     """
-    held = model.held_out(test, propensity)
+    held = model.held_out(test, propensity, ranked=True)
     t = held.trial
     model.seen.refuse(held.met("rows"))
     refuse_other_chances(model, held, _SCORED if scored else 1.0)
+    if held.told is not None:
+        held = narrow.in_order(held)
     found = evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
         margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,

@@ -146,12 +146,13 @@ class Modelled(Result):
 
         return score.score(self._whole, data, to, check("keep", list(keep)), flag("overwrite", overwrite))
 
-    def held_out(self, data: Any, propensity: Any = None) -> HeldOut:
+    def held_out(self, data: Any, propensity: Any = None, *, ranked: bool = False) -> HeldOut:
         """Rows with arms and outcomes that trained nothing, and what the models say of them.
 
         They are in an order of their own, in which all of the answer is: ``trial.row`` has their places in the table.
 
-        `propensity` are the chances of these rows where they are not those of training, given as to `uplift`.
+        `propensity` are the chances of these rows where they are not those of training, given as to `uplift`;
+        `ranked` says that they are to be ranked and nothing else, which takes less of them where they are many.
 
         Raises
         ------
@@ -160,12 +161,11 @@ class Modelled(Result):
         """
         asked = self.asked if propensity is None else replace(self.asked, propensity=propensity)
         if is_large(data, len(columns_needed(asked))):
-            return narrow.held_out(self._whole, data, asked)
+            return narrow.held_out(self._whole, data, asked, ranked)
         trial = read_trial(data, asked, self.trial.features, self.trial.labels)
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)
-        return HeldOut(
-            trial, self.fit.predict(trial.x), e, self.fit.predict_outcomes(trial.x), self.fit.predict_redeems(trial.x)
-        )  # fmt: skip
+        effects, mu = self.fit.predict_both(trial.x)
+        return HeldOut(trial, effects, e, mu, self.fit.predict_redeems(trial.x))
 
     def evaluate(
         self,

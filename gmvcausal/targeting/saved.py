@@ -9,7 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -227,12 +227,15 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     model = None
     if own["model"] is not None:
         model = _MODELS[own["model"]["kind"]].from_dict(own["model"])
+    outcomes = tuple(Outcome.from_dict(o) for o in own["outcomes"])
+    if isinstance(model, Difference) and own["model"]["outcomes"] == own["outcomes"]:
+        model = replace(model, outcomes=outcomes)  # the same models, once
     chances = None if own["chances"] is None else Chances.from_dict(own["chances"])
     none, no_rows = np.empty((0, k)), np.empty(0, dtype=np.int64)
     no_x = np.empty((0, len(features.names)), dtype=np.float32)
     fit = Fit(
         np.empty(0, dtype=np.int64), none, np.array([own["mean"]]) if own["mean"] else none, str(own["kind"]),
-        tuple(Outcome.from_dict(o) for o in own["outcomes"]), chances, str(own["learner"]), model,
+        outcomes, chances, str(own["learner"]), model,
         np.array(own["centre"], dtype=float), np.empty((0, k - 1)), int(own["threads"]),
         redemption=None if own["redemption"] is None else Redemption.from_dict(own["redemption"]),
     )  # fmt: skip

@@ -204,23 +204,39 @@ def gradients(steps: FloatArray, signs: tuple[int, ...]) -> dict[str, FloatArray
     return out
 
 
-def reach(ranked: Ranked, start: IntArray, gradient: FloatArray) -> FloatArray:
-    """With what weight the outcome of every user is in an area, whatever its sign, in the order of the ranking."""
-    length = np.diff(np.append(start, ranked.n))
-    out = np.zeros(ranked.n)
+def reach(ranked: Ranked, start: IntArray, gradient: FloatArray, first: int = 0, stop: int | None = None) -> FloatArray:
+    """With what weight the outcome of every user is in an area, whatever its sign, in the order of the ranking.
+
+    `first` and `stop` are the places that are wanted; default all.
+    """
+    here, group = _groups(ranked, start, first, stop)
+    out = np.zeros(len(group))
     for i, side in enumerate(ranked.sides):
-        out += np.abs(np.repeat(gradient[2 + 2 * i], length)) * side.weight
+        out += np.abs(gradient[2 + 2 * i][group]) * side.weight[here]
     return out
 
 
-def influence(ranked: Ranked, start: IntArray, gradient: FloatArray) -> FloatArray:
-    """Influence of every user, in the order of the ranking; the sum of their squares is the variance."""
-    length = np.diff(np.append(start, ranked.n))
-    out = np.repeat(gradient[0], length)
+def influence(
+    ranked: Ranked, start: IntArray, gradient: FloatArray, first: int = 0, stop: int | None = None
+) -> FloatArray:
+    """Influence of every user, in the order of the ranking; the sum of their squares is the variance.
+
+    `first` and `stop` are the places that are wanted; default all.
+    """
+    here, group = _groups(ranked, start, first, stop)
+    out: FloatArray = gradient[0][group]
     for i, side in enumerate(ranked.sides):
-        by_value = np.repeat(gradient[2 + 2 * i], length)
-        by_value *= side.value
-        by_value += np.repeat(gradient[1 + 2 * i], length)
-        by_value *= side.weight
+        by_value = gradient[2 + 2 * i][group]
+        by_value *= side.value[here]
+        by_value += gradient[1 + 2 * i][group]
+        by_value *= side.weight[here]
         out += by_value
     return out
+
+
+def _groups(ranked: Ranked, start: IntArray, first: int, stop: int | None) -> tuple[slice, IntArray]:
+    """Places, and the group that each of them is in."""
+    here = slice(first, ranked.n if stop is None else stop)
+    low, high = np.searchsorted(start, [here.start, here.stop - 1], side="right") - 1
+    edges = np.concatenate([[here.start], start[low + 1 : high + 1], [here.stop]])
+    return here, np.repeat(np.arange(low, high + 1), np.diff(edges))

@@ -28,15 +28,15 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     ranked = rank(ranking.score, ranking.sides(True))
     every = list(parts(ranked, groups))
     first, last = every[0], every[-1]
-    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
+    cluster = None if ranking.cluster is None else ranking.cluster[ranked.at()]
     # What is known of users does not hang on their arm: the two groups vary by themselves (rooms may be in both).
-    group = (last > first).astype(np.int64) if cluster is None else ranking.side[ranked.order]
+    group = (last > first).astype(np.int64) if cluster is None else ranking.sides_of(ranked.at())
     rows, dfs = [], []
     for name in traits:
         value = np.asarray(traits[name], dtype=float)
         if value.shape != (ranking.n,):
             raise InputError(f"the trait {name!r} must hold one number per user, {ranking.n:,}")
-        value = value[ranked.order]
+        value = value[ranked.at()]
         known = np.isfinite(value)
         # From their middle on, so that a common size costs no digits.
         middle = float(value[known].mean()) if known.any() else 0.0

@@ -37,15 +37,26 @@ def inside(place: IntArray, ends: FloatArray, s: float) -> FloatArray:
 
 def parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
     """How much of every user, in the order of the ranking, is in each of so many equal shares, highest first."""
+    for here, part in slices(ranked, groups):
+        whole = np.zeros(ranked.n)
+        whole[here] = part
+        yield whole
+
+
+def slices(ranked: Ranked, groups: int) -> Iterator[tuple[slice, FloatArray]]:
+    """The places of each of so many equal shares of the users, highest first, and how much of each user is in it."""
     if not 2 <= groups <= ranked.n:
         raise InputError(f"the groups must be a whole number from 2 to the number of users, but are {groups}")
-    steps = ranked.steps()
-    ends, place = np.concatenate([[0.0], steps[0].cumsum()]) / ranked.n, places(ranked, steps)
-    last = np.zeros(ranked.n)
+    ends = np.append(ranked.start, ranked.n) / ranked.n
     for g in range(1, groups + 1):
-        upto = inside(place, ends, g / groups)
-        yield upto - last
-        last = upto
+        low, high = (g - 1) / groups, g / groups
+        first = max(int(np.searchsorted(ends, low, side="right")) - 1, 0)
+        last = min(int(np.searchsorted(ends, high, side="left")), len(ranked.start))
+        width = np.diff(ends[first : last + 1])
+        upto, since = (np.clip((s - ends[first:last]) / width, 0, 1) for s in (high, low))
+        size = np.diff(np.append(ranked.start, ranked.n)[first : last + 1])
+        here = slice(int(ranked.start[first]), int(np.append(ranked.start[last : last + 1], ranked.n)[0]))
+        yield here, np.repeat(upto - since, size)
 
 
 def effect_of(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]:
@@ -68,11 +79,16 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
     import pandas as pd
 
     ranked = rank(ranking.score, ranking.sides(robust))
-    cluster = None if ranking.cluster is None else ranking.cluster[ranked.order]
-    by, side, rows = ranking.score[ranked.order], ranking.side[ranked.order], []
-    of_arm = [side == 0, side == 1]
-    for b, part in enumerate(parts(ranked, groups), 1):
-        effect, influence = effect_of(part, ranked.sides)
+    rows = []
+    found = slices(ranked, groups)
+    if ranking.cluster is not None:  # of clusters that have nobody in a group it counts that they are there
+        found = ((slice(0, ranked.n), part) for part in parts(ranked, groups))
+    for b, (here, part) in enumerate(found, 1):
+        at = ranked.at(here.start, here.stop)
+        cluster = None if ranking.cluster is None else ranking.cluster[at]
+        by, side = ranking.score[at], ranking.sides_of(at)
+        of_arm = [side == 0, side == 1]
+        effect, influence = effect_of(part, [s.taken(here) for s in ranked.sides])
         cov, df = spread(influence[:, None], cluster, side, part)
         error = float(np.sqrt(cov[0, 0])) if np.isfinite(effect) else np.nan
         if fewest(part, of_arm, cluster) < 2:
@@ -235,7 +251,7 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     """
     refuse_no_ranking(ranking)
     ranked = rank(ranking.score, ranking.sides(True))
-    order = ranked.order
+    order = ranked.at()
     cluster = None if ranking.cluster is None else ranking.cluster[order]
     by, of_arm = ranking.score[order], [(weight > 0)[order] for weight in (ranking.control, ranking.treated)]
     found, columns, predicted, n, share, least = [], [], [], [], [], []
@@ -253,7 +269,7 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
         share.append(part)
         predicted.append(float(part @ by / part.sum()))
         n.append(float(part.sum()))
-    estimate, influence, side = np.array(found), np.column_stack(columns), ranking.side[order]
+    estimate, influence, side = np.array(found), np.column_stack(columns), ranking.sides_of(order)
     whole = np.column_stack(share)
     cov, df = spread(influence, cluster, side, whole)
     k = len(estimate)

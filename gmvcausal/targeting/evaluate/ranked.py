@@ -6,7 +6,7 @@ with the chance of being picked: sums grow linearly through a group of ties, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _CELLS = 1_000
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,10 @@ class Side:
     weight: FloatArray
     value: FloatArray
 
+    def taken(self, at: slice) -> Side:
+        """The same of some of the rows."""
+        return Side(self.sign, self.weight[at], self.value[at])
+
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
@@ -43,22 +48,32 @@ class Ranked:
 
     Attributes
     ----------
-    order : ndarray, shape (n,)
-        Row positions.
+    order : ndarray, shape (n,), or None
+        Row positions; None where rows are in this order already, and nothing was copied.
     start : ndarray, shape (c,)
         Where each group of ties begins in `order`.
     sides : tuple of Side
         In this order.
     """
 
-    order: IntArray
+    order: IntArray | None
     start: IntArray
     sides: tuple[Side, ...]
 
     @property
     def n(self) -> int:
         """Users."""
-        return len(self.order)
+        return len(self.sides[0].weight)
+
+    def at(self, first: int = 0, stop: int | None = None) -> IntArray | slice:
+        """Where the rows from `first` to `stop` of the ranking stand in the table; default all of them."""
+        here = slice(first, self.n if stop is None else stop)
+        return here if self.order is None else self.order[here]
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """First and last places, beyond it, of stretches of the ranking that are looked at one after the other."""
+        for first in range(0, self.n, BLOCK):
+            yield first, min(first + BLOCK, self.n)
 
     def steps(self, start: IntArray | None = None, first: int = 0, stop: int | None = None) -> FloatArray:
         """What each group adds: users, then weight and weighted value of every side; shape (1 + 2 sides, groups).
@@ -113,14 +128,19 @@ def rank(score: FloatArray, sides: Sequence[Side], canonical: bool = False) -> R
     >>> r.start.tolist(), r.steps().tolist()
     ([0, 2], [[2.0, 1.0], [2.0, 1.0], [3.0, 5.0]])
     """
-    order = np.argsort(-score)
-    by = score[order]
+    order: IntArray | None = None
+    by = score
+    if not (score[1:] <= score[:-1]).all():
+        order = np.argsort(-score)
+        by = score[order]
     new = np.ones(len(by), dtype=bool)
     np.not_equal(by[1:], by[:-1], out=new[1:])
     start = np.flatnonzero(new)
     if canonical and len(start) < len(by):
         keys = [column for side in sides for column in (side.value, side.weight)]
         order = np.lexsort((*keys, -score))
+    if order is None:
+        return Ranked(None, start, tuple(sides))
     taken: dict[int, FloatArray] = {}  # sides may share their values: each column is put in order once
     for side in sides:
         for column in (side.weight, side.value):

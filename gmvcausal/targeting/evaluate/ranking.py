@@ -14,8 +14,8 @@ from gmvcausal.targeting.evaluate import areas as at
 from gmvcausal.targeting.evaluate.groups import inside, places
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
-from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
-from gmvcausal.targeting.evaluate.scores import heavy, spread, too_few
+from gmvcausal.targeting.evaluate.ranked import BLOCK, FloatArray, IntArray, Ranked, Side, rank
+from gmvcausal.targeting.evaluate.scores import Spreading, heavy, spread, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +73,10 @@ class Ranking:
         """Doubly robust score of the effect on every user; with the means of the arms where nothing is expected."""
         out = np.zeros(self.n)
         for sign, weight, column in ((-1, self.control, 0), (1, self.treated, 1)):
-            mean = weight @ self.y / weight.sum() if self.mu is None else self.mu[:, column]
-            out += sign * (mean + weight * (self.y - mean))
+            mean = np.broadcast_to(weight @ self.y / weight.sum(), self.n) if self.mu is None else self.mu[:, column]
+            for first in range(0, self.n, BLOCK):
+                here = slice(first, first + BLOCK)
+                out[here] += sign * (mean[here] + weight[here] * (self.y[here] - mean[here]))
         return out
 
     @property
@@ -85,7 +87,11 @@ class Ranking:
     @property
     def side(self) -> IntArray:
         """Control 0, this arm 1, other arms 2."""
-        return np.where(self.treated > 0, 1, np.where(self.control > 0, 0, 2)).astype(np.int64)
+        return self.sides_of(slice(None))
+
+    def sides_of(self, at: IntArray | slice) -> IntArray:
+        """`side` of some of the rows."""
+        return np.where(self.treated[at] > 0, 1, np.where(self.control[at] > 0, 0, 2)).astype(np.int64)
 
     def sides(self, robust: bool) -> list[Side]:
         """The means that are followed down the ranking: two of the arms, or one of the doubly robust scores."""
@@ -106,7 +112,7 @@ class Ranking:
         signs = tuple(s.sign for s in sides)
         found = at.areas_of(ranked)
         start = ranked.coarse()
-        cluster = None if self.cluster is None else self.cluster[ranked.order]
+        cluster = None if self.cluster is None else self.cluster[ranked.at()]
         drawn: at.Areas | None = None
         errors: dict[str, float] = {}
         df = dict.fromkeys(NAMES, np.inf)
@@ -115,9 +121,7 @@ class Ranking:
             drawn = _of_replicates(ranked, start, signs, self.draws, self.seed, cluster)
         else:
             gradient = at.gradients(ranked.steps(start), signs)
-            each = np.column_stack([at.influence(ranked, start, gradient[name]) for name in NAMES])
-            weight = np.column_stack([at.reach(ranked, start, gradient[name]) for name in NAMES])
-            cov, found_df = spread(each, cluster, self.side[ranked.order], weight)
+            cov, found_df = self._spread(ranked, start, gradient, cluster)
             errors = dict(zip(NAMES, np.sqrt(np.diag(cov)).tolist(), strict=True))
             df = dict(zip(NAMES, found_df.tolist(), strict=True))
         out = {}
@@ -131,6 +135,26 @@ class Ranking:
             )
         return out
 
+    def _spread(
+        self, ranked: Ranked, start: IntArray, gradient: Mapping[str, FloatArray], cluster: IntArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Covariance and degrees of freedom of the areas; without clusters users are looked at block by block."""
+
+        def of(first: int, stop: int | None) -> tuple[FloatArray, FloatArray]:
+            each = [at.influence(ranked, start, gradient[name], first, stop) for name in NAMES]
+            weight = [at.reach(ranked, start, gradient[name], first, stop) for name in NAMES]
+            return np.column_stack(each), np.column_stack(weight)
+
+        if cluster is not None:
+            each, weight = of(0, None)
+            return spread(each, cluster, self.sides_of(ranked.at()), weight)
+        added = Spreading(len(NAMES), 3)
+        for first, stop in ranked.blocks():
+            each, weight = of(first, stop)
+            side = self.sides_of(ranked.at(first, stop))
+            added.add(each, np.where(weight > 0, side[:, None], -1), weight)
+        return added.found()
+
     def tail(self, robust: bool = False) -> tuple[str, ...]:
         """A note where few buyers decide one of the numbers of `metrics`, so that intervals miss more than they say."""
         if self.cluster is not None:
@@ -139,7 +163,7 @@ class Ranking:
         ranked = rank(self.score, sides)
         start = ranked.coarse()
         gradient = at.gradients(ranked.steps(start), tuple(s.sign for s in sides))
-        side, y = self.side[ranked.order], self.y[ranked.order]
+        side, y = self.sides_of(ranked.at()), self.y[ranked.at()]
         found = (heavy(at.influence(ranked, start, gradient[name]), side, y) for name in ("auuc", "ate"))
         return next((note for note in found if note), ())
 
@@ -159,10 +183,10 @@ class Ranking:
         steps = ranked.steps()
         grid = np.arange(1, points + 1) / points
         place = places(ranked, steps)
-        spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.order], ranked.start).cumsum()]) / self.n
+        spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.at()], ranked.start).cumsum()]) / self.n
         ends = np.concatenate([[0.0], steps[0].cumsum()]) / self.n
-        cluster = None if self.cluster is None else self.cluster[ranked.order]
-        whole, side = self._gain_at(ranked, steps, ends, place, 1.0), self.side[ranked.order]
+        cluster = None if self.cluster is None else self.cluster[ranked.at()]
+        whole, side = self._gain_at(ranked, steps, ends, place, 1.0), self.sides_of(ranked.at())
         rows, wide = [], []
         for s in grid:
             gain, influence = self._gain_at(ranked, steps, ends, place, s)
@@ -208,8 +232,20 @@ class Ranking:
                 remedy="use a score that tells users apart",
             )
         slope = float(apart @ self.gamma) / square
-        rest = self.gamma - self.gamma.mean() - slope * apart
-        cov, df = spread((apart * rest / square)[:, None], self.cluster, self.side, np.abs(apart))
+        middle = self.gamma.mean()
+        added = Spreading(1, 3)
+        each = np.empty(self.n if self.cluster is not None else 0)
+        for first in range(0, self.n, BLOCK):
+            here = slice(first, first + BLOCK)
+            own = apart[here] * (self.gamma[here] - middle - slope * apart[here]) / square
+            if self.cluster is not None:
+                each[here] = own
+                continue
+            part, side = np.abs(apart[here]), self.sides_of(here)
+            added.add(own[:, None], np.where(part > 0, side, -1)[:, None], part[:, None])
+        cov, df = added.found()
+        if self.cluster is not None:
+            cov, df = spread(each[:, None], self.cluster, self.side, np.abs(apart))
         error = float(np.sqrt(cov[0, 0]))
         words = "slope of doubly robust scores on predicted effects"
         return Metric("calibration_slope", words, f"{self.unit} per {self.unit}", slope, error, self.n, df=float(df[0]))

@@ -58,6 +58,15 @@ def weights(e: Any, arm: IntArray, arms: int) -> FloatArray:
     return np.asarray(1 / out[np.arange(len(arm)), arm])
 
 
+def _two(values: FloatArray, a: int) -> FloatArray:
+    """The columns of the control and of arm `a`; not copied where they are all there are, or the same for all rows."""
+    if values.shape[1] == 2:
+        return values
+    if values.strides[0] == 0:
+        return np.broadcast_to(values[0, [0, a]], (len(values), 2))
+    return values[:, [0, a]]
+
+
 def rankings(
     score: Any,
     y: Any,
@@ -111,8 +120,8 @@ def rankings(
             y=y,
             treated=weight * (arm == a),
             control=weight * (arm == 0),
-            chance=given[:, [0, a]],
-            mu=None if expected is None else expected[:, [0, a]],
+            chance=_two(given, a),
+            mu=None if expected is None else _two(expected, a),
             cost=spent[:, a - 1],
             margin=margin,
             cluster=groups,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.skewed import skewness
-from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_in, welch
+from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_of_shares, welch
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, judge
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 
@@ -94,37 +94,71 @@ def spread(
     2.0
     """
     terms, kinds = influence.shape[1], int(arm.max()) + 1
-    codes = None if cluster is None else np.unique(cluster, return_inverse=True)[1]
-    if codes is not None and too_few(codes, arm):
-        return np.full((terms, terms), np.nan), np.full(terms, np.nan)
-    sums = influence
-    if codes is not None:
-        sums = np.column_stack([np.bincount(codes, column) for column in influence.T])
     weight = np.ones(len(influence)) if part is None else part
-    widen, df = np.ones(terms), np.full(terms, np.inf)
-    shared = _behind(weight, codes, arm, kinds) if weight.ndim == 1 else None
-    for t in range(terms):
-        live, group, trust = shared or _behind(weight[:, t], codes, arm, kinds)
-        square = sums[:, t] ** 2
-        # What others add (the share of a group varies, too) is a mean over many.
-        own = np.bincount(group, square[live], minlength=kinds + 1)
-        by_group = np.append(own, max(float(square.sum()) - float(own.sum()), 0.0))
-        unbiased = float(by_group @ trust.factor)
-        df[t] = welch(by_group[None], trust, given=np.array([unbiased])).df[0]
-        widen[t] = np.sqrt(unbiased / by_group.sum()) if by_group.sum() > 0 else 1.0
-    return np.asarray(sums.T @ sums * np.outer(widen, widen)), df
+    weight = np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, influence.shape)
+    added = Spreading(terms, kinds)
+    if cluster is None:
+        added.add(influence, np.where(weight > 0, arm[:, None], -1), weight)
+        return added.found()
+    codes = np.unique(cluster, return_inverse=True)[1]
+    if too_few(codes, arm):
+        return np.full((terms, terms), np.nan), np.full(terms, np.nan)
+    groups = [groups_of_clusters(np.where(w > 0, arm, -1).astype(np.int64), codes, kinds) for w in weight.T]
+    added.add(_by(codes, influence), np.column_stack(groups), _by(codes, weight))
+    return added.found()
 
 
-def _behind(
-    part: FloatArray, codes: IntArray | None, arm: IntArray, kinds: int
-) -> tuple[NDArray[np.bool_], IntArray, Trust]:
-    """Who is behind a term (users, or clusters), the arm of each, and how far the arms' squared sums can be trusted."""
-    group, size = np.where(part > 0, arm, -1).astype(np.int64), part
-    if codes is not None:
-        group, size = groups_of_clusters(group, codes, kinds), np.bincount(codes, part).astype(float)
-    live = group >= 0
-    found = trust_in(size[live], group[live], kinds + 1)
-    return live, group[live], Trust(np.append(found.df, 0.0), np.append(found.factor, 1.0), found.alone)
+def _by(codes: IntArray, values: FloatArray) -> FloatArray:
+    """Sums of columns by code."""
+    return np.column_stack([np.bincount(codes, column).astype(float) for column in values.T])
+
+
+class Spreading:
+    """`spread` from influences that come in parts: of users, or of clusters.
+
+    Parameters
+    ----------
+    terms : int
+    kinds : int
+        Arms.
+    """
+
+    def __init__(self, terms: int, kinds: int) -> None:
+        self._total = np.zeros((terms, terms))
+        # Clusters that hold several arms are a group of their own.
+        self._squares, self._powers = np.zeros((terms, kinds + 1)), np.zeros((terms, 5, kinds + 1))
+        self._counts = np.zeros((terms, kinds + 1))
+
+    def add(self, influence: FloatArray, group: IntArray, part: FloatArray) -> None:
+        """More of them; a group below 0 is not behind the term. All have the shape (n, terms)."""
+        self._total += influence.T @ influence
+        groups = self._counts.shape[1]
+        for t in range(influence.shape[1]):
+            live = np.flatnonzero(group[:, t] >= 0)
+            of, size = group[live, t], part[live, t]
+            self._squares[t] += np.bincount(of, influence[live, t] ** 2, minlength=groups)
+            self._counts[t] += np.bincount(of, minlength=groups)
+            power = np.ones(len(live))
+            for k in range(5):
+                power = power * size
+                self._powers[t, k] += np.bincount(of, power, minlength=groups)
+
+    def found(self) -> tuple[FloatArray, FloatArray]:
+        """As `spread`."""
+        terms = len(self._total)
+        widen, df = np.ones(terms), np.full(terms, np.inf)
+        for t in range(terms):
+            total = np.where(self._powers[t, 0] > 0, self._powers[t, 0], 1.0)
+            shares = np.column_stack([self._powers[t, k] / total ** (k + 1) for k in range(1, 5)])
+            found = trust_of_shares(shares, self._counts[t], 0)
+            trust = Trust(np.append(found.df, 0.0), np.append(found.factor, 1.0), found.alone)
+            # What others add (the share of a group varies, too) is a mean over many.
+            rest = max(float(self._total[t, t]) - float(self._squares[t].sum()), 0.0)
+            by_group = np.append(self._squares[t], rest)
+            unbiased = float(by_group @ trust.factor)
+            df[t] = welch(by_group[None], trust, given=np.array([unbiased])).df[0]
+            widen[t] = np.sqrt(unbiased / by_group.sum()) if by_group.sum() > 0 else 1.0
+        return np.asarray(self._total * np.outer(widen, widen)), df
 
 
 def fewest(part: FloatArray, arms: Sequence[NDArray[np.bool_]], cluster: IntArray | None) -> float:

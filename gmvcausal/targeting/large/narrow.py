@@ -7,7 +7,7 @@ costs where they are not the same for all, and a number that tells whether the r
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gmvcausal.targeting.result import Uplift
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 class Kept:
@@ -60,7 +61,7 @@ class Kept:
         return np.broadcast_to(self._one[0], (self._rows, *self._one.shape[1:]))
 
 
-def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
+def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> HeldOut:
     """As `Modelled.held_out`, batch by batch; rows are in the order of the table.
 
     Parameters
@@ -69,6 +70,8 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
     data : parquet path or DuckDB relation
     asked : Asked
         With the chances of these rows.
+    ranked : bool
+        Whether they are to be ranked and nothing else: what plans ask of them is not kept.
 
     Raises
     ------
@@ -89,9 +92,10 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
         if unit is not None and asked.cluster is None:
             refuse_repeated(source, unit)
         n, k = source.rows, len(labels)
-        y, arm = np.empty(n), np.empty(n, dtype=np.int64)
+        y, arm = np.empty(n), cast("IntArray", np.empty(n, dtype=np.int8))  # there are at most 100 arms
         effects, mu = np.empty((n, k - 1)), np.empty((n, k))
-        rows, alike = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
+        rows = np.empty(n, dtype=np.uint64)
+        alike = None if ranked else np.empty(n, dtype=np.uint64)
         e, cost, redeems = Kept(n), Kept(n), Kept(n)
         redeemed = None if asked.redeemed is None else np.empty(n)
         cluster = None if asked.cluster is None else np.empty(n, dtype=np.uint64)
@@ -104,7 +108,7 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
                     cluster[first : first + b.n] = _hashed(batch, str(asked.cluster))
             at = first + b.row
             y[at], arm[at] = b.y, b.arm
-            effects[at], mu[at] = fit.predict(b.x), fit.predict_outcomes(b.x)
+            effects[at], mu[at] = fit.predict_both(b.x)
             e.put(at, fit.predict_chances(b.x) if b.propensity is None else b.propensity)
             cost.put(at, b.cost)
             said = fit.predict_redeems(b.x)
@@ -112,7 +116,9 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
                 redeems.put(at, said)
             if redeemed is not None and b.redeemed is not None:
                 redeemed[at] = b.redeemed
-            alike[at], rows[at] = prints(b.x), prints(b.x, b.y, b.arm)
+            rows[at] = prints(b.x, b.y, b.arm)
+            if alike is not None:
+                alike[at] = prints(b.x)
             spacing = max(spacing, b.spacing)
         columns = len(source.columns)
     features.judge_unseen(unseen, n)
@@ -120,10 +126,29 @@ def held_out(model: Uplift, data: Any, asked: Asked) -> HeldOut:
     trial = Trial(
         y, arm, labels, np.empty((n, 0), dtype=np.float32), features,
         None if asked.propensity is None else e.values, asked.propensity is not None, codes, cost.values,
-        asked.margin, asked.cluster or "", np.arange(n), n, columns, spacing=spacing, facts=facts, redeemed=redeemed,
+        asked.margin, asked.cluster or "", np.arange(0 if ranked else n), n, columns, spacing=spacing, facts=facts,
+        redeemed=redeemed,
     )  # fmt: skip
     told = None if fit.redemption is None else redeems.values
-    return HeldOut(trial, effects, e.values, mu, told, {"features": alike, "rows": rows})
+    return HeldOut(trial, effects, e.values, mu, told, {"rows": rows} | ({} if alike is None else {"features": alike}))
+
+
+def in_order(held: HeldOut) -> HeldOut:
+    """The same users in the order of the first score, highest first, so that ranking them copies nothing.
+
+    What was read is put in order in its own place, and what tells whether rows are met again is forgotten: it has been
+    looked at.
+    """
+    t = held.trial
+    order = np.argsort(-held.effects[:, 0])
+    once: set[int] = set()
+    for array in (t.y, t.arm, t.cluster, t.redeemed, held.effects, held.mu, held.e, t.cost, held.redeems):
+        if array is None or array.strides[0] == 0 or id(array) in once:
+            continue
+        once.add(id(array))
+        for column in array.T if array.ndim == 2 else (array,):
+            column[:] = column[order]
+    return held._replace(told={})
 
 
 def offer(model: Uplift, data: Any, group: NDArray[np.int64] | None, notes: tuple[str, ...]) -> Offer:

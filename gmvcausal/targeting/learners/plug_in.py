@@ -43,7 +43,10 @@ class Difference(ByFold):
 
     def of_fold(self, f: int, x: Matrix, threads: int = 1) -> FloatArray:
         """Shape (n, k)."""
-        mu = self.outcomes[f].predict(x, threads)
+        return self.above(f, self.outcomes[f].predict(x, threads), x, threads)
+
+    def above(self, f: int, mu: FloatArray, x: Matrix, threads: int = 1) -> FloatArray:
+        """`of_fold` from the predicted outcomes of the fold, shape (n, k)."""
         out = mu[:, 1:] - mu[:, :1]
         if self.correction is not None:
             out = out + self.share * self.correction.of_fold(f, x, threads)

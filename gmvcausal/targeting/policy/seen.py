@@ -12,6 +12,7 @@ from gmvcausal.frames.prints import Prints, prints
 
 _MOST = 0.3
 _ENOUGH = 20
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,17 @@ class Seen:
         """
         if not len(rows) or not len(self.rows):
             return 0.0
-        _, counts = np.unique(self.rows, return_counts=True)
-        alone = float((counts == 1).sum()) / len(self.rows)
+        new = self.rows[1:] != self.rows[:-1]
+        alone = float((np.append(True, new) & np.append(new, True)).sum()) / len(self.rows)
         if alone * len(rows) < _ENOUGH:
             return float(np.array_equal(np.sort(rows), self.rows))
-        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        found = float((self.rows[at] == rows).mean())
+        found = sum(self._met(rows[first : first + _BLOCK]) for first in range(0, len(rows), _BLOCK)) / len(rows)
         noise = 4 * np.sqrt(alone * (1 - alone) / len(rows))
         return float(max(found - (1 - alone) - noise, 0.0) / alone)
+
+    def _met(self, rows: Prints) -> int:
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return int((self.rows[at] == rows).sum())
 
     def refuse(self, rows: Prints) -> None:
         """Refuse rows of which three in ten or more were seen before.
