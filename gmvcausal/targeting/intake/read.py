@@ -75,7 +75,7 @@ def read_trial(
     if unseen is None:
         refuse_paid(asked.cost, cost, arm)
     redeemed = read_redeemed(table, asked.redeemed, arm, found)
-    name, cluster, was_found = read_clusters(table, asked, arm)
+    name, cluster, was_found = ("", None, False) if unseen is not None else read_clusters(table, asked, arm)
     if cluster is not None:
         constant_within(unit, cluster, name, kept)
     if own.names and unseen is None:

@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 
 _DIGITS = 13  # hexadecimal ones of the lot that are compared: 52 bits, which a double holds
 LEAST = 100
+DEALT = "=dealt"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Draw:
     ----------
     sample : Arrow table
     rest : str
-        SELECT of the columns that are needed, of all rows that were not drawn.
+        SELECT of the columns that are needed, of all rows that were not drawn, and of a lot of theirs (`DEALT`, four
+        hexadecimal digits).
     by : str
         As in `Sampled`.
     sizes, rates : dict
@@ -210,7 +212,9 @@ def draw(
     within = f'FROM ({rows}) AS s JOIN {quote(lots)} AS r ON s.{arm} = r.arm WHERE s."=lot"'
     listed = ", ".join(f"s.{quote(c)}" for c in source.columns)
     sample = space.arrow(f"SELECT {listed} {within} < r.cut", source.name)
-    rest = f"SELECT {', '.join(f's.{quote(c)}' for c in needed)} {within} >= r.cut"
+    # Digits of the lot that did not decide who was drawn decide by which models each other row is told.
+    listed = ", ".join([*(f"s.{quote(c)}" for c in needed), f'substr(s."=lot", {_DIGITS + 4}, 4) AS {quote(DEALT)}'])
+    rest = f"SELECT {listed} {within} >= r.cut"
     if sample.num_rows < LEAST // 2:
         raise InputError(f"the lot drew {sample.num_rows} rows to learn from", remedy="raise sample=")
     given = dict(zip(labels, sizes.tolist(), strict=True)), dict(zip(labels, rates.tolist(), strict=True))

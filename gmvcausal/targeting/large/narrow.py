@@ -6,22 +6,26 @@ costs where they are not the same for all, and a number that tells whether the r
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.errors import GmvCausalWarning
+from gmvcausal.frames.arms import chance_assigned_there, found_there
 from gmvcausal.frames.columns import id_values
-from gmvcausal.frames.facts import UNIT_NAMES, frame_facts, named_unit
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, named_unit
 from gmvcausal.frames.features import Unseen
 from gmvcausal.frames.prints import prints
-from gmvcausal.frames.table import open_table
+from gmvcausal.frames.table import open_table, quote
 from gmvcausal.targeting.intake.read import columns_needed, read_trial, refuse_roles, refuse_window
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.large.draw import refuse_repeated
-from gmvcausal.targeting.large.source import opened, placed
+from gmvcausal.targeting.large.source import Source, opened, placed
 from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
@@ -87,7 +91,7 @@ def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> He
     refuse_window(asked, facts)
     needed = columns_needed(asked)
     unseen: Unseen = {}
-    with opened(data, "the test table", needed, () if asked.cluster else UNIT_NAMES) as source:
+    with opened(data, "the test table", needed, () if asked.cluster else (*COARSER, *UNIT_NAMES)) as source:
         unit = asked.unit or named_unit(source.columns, (asked.treatment, asked.outcome, *asked.features))
         if unit is not None and asked.cluster is None:
             refuse_repeated(source, unit)
@@ -98,6 +102,10 @@ def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> He
         alike = None if ranked else np.empty(n, dtype=np.uint64)
         e, cost, redeems = Kept(n), Kept(n), Kept(n)
         redeemed = None if asked.redeemed is None else np.empty(n)
+        if asked.cluster is None and (place := place_in(source, asked)) is not None:
+            warnings.warn(found_there(place), GmvCausalWarning, stacklevel=5)
+            asked = replace(asked, cluster=place)
+            needed.append(place)
         cluster = None if asked.cluster is None else np.empty(n, dtype=np.uint64)
         alone = replace(asked, unit=None, cluster=None)
         spacing = 0.0
@@ -131,6 +139,26 @@ def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> He
     )  # fmt: skip
     told = None if fit.redemption is None else redeems.values
     return HeldOut(trial, effects, e.values, mu, told, {"rows": rows} | ({} if alike is None else {"features": alike}))
+
+
+def place_in(source: Source, asked: Asked) -> str | None:
+    """A column of places within which the arm does not vary, as `frames.arms.place_of_assignment` finds it."""
+    arm, taken = quote(asked.treatment), (asked.treatment, asked.outcome, *asked.features)
+    for column in COARSER:
+        if column not in source.columns or column in taken:
+            continue
+        name = quote(column)
+        of_place = f"SELECT {name} AS p, count(*) AS n, count(DISTINCT {arm}) AS k FROM {source.sql} GROUP BY {name}"
+        space = source.space
+        whole, gone = space.row(f"SELECT max(k), count(*) - count(p) FROM ({of_place})", source.name)
+        if whole > 1 or gone:
+            continue
+        sizes = space.rows(f"SELECT n, count(*) FROM ({of_place}) GROUP BY n", source.name)
+        counts = space.rows(f"SELECT count(*) FROM {source.sql} GROUP BY {arm}", source.name)
+        share = np.array([n for (n,) in counts]) / source.rows
+        if chance_assigned_there({int(n): int(k) for n, k in sizes}, share) < math.log(1e-6):
+            return column
+    return None
 
 
 def in_order(held: HeldOut) -> HeldOut:

@@ -75,9 +75,9 @@ def score(model: Uplift, data: Any, to: Any, keep: Sequence[str], overwrite: boo
                 writer: Any = None
                 try:
                     for _, batch, effects in _effects(model, source, keep):
-                        table = pa.table(batch.select(list(keep)) if keep else {})
-                        for name, column in zip(names, effects.T, strict=True):
-                            table = table.append_column(name, pa.array(column))
+                        columns = {c: batch.column(c) for c in keep}
+                        columns |= {name: pa.array(own) for name, own in zip(names, effects.T, strict=True)}
+                        table = pa.table(columns)
                         writer = writer or pq.ParquetWriter(beside, table.schema)
                         writer.write_table(table)
                 finally:

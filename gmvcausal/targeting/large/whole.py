@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.frames.features import Unseen
+from gmvcausal.frames.features import Matrix, Unseen
 from gmvcausal.results import Check
 from gmvcausal.stats.nuisance.aipw import Averages
 from gmvcausal.targeting.audit.of_design import (
@@ -20,7 +20,7 @@ from gmvcausal.targeting.audit.of_design import (
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.read import read_trial
 from gmvcausal.targeting.intake.trial import Asked, Trial
-from gmvcausal.targeting.large.draw import Draw
+from gmvcausal.targeting.large.draw import DEALT, Draw
 from gmvcausal.targeting.large.source import Source, placed
 from gmvcausal.targeting.large.sums import Found, Sums
 from gmvcausal.targeting.make import Block
@@ -78,10 +78,26 @@ class Whole:
         return found
 
 
+def _of_folds(fit: Fit, lot: NDArray[np.int64], x: Matrix) -> FloatArray:
+    """Predicted outcomes of rows that trained nothing, each by the models of one fold."""
+    if not fit.outcomes:
+        return fit.predict_outcomes(x)
+    fold = lot % len(fit.outcomes)
+    mu = np.empty((len(x), fit.mu.shape[1]))
+    for f, model in enumerate(fit.outcomes):
+        own = fold == f
+        mu[own] = model.predict(x[own], fit.threads)
+    return mu
+
+
 def of_all_rows(
     source: Source, drawn: Draw, asked: Asked, trial: Trial, e: FloatArray, fit: Fit, estimand: str, pilot: FloatArray
 ) -> tuple[Whole, list[str]]:
     """Sums over the rows that were learned from, out of fold, and over all others; and what was met on the way.
+
+    The others are dealt to the folds by lot, and told by the models of their fold alone. So each model speaks of rows,
+    drawn and not drawn, whose arms have the chances of all rows: were the others told by other models than those that
+    were drawn, the difference of the models would meet arms that are too many here and too few there.
 
     Parameters
     ----------
@@ -108,6 +124,7 @@ def of_all_rows(
         with placed(at, batch.num_rows, where):
             b = read_trial(batch, alone, t.features, t.labels, facts={}, unseen=unseen)
         chances = np.tile(shares, (b.n, 1)) if b.propensity is None else b.propensity
-        sums.add(b.y, b.arm, chances, fit.predict_outcomes(b.x), b.cost)
+        fold = np.array([int(digits, 16) for digits in batch.column(DEALT).to_pylist()])[b.row]
+        sums.add(b.y, b.arm, chances, _of_folds(fit, fold, b.x), b.cost)
     notes = t.features.judge_unseen(unseen, sums.n)
     return Whole(sums), notes
