@@ -1,4 +1,4 @@
-"""Uplift on tables that do not fit into memory: a sample to learn from, every row in the averages, batches elsewhere."""
+"""Uplift on tables that do not fit into memory: a sample to learn from, every row counted, batches elsewhere."""
 
 from __future__ import annotations
 
