@@ -24,7 +24,8 @@ def uplift_effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effec
     known_cost(cost)
     _no_metric(metric, result.asked.outcome)
     estimand, trial = str(result.manifest.options["estimand"]), result.trial
-    if not trial.n:
+    sampled = result.sampled
+    if not trial.n and sampled is None:
         raise InputError(
             "the rows that were learned from are not in the file, so nothing says over whom the effect adds up",
             remedy="call incremental_gmv on the model before it is saved",
@@ -37,7 +38,8 @@ def uplift_effect(result: Any, cost: Any, metric: str | None, arm: Any) -> Effec
     chosen = _chosen(arm, list(result.arms))
     place = result.extra.arm.index(result.arms[chosen])
     label, control = result.arms[chosen], result.control
-    size = int(trial.n if estimand == "ate" else trial.sizes[chosen + 1])
+    sizes = trial.sizes if sampled is None else sampled.sizes  # users of the table, not of the sample
+    size = int(sum(sizes) if estimand == "ate" else sizes[chosen + 1])
     over = f"the {size:,} users who had {label}"
     advice: tuple[str, ...] = ()
     if estimand == "ate":

@@ -160,7 +160,7 @@ class Modelled(Result):
             As for `uplift`; also an arm that training did not have.
         """
         asked = self.asked if propensity is None else replace(self.asked, propensity=propensity)
-        if is_large(data, len(columns_needed(asked))):
+        if asked.rule == "raise" and is_large(data, len(columns_needed(asked))):
             return narrow.held_out(self._whole, data, asked, ranked)
         trial = read_trial(data, asked, self.trial.features, self.trial.labels)
         e = trial.propensity if trial.propensity is not None else self.fit.predict_chances(trial.x)

@@ -8,7 +8,6 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -28,7 +27,7 @@ from gmvcausal.targeting.dose.result import DoseUplift
 from gmvcausal.targeting.dose.saved import FORMAT as DOSE_FORMAT
 from gmvcausal.targeting.dose.saved import from_dict as dose_from_dict
 from gmvcausal.targeting.fit import Fit
-from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.intake.trial import Trial, asked_from, plain
 from gmvcausal.targeting.large.draw import Sampled
 from gmvcausal.targeting.learners.forest import Forest
 from gmvcausal.targeting.learners.plug_in import Difference, Single
@@ -181,19 +180,6 @@ def _to_dict(m: Uplift) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plain(value: Any) -> Any:
-    """A mapping as pairs: the keys of JSON are text, those of arms need not be."""
-    if isinstance(value, Mapping):
-        return {"pairs": [[plain(k), plain(v)] for k, v in value.items()]}
-    if isinstance(value, np.generic):
-        return value.item()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _back(value: Any) -> Any:
-    return dict(value["pairs"]) if isinstance(value, dict) else value
-
-
 def _sampled(found: dict[str, Any] | None) -> Sampled | None:
     if found is None:
         return None
@@ -218,8 +204,7 @@ def manifest_of(told: dict[str, Any]) -> Manifest:
 
 
 def _from_dict(found: dict[str, Any]) -> Uplift:
-    asked = {k: _back(v) for k, v in found["asked"].items()}
-    asked["features"] = tuple(asked["features"])
+    asked = asked_from(found["asked"])
     features = Features.from_dict(found["features"])
     labels, own = tuple(found["labels"]), found["fit"]
     k = len(labels)
@@ -241,7 +226,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     )  # fmt: skip
     trial = Trial(
         np.empty(0), no_rows, labels, no_x, features, None, bool(chances is None), None, np.empty((0, k - 1)),
-        float(asked["margin"]), str(found["cluster_name"]), no_rows, manifest.rows, manifest.columns,
+        float(asked.margin), str(found["cluster_name"]), no_rows, manifest.rows, manifest.columns,
         facts=dict(found["facts"]),
     )  # fmt: skip
     e = found["estimates"]
@@ -255,7 +240,7 @@ def _from_dict(found: dict[str, Any]) -> Uplift:
     extra = Extra(**{name: tuple(v) for name, v in found["extra"].items()})
     m = Uplift(
         found["title"], found["assumption"], estimates, manifest, float(found["alpha"]),
-        Audit(tuple(Check(**c) for c in found["checks"])), extra, Asked(**asked), trial, fit, tuple(found["advice"]),
+        Audit(tuple(Check(**c) for c in found["checks"])), extra, asked, trial, fit, tuple(found["advice"]),
         tuple(found["alike"]), redeemed=found["redeemed"], sampled=_sampled(found.get("sampled")),
     )  # fmt: skip
     m.__dict__["seen"] = Seen("trained the model", np.frombuffer(base64.b64decode(found["seen"]), dtype=np.uint64))

@@ -285,6 +285,15 @@ def test_words_of_several_arms() -> None:
     assert e.tolist()[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3])
 
 
+def test_what_is_asked_of_a_sampled_model(model: Uplift) -> None:
+    total = model.incremental_gmv(gmv_is="paid", refunds=0.0).to_frame().set_index("term")["estimate"]
+    assert total["incremental_gmv"] == pytest.approx(6_000 * model.estimate)  # all users, not those learned from
+    with pytest.raises(gc.InputError, match="a sample of the rows was learned from"):
+        model.by("tier")
+    assert model.refute(draws=5).to_frame()["std_error"].notna().all()
+    assert model.explain().of == model.trial.n
+
+
 # --- batches ----------------------------------------------------------------------------------------------------------
 def test_scores_are_the_predictions(files: Path, model: Uplift, small_batches: None, tmp_path: Path) -> None:
     to = tmp_path / "scores.parquet"

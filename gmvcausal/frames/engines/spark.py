@@ -143,7 +143,10 @@ class SparkEngine:
 
     def arrow(self, text: str, name: str = "the data") -> pa.Table:
         """See `Engine`."""
-        frame = self.frame(text, name)
+        return self.collected(self.frame(text, name), name)
+
+    def collected(self, frame: DataFrame, name: str = "the data") -> pa.Table:
+        """The rows of a Spark frame."""
         with _own_words(name):
             return frame.toArrow()
 

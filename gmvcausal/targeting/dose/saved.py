@@ -23,7 +23,7 @@ FORMAT = "gmvcausal uplift of a dose 1"
 
 def to_dict(m: DoseUplift) -> dict[str, Any]:
     """Text and numbers for a file."""
-    from gmvcausal.targeting.saved import plain
+    from gmvcausal.targeting.intake.trial import plain
 
     e, t = m.estimates, m.doses.trial
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,21 @@ class Asked:
     redeemed: str | None = None
     rule: str = "raise"
     exposed_at: str | None = None
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold; a mapping as pairs: the keys of JSON are text, those of arms need not be."""
+    if isinstance(value, Mapping):
+        return {"pairs": [[plain(k), plain(v)] for k, v in value.items()]}
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def asked_from(found: Mapping[str, Any]) -> Asked:
+    """What `plain` made of the fields of an `Asked`."""
+    values = {k: dict(v["pairs"]) if isinstance(v, dict) else v for k, v in found.items()}
+    return Asked(**values | {"features": tuple(values["features"])})
 
 
 @dataclass(frozen=True, eq=False)

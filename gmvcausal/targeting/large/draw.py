@@ -211,7 +211,7 @@ def draw(
     rows = _with_lots(source, unit, needed, seed)
     within = f'FROM ({rows}) AS s JOIN {quote(lots)} AS r ON s.{arm} = r.arm WHERE s."=lot"'
     listed = ", ".join(f"s.{quote(c)}" for c in source.columns)
-    sample = space.arrow(f"SELECT {listed} {within} < r.cut", source.name)
+    sample = space.arrow(f'SELECT {listed} {within} < r.cut ORDER BY s."=lot"', source.name)
     # Digits of the lot that did not decide who was drawn decide by which models each other row is told.
     listed = ", ".join([*(f"s.{quote(c)}" for c in needed), f'substr(s."=lot", {_DIGITS + 4}, 4) AS {quote(DEALT)}'])
     rest = f"SELECT {listed} {within} >= r.cut"
@@ -232,9 +232,9 @@ def _with_lots(source: Source, unit: str | None, needed: Sequence[str], seed: in
         name = f"CAST({quote(unit)} AS VARCHAR)"
         return f'SELECT {listed}, md5(concat({quote_text(f"{seed}|")}, {name})) AS "=lot" FROM {source.sql}'
     # A missing value is not the same as any text, and texts do not run into one another.
-    held = ", ".join(f"coalesce(concat('=', CAST({quote(c)} AS VARCHAR)), '')" for c in sorted(needed))
+    held = ", ".join(f"coalesce('=' || CAST({quote(c)} AS VARCHAR), '')" for c in sorted(needed))
     inner = f'SELECT {listed}, md5(concat_ws(chr(31), {quote_text(str(seed))}, {held})) AS "=held" FROM {source.sql}'
-    number = 'row_number() OVER (PARTITION BY "=held")'
+    number = 'row_number() OVER (PARTITION BY "=held" ORDER BY "=held")'
     return f'SELECT {listed}, md5(concat("=held", \'#\', CAST({number} AS VARCHAR))) AS "=lot" FROM ({inner})'
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ from gmvcausal.targeting.intake.read import columns_needed, read_trial, refuse_r
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
 from gmvcausal.targeting.intake.trial import Asked, Trial
 from gmvcausal.targeting.large.draw import refuse_repeated
-from gmvcausal.targeting.large.source import Source, opened, placed
+from gmvcausal.targeting.large.source import Source, opened, placed, refuse_partial
 from gmvcausal.targeting.redemption import expected_cost
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> He
     """
     from gmvcausal.targeting.modelled import HeldOut
 
-    fit, features, labels = model.fit, model.trial.features, model.trial.labels
+    features, labels = model.trial.features, model.trial.labels
     asked = replace(asked, received=None)
     refuse_roles(asked)
     facts = frame_facts(data)
@@ -108,37 +109,69 @@ def held_out(model: Uplift, data: Any, asked: Asked, ranked: bool = False) -> He
             needed.append(place)
         cluster = None if asked.cluster is None else np.empty(n, dtype=np.uint64)
         alone = replace(asked, unit=None, cluster=None)
-        spacing = 0.0
-        for first, batch in source.batches([c for c in needed if c != asked.unit or c == asked.cluster]):
-            with placed(first, batch.num_rows):
-                b = read_trial(batch, alone, features, labels, facts={}, unseen=unseen)
-                if cluster is not None:
-                    cluster[first : first + b.n] = _hashed(batch, str(asked.cluster))
-            at = first + b.row
-            y[at], arm[at] = b.y, b.arm
-            effects[at], mu[at] = fit.predict_both(b.x)
-            e.put(at, fit.predict_chances(b.x) if b.propensity is None else b.propensity)
-            cost.put(at, b.cost)
-            said = fit.predict_redeems(b.x)
-            if said is not None:
-                redeems.put(at, said)
-            if redeemed is not None and b.redeemed is not None:
-                redeemed[at] = b.redeemed
-            rows[at] = prints(b.x, b.y, b.arm)
+        read = [c for c in needed if c != asked.unit or c == asked.cluster]
+        for at, b in _pieces(source, read, model, alone, asked.cluster, ranked, unseen):
+            y[at], arm[at], effects[at], mu[at], rows[at] = b["y"], b["arm"], b["effects"], b["mu"], b["rows"]
+            e.put(at, b["e"])
+            cost.put(at, b["cost"])
             if alike is not None:
-                alike[at] = prints(b.x)
-            spacing = max(spacing, b.spacing)
+                alike[at] = b["features"]
+            if cluster is not None:
+                cluster[at] = b["cluster"]
+            if redeemed is not None:
+                redeemed[at] = b["redeemed"]
+                redeems.put(at, b["redeems"])
         columns = len(source.columns)
     features.judge_unseen(unseen, n)
     codes = None if cluster is None else np.unique(cluster, return_inverse=True)[1].astype(np.int64)
     trial = Trial(
         y, arm, labels, np.empty((n, 0), dtype=np.float32), features,
         None if asked.propensity is None else e.values, asked.propensity is not None, codes, cost.values,
-        asked.margin, asked.cluster or "", np.arange(0 if ranked else n), n, columns, spacing=spacing, facts=facts,
-        redeemed=redeemed,
+        asked.margin, asked.cluster or "", np.arange(0 if ranked else n), n, columns, facts=facts, redeemed=redeemed,
     )  # fmt: skip
-    told = None if fit.redemption is None else redeems.values
+    told = None if redeemed is None else redeems.values
     return HeldOut(trial, effects, e.values, mu, told, {"rows": rows} | ({} if alike is None else {"features": alike}))
+
+
+def of_batch(
+    model: Uplift, asked: Asked, cluster: str | None, ranked: bool, batch: Any, unseen: Unseen
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """What is kept of the rows of an Arrow table, in their order: arrays by name."""
+    fit, t = model.fit, model.trial
+    b = read_trial(batch, asked, t.features, t.labels, facts={}, unseen=unseen)
+    effects, mu = fit.predict_both(b.x)
+    out: dict[str, NDArray[Any]] = {
+        "y": b.y, "arm": b.arm, "effects": effects, "mu": mu, "cost": b.cost, "rows": prints(b.x, b.y, b.arm),
+        "e": fit.predict_chances(b.x) if b.propensity is None else b.propensity,
+    }  # fmt: skip
+    if not ranked:
+        out["features"] = prints(b.x)
+    said = fit.predict_redeems(b.x)
+    if b.redeemed is not None and said is not None:
+        out["redeemed"], out["redeems"] = b.redeemed, said
+    place = np.empty(b.n, dtype=np.int64)
+    place[b.row] = np.arange(b.n)
+    out = {name: values[place] for name, values in out.items()}
+    return out if cluster is None else {**out, "cluster": _hashed(batch, cluster)}
+
+
+def _pieces(
+    source: Source, columns: list[str], model: Uplift, asked: Asked, cluster: str | None, ranked: bool, unseen: Unseen
+) -> Iterator[tuple[slice, dict[str, NDArray[Any]]]]:
+    """Places, and what is kept of the rows there."""
+    if source.on_spark:
+        from gmvcausal.targeting.large.spark import narrowed
+
+        first = 0
+        for piece in narrowed(source, columns, model, asked, cluster, ranked, unseen):
+            yield slice(first, first + len(piece["y"])), piece
+            first += len(piece["y"])
+        refuse_partial(first, source.rows)
+        return
+    for first, batch in source.batches(columns):
+        with placed(first, batch.num_rows):
+            piece = of_batch(model, asked, cluster, ranked, batch, unseen)
+        yield slice(first, first + batch.num_rows), piece
 
 
 def place_in(source: Source, asked: Asked) -> str | None:

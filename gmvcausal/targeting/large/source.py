@@ -44,6 +44,11 @@ class Source:
     rows: int
     name: str
 
+    @property
+    def on_spark(self) -> bool:
+        """Whether the rows lie with Spark, whose workers look at them where they are."""
+        return not self.space.positions
+
     def batches(self, columns: Sequence[str], text: str | None = None) -> Iterator[tuple[int, Any]]:
         """Position of the first row, and an Arrow table, batch by batch.
 
@@ -92,7 +97,7 @@ def opened(data: Any, name: str = "data", needed: Sequence[str] = (), optional: 
                 if column not in names:
                     raise rules.no_such_column(column, names, "this verb", name)
             columns = with_optional(wanted, names, optional)
-            found = str(space.source(given, name, columns))
+            found = str(space.source(given, name.replace(" ", "_"), columns))
         else:
             table = open_table(data, name)
             for column in wanted:
@@ -132,6 +137,20 @@ def is_large(data: Any, columns: int, held: int | None = None) -> bool:
     else:
         return False
     return rows * max(columns, 1) > (HELD if held is None else held)
+
+
+def refuse_partial(counted: int, rows: int) -> None:
+    """Refuse what was made of other rows than the table has.
+
+    Raises
+    ------
+    InputError
+    """
+    if counted != rows:
+        raise InputError(
+            f"{counted:,} rows were counted, of {rows:,}",
+            remedy="run it again when nothing writes to the data, or on a copy",
+        )
 
 
 @contextmanager

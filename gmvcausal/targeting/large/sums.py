@@ -7,6 +7,7 @@ covariance, as `stats.nuisance.aipw` has them from arrays.
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,12 @@ from gmvcausal.targeting.audit.rules import RARE
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+_ADDED = (
+    "products", "by_arm", "sizes", "expected", "together", "weight", "weight2", "odds", "rare", "rare_control", "low",
+    "high",
+)  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -56,13 +63,12 @@ class Sums:
         self.arms, self.estimand, self.pilot, self.level, self.margin = arms, estimand, pilot, level, margin
         self.k = arms - 1
         self._width = 3 + 4 * self.k + 2 * arms
-        self.total = np.zeros(self._width)
         self.products = np.zeros((arms, self._width, self._width))
         self.by_arm = np.zeros((arms, self._width))
         self.sizes = np.zeros(arms, dtype=np.int64)
         self.expected, self.together = np.zeros(arms), np.zeros((arms, arms))
         self.weight, self.weight2, self.odds = np.zeros(arms), np.zeros(arms), np.zeros((self.k, 2))
-        self.rare, self.rare_control = 0, np.zeros(arms)
+        self.rare, self.rare_control = np.zeros((), dtype=np.int64), np.zeros(arms)
         self.low, self.high = np.full(arms, np.inf), np.full(arms, -np.inf)
 
     def add(self, y: FloatArray, arm: IntArray, e: FloatArray, mu: FloatArray, cost: FloatArray) -> None:
@@ -98,8 +104,20 @@ class Sums:
             own = v[arm == a]
             self.products[a] += own.T @ own
             self.by_arm[a] += own.sum(axis=0)
-        self.total = self.by_arm.sum(axis=0)
         self._of_chances(arm, e, h)
+
+    def to_bytes(self) -> bytes:
+        """The sums, to be added to others elsewhere."""
+        file = io.BytesIO()
+        np.savez(file, **{name: getattr(self, name) for name in _ADDED})
+        return file.getvalue()
+
+    def merge(self, content: bytes) -> None:
+        """Add what `to_bytes` made of sums about the same effects and outcome."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as found:
+            for name in _ADDED:
+                how = {"low": np.minimum, "high": np.maximum}.get(name, np.add)
+                setattr(self, name, how(getattr(self, name), found[name]))
 
     def _of_chances(self, arm: IntArray, e: FloatArray, h: FloatArray) -> None:
         """What the audit asks of the chances."""
@@ -111,7 +129,7 @@ class Sums:
         self.weight2 += np.bincount(arm, weight**2, self.arms)
         odds = (e[:, 1:] / e[:, :1])[arm == 0]
         self.odds += np.column_stack([odds.sum(axis=0), (odds**2).sum(axis=0)])
-        self.rare += int((e.min(axis=1) < RARE).sum())
+        self.rare += (e.min(axis=1) < RARE).sum()
         self.rare_control += np.bincount(arm, e[:, 0] < RARE, self.arms)
         self.low, self.high = np.minimum(self.low, e.min(axis=0)), np.maximum(self.high, e.max(axis=0))
 
@@ -121,6 +139,11 @@ class Sums:
         if what in ("level", "overlap"):
             return 2 + 4 * k + a + (self.arms if what == "overlap" else 0)
         return 2 + ("gain", "weight", "cost", "paid").index(what) * k + a - 1
+
+    @property
+    def total(self) -> FloatArray:
+        """Sums of all columns over all rows."""
+        return np.asarray(self.by_arm.sum(axis=0))
 
     @property
     def n(self) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.frames.features import Matrix, Unseen
+from gmvcausal.frames.features import Features, Matrix, Unseen
 from gmvcausal.results import Check
 from gmvcausal.stats.nuisance.aipw import Averages
+from gmvcausal.stats.nuisance.outcomes import Outcome
 from gmvcausal.targeting.audit.of_design import (
     effective_check,
     overlap_check,
@@ -19,9 +22,9 @@ from gmvcausal.targeting.audit.of_design import (
 )
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.read import read_trial
-from gmvcausal.targeting.intake.trial import Asked, Trial
+from gmvcausal.targeting.intake.trial import Asked, Trial, asked_from, plain
 from gmvcausal.targeting.large.draw import DEALT, Draw
-from gmvcausal.targeting.large.source import Source, placed
+from gmvcausal.targeting.large.source import Source, placed, refuse_partial
 from gmvcausal.targeting.large.sums import Found, Sums
 from gmvcausal.targeting.make import Block
 
@@ -68,7 +71,7 @@ class Whole:
         if trial.known:
             p = ratio_test_of_sums(s.sizes, s.expected, s.together)
             found["sample_ratio"] = ratio_check(p, sizes_beside(labels, s.sizes, s.expected), srm_alpha)
-        worst = s.rare / s.n if estimand != "att" else float((s.rare_control[1:] / s.sizes[1:]).max())
+        worst = float(s.rare) / s.n if estimand != "att" else float((s.rare_control[1:] / s.sizes[1:]).max())
         found["overlap"] = overlap_check(worst, estimand)
         if estimand == "att":
             least = min((float(total**2 / square), 0) for total, square in s.odds)
@@ -78,16 +81,64 @@ class Whole:
         return found
 
 
-def _of_folds(fit: Fit, lot: NDArray[np.int64], x: Matrix) -> FloatArray:
-    """Predicted outcomes of rows that trained nothing, each by the models of one fold."""
-    if not fit.outcomes:
-        return fit.predict_outcomes(x)
-    fold = lot % len(fit.outcomes)
-    mu = np.empty((len(x), fit.mu.shape[1]))
-    for f, model in enumerate(fit.outcomes):
-        own = fold == f
-        mu[own] = model.predict(x[own], fit.threads)
-    return mu
+@dataclass(frozen=True, eq=False)
+class Teller:
+    """What is needed of a fit and its table to count rows that trained nothing; it can be sent to another process.
+
+    Attributes
+    ----------
+    asked : Asked
+    labels : tuple
+    features : Features
+    outcomes : tuple of Outcome
+        One for each fold; empty without features.
+    mean : ndarray, shape (k + 1,)
+        Predicted outcomes where there are no models.
+    shares : ndarray, shape (k + 1,)
+        Of the arms, for chances that were not given.
+    threads : int
+    """
+
+    asked: Asked
+    labels: tuple[Any, ...]
+    features: Features
+    outcomes: tuple[Outcome, ...]
+    mean: FloatArray
+    shares: FloatArray
+    threads: int
+
+    def add(self, batch: Any, sums: Sums, unseen: Unseen) -> None:
+        """Count the rows of an Arrow table, which `Draw.rest` has made."""
+        b = read_trial(batch, self.asked, self.features, self.labels, facts={}, unseen=unseen)
+        lot = np.array([int(digits, 16) for digits in batch.column(DEALT).to_pylist()])[b.row]
+        e = np.tile(self.shares, (b.n, 1)) if b.propensity is None else b.propensity
+        sums.add(b.y, b.arm, e, self._expected(lot, b.x), b.cost)
+
+    def _expected(self, lot: NDArray[np.int64], x: Matrix) -> FloatArray:
+        """Predicted outcomes, of each row by the models of one fold."""
+        out = np.tile(self.mean, (len(x), 1))
+        for f, model in enumerate(self.outcomes):
+            own = lot % len(self.outcomes) == f
+            out[own] = model.predict(x[own], self.threads)
+        return out
+
+    def to_text(self) -> str:
+        """Numbers and text for `from_text`."""
+        return json.dumps({
+            "asked": {k: plain(v) for k, v in asdict(self.asked).items()}, "labels": list(self.labels),
+            "features": self.features.to_dict(), "outcomes": [o.to_dict() for o in self.outcomes],
+            "mean": self.mean.tolist(), "shares": self.shares.tolist(), "threads": self.threads,
+        })  # fmt: skip
+
+    @classmethod
+    def from_text(cls, text: str) -> Teller:
+        """What `to_text` made."""
+        found = json.loads(text)
+        return cls(
+            asked_from(found["asked"]), tuple(found["labels"]), Features.from_dict(found["features"]),
+            tuple(Outcome.from_dict(o) for o in found["outcomes"]), np.array(found["mean"], dtype=float),
+            np.array(found["shares"], dtype=float), int(found["threads"]),
+        )  # fmt: skip
 
 
 def of_all_rows(
@@ -114,17 +165,20 @@ def of_all_rows(
         The effects in the sample.
     """
     t = trial
-    sums = Sums(t.arms, estimand, pilot, float(t.y.mean()), t.margin)
+    about = (t.arms, estimand, pilot, float(t.y.mean()), t.margin)
+    sums = Sums(*about)
     sums.add(t.y, t.arm, e, np.asarray(fit.mu), t.cost)
     shares = np.array([drawn.sizes[label] for label in t.labels]) / sum(drawn.sizes.values())
     alone = replace(asked, unit=None, exposed_at=None)
+    teller = Teller(alone, t.labels, t.features, fit.outcomes, np.asarray(fit.mu[0]), shares, fit.threads)
     unseen: Unseen = {}
-    for at, batch in source.batches((), drawn.rest):
-        where = "among the rows that were not learned from, whose reading stopped there"
-        with placed(at, batch.num_rows, where):
-            b = read_trial(batch, alone, t.features, t.labels, facts={}, unseen=unseen)
-        chances = np.tile(shares, (b.n, 1)) if b.propensity is None else b.propensity
-        fold = np.array([int(digits, 16) for digits in batch.column(DEALT).to_pylist()])[b.row]
-        sums.add(b.y, b.arm, chances, _of_folds(fit, fold, b.x), b.cost)
-    notes = t.features.judge_unseen(unseen, sums.n)
-    return Whole(sums), notes
+    if source.on_spark:
+        from gmvcausal.targeting.large.spark import added_up
+
+        added_up(source, drawn.rest, teller, sums, about, unseen)
+    else:
+        for at, batch in source.batches((), drawn.rest):
+            with placed(at, batch.num_rows, "among the rows that were not learned from, whose reading stopped there"):
+                teller.add(batch, sums, unseen)
+    refuse_partial(sums.n, source.rows)
+    return Whole(sums), t.features.judge_unseen(unseen, sums.n)

@@ -58,6 +58,7 @@ def refute(m: Uplift, seed: Any, draws: Any) -> Refutation:
     k = t.arms - 1
     if t.n > MOST:
         rows = rows.take(part_of(rows.arm, MOST / t.n, np.random.default_rng([seed, 9]), rows.cluster))
+    if t.n > MOST or m.sampled is not None:
         base = learn(rows, rows.fold)
     else:
         base = (m.estimates.estimate[:k], m.estimates.std_error[:k])

@@ -101,6 +101,11 @@ def by_segment(m: Uplift, segment: Any, how: Any) -> UpliftSegments:
 
 def _levels(m: Uplift, column: str) -> tuple[IntArray, list[str]]:
     """Level of every row of the trial, and the labels; the data are read again and refused if they changed."""
+    if m.sampled is not None:
+        raise InputError(
+            "a sample of the rows was learned from, and levels of a segment would be compared on it alone",
+            remedy="compare them on all rows, gc.ab_test(...).by(), or call uplift without sample=",
+        )
     data = m.known_origin()
     table = open_table(data, needed=[column])
     codes = identifiers(table, column, "segment")
