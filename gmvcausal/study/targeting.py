@@ -93,7 +93,9 @@ def learn_and_target(
     split = rest is not None and not isinstance(test, str)
     ranking = None if rest is None else _judged(partial(model.evaluate, rest), split, about)
     if policy is None:
-        return model, Targeted(tuple(about), ranking, None, None, _listed(model, frame, model.effects, None))
+        # Of a sample effects are those of all users by models that some of them have trained.
+        effects = model.effects if model.sampled is None else model.predict(frame)
+        return model, Targeted(tuple(about), ranking, None, None, _listed(model, frame, effects, None))
     given: dict[str, Any] = {k: tuple(v) if k == "group_share" else v for k, v in policy.items() if k != "users"}
     if "users" in policy:
         users = read(policy["users"], "users")
