@@ -246,12 +246,11 @@ def refuse_repeated(source: Source, unit: str, remedy: str | None = None) -> Non
     InputError
     """
     name = quote(unit)
-    gone = source.space.row(f"SELECT count(*) FROM {source.sql} WHERE {name} IS NULL", source.name)[0]
+    per_unit = f"SELECT {name} AS u, count(*) AS n FROM {source.sql} GROUP BY {name}"
+    text = f"SELECT sum(CASE WHEN u IS NULL THEN n ELSE 0 END), count(CASE WHEN n > 1 THEN u END) FROM ({per_unit})"
+    gone, again = source.space.row(text, source.name)
     if gone:
         raise rules.missing(unit, "unit", int(gone), (), "remove these rows or give them an id")
-    again = source.space.row(
-        f"SELECT count(*) FROM (SELECT 1 FROM {source.sql} GROUP BY {name} HAVING count(*) > 1)", source.name
-    )[0]
     if again:
         raise rules.duplicated(
             "units", unit, int(again), (),
