@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.engines.choose import is_spark
+from gmvcausal.frames.engines.ibis_table import native
+from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.features import Unseen
 from gmvcausal.frames.table import open_table
 from gmvcausal.frames.written import whole_file
@@ -56,6 +57,7 @@ def score(model: Uplift, data: Any, to: Any, keep: Sequence[str], overwrite: boo
     twice = [c for c in keep if c in names]
     if twice:
         raise InputError(f"keep names {twice[0]!r}, as a column of effects is called", remedy="rename it")
+    data = native(data, "data", [*model.trial.features.needed, *keep])
     if is_spark(data):
         if to is not None:
             raise InputError(

@@ -9,11 +9,14 @@ from typing import Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
-from gmvcausal.frames.engines.choose import choose_engine, is_spark
+from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.engines.engine import Engine
+from gmvcausal.frames.engines.ibis_table import native
+from gmvcausal.frames.engines.kinds import is_spark
+from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.files import find_files
 from gmvcausal.frames.parquet import is_path
-from gmvcausal.frames.table import is_relation, open_relation, open_table, quote, with_optional
+from gmvcausal.frames.table import is_relation, open_relation, open_table, quote
 
 # Rows of a batch: as many go through the trees in two blocks, and ten features of them are 20 MB.
 BATCH = 200_000
@@ -85,6 +88,7 @@ def opened(data: Any, name: str = "data", needed: Sequence[str] = (), optional: 
         As `open_table`; a file that changed while it was read.
     """
     wanted = list(dict.fromkeys(needed))
+    data = native(data, name, wanted, optional)
     files = find_files(data, name) if is_path(data) else None
     given = data if files is None else files
     space = choose_engine([given])
@@ -125,6 +129,7 @@ def is_large(data: Any, columns: int, held: int | None = None) -> bool:
     """
     import duckdb
 
+    data = native(data)
     if is_path(data):
         rows = find_files(data, "data").rows
     elif is_spark(data):
