@@ -168,5 +168,5 @@ def placed(at: int, rows: int, where: str = "") -> Iterator[None]:
         part = where or f"among rows {at:,} to {at + rows - 1:,}, where reading stopped"
         raise type(error)(
             f"{error.rule} ({part})", column=error.column, count=error.count,
-            rows=() if where else [r + at for r in error.rows], remedy=error.remedy, counted=error._counted,
+            rows=() if where else [r + at for r in error.rows if isinstance(r, int)], remedy=error.remedy, counted=error._counted,
         ) from None  # fmt: skip
