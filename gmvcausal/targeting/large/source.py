@@ -166,7 +166,8 @@ def placed(at: int, rows: int, where: str = "") -> Iterator[None]:
     except InputError as error:
         # Of a batch that is the whole table nothing need be said.
         part = where or f"among rows {at:,} to {at + rows - 1:,}, where reading stopped"
+        found = [r + at for r in error.rows if isinstance(r, int)]
         raise type(error)(
-            f"{error.rule} ({part})", column=error.column, count=error.count,
-            rows=() if where else [r + at for r in error.rows if isinstance(r, int)], remedy=error.remedy, counted=error._counted,
+            f"{error.rule} ({part})", column=error.column, count=error.count, rows=() if where else found,
+            remedy=error.remedy, counted=error._counted,
         ) from None  # fmt: skip
