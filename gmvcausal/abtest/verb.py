@@ -35,6 +35,8 @@ from gmvcausal.frames.engines.choose import choose_engine, engine_text
 from gmvcausal.frames.engines.engine import reading
 from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.engines.kinds import is_spark
+from gmvcausal.frames.files import Files as FoundFiles
+from gmvcausal.frames.found import pinned
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import is_relation
@@ -236,24 +238,27 @@ def ab_test(
         arm, control, found, cluster, tuple(stratum), unit, missing, rule,
         time, washout, triggered, assigned_at, exposed_at, spend, received, block=block,
     )  # fmt: skip
-    source, days = _open(data, columns, inference, engine, options["memory_limit"])
-    with reading(source.space) if isinstance(source, Grouped) else nullcontext():
-        if received is not None:
-            check_received(source, received)
-        expected = read_shares("expected_ratio", expected_ratio, source.labels)
-        options["control"] = source.labels[source.control]
-        if spend is not None:
-            options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
-        options["expected_ratio"] = [
-            f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)
-        ]
-        settings = Settings(alternative, lift, hc, options["seed"], progress, received)
-        plan = Plan(inference, draws, seed, progress)
-        fitted = fit(source, found, settings)
-        if inference != "t":
-            fitted = resample(fitted, plan)
-        fitted = settled(fitted, found)
-        result = make_result(source, columns, fitted, options, expected, margins, days)
+    with pinned(data, "data", engine) as data:
+        source, days = _open(data, columns, inference, engine, options["memory_limit"])
+        if isinstance(data, FoundFiles) and not isinstance(source, Grouped):
+            source.notes.extend(data.remarks(list(columns.needed)))
+        with reading(source.space) if isinstance(source, Grouped) else nullcontext():
+            if received is not None:
+                check_received(source, received)
+            expected = read_shares("expected_ratio", expected_ratio, source.labels)
+            options["control"] = source.labels[source.control]
+            if spend is not None:
+                options["budget"] = [f"{spend[0]} of {label}: {amount}" for label, amount in spend[1].items()]
+            options["expected_ratio"] = [
+                f"{label}: {share:.6g}" for label, share in zip(source.labels, expected, strict=True)
+            ]
+            settings = Settings(alternative, lift, hc, options["seed"], progress, received)
+            plan = Plan(inference, draws, seed, progress)
+            fitted = fit(source, found, settings)
+            if inference != "t":
+                fitted = resample(fitted, plan)
+            fitted = settled(fitted, found)
+            result = make_result(source, columns, fitted, options, expected, margins, days)
     if days is not None or isinstance(data, Sparse):
         return result  # the rows of the test are not those of the data
     return replace(

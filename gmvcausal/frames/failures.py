@@ -63,14 +63,14 @@ def explained(
             files.unchanged(added=False)
         except InputError as moved:
             return moved
-        found = _broken(files, columns, text)
+        found = broken(files, text, columns)
         if found is not None:
-            return not_whole(found[0], files.name, found[1])
+            return found
     return duck_errors(error, name)
 
 
-def _broken(files: Files, columns: Sequence[str], text: str) -> tuple[str, str] | None:
-    """The first file that cannot be read to its end, and why: the ones that the message names are looked at first."""
+def broken(files: Files, text: str, columns: Sequence[str] = ()) -> InputError | None:
+    """The error of the first file that cannot be read to its end; those that the message `text` names come first."""
     import duckdb
 
     for file in sorted(files.files, key=lambda one: repr(one.path)[1:-1] not in text):
@@ -82,5 +82,5 @@ def _broken(files: Files, columns: Sequence[str], text: str) -> tuple[str, str] 
                     f"SELECT max(hash({listed})) FROM read_parquet([{path}], hive_partitioning = true)"
                 ).fetchall()
         except duckdb.Error as error:
-            return file.path, str(error).strip().splitlines()[0]
+            return not_whole(file.path, files.name, str(error).strip().splitlines()[0])
     return None

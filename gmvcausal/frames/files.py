@@ -130,6 +130,10 @@ class Files:
             f"as hidden, temporary or no parquet (first {self.skipped[0]!r})"
         ]
 
+    def remarks(self, used: Sequence[str]) -> list[str]:
+        """What is to be said: what was left out, and differences of the columns `used` that change no value."""
+        return [*self.notes(), *self.check(used)]
+
     def unchanged(self, *, added: bool = True) -> None:
         """Compare with what lies there now.
 

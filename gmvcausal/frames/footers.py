@@ -64,10 +64,15 @@ def read_footers(files: Sequence[tuple[str, int]], name: str) -> tuple[Footer, .
         return tuple(pool.map(lambda file: _read(file[0], file[1], name), files))
 
 
+def unread(name: str) -> str:
+    """How every message about data that could not be read begins."""
+    return f"{name} could not be read"
+
+
 def not_whole(path: str, name: str, why: str) -> InputError:
     """The error of a file that cannot be read to its end."""
     return InputError(
-        f"{name} could not be read: the file {path!r} is not whole: {why}",
+        f"{unread(name)}: the file {path!r} is not whole: {why}",
         remedy="write or copy it again, or leave it out deliberately by naming the other files",
     )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gmvcausal.errors import InputError
 from gmvcausal.frames.files import Files, find_files
+from gmvcausal.frames.footers import unread
+from gmvcausal.frames.parquet import is_path
 
 
 @dataclass
@@ -49,9 +53,44 @@ class Found:
 
     def remarks(self) -> list[str]:
         """What is to be said: files left out, and columns whose types differ without harm."""
-        found = [note for files, used in self for note in [*files.notes(), *files.check(used)]]
+        found = [note for files, used in self for note in files.remarks(used)]
         return [*self._said, *found]
 
     def say(self, notes: Sequence[str]) -> None:
         """Add to what is to be said."""
         self._said += [note for note in notes if note not in self._said]
+
+
+@contextmanager
+def pinned(data: Any, name: str, engine: Any = None) -> Iterator[Any]:
+    """Files found once, in place of the paths that name them: all readers of a block read the same.
+
+    Parameters
+    ----------
+    data : Any
+        What is no path is handed on as it is.
+    name : str
+        What messages call it.
+    engine : SparkSession, optional
+        Paths are its own to find.
+
+    Raises
+    ------
+    InputError
+        A file changed, vanished or came while the block ran; it is named, whatever came of it.
+    """
+    if engine is not None or not is_path(data):
+        yield data
+        return
+    files = find_files(data, name)
+    try:
+        yield files
+    except Exception as error:
+        files.unchanged(added=False)
+        if isinstance(error, InputError) and error.rule.startswith(unread(name)):
+            from gmvcausal.frames.failures import broken
+
+            # Readers that have no engine of their own do not look for the file.
+            raise broken(files, str(error.__context__)) or error from None
+        raise
+    files.unchanged()

@@ -15,6 +15,7 @@ from gmvcausal.frames.engines.ibis_table import is_ibis, native
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.files import find_files
+from gmvcausal.frames.footers import unread
 from gmvcausal.frames.parquet import is_path, parquet_source, stored_names
 
 _KINDS = "a pandas, polars or pyarrow frame, a path to parquet files, a DuckDB relation, a Spark frame or an Ibis table"
@@ -76,7 +77,7 @@ def lies_elsewhere(data: Any) -> bool:
 def duck_errors(error: Exception, name: str) -> InputError:
     """Turn a DuckDB failure on a user's file into one of our own; the first line says what DuckDB saw."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputError(f"{name} could not be read: {first}", remedy="check that the file is whole and is parquet")
+    return InputError(f"{unread(name)}: {first}", remedy="check that the file is whole and is parquet")
 
 
 def open_table(
@@ -210,5 +211,5 @@ def _fetch(data: Any, name: str, needed: Sequence[str] | Mapping[str, str] | Non
         raise explained(error, name, [(files, list(needed or ()))]) from None
     if files is not None:
         files.whole(len(found))
-        files.unchanged()
+        files.unchanged(added=files is not data)  # of files found before, who found them looks for others
     return found

@@ -14,6 +14,8 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.engines.choose import engine_text, placed
 from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.facts import frame_facts
+from gmvcausal.frames.files import Files
+from gmvcausal.frames.found import pinned
 from gmvcausal.frames.params import check, column_name, one_of
 from gmvcausal.results import Manifest
 from gmvcausal.rollout import asked
@@ -317,37 +319,40 @@ def did(
         one_by_one=asked.one_by_one(options),
     )
     data = placed(data, engine, list(ask.needed))
-    panel = read_panel(data, ask, options["memory_limit"])
-    if unit is not None:
-        panel = places.with_columns(data, panel, unit, options)
-    panel = with_exposure(data, panel, options, options["edges"])
-    for name in options["covariates"]:
-        if not isinstance(covariates, str) and list(covariates).count(name) > 1:
-            panel.notes.append(f"covariate {name!r} was named more than once and counts once")
-    measured = _outcome_unit(panel.meta, outcome, unit, time)
-    if winsorise is not None:
-        panel = winsor.capped(panel, options["winsorise"], options["anticipation"])
-        measured = winsor.measured(measured, panel)
-    checked = Options(
-        estimator,
-        control,
-        base_period,
-        options["anticipation"],
-        options["alpha"],
-        bands,
-        ssc,
-        options["seed"],
-        measured,
-        assignment,
-        inference,
-        options["cutoff"],
-        kernel,
-        adjustment,
-        outcome,
-        dose or "",
-        eligible or "",
-    )
-    fitted = estimate(panel, checked)
+    with pinned(data, "data") as data:
+        panel = read_panel(data, ask, options["memory_limit"])
+        if isinstance(data, Files):
+            panel.notes.extend(data.remarks(list(ask.needed)))
+        if unit is not None:
+            panel = places.with_columns(data, panel, unit, options)
+        panel = with_exposure(data, panel, options, options["edges"])
+        for name in options["covariates"]:
+            if not isinstance(covariates, str) and list(covariates).count(name) > 1:
+                panel.notes.append(f"covariate {name!r} was named more than once and counts once")
+        measured = _outcome_unit(panel.meta, outcome, unit, time)
+        if winsorise is not None:
+            panel = winsor.capped(panel, options["winsorise"], options["anticipation"])
+            measured = winsor.measured(measured, panel)
+        checked = Options(
+            estimator,
+            control,
+            base_period,
+            options["anticipation"],
+            options["alpha"],
+            bands,
+            ssc,
+            options["seed"],
+            measured,
+            assignment,
+            inference,
+            options["cutoff"],
+            kernel,
+            adjustment,
+            outcome,
+            dose or "",
+            eligible or "",
+        )
+        fitted = estimate(panel, checked)
     manifest = Manifest(
         "did",
         options,

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import gmvcausal as gc
 from gmvcausal import InputError, Logs
 from gmvcausal.frames.engines.duck import DuckEngine
 from gmvcausal.frames.engines.engine import reading
+from gmvcausal.frames.files import Files, find_files
 from gmvcausal.frames.scratch import scratch, sweep
 from gmvcausal.frames.table import open_table
 
@@ -243,3 +245,65 @@ def test_a_table_of_arrow_is_read_whole(log: Path) -> None:
     table = open_table(log, "data", ["gmv"])
     assert table.n == 12_000
     assert pa.table(table.frame.to_native()).num_rows == 12_000
+
+
+# --- the verbs ------------------------------------------------------------------------------------------------------
+def rollout(folder: Path) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(2)
+    for k in range(3):
+        frame = pd.DataFrame({"unit": np.repeat(np.arange(20) + 20 * k, 6), "period": np.tile(np.arange(6), 20)})
+        frame["first_treated"] = np.where(frame["unit"] % 2 == 0, 3.0, np.nan)
+        frame["gmv"] = rng.normal(10, 1, len(frame)) + (frame["period"] >= frame["first_treated"])
+        frame.to_parquet(folder / f"{k}.parquet", compression="zstd")
+    return folder
+
+
+def trial(folder: Path) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(2)
+    for k in range(3):
+        frame = pd.DataFrame({"user": np.arange(200) + 200 * k, "arm": np.arange(200) % 2, "gmv": rng.gamma(2, 9, 200)})
+        frame.to_parquet(folder / f"{k}.parquet", compression="zstd")
+    return folder
+
+
+VERBS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
+    "did": (rollout, gc.did),
+    "ab_test": (trial, lambda path: gc.ab_test(path, metrics=[gc.Mean("gmv")], control=0)),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_names_the_file_that_is_broken_or_moves(
+    tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, call = VERBS[verb]
+    folder = make(tmp_path / verb)
+    parts = [pd.read_parquet(path) for path in sorted(folder.iterdir())]
+    parts[1].astype({"gmv": "float32"}).to_parquet(folder / "1.parquet")
+    notes = " ".join(call(folder).manifest.notes)  # type: ignore[attr-defined]
+    assert notes.count("column 'gmv' is 64-bit floats in 2 and 32-bit floats in 1 of 3 files") == 1
+    parts[1].to_parquet(folder / "1.parquet", compression="zstd")
+    for name, change in {
+        "came to data": lambda: parts[0].to_parquet(folder / "9.parquet"),
+        "of data changed": lambda: parts[2].head(6).to_parquet(folder / "1.parquet"),
+        "of data vanished": (folder / "1.parquet").unlink,
+    }.items():
+        waiting = [change]
+
+        def finds(data: object, of: str, waiting: list[Callable[[], object]] = waiting) -> Files:
+            found = find_files(data, of)
+            if waiting:  # it happens as soon as the files have been found
+                waiting.pop()()
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr("gmvcausal.frames.found.find_files", finds)
+            with pytest.raises(InputError, match=rf"the file '.*\d\.parquet' {name}.* while it was read"):
+                call(folder)
+        (folder / "9.parquet").unlink(missing_ok=True)
+        parts[1].to_parquet(folder / "1.parquet", compression="zstd")
+    break_page(folder / "1.parquet", "gmv")
+    with pytest.raises(InputError, match=r"data could not be read: the file '.*1\.parquet' is not whole"):
+        call(folder)
