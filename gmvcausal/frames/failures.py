@@ -26,7 +26,7 @@ def explained(
 
     Parameters
     ----------
-    error : duckdb.Error
+    error : duckdb.Error, or what Arrow makes of it
     name : str
         What messages call the data.
     read : iterable of (Files, sequence of str)
@@ -51,7 +51,7 @@ def explained(
             f"the disk is full{used}: what of {name} does not fit into {memory} of memory goes to {directory!r}",
             remedy=f"set TMPDIR to a larger disk, raise memory_limit=, or {_LESS}",
         )
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in text:
         return InputError(
             f"{name} needs more memory than the {memory} that DuckDB may take",
             remedy=f"raise memory_limit=, or {_LESS}",

@@ -87,10 +87,10 @@ def pinned(data: Any, name: str, engine: Any = None) -> Iterator[Any]:
         yield files
     except Exception as error:
         files.unchanged(added=False)
-        if isinstance(error, InputError) and error.rule.startswith(unread(name)):
+        # Readers that have no engine of their own do not look for the file.
+        if isinstance(error, OSError) or (isinstance(error, InputError) and error.rule.startswith(unread(name))):
             from gmvcausal.frames.failures import broken
 
-            # Readers that have no engine of their own do not look for the file.
-            raise broken(files, str(error.__context__)) or error from None
+            raise broken(files, f"{error} {error.__context__}") or error from None
         raise
     files.unchanged()

@@ -139,7 +139,7 @@ class DuckEngine:
             relation = self.connection.sql(text)
             # The method's name changed between the releases of DuckDB that are supported.
             yield from (getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch)(rows)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError, pa.ArrowException) as error:  # the reader of Arrow has errors of its own
             raise self._told(error, name) from None
 
     def reduced(
@@ -226,7 +226,7 @@ class DuckEngine:
         """See `Engine`."""
         self._finalizer()
 
-    def _told(self, error: duckdb.Error, name: str) -> InputError:
+    def _told(self, error: Exception, name: str) -> InputError:
         return explained(error, name, self.files, self.directory, self.limit)
 
     def _copied(self, data: Any, name: str, needed: Sequence[str]) -> str:
