@@ -13,7 +13,7 @@ from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import INFERENCES, resample
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.files import open_files
-from gmvcausal.abtest.intake.gathered import by_rows, gather, without_positions
+from gmvcausal.abtest.intake.gathered import by_rows, gather
 from gmvcausal.abtest.intake.grouped import Grouped
 from gmvcausal.abtest.intake.grouped_open import open_grouped
 from gmvcausal.abtest.intake.read import read_rows
@@ -32,7 +32,7 @@ from gmvcausal.abtest.terms.received import check_received
 from gmvcausal.abtest.together import refuse_together
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.engines.choose import choose_engine, engine_text
-from gmvcausal.frames.engines.engine import reading
+from gmvcausal.frames.engines.engine import reading, without_positions
 from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.files import Files as FoundFiles

@@ -173,6 +173,11 @@ def test_rows_that_are_drawn_anew_in_each_pass_are_refused(spark: SparkSession) 
         ("ExecutorLostFailure (executor 1 exited caused by one of the running tasks)", "a worker of Spark died over"),
         ("An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Stage cancelled",
          "orders could not be read by Spark: Stage cancelled"),
+        ("An exception was thrown from the Python worker:\nTraceback (most recent call last):\n  File \"w.py\"\n"
+         "ValueError: bad price\nTotal: 5\n", "one of its workers: ValueError: bad price. This is an exception in"),
+        ("Traceback (most recent call last):\n  import a\nKeyError: 1\n\nDuring handling\n\nTraceback (most recent "
+         "call last):\n  import b\nModuleNotFoundError: No module named 'pyarrow.lib'\n",
+         "The workers' Python lacks pyarrow: set PYSPARK_PYTHON to a Python that has it, or ship an archive"),
         ("bigger than spark.driver.maxResultSize", "the sums are larger than what Spark may send"),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.frames.engines import spark as engine
+from gmvcausal.rollout.intake.opened import Located
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -106,3 +107,37 @@ def test_nothing_of_the_users_is_changed(spark: SparkSession) -> None:
     after = state()
     spark.catalog.dropTempView("mine")
     assert after == before
+
+
+def panel(spark: SparkSession, **columns: Any) -> Any:
+    """Twelve units in three periods, with some columns otherwise."""
+    return spark.createDataFrame(pd.DataFrame({
+        "unit": np.repeat(range(12), 3), "period": np.tile([1, 2, 3], 12), "gmv": np.arange(36) ** 0.5,
+        "first_treated": np.repeat([3.0, np.nan], 18),
+    }).assign(**columns))  # fmt: skip
+
+
+def test_a_panel_that_is_read_here_names_no_positions(spark: SparkSession) -> None:
+    with pytest.raises(gc.InputError, match="36 found") as caught:
+        gc.did(panel(spark, gmv=np.inf))
+    assert "position" not in str(caught.value)
+    with pytest.raises(gc.InputError, match="1 unit-period occur more than once") as caught:
+        gc.did(panel(spark, period=[1, 1, 3, *np.tile([1, 2, 3], 11)]))
+    assert "position" not in str(caught.value)
+
+
+def test_what_lists_repeats_is_sql_of_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Located, "fits", False)
+    with pytest.raises(gc.InputError, match=r"GROUP BY `unit`, `period` HAVING count\(\*\) > 1 lists them"):
+        gc.did(panel(spark, period=[1, 1, 3, *np.tile([1, 2, 3], 11)]))
+    assert engine._backticks("a`b") == "`a``b`"
+
+
+def test_what_a_function_of_the_users_raised_is_said(spark: SparkSession) -> None:
+    def fails(batches: Any) -> Any:
+        raise ValueError("bad price")
+        yield from batches
+
+    made = panel(spark).mapInArrow(fails, "unit long, period long, gmv double, first_treated double")
+    with pytest.raises(gc.InputError, match=r"(?s)one of its workers: ValueError: bad price\. .*frame's own"):
+        gc.did(made)

@@ -196,8 +196,9 @@ def test_facts_of_the_outcomes() -> None:
 
 
 BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
-    "repeated": (lambda d: pd.concat([d, d.iloc[[5, 6]]]), "2 unit-periods .*at row positions"),
-    "absent": (lambda d: d.drop(index=[0, 7, 9]), "3 unit-periods are absent .*first at row positions"),
+    "repeated": (lambda d: pd.concat([d, d.iloc[[5, 6]]]), "2 unit-periods .*at row positions.*repeats are identical"),
+    "repeated otherwise": (lambda d: pd.concat([d, d.iloc[[5]].assign(gmv=0.5)]), "1 unit-period .*repeats disagree"),
+    "absent": (lambda d: d.drop(index=[0, 7, 9]), "3 unit-periods are absent .*units concerned have rows at positions"),
     "dates vary": (lambda d: d.assign(first_treated=d["first_treated"].where(d.index != 3, 5)), "first_treated"),
     "missing": (lambda d: d.assign(gmv=d["gmv"].where(d.index > 3)), "missing.*column 'gmv'; 4 found; first at row"),
     "infinite": (lambda d: d.assign(gmv=d["gmv"].where(d.index != 3, np.inf)), "infinite.*column 'gmv'; 1 found"),
@@ -222,6 +223,18 @@ def test_clusters_must_hold_whole_units(sums: Sums) -> None:
     frame = panel().assign(place=lambda d: d["place"].where(d.index != 3, 99))
     with pytest.raises(gc.InputError, match="cluster varies within units for 1 of them"):
         sums(frame, cluster="place")
+
+
+def test_missing_ids_read_as_in_memory(sums: Sums) -> None:
+    frame = panel().assign(room=lambda d: "r" + d["place"].astype(str))
+    for column in ("room", "unit"):
+        spoilt = frame.assign(**{column: frame[column].where(frame.index >= 2)})
+        with pytest.raises(gc.InputError) as whole:
+            gc.did(spoilt, cluster="room")
+        with pytest.raises(gc.InputError) as parts:
+            sums(spoilt, cluster="room")
+        facts = [(e.value.rule, e.value.column, e.value.count, e.value.remedy) for e in (whole, parts)]
+        assert facts[0] == facts[1]
 
 
 def test_counts_of_codes_are_those_of_the_matrix(sums: Sums) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.metrics import model_of
-from gmvcausal.errors import GmvCausalError, InputError, unplaced
+from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, with_optional
 from gmvcausal.frames.table import check_columns, quote
@@ -26,15 +25,6 @@ def by_rows(ask: Columns, inference: str) -> str:
     named = {"washout": ask.washout, "time": ask.time, "block": ask.block, "triggered": ask.triggered,
              "assigned_at": ask.assigned_at, "exposed_at": ask.exposed_at, "budget": ask.budget}  # fmt: skip
     return next((f"{name}=" for name, value in named.items() if value is not None), "")
-
-
-@contextmanager
-def without_positions() -> Iterator[None]:
-    """Errors about rows that were brought here name no positions: their order is that of their arrival."""
-    try:
-        yield
-    except GmvCausalError as error:
-        raise unplaced(error) from None
 
 
 def gather(space: Engine, data: Any, needed: Mapping[str, str], why: str) -> tuple[Any, str]:

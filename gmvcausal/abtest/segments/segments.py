@@ -13,7 +13,7 @@ import numpy as np
 from gmvcausal.abtest.draws.drawn import Plan
 from gmvcausal.abtest.draws.resample import refuse_few_draws, resample
 from gmvcausal.abtest.intake.ask import Columns
-from gmvcausal.abtest.intake.gathered import gather, without_positions
+from gmvcausal.abtest.intake.gathered import gather
 from gmvcausal.abtest.intake.read import read_rows
 from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.metrics import parts
@@ -25,6 +25,7 @@ from gmvcausal.abtest.terms.rare import settled
 from gmvcausal.abtest.terms.tables import ADJUSTED
 from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, InputError
 from gmvcausal.frames.engines.choose import choose_engine
+from gmvcausal.frames.engines.engine import without_positions
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Manifest

@@ -78,6 +78,10 @@ class DuckEngine:
         self._count += 1
         return f"{stem}_{self._count}"
 
+    def quoted(self, column: str) -> str:
+        """See `Engine`."""
+        return quote(column)
+
     def new_file(self, stem: str) -> str:
         """A path for a temporary parquet file."""
         return os.path.join(self.directory, self.new_name(stem) + ".parquet")

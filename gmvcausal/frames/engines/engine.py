@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gmvcausal.errors import GmvCausalError, unplaced
 from gmvcausal.frames.found import Found
 
 Arrays = dict[str, NDArray[Any]]
@@ -43,6 +44,9 @@ class Engine(Protocol):
 
     def new_name(self, stem: str) -> str:
         """A name for a view that nothing else has."""
+
+    def quoted(self, column: str) -> str:
+        """A column's name as the user's own SQL has it, for messages; statements given to the engine use `quote`."""
 
     def source(self, data: Any, name: str, needed: Sequence[str] = ()) -> str | None:
         """What may stand after FROM for data that lie where the engine can read them; None for frames in memory.
@@ -110,6 +114,20 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Drop what was made: views, temporary files, connections of our own."""
+
+
+@contextmanager
+def without_positions(positions: bool = False) -> Iterator[None]:
+    """Errors about rows that an engine brought here name no positions, unless they have any there.
+
+    Their order is that of their arrival.
+    """
+    try:
+        yield
+    except GmvCausalError as error:
+        if positions:
+            raise
+        raise unplaced(error) from None
 
 
 @contextmanager

@@ -89,6 +89,10 @@ class SparkEngine:
         self._count += 1
         return f"gmvcausal_{self._token}_{stem}_{self._count}"
 
+    def quoted(self, column: str) -> str:
+        """See `Engine`; to Spark, what stands in double quotes is a text."""
+        return _backticks(column)
+
     def frame(self, text: str, name: str = "the data") -> DataFrame:
         """A SELECT as a Spark frame, not yet run."""
         with _own_words(name):
@@ -228,10 +232,14 @@ def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: It
             if column not in data.columns:
                 raise rules.no_such_column(column, data.columns, "this verb", name)
         listed = with_optional(needed, data.columns, optional)
-        data = data.select(*("`" + column.replace("`", "``") + "`" for column in listed))
+        data = data.select(*map(_backticks, listed))
     with _own_words(name):
         _check_version(data.sparkSession)
         return data.toArrow()
+
+
+def _backticks(column: str) -> str:
+    return "`" + column.replace("`", "``") + "`"
 
 
 def _check_version(session: SparkSession) -> None:

@@ -59,6 +59,17 @@ def spark_errors(error: Exception, name: str) -> InputError:
             f"{name} needs more memory than Spark's executors have",
             remedy="start the session with a larger spark.executor.memory (spark.driver.memory in local mode)",
         )
+    raised = _of_worker(text)
+    if raised is not None:
+        lacks = re.search(r"^ModuleNotFoundError: No module named '([^']+)'", raised)
+        return InputError(
+            f"{name} could not be read by Spark, as Python failed in one of its workers: {raised}",
+            remedy=f"the workers' Python lacks {lacks[1].partition('.')[0]}: set PYSPARK_PYTHON to a Python that has "
+            "it, or ship an archive (see docs/howto/laptop-to-cluster)"
+            if lacks
+            else "this is an exception in a function of the frame's own (a UDF, mapInArrow): correct it there, and "
+            "try frame.count() alone",
+        )
     lost = next((words for words in _LOST if words in text), None)
     if lost is not None:
         return InputError(
@@ -71,3 +82,13 @@ def spark_errors(error: Exception, name: str) -> InputError:
     return InputError(
         f"{name} could not be read by Spark: {first}", remedy="check that its files are whole and the session runs"
     )
+
+
+def _of_worker(text: str) -> str | None:
+    """The last line of the traceback of a worker's Python, which says what went wrong; None where there is none."""
+    *before, last = text.split("Traceback (most recent call last):")
+    if not before:
+        return None
+    # The lines of a traceback are indented but for the exception, whose message may have several lines.
+    found = re.search(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$", last, re.MULTILINE)
+    return None if found is None else found[0].strip()

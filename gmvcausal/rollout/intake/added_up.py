@@ -73,8 +73,8 @@ class Sums:
         Sum of the outcome, and see `Numbers`.
     filled : int
         Missing outcomes that count as 0.
-    repeated, absent : int
-        Rows of a unit-period that was there before, and unit-periods without a row.
+    repeated, alike, absent : int
+        Rows of a unit-period that was there before, those of them that hold the same, and unit-periods without a row.
     moved, torn : int
         Units with several dates of first treatment, and with several clusters.
     bad : tuple
@@ -90,6 +90,7 @@ class Sums:
     spacing: float = 0.0
     filled: int = 0
     repeated: int = 0
+    alike: int = 0
     absent: int = 0
     moved: int = 0
     torn: int = 0
@@ -110,6 +111,7 @@ class Sums:
             max(self.spacing, other.spacing),
             self.filled + other.filled,
             self.repeated + other.repeated,
+            self.alike + other.alike,
             self.absent + other.absent,
             self.moved + other.moved,
             self.torn + other.torn,
@@ -199,6 +201,7 @@ def _of_piece(plan: Plan, rows: pa.Table, cents: bool) -> Sums:
         read.spacing,
         int(gaps.sum()),
         int(doubled.sum()),
+        int((again & _as_before(y, date, cluster)).sum()) if doubled.any() else 0,
         int(lacking.sum()),
         int(moved.sum()),
         int(torn.sum()),
@@ -209,6 +212,12 @@ def _of_piece(plan: Plan, rows: pa.Table, cents: bool) -> Sums:
 def _varies(values: IntArray, edges: IntArray) -> NDArray[np.bool_]:
     """Which units hold several values."""
     return np.asarray(np.maximum.reduceat(values, edges) != np.minimum.reduceat(values, edges))
+
+
+def _as_before(*columns: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Which rows hold what the row before them holds."""
+    held = [c for c in columns if c is not None]
+    return np.append(False, np.logical_and.reduce([c[1:] == c[:-1] for c in held]))
 
 
 def _whole(rows: pa.Table, name: str) -> IntArray:

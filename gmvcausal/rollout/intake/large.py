@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.frames import rules, sql
+from gmvcausal.frames.columns import no_label
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.table import quote
 from gmvcausal.frames.texts import quote_text
@@ -92,6 +93,27 @@ class Pass:
         return f"SELECT {listed} FROM ({source}) AS s {time} {first} {joined}"
 
 
+def id_in_sql(located: Located, column: str, role: str) -> str:
+    """A column of ids in SQL, by the rules and in the words of one in memory.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        return sql.check_columns(
+            located.space, located.source, "data", {role: (column, "id")}, located.types, None
+        ).select[role]
+    except InputError as error:
+        label = f"{role} (data)"
+        if error.rule == f"{label} is missing":
+            raise rules.missing(column, role, error.count or 0, list(map(int, error.rows)), no_label(role)) from None
+        raise InputError(
+            error.rule.replace(label, role), column=error.column, count=error.count, rows=error.rows,
+            remedy=error.remedy,
+        ) from None  # fmt: skip
+
+
 def begin(opened: Opened, ask: Ask) -> tuple[Pass, Callable[[IntArray], Cohorts]]:
     """The pass, and what makes cohorts of the number of units with every date.
 
@@ -102,8 +124,7 @@ def begin(opened: Opened, ask: Ask) -> tuple[Pass, Callable[[IntArray], Cohorts]
     """
     located, dates = opened.located, opened.dates
     assert dates is not None and ask.unit is not None
-    named = {"unit": (ask.unit, "id")}
-    unit = sql.check_columns(located.space, located.source, "data", named, located.types, None).select["unit"]
+    unit = id_in_sql(located, ask.unit, "unit")
     never = parse_never(None if opened.word is not None else ask.never, opened.calendar)
 
     def cohorts(behind: IntArray) -> Cohorts:
@@ -257,9 +278,11 @@ def _refuse(path: Pass, sums: Sums) -> None:
     inside = f"{path.unit} IN ({', '.join(_literal(unit) for unit in sums.bad)})"
     if sums.repeated:
         what = "unit-periods" if sums.repeated != 1 else "unit-period"
-        remedy = "find out which row is right, sum them if they are parts of one period, or read an appended file once"
+        remedy = "the repeats disagree: find out which row is right, or sum them if they are parts of one period"
+        if sums.alike == sums.repeated:
+            remedy = "the repeats are identical: read an appended file once, or keep one row of each"
         if not space.positions:
-            key = f"{quote(str(ask.unit))}, {quote(ask.time)}"
+            key = f"{space.quoted(str(ask.unit))}, {space.quoted(ask.time)}"
             remedy += f"; GROUP BY {key} HAVING count(*) > 1 lists them"
         raise rules.duplicated(what, None, sums.repeated, _repeats(path, inside), remedy)
     if sums.moved or sums.torn:
@@ -270,10 +293,10 @@ def _refuse(path: Pass, sums: Sums) -> None:
         remedy = "clusters must hold whole units: is a unit id used in several clusters?"
         raise rules.not_constant(str(ask.cluster), "cluster", "units", sums.torn, rows, remedy)
     if sums.absent:
-        rows = sql.first_bad(space, source, inside, "data")[0]
+        theirs = ", ".join(map(str, sql.first_bad(space, source, inside, "data")[0]))
         raise InputError(
-            f"{sums.absent:,} unit-periods are absent of a panel too large for memory",
-            rows=rows,
+            f"{sums.absent:,} unit-periods are absent of a panel too large for memory"
+            + (f"; some of the units concerned have rows at positions {theirs}" if theirs else ""),
             remedy=_HOLES,
         )
 

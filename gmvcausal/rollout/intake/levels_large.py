@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames import sql
 from gmvcausal.frames.facts import COARSER
 from gmvcausal.frames.table import quote
 from gmvcausal.rollout.intake.cohorts import ALWAYS
 from gmvcausal.rollout.intake.gathered import SAMPLE
-from gmvcausal.rollout.intake.large import Pass
+from gmvcausal.rollout.intake.large import Pass, id_in_sql
 from gmvcausal.rollout.intake.levels import OWN, say_coarser
 from gmvcausal.rollout.intake.opened import IDS
 
@@ -93,8 +92,8 @@ def _level(path: Pass, column: str, role: str) -> Level:
     opened = path.opened
     located = opened.located
     assert opened.first is not None and opened.date is not None  # flags are refused
-    space, named = located.space, {role: (column, "id")}
-    value = sql.check_columns(space, located.source, "data", named, located.types, None).select[role]
+    space = located.space
+    value = id_in_sql(located, column, role)
     view = space.new_name("starts")
     space.register(view, pa.table({"f": np.arange(len(path.start)), "b": path.start}))
     first = opened.first.joined("f", opened.date, "s.f")

@@ -10,6 +10,7 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.choose import choose_engine
+from gmvcausal.frames.engines.engine import without_positions
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.table import lies_elsewhere
 from gmvcausal.rollout.intake import cohorts as cohort_rules
@@ -38,10 +39,11 @@ def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
     """
     if not lies_elsewhere(data):
         return _panel(from_table(data, ask), ask, frame_facts(data))
-    options, wrong, fits = by_row(ask), None, True
+    options, wrong, fits, positions = by_row(ask), None, True, True
     opens = partial(choose_engine, [data], None, memory_limit, BUFFERS)
     try:
         with closing(opens()) as space:
+            positions = space.positions
             located = locate(space, data, ask)
             fits = located.fits
             if not fits:
@@ -49,16 +51,18 @@ def read_panel(data: Any, ask: Ask, memory_limit: int | None = None) -> Panel:
                 return panel_of_sums(located, ask, frame_facts(data), Look(opens, data, ask, located.n))
             streamed = None if options else scan(located, ask)
             if streamed is not None:
-                return _panel(streamed, ask, frame_facts(data))
+                with without_positions(positions):
+                    return _panel(streamed, ask, frame_facts(data))
     except LargerThanMemory:
         raise
     except InputError as error:
         if not fits:
             raise
         wrong = error.column
-    if wrong in ask.needed:
-        check_column(data, ask, wrong)  # one column says it as well, in less memory
-    panel = _panel(from_table(data, ask), ask, frame_facts(data))
+    with without_positions(positions):
+        if wrong in ask.needed:
+            check_column(data, ask, wrong)  # one column says it as well, in less memory
+        panel = _panel(from_table(data, ask), ask, frame_facts(data))
     if options:
         panel.notes.append(f"all rows were read into memory for {' and '.join(options)}, which takes them one by one")
     return panel
