@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.outputs import refuse_output
 from gmvcausal.frames.params import one_of
 from gmvcausal.frames.table import literal, quote
 from gmvcausal.logs import attributes, cells, describe, signs
@@ -50,6 +51,8 @@ def write_panel(
 ) -> str:
     """See `Logs.write_panel`."""
     there = _new_path(path)
+    for files, _ in logs._space.files:
+        refuse_output(there, "path", files)
     length = parse_freq("freq", freq)
     one_of("outcome", outcome, ("gmv", "orders", "buyers"))
     parts = 1 if per is None else shorter_periods(length, per)

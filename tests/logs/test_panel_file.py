@@ -108,3 +108,20 @@ def test_paths_that_cannot_be_made(tmp_path):
     with pytest.raises(InputError, match="column of every panel"):
         Logs(**_market()).write_panel(tmp_path / "p.parquet", keep=["gmv"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["there.parquet"]
+
+
+def test_a_panel_is_never_written_where_its_logs_are_read(tmp_path):
+    log = tmp_path / "log"
+    log.mkdir()
+    eight_orders().to_parquet(log / "a.parquet")
+    for orders, words in ((log, "inside the folder"), (f"{log}/*.parquet", "which the pattern")):
+        logs = Logs(orders=orders)
+        with pytest.raises(InputError, match=rf"path is '.*panel\.parquet', {words} .* of orders"):
+            logs.write_panel(log / "panel.parquet")
+        assert [one.name for one in log.iterdir()] == ["a.parquet"]
+    Logs(orders=log).write_panel(tmp_path / "panel.parquet")
+    logs = Logs(orders=log)
+    eight_orders().iloc[:5].to_parquet(log / "a.parquet")
+    with pytest.raises(InputError, match=r"changed|vanished|not whole"):
+        logs.write_panel(tmp_path / "other.parquet")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["log", "panel.parquet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,53 @@ def test_scores_are_the_predictions(files: Path, model: Uplift, small_batches: N
     with pytest.raises(gc.InputError, match="exists already"):
         model.score(files / "test.parquet", to)
     assert model.score(TEST, to, overwrite=True) == 3_000 and pd.read_parquet(to).shape == (3_000, 1)
+
+
+@pytest.mark.parametrize("way", ["itself", "link", "hard link", "folder", "pattern", "deep", "linked folder"])
+def test_scores_are_never_written_where_they_are_read(model: Uplift, tmp_path: Path, way: str) -> None:
+    log = tmp_path / "log"
+    log.mkdir()
+    victim = log / "a.parquet"
+    TEST.to_parquet(victim)
+    before = victim.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(victim)
+    os.link(victim, tmp_path / "hard.parquet")
+    (tmp_path / "other").symlink_to(log)
+    data, to, words = {
+        "itself": (victim, victim, "a file that data names"),
+        "link": (victim, tmp_path / "link.parquet", "a file that data names"),
+        "hard link": (victim, tmp_path / "hard.parquet", "a file that data names"),
+        "folder": (log, log / "scores.parquet", "inside the folder"),
+        "pattern": (f"{log}/*.parquet", log / "scores.parquet", "which the pattern"),
+        "deep": (f"{tmp_path}/**/a*.parquet", log / "below" / "after.parquet", "which the pattern"),
+        "linked folder": (log, tmp_path / "other" / "s.parquet", "inside the folder"),
+    }[way]
+    if way == "deep":
+        os.unlink(tmp_path / "other")  # the pattern would find the file twice
+    with pytest.raises(gc.InputError, match=words):
+        model.score(data, to, overwrite=True)
+    assert victim.read_bytes() == before and [one.name for one in log.iterdir()] == ["a.parquet"]
+    assert model.score(data, tmp_path / "beside.parquet") == 3_000  # next to the folder it may lie
+    if way != "deep":
+        assert model.score(f"{log}/a*.parquet", log / "scores.parquet") == 3_000  # the pattern does not find it
+
+
+def test_an_input_that_changes_leaves_the_old_scores(
+    files: Path, model: Uplift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "scores.parquet"
+    TEST.to_parquet(tmp_path / "in.parquet")
+    model.score(tmp_path / "in.parquet", to)
+    old, plain = to.read_bytes(), type(model.fit).predict
+
+    def changes(self: Any, x: Any) -> Any:
+        TEST.iloc[:5].to_parquet(tmp_path / "in.parquet")
+        return plain(self, x)
+
+    monkeypatch.setattr(type(model.fit), "predict", changes)
+    with pytest.raises(gc.InputError, match="changed while it was read"):
+        model.score(tmp_path / "in.parquet", to, keep=["user_id"], overwrite=True)
+    assert to.read_bytes() == old
 
 
 def test_scores_of_three_arms_to_the_last_bit(small_batches: None, tmp_path: Path) -> None:

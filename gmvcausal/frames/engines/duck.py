@@ -171,6 +171,7 @@ class DuckEngine:
         with whole_file(path) as beside:
             options = f"FORMAT parquet, KV_METADATA {{pandas: {quote_text(kept)}}}"
             self.run(f"COPY ({text}) TO {quote_text(str(beside))} ({options})", name)
+            self.files.unchanged()  # before the file takes its name
 
     def run(self, text: str, name: str = "the data") -> None:
         """Run a statement that returns nothing."""

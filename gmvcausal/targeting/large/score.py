@@ -13,6 +13,9 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.ibis_table import native
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.features import Unseen
+from gmvcausal.frames.files import find_files
+from gmvcausal.frames.outputs import refuse_output
+from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import open_table
 from gmvcausal.frames.written import whole_file
 from gmvcausal.targeting.large.source import Source, opened, placed
@@ -71,25 +74,28 @@ def score(model: Uplift, data: Any, to: Any, keep: Sequence[str], overwrite: boo
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with opened(data, "data", [*model.trial.features.needed, *keep]) as source:
-        try:
-            with whole_file(path) as beside:
-                writer: Any = None
-                try:
-                    for _, batch, effects in _effects(model, source, keep):
-                        columns = {c: batch.column(c) for c in keep}
-                        columns |= {name: pa.array(own) for name, own in zip(names, effects.T, strict=True)}
-                        table = pa.table(columns)
-                        writer = writer or pq.ParquetWriter(beside, table.schema)
-                        writer.write_table(table)
-                finally:
-                    if writer is not None:
-                        writer.close()
-        except OSError as error:
-            raise InputError(
-                f"cannot write {path!r}: {error.strerror or error}", remedy="name a file in a folder that has room"
-            ) from error
-        return source.rows
+    if is_path(data):
+        data = find_files(data, "data")
+        refuse_output(path, "to", data)
+    try:
+        # The file takes its name last: after the inputs were compared with what they were.
+        with whole_file(path) as beside, opened(data, "data", [*model.trial.features.needed, *keep]) as source:
+            writer: Any = None
+            try:
+                for _, batch, effects in _effects(model, source, keep):
+                    columns = {c: batch.column(c) for c in keep}
+                    columns |= {name: pa.array(own) for name, own in zip(names, effects.T, strict=True)}
+                    table = pa.table(columns)
+                    writer = writer or pq.ParquetWriter(beside, table.schema)
+                    writer.write_table(table)
+            finally:
+                if writer is not None:
+                    writer.close()
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path!r}: {error.strerror or error}", remedy="name a file in a folder that has room"
+        ) from error
+    return source.rows
 
 
 def _path_of(to: Any, overwrite: bool) -> str:
