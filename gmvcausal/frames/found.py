@@ -40,6 +40,11 @@ class Found:
         """Files, and the columns of them that are used."""
         return iter([(table.files, table.used) for table in self._tables.values()])
 
+    def keys(self, name: str) -> set[str]:
+        """Columns of a table that are keys of folders (``dt=2025-11-01``)."""
+        files = [table.files for (of, _), table in self._tables.items() if of == name]
+        return {key for every in files for file in every.files for key, _ in file.keys}
+
     def whole(self, name: str, rows: int) -> None:
         """Refuse a pass over a whole table that saw other rows than its files hold: its sums would be partial."""
         for (of, _), table in self._tables.items():

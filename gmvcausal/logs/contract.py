@@ -149,9 +149,11 @@ def open_tables(
     for name, data in given.items():
         roles = found[name]
         spec: Spec = {role: (column, ROLES[name][role]) for role, column in roles.items()}
-        # Without an order id a repeated row can only be known by all its columns, so all are kept at hand.
+        # Without an order id a repeated row can only be known by all its columns, so all are kept at hand; but keys of
+        # folders say when a line was delivered, and a line that came twice differs in them.
         whole = name == "orders" and "order" not in roles
-        extra = [c for c in names[name] if c not in roles.values()] if whole else []
+        beside = {*roles.values(), *space.files.keys(name)}
+        extra = [c for c in names[name] if c not in beside] if whole else []
         asked = measure if name == "orders" else None
         opened[name] = open_relation(space, data, name, spec, timezone=timezone, extra=extra, measure=asked)
     _same_kinds(opened)

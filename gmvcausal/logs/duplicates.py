@@ -33,7 +33,8 @@ class Repeats:
     rows: list[int] | list[str]
 
 
-def _hash(columns: Sequence[str]) -> str:
+def hash_of(columns: Sequence[str]) -> str:
+    """SQL for the hash of several columns."""
     return f"hash({', '.join(columns)})"
 
 
@@ -48,7 +49,7 @@ def repeated_hashes(relation: Relation, columns: Sequence[str]) -> str | None:
     """
     if _surely_unique(relation, columns):
         return None
-    return relation.space.repeated(relation.sql, _hash(columns), relation.name)
+    return relation.space.repeated(relation.sql, hash_of(columns), relation.name)
 
 
 def _surely_unique(relation: Relation, columns: Sequence[str]) -> bool:
@@ -72,7 +73,7 @@ def _surely_unique(relation: Relation, columns: Sequence[str]) -> bool:
 def find_repeats(relation: Relation, hashes: str, key: Sequence[str], within: Sequence[str]) -> Repeats:
     """Rows that repeat an earlier row in `key`, among the rows whose hash of `within` is in `hashes`."""
     listed = ", ".join(key)
-    some = f"{relation.sql} WHERE {_hash(within)} IN (SELECT h FROM {hashes})"
+    some = f"{relation.sql} WHERE {hash_of(within)} IN (SELECT h FROM {hashes})"
     count = (
         f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {some} GROUP BY {listed} HAVING count(*) > 1)"
     )
@@ -88,11 +89,11 @@ def _positions(
 ) -> list[int] | list[str]:
     """Positions of the first rows that are `wanted`, given the columns `marks` (SQL); examples where rows have none."""
     if not relation.space.positions:
-        return relation.first_rows(f"{_hash(within)} IN (SELECT h FROM {hashes})")
+        return relation.first_rows(f"{hash_of(within)} IN (SELECT h FROM {hashes})")
     found = relation.space.rows(
         f"""SELECT position FROM (
             SELECT position, {marks} FROM (SELECT *, row_number() OVER () - 1 AS position FROM {relation.sql})
-            WHERE {_hash(within)} IN (SELECT h FROM {hashes})
+            WHERE {hash_of(within)} IN (SELECT h FROM {hashes})
         ) WHERE {wanted} ORDER BY position LIMIT 5""",
         relation.name,
     )
@@ -105,7 +106,7 @@ def drop_repeats(relation: Relation, hashes: str, within: Sequence[str]) -> Rela
     The result is written once, outside memory.
     """
     listed = ", ".join(quote(name) for name in relation.select)
-    repeated = f"{_hash(within)} IN (SELECT h FROM {hashes})"
+    repeated = f"{hash_of(within)} IN (SELECT h FROM {hashes})"
     query = (
         f"SELECT {listed} FROM {relation.sql} WHERE NOT ({repeated}) "
         f"UNION ALL SELECT DISTINCT {listed} FROM {relation.sql} WHERE {repeated}"
@@ -178,7 +179,7 @@ def settle(
 def _varies(relation: Relation, hashes: str, key: Sequence[str], strict: Sequence[str]) -> bool:
     varying = " OR ".join(f"min({s}) IS DISTINCT FROM max({s})" for s in strict)
     found = relation.space.row(
-        f"SELECT count(*) FROM (SELECT 1 FROM {relation.sql} WHERE {_hash(key)} IN (SELECT h FROM {hashes}) "
+        f"SELECT count(*) FROM (SELECT 1 FROM {relation.sql} WHERE {hash_of(key)} IN (SELECT h FROM {hashes}) "
         f"GROUP BY {', '.join(key)} HAVING {varying})",
         relation.name,
     )

@@ -14,7 +14,7 @@ from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.engines.engine import reading
 from gmvcausal.frames.relation import Relation
 from gmvcausal.frames.table import quote
-from gmvcausal.logs import contract, duplicates, facts, refunds
+from gmvcausal.logs import contract, duplicates, facts, refunds, repeated_lines
 from gmvcausal.logs import lines as order_lines
 from gmvcausal.logs.calendar import Freq, parse_freq, text
 
@@ -110,6 +110,7 @@ class Logs:
         self._notes = [*contract.check_zones(opened, self._timezone), *self._space.files.remarks()]
         self._dropped: dict[str, int] = {}
         self._raw_orders = opened["orders"]
+        self._repeated_lines: list[dict[str, Any]] = []
         order_lines.check_signs(opened["orders"], self._gmv)
         self._tables = {name: self._settle(name, table, dedupe) for name, table in opened.items()}
         self._facts = facts.read_facts(self._tables["orders"])
@@ -118,6 +119,7 @@ class Logs:
         roles = self.orders.kinds
         self._row_is_order = "order" not in roles or ("product" not in roles and dedupe != "keep")
         self._checks = facts.checks(self._facts, self.orders.spacing.get("gmv", 0.0), self._timezone)
+        self._checks += self._repeated_lines
         if self._refund_window is not None and self._facts.negative:
             self._checks += refunds.late_refunds(self.orders, self._refund_window)
         self._cache: dict[str, Any] = {}
@@ -485,10 +487,7 @@ class Logs:
                 key += ['"gmv" < 0', 'CASE WHEN "gmv" < 0 THEN hash("time", "gmv") END']
             settled, dropped = duplicates.settle(table, key, rest, what, dedupe, strict=[q["user"]])
         else:
-            key = [quote(c) for c in table.select]
-            settled, dropped = duplicates.settle(
-                table, key, [], "all columns equal, and no order id was declared", dedupe
-            )
+            settled, dropped, self._repeated_lines = repeated_lines.settle(table, dedupe)
         if dropped:
             self._dropped[f"repeated rows of {name}"] = dropped
             self._notes.append(f"{dropped:,} rows of {name} that repeat an earlier row were dropped")

@@ -12,7 +12,7 @@ from gmvcausal.logs import Logs, duplicates
 
 
 def test_a_shared_hash_is_no_repeat(monkeypatch):
-    monkeypatch.setattr(duplicates, "_hash", lambda columns: "CAST(1 AS UBIGINT)")
+    monkeypatch.setattr(duplicates, "hash_of", lambda columns: "CAST(1 AS UBIGINT)")
     assert Logs(orders=eight_orders()).panel(freq="W")["gmv"].sum() == 50.75
     twice = pd.concat([eight_orders(), eight_orders().iloc[[4]]])
     with pytest.raises(InputError, match="1 rows of orders repeat") as caught:
