@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import numbers
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 _MICRO = "datetime64[us]"
 _WHOLE_TEXT = re.compile(r"\s*-?\d+\s*")
 _LARGEST = 1e100
+
+
+# From a mask over the values that were read, to how many rows hold them and the first positions of these.
+Seen = Callable[[NDArray[np.bool_]], tuple[int, list[int]]]
+
+
+def each_its_row(mask: NDArray[np.bool_]) -> tuple[int, list[int]]:
+    """How many values, and where: every value is that of one row."""
+    return int(mask.sum()), first_rows(mask)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ def times(
     timezone: str | None = None,
     allow_missing: bool = False,
     word: str | None = None,
+    seen: Seen = each_its_row,
 ) -> Times:
     """Read a time column: whole numbers or dates.
 
@@ -63,6 +74,8 @@ def times(
         Whether missing values are allowed (a date of first treatment, where missing means never).
     word : str, optional
         Text that counts as missing.
+    seen : callable
+        See `Seen`; otherwise than by default where `table` holds distinct values, and messages speak of rows.
 
     Raises
     ------
@@ -83,18 +96,16 @@ def times(
         if dtype == nw.UInt64:
             far = np.asarray(filled.to_numpy(), dtype=np.uint64) > 2**53
             if far.any():
-                raise _too_far(column, role, far)
+                raise _too_far(column, role, far, seen)
         out = Times(np.asarray(filled.to_numpy(), dtype=np.int64), missing, False)
     elif dtype.is_float() or dtype.is_decimal():
-        out = _whole_times(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), column, role)
+        out = _whole_times(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), column, role, seen)
     elif dtype == nw.Datetime or dtype == nw.Date:
         out = _date_times(series, timezone)
     else:
-        out = _object_times(series, column, role, timezone)
+        out = _object_times(series, column, role, timezone, seen)
     if not allow_missing and out.missing.any():
-        raise rules.missing(
-            column, role, int(out.missing.sum()), first_rows(out.missing), "remove these rows or give them a time"
-        )
+        raise rules.missing(column, role, *seen(out.missing), "remove these rows or give them a time")
     return out
 
 
@@ -123,7 +134,7 @@ def _of_one_kind(items: list[Any]) -> pd.Series[Any]:
     return pd.Series([None if v is None else int(v) for v in items] if short else items, dtype=object)
 
 
-def _whole_times(values: FloatArray, column: str, role: str) -> Times:
+def _whole_times(values: FloatArray, column: str, role: str, seen: Seen) -> Times:
     missing = ~np.isfinite(values)
     with np.errstate(invalid="ignore"):
         whole = values.astype(np.int64)
@@ -136,34 +147,37 @@ def _whole_times(values: FloatArray, column: str, role: str) -> Times:
     # before all others, if anything: read as missing it would make treated units controls.
     before = np.isneginf(values)
     if before.any():
+        count, rows = seen(before)
         raise InputError(
             f"{role} holds minus infinity",
             column=column,
-            count=int(before.sum()),
-            rows=first_rows(before),
+            count=count,
+            rows=rows,
             remedy="give the period itself; where there is none (never treated), leave the cell empty or write inf",
         )
     fraction = ~missing & (values != np.floor(values))
     if fraction.any():
+        count, rows = seen(fraction)
         raise InputError(
             f"{role} holds fractions, for example {values[fraction][0]:g}",
             column=column,
-            count=int(fraction.sum()),
-            rows=first_rows(fraction),
+            count=count,
+            rows=rows,
             remedy="number the periods 0, 1, 2, ... or use dates",
         )
     far = ~missing & (np.abs(values) > 2.0**53)
     if far.any():
-        raise _too_far(column, role, far)
+        raise _too_far(column, role, far, seen)
     return Times(whole, missing, False)
 
 
-def _too_far(column: str, role: str, far: NDArray[np.bool_]) -> InputError:
+def _too_far(column: str, role: str, far: NDArray[np.bool_], seen: Seen) -> InputError:
+    count, rows = seen(far)
     return InputError(
         f"{role} holds whole numbers too large to be periods",
         column=column,
-        count=int(far.sum()),
-        rows=first_rows(far),
+        count=count,
+        rows=rows,
         remedy="number the periods 0, 1, 2, ... or use dates",
     )
 
@@ -184,7 +198,7 @@ def _date_times(series: nw.Series[Any], timezone: str | None) -> Times:
     return Times(stamps.view(np.int64), missing, True, seen)
 
 
-def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None) -> Times:
+def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str | None, seen: Seen) -> Times:
     """Text, Python dates, pandas periods: every distinct value is parsed once."""
     import pandas as pd
 
@@ -201,7 +215,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     if len(present) and all(isinstance(v, numbers.Real | decimal.Decimal) for v in present):
         floats = np.full(len(items), np.nan)
         floats[~missing] = [float(v) for v in present]
-        return _whole_times(floats, column, role)
+        return _whole_times(floats, column, role, seen)
     try:
         codes, distinct = pd.factorize(present)
     except TypeError:  # lists and the like cannot be compared
@@ -224,9 +238,7 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     if bad:
         wrong = np.zeros(len(items), dtype=bool)
         wrong[~missing] = np.isin(codes, bad)
-        raise rules.bad_time(
-            column, role, str(distinct[bad[0]]), int(wrong.sum()), first_rows(wrong), code=role == "first_treated"
-        )
+        raise rules.bad_time(column, role, str(distinct[bad[0]]), *seen(wrong), code=role == "first_treated")
     if len(zones) > 1:
         detail = ", ".join(sorted("none" if z is None else f"offset {z}" for z in zones))
         raise rules.mixed_zones(column, role, detail)

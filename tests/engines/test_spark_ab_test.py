@@ -10,7 +10,7 @@ import pytest
 from ab_market import ADJUSTED, CALLS, MARKET, ROOMS, refused, same
 
 import gmvcausal as gc
-from gmvcausal.abtest.intake import gathered
+from gmvcausal.frames.engines import brought
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,6 +75,6 @@ def test_rows_are_brought_only_where_something_needs_them(market: DataFrame, mon
     assert found.estimate == pytest.approx(wanted.estimate, rel=1e-10)
     note = "4,000 rows of 2 columns were brought here from Spark, as inference='poisson_bootstrap' needs them"
     assert note in found.manifest.notes
-    monkeypatch.setattr(gathered, "MOST_ROWS", 3_999)
+    monkeypatch.setattr(brought, "MOST_ROWS", 3_999)
     with pytest.raises(gc.InputError, match="washout= needs the rows themselves, and at most 3,999 of 4 columns are"):
         gc.ab_test(market, metrics=["gmv"], control="A", time="visits", washout=1, cluster="place")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
+from gmvcausal.frames.engines import brought
 from gmvcausal.frames.engines import spark as engine
 from gmvcausal.rollout.intake.opened import Located
 
@@ -141,3 +142,17 @@ def test_what_a_function_of_the_users_raised_is_said(spark: SparkSession) -> Non
     made = panel(spark).mapInArrow(fails, "unit long, period long, gmv double, first_treated double")
     with pytest.raises(gc.InputError, match=r"(?s)one of its workers: ValueError: bad price\. .*frame's own"):
         gc.did(made)
+
+
+def test_rows_are_counted_before_they_are_brought(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brought, "MOST_ROWS", 35)
+    with pytest.raises(
+        gc.InputError, match=r"at most 35 of \d columns .* from Spark, but data has 36\. Aggregate in Sp"
+    ):
+        gc.adjust(panel(spark), outcome="gmv", treatment="period", covariates=["unit"])
+
+
+def test_bad_dates_are_counted_in_rows(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Located, "fits", False)
+    with pytest.raises(gc.InputError, match=r"fractions, for example 2\.5; column 'first_treated'; 18 found\. Number"):
+        gc.did(panel(spark, first_treated=np.repeat([2.5, np.nan], 18)))

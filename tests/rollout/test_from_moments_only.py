@@ -237,6 +237,25 @@ def test_missing_ids_read_as_in_memory(sums: Sums) -> None:
         assert facts[0] == facts[1]
 
 
+@pytest.mark.parametrize("trouble", ["fractions", "text", "no time"])
+def test_bad_dates_are_counted_and_placed_by_rows(sums: Sums, trouble: str) -> None:
+    frame = panel()
+    late = frame["unit"] % 20 == 0
+    if trouble == "fractions":
+        frame.loc[late, "first_treated"] = 4.5 + frame.loc[late, "unit"] // 20
+    elif trouble == "text":
+        frame["first_treated"] = np.where(late, "soon", "2026-01-05")
+    else:
+        frame["period"] = frame["period"].where(~late)
+    with pytest.raises(gc.InputError) as whole:
+        gc.did(frame)
+    with pytest.raises(gc.InputError) as parts:
+        sums(frame.iloc[np.arange(len(frame)).reshape(2, -1).T.reshape(-1)])  # which the fixture deals out again
+    assert whole.value.count == late.sum()
+    assert str(parts.value).partition(", for")[0] == str(whole.value).partition(", for")[0]
+    assert (parts.value.count, parts.value.rows) == (whole.value.count, whole.value.rows)
+
+
 def test_counts_of_codes_are_those_of_the_matrix(sums: Sums) -> None:
     frame = panel().assign(first_treated=lambda d: d["first_treated"].fillna(9999))
     with pytest.raises(gc.InputError) as parts:

@@ -7,13 +7,10 @@ from typing import Any
 
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.metrics import model_of
-from gmvcausal.errors import InputError
+from gmvcausal.frames.engines.brought import refuse_many
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, with_optional
 from gmvcausal.frames.table import check_columns, quote
-
-MOST_ROWS = 50_000_000
-_CELL = 16  # bytes of a value, once as it came and once as a number
 
 
 def by_rows(ask: Columns, inference: str) -> str:
@@ -51,13 +48,7 @@ def gather(space: Engine, data: Any, needed: Mapping[str, str], why: str) -> tup
     wanted = with_optional(needed, names, (*COARSER, *UNIT_NAMES))
     source = space.source(data, "data", wanted)
     (rows,) = space.row(f"SELECT count(*) FROM {source}", "data")
-    most = MOST_ROWS if space.holds is None else min(MOST_ROWS, space.holds // (_CELL * len(wanted)))
-    if rows > most:
-        limit = "" if most == MOST_ROWS else " within memory_limit"
-        raise InputError(
-            f"{why} needs the rows themselves, and at most {most:,} of {len(wanted)} columns are brought here from "
-            f"{space.title}{limit}, but data has {rows:,}",
-            remedy="leave it out (all else is summed where the rows lie), or pass a sample of the units",
-        )
+    remedy = "leave it out (all else is summed where the rows lie), or pass a sample of the units"
+    refuse_many(rows, len(wanted), space.holds, space.title, why, "data", remedy)
     table = space.arrow(f"SELECT {', '.join(quote(c) for c in wanted)} FROM {source}", "data")
     return table, f"{rows:,} rows of {len(wanted)} columns were brought here from {space.title}, as {why} needs them"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames import rules
+from gmvcausal.frames.engines.brought import refuse_many
 from gmvcausal.frames.engines.dialect import to_spark
 from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.engines.ibis_table import native, on_spark
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 FACTS = "gmvcausal"  # under this name the metadata of a column hold what `Logs` knows of its table
 
+_FEWER = "aggregate in Spark first, to one row for each unit or group, or pass a sample of the units"
 _TYPES = {
     "byte": "TINYINT",
     "short": "SMALLINT",
@@ -226,7 +228,13 @@ def frame_of_files(session: SparkSession, data: Any, name: str, needed: Sequence
 
 
 def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: Iterable[str]) -> pa.Table:
-    """The rows of a Spark frame in memory: only the columns `needed`, and the `optional` ones that exist."""
+    """The rows of a Spark frame in memory: only the columns `needed`, and the `optional` ones that exist.
+
+    Raises
+    ------
+    InputError
+        No such column, or more rows than may be brought here.
+    """
     if needed is not None:
         for column in needed:
             if column not in data.columns:
@@ -235,6 +243,8 @@ def fetch(data: DataFrame, name: str, needed: Iterable[str] | None, optional: It
         data = data.select(*map(_backticks, listed))
     with _own_words(name):
         _check_version(data.sparkSession)
+        rows = data.count()
+        refuse_many(rows, len(data.columns), None, SparkEngine.title, "this call", name, _FEWER)
         return data.toArrow()
 
 

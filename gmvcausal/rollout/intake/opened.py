@@ -15,13 +15,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames import rules
+from gmvcausal.frames import rules, sql
 from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.engines.engine import Engine
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import Table, open_relation, quote
-from gmvcausal.frames.times import Times, times
+from gmvcausal.frames.times import Times, each_its_row, times
 from gmvcausal.rollout.intake.cohorts import word_of_never
 from gmvcausal.rollout.intake.gathered import NEVER, NO_PARTS, OPTIONAL, Ask
 from gmvcausal.rollout.intake.grid import Grid, make_grid
@@ -154,16 +154,28 @@ class Dictionary:
         One column of the user's name.
     """
 
-    space: Engine
+    located: Located
     column: str
     table: Table
     arrow: pa.ChunkedArray
 
     def joined(self, alias: str, codes: NDArray[Any], expression: str | None = None) -> str:
         """The clause that gives every row the code of its value, as ``alias.c``; rows are ``s``."""
-        view = self.space.new_name("values")
-        self.space.register(view, pa.table({"v": self.arrow, "c": pa.array(codes.astype(np.int32))}))
+        view = self.located.space.new_name("values")
+        self.located.space.register(view, pa.table({"v": self.arrow, "c": pa.array(codes.astype(np.int32))}))
         return f"JOIN {view} AS {alias} ON {expression or f's.{quote(self.column)}'} IS NOT DISTINCT FROM {alias}.v"
+
+    def seen(self, bad: NDArray[np.bool_]) -> tuple[int, list[int]]:
+        """How many rows hold the values of a mask, and the first positions of these; see `times`."""
+        located, q = self.located, quote(self.column)
+        if located.fits:
+            return each_its_row(bad)  # said again by who reads all rows in memory
+        space, values = located.space, self.arrow.filter(pa.array(bad))
+        view = space.new_name("bad")
+        space.register(view, pa.table({"v": values.drop_null()}))
+        where = f"({q} IN (SELECT v FROM {view}){f' OR {q} IS NULL' if values.null_count else ''})"
+        count = int(space.row(f"SELECT count(*) FROM {located.source} WHERE {where}")[0])
+        return count, sql.first_rows(space, located.source, where, "data") if space.positions else []
 
 
 @dataclass(frozen=True)
@@ -210,7 +222,7 @@ def open_rows(located: Located, ask: Ask) -> Opened | None:
     time = dictionary(located, ask.time, _MOST)
     if time is None:
         return None
-    calendar = times(time.table, ask.time, "time")
+    calendar = times(time.table, ask.time, "time", seen=time.seen)
     grid = make_grid(np.unique(calendar.values), calendar.is_date, ask.time)
     opened = Opened(located, time, calendar, grid, np.searchsorted(grid.values, calendar.values))
     if ask.treated is not None:
@@ -219,7 +231,7 @@ def open_rows(located: Located, ask: Ask) -> Opened | None:
     if first is None:
         return None
     word = word_of_never(ask.never, first.table.series(ask.first_treated, "first_treated"))
-    when = times(first.table, ask.first_treated, "first_treated", allow_missing=True, word=word)
+    when = times(first.table, ask.first_treated, "first_treated", allow_missing=True, word=word, seen=first.seen)
     same_clock(calendar, when, ask.time, ask.first_treated)
     dates, date = np.unique(np.where(when.missing, NEVER, when.values), return_inverse=True)
     return replace(opened, first=first, when=when, dates=dates, date=date, word=word)
@@ -232,7 +244,7 @@ def dictionary(located: Located, column: str, most: int | None = None) -> Dictio
     if most is not None and len(arrow) > most:
         return None
     table = Table(nw.from_native(arrow.rename_columns([column]), eager_only=True), "data", len(arrow))
-    return Dictionary(located.space, column, table, arrow["v"])
+    return Dictionary(located, column, table, arrow["v"])
 
 
 def parts_of(located: Located) -> float:
