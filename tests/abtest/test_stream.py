@@ -101,7 +101,7 @@ def test_whatever_the_split_the_numbers_are_those_of_memory(path: Path, monkeypa
 
 
 def test_rows_beyond_what_may_be_kept_are_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_HELD", 1_000)
+    monkeypatch.setattr(stream, "HELD", 1_000)
     monkeypatch.setattr(stream, "_BATCH", 1_000)
     found = _opened(path)
     assert found is not None and found.stream.held is None

@@ -13,10 +13,9 @@ import pytest
 import scans
 
 import gmvcausal as gc
-from gmvcausal.abtest.intake import stream
 from gmvcausal.cli import main
 from gmvcausal.rollout.intake import large, opened
-from gmvcausal.study.explain import explain_study, of_ab_test, words
+from gmvcausal.study.explain import explain_study, words
 
 ROWS, GROUP, USERS = 60_000, 30_000, 2_000
 BETWEEN = 600_000  # bytes of a column that nobody reads, in a row group
@@ -172,17 +171,11 @@ def test_a_run_reads_what_the_plan_says(folder, tmp_path, study):
         want["orders.parquet", "time"] += found["orders.parquet", "time"][1] > want["orders.parquet", "time"]
     # Windows skip row groups that they do not meet, and a sample ends when it is large enough.
     parts = study in ("users", "did", "test", "quantile")
+    if study == "test":
+        some["test.parquet", "user"] += 1  # the look for clusters has read the units already
+    if study == "quantile":  # this column alone is mostly zero, and such rows are read in blocks
+        some.update(dict.fromkeys(want, 3))
     assert differing(want, found, some if parts else {}) == {}
-
-
-def test_rows_that_are_too_many_to_hold_are_read_again(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "_HELD", 0)
-    monkeypatch.setattr(of_ab_test, "HELD", 0)
-    path = write(folder, OF_FILES["test"])
-    want, _ = planned(explain_study(path, trial=False))
-    found = read(path, tmp_path)
-    # Two columns are not mostly zero: the plan takes them for heavy tails, which are capped.
-    assert differing(want, found, dict.fromkeys(want, 2)) == {}
 
 
 @pytest.mark.parametrize("study", ["did", "places"])
@@ -205,10 +198,6 @@ def test_a_panel_of_which_only_sums_are_held(folder, tmp_path, monkeypatch, stud
 def test_grouped_sums(folder, tmp_path, option):
     path = write(folder, TEST + f", {option} }}\n")
     assert differing(planned(explain_study(path, trial=False))[0], read(path, tmp_path)) == {}
-
-
-def test_the_limit_of_held_rows_is_that_of_the_reader():
-    assert of_ab_test.HELD == stream._HELD
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ MOST_ARMS = 100
 _SAMPLE = 16_384  # rows that tell which columns are mostly zero; a table of fewer is read as it is
 _MOSTLY, _READ = 0.5, 0.4  # share of zeros of a mostly zero column; share of rows up to which they are read apart
 _COMBINATIONS = 2**20  # of the values of the other columns
-_HELD = 512 * 2**20  # bytes of rows that are kept (some 25 million rows); beyond, every pass reads them again
+HELD = 512 * 2**20  # bytes of rows that are kept (some 25 million rows); beyond, every pass reads them again
 _BATCH = 2**16
 
 
@@ -169,7 +169,7 @@ def open_stream(
     where = " OR ".join(f"{quote(c)} IS DISTINCT FROM {_zero(columns[c])}" for c in sparse)
     stream = Stream(base, arm, columns, labels, table.sum(axis=1), where)
     stream.shorter = {c: kind for c, ends in ranges.items() if (kind := _shortest(*ends))}
-    most = _HELD if limit is None else min(_HELD, limit // 2)
+    most = HELD if limit is None else min(HELD, limit // 2)
     _take(stream, flags, sparse, dense, table, lows, widths, most)
     return stream
 

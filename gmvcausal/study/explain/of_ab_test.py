@@ -1,9 +1,8 @@
 """The passes of `ab_test` over a file, in the order of the statements in `abtest/intake/`.
 
-Independent rows are read in blocks and kept where they are few enough; where they are not, each question of the verb
-reads them again. Clusters, strata and rules go by grouped sums, and every question is a statement of its own. Which
-questions there are follows from the metrics; whether a tail is heavy, and so capped, from the values: the plan counts
-as if it were.
+Sums are grouped, and every question is a statement of its own. Which questions there are follows from the metrics;
+whether a tail is heavy, and so capped, from the values: the plan counts as if it were. Independent rows most of which
+are zero are read in blocks instead, fewer times: the plan does not count on it.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmvcausal.abtest.designs.designs import read_budget
+from gmvcausal.abtest.intake import stream
 from gmvcausal.abtest.intake.ask import Columns
 from gmvcausal.abtest.intake.gathered import by_rows
 from gmvcausal.abtest.metrics import (
-    Gmv,
     Mean,
     Proportion,
     Quantile,
@@ -34,8 +33,7 @@ from gmvcausal.study.explain.of_logs import distinct
 from gmvcausal.study.explain.of_rows import named_columns, rows_step
 from gmvcausal.study.explain.plan import Count, Pass, Source, Step
 
-AB_TEST, GROUPED = "ab_test", "ab_grouped"  # routes
-HELD = 128 * 2**20  # bytes of rows that are kept between passes
+GROUPED = "ab_grouped"  # route
 CELL_BYTES = 64  # an arm and cluster: its count, and sums of a few columns
 _QUANTILE = 8  # statements of a quantile: where it lies, how dense it is there, and again for its interval
 
@@ -78,8 +76,8 @@ def ab_step(title: str, source: Source, files: Files, options: Mapping[str, Any]
             counts.append(Count("clusters", clusters))
             memory = clusters * CELL_BYTES * max(len(asked.numbers), 1)
     else:
-        passes, maybe = asked.in_blocks()
-        memory = min(HELD, source.rows * asked.width)
+        passes, maybe = asked.independent()
+        memory = min(stream.HELD, source.rows * asked.width)
     return Step(title, tuple(passes), tuple(maybe), tuple(counts), memory)
 
 
@@ -95,35 +93,25 @@ class _Passes:
         self.unit = ask.unit or own or named_unit(ids, (ask.arm, ask.cluster, *ask.strata))
         self.places = [c for c in COARSER if c in ids and c not in ask.needed and ask.cluster is None]
         self.width = 1 + sum(8 if source.types[c] == "number" else 4 for c in self.numbers)
-        self.route = AB_TEST
 
     def over(self, why: str, *columns: str, share: float = 1.0) -> Pass:
         """A pass over some columns."""
-        return Pass(self.source.name, why, tuple(dict.fromkeys(columns)), self.route, share)
+        return Pass(self.source.name, why, tuple(dict.fromkeys(columns)), GROUPED, share)
 
-    def in_blocks(self) -> tuple[list[Pass], list[Pass]]:
-        """Independent rows, as `intake.files` reads them."""
-        ask, every = self.ask, (self.ask.arm, *self.numbers)
+    def independent(self) -> tuple[list[Pass], list[Pass]]:
+        """Independent rows: whether their values are mostly zero is looked at first, then as `grouped`.
+
+        Mostly zero ones are read in blocks, which takes fewer passes; the footers do not tell.
+        """
         # A thread reads a row group of its own to find the first rows.
         share = min(1.0, (os.cpu_count() or 1) / max(self.source.row_groups, 1))
-        passes = [self.over(f"arms within {c}", c, ask.arm) for c in self.places]
-        passes += [self.over("which values are mostly zero, on the first rows", *self.numbers, share=share)]
-        passes += [self.over("arms", ask.arm), self.over("values", *every)]
-        passes += [self.over("units", self.unit)] if self.unit is not None else []
-        passes += self._quantiles()
-        if self.source.rows * self.width <= HELD:
-            return passes, []
-        again = [self.over("GMV without an order", *every) for m in ask.metrics if isinstance(m, Gmv)]
-        again += [self.over("orders without a visit", *every) for m in ask.metrics if isinstance(m, Gmv) and m.visits]
-        again += [self.over("sums", *every), self.over("residuals", *every)]
-        again += [self.over("size of what is capped", *every) for m in ask.metrics if _capped(m)]
-        again += [self.over(why, *every) for why, _ in self._audit()]
-        passes += again + [self.over("where to cap", c) for c in self._caps()]
-        return passes, [self.over("skewness, where most values are not zero", *every)]
+        passes, maybe = self.grouped()
+        look = self.over("which values are mostly zero, on the first rows", *self.numbers, share=share)
+        return [*(self.over(f"arms within {c}", c, self.ask.arm) for c in self.places), look, *passes], maybe
 
     def grouped(self) -> tuple[list[Pass], list[Pass]]:
         """Clusters, strata and rules, as `intake.grouped_open` asks for them."""
-        ask, self.route = self.ask, GROUPED
+        ask = self.ask
         cells = (ask.arm, *ask.strata, *self.numbers)
         named = [c for c in (ask.cluster, self.unit) if c is not None]
         passes = [self.over("check columns", ask.arm, *self.numbers, *named)]
@@ -150,15 +138,6 @@ class _Passes:
 
     def _caps(self) -> list[str]:
         return [c for m in self.ask.metrics if _capped(m) for c in parts(m)]
-
-    def _audit(self) -> list[tuple[str, str]]:
-        """As `audit/of_outcome.py`."""
-        metrics = self.ask.metrics
-        capped = dict.fromkeys(parts(m)[0] for m in metrics if _capped(m))
-        amounts = dict.fromkeys(c for m in metrics if not isinstance(m, Proportion) for c in parts(m))
-        levels = dict.fromkeys(parts(m)[0] for m in metrics if not isinstance(m, Proportion))
-        found = [("large values by arm", c) for c in capped]
-        return [*found, *(("negative amounts", c) for c in amounts), *(("units of money", c) for c in levels)]
 
 
 def _capped(metric: Any) -> bool:
