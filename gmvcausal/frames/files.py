@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.footers import Footer, drift, read_footers
 
 _ENDINGS = (".parquet", ".parq", ".pq")
 _TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi"}
-_MOVED = "open the data again when nothing writes there, or read a copy"
+MOVED = "open the data again when nothing writes there, or read a copy"
 
 
 @dataclass(frozen=True)
@@ -152,10 +153,10 @@ class Files:
                 now = _file(file.path)
             except OSError:
                 raise InputError(
-                    f"the file {file.path!r} of {self.name} vanished while it was read", remedy=_MOVED
+                    f"the file {file.path!r} of {self.name} vanished while it was read", remedy=MOVED
                 ) from None
             if now != file:
-                raise InputError(f"the file {file.path!r} of {self.name} changed while it was read", remedy=_MOVED)
+                raise InputError(f"the file {file.path!r} of {self.name} changed while it was read", remedy=MOVED)
         if not added:
             return
         known = {file.identity for file in self.files}
@@ -163,7 +164,7 @@ class Files:
             for path in _matches(asked)[0]:
                 # Files that vanish between the listing and the look are not ours.
                 if os.path.exists(path) and _file(path).identity not in known:
-                    raise InputError(f"the file {path!r} came to {self.name} while it was read", remedy=_MOVED)
+                    raise InputError(f"the file {path!r} came to {self.name} while it was read", remedy=MOVED)
 
     def whole(self, rows: int) -> None:
         """Refuse a pass that saw other rows than the files hold: its sums would be partial.
@@ -212,6 +213,12 @@ def find_files(data: Any, name: str) -> Files:
     files = tuple(_look(path, name) for path in paths)
     _refuse_doubled(files, name)
     return Files(name, tuple(parts), files, tuple(skipped))
+
+
+def files_at(addresses: Sequence[str], name: str) -> Files:
+    """Those of some addresses (``file:///a/b%20c.parquet``) that are files which this process sees."""
+    local = [unquote(urlsplit(text).path) for text in addresses if urlsplit(text).scheme in ("", "file")]
+    return Files(name, (), tuple(_file(path) for path in dict.fromkeys(local) if os.path.isfile(path)), ())
 
 
 def _matches(text: str) -> tuple[list[str], list[str]]:

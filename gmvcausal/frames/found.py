@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.files import Files, find_files
+from gmvcausal.frames.files import MOVED, Files, files_at, find_files
 from gmvcausal.frames.footers import unread
 from gmvcausal.frames.parquet import is_path
 
@@ -19,12 +19,20 @@ class _Table:
     used: list[str]
 
 
+@dataclass(frozen=True)
+class _Below:
+    look: Callable[[], list[str]]
+    listed: list[str]
+    files: Files
+
+
 class Found:
     """Tables that lie in files, by their names and by what the user gave for them."""
 
     def __init__(self) -> None:
         self._tables: dict[tuple[str, Files | str], _Table] = {}
         self._said: list[str] = []
+        self._below: dict[str, _Below] = {}
 
     def take(self, data: Any, name: str, needed: Sequence[str] = ()) -> Files:
         """The files of a table, of which the columns `needed` are used."""
@@ -40,9 +48,24 @@ class Found:
         """Files, and the columns of them that are used."""
         return iter([(table.files, table.used) for table in self._tables.values()])
 
+    def below(self, name: str, look: Callable[[], list[str]]) -> None:
+        """Remember the files that lie below a frame of the user's, as they are at the first pass.
+
+        Parameters
+        ----------
+        name : str
+            What messages call the frame.
+        look : callable
+            The addresses of its files; those that this process sees are watched one by one.
+        """
+        if name not in self._below:
+            listed = sorted(look())
+            self._below[name] = _Below(look, listed, files_at(listed, name))
+
     def keys(self, name: str) -> set[str]:
         """Columns of a table that are keys of folders (``dt=2025-11-01``)."""
         files = [table.files for (of, _), table in self._tables.items() if of == name]
+        files += [below.files for of, below in self._below.items() if of == name]
         return {key for every in files for file in every.files for key, _ in file.keys}
 
     def whole(self, name: str, rows: int) -> None:
@@ -55,6 +78,10 @@ class Found:
         """Refuse files that changed or vanished since they were found, and with `added` those that came."""
         for files, _ in self:
             files.unchanged(added=added)
+        for name, below in self._below.items():
+            below.files.unchanged()
+            if added and sorted(below.look()) != below.listed:
+                raise InputError(f"other files lie below {name} than when it was first read", remedy=MOVED)
 
     def remarks(self) -> list[str]:
         """What is to be said: files left out, and columns whose types differ without harm."""

@@ -142,6 +142,7 @@ def test_a_killed_worker_gives_no_sums(spark: SparkSession) -> None:
 
     frame = spark.createDataFrame(pa.table(orders(400, 1)[["user", "gmv"]]).append_column("at", pa.array(range(400))))
     frame = frame.select("at", "user", "gmv").repartition(2).mapInArrow(dies, "at long, user long, gmv double")
+    frame = frame.persist()  # a function in Python is taken of frames that are kept
     space = SparkEngine(spark)
     source = space.source(frame, "orders")
     with pytest.raises(InputError, match=r"a worker of Spark died over orders .* nothing was summed"):
@@ -160,6 +161,47 @@ def test_rows_that_are_drawn_anew_in_each_pass_are_refused(spark: SparkSession) 
     source = space.source(kept, "orders")
     one, two = (space.row(f"SELECT sum(gmv) FROM {source}", "orders") for _ in range(2))
     assert one == two
+    space.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("current_timestamp() AS at", r"current_timestamp\(\) .* asks for anew"),
+        ("date_diff(current_date(), time) AS age", r".* asks for anew"),
+        ("localtimestamp() AS at", r".* asks for anew"),
+        ("gmv_of(gmv) AS more", "a function in Python, which Spark calls anew"),
+    ],
+)
+def test_clocks_and_functions_in_python_are_refused_unless_kept(spark: SparkSession, text: str, words: str) -> None:
+    spark.udf.register("gmv_of", lambda amount: amount, "double")
+    frame = spark.createDataFrame(pa.table(orders(9, 1))).selectExpr("*", text)
+    space = SparkEngine(spark)
+    with pytest.raises(InputError, match=rf"orders holds {words}.*persist"):
+        space.source(frame, "orders")
+    kept = frame.persist()
+    assert space.source(kept, "orders") and space.source(kept.where("gmv > 0"), "orders")
+    kept.unpersist()
+    space.close()
+
+
+def test_files_below_a_frame_that_move_between_tables_are_named(log: Path, spark: SparkSession) -> None:
+    part = log / "city=1" / "part [1].parquet"
+    (log / "city=2" / "part [2].parquet").unlink()  # its amounts are whole numbers
+    frame = spark.read.parquet(str(log / "city=1")).where("gmv > 1")
+    logs = Logs(orders=frame)
+    logs.panel(freq="W")
+    orders(400, 1).astype({"user": "int32"}).assign(gmv=1e6).to_parquet(part, row_group_size=100, index=False)
+    with pytest.raises(InputError, match=r"the file '.*city=1/part \[1\]\.parquet' of orders changed while it was"):
+        logs.panel(freq="D")
+    logs.close()
+    space = SparkEngine(spark)
+    listed = ["s3a://bucket/a.parquet"]
+    space.files.below("orders", lambda: listed)
+    space.files.unchanged()
+    listed.append("s3a://bucket/b.parquet")
+    with pytest.raises(InputError, match="other files lie below orders"):
+        space.files.unchanged()
     space.close()
 
 

@@ -26,7 +26,7 @@ from gmvcausal.frames.engines.engine import Arrays, Made
 from gmvcausal.frames.engines.ibis_table import native, on_spark
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.engines.spark_failures import spark_errors
-from gmvcausal.frames.engines.spark_files import lies_here, read_files, refuse_moving
+from gmvcausal.frames.engines.spark_files import files_below, lies_here, read_files, refuse_moving
 from gmvcausal.frames.facts import with_optional
 from gmvcausal.frames.found import Found
 from gmvcausal.frames.parquet import is_path
@@ -127,11 +127,17 @@ class SparkEngine:
             frame: DataFrame = data
             with _own_words(name):
                 refuse_moving(frame, name)
+            if not frame.is_cached:
+                self.files.below(name, lambda: self._files_below(frame, name))
             return frame
         if not is_path(data):
             return None
         with _own_words(name):
             return read_files(self.session, data, name, needed, self.files)
+
+    def _files_below(self, frame: DataFrame, name: str) -> list[str]:
+        with _own_words(name):
+            return files_below(frame)
 
     def schema(self, source: str, name: str = "the data") -> dict[str, str]:
         """See `Engine`."""

@@ -65,7 +65,8 @@ def refuse_moving(frame: DataFrame, name: str) -> None:
     Raises
     ------
     InputError
-        The frame holds ``rand()`` or the like and is not kept, or its session leaves out files that it cannot read.
+        The frame holds ``rand()``, the clock or a Python function and is not kept, or its session leaves out files that
+        it cannot read.
     """
     for skip in _SKIPS:
         option = f"spark.sql.files.{skip}"
@@ -74,12 +75,33 @@ def refuse_moving(frame: DataFrame, name: str) -> None:
                 f"the session of {name} leaves out files that it cannot read ({option}), and sums would be partial",
                 remedy=f"spark.conf.set({option!r}, False)",
             )
-    plan = getattr(frame, "_jdf", None)  # of a classic session only
-    if plan is not None and not frame.is_cached and not plan.queryExecution().analyzed().deterministic():
+    if (moving := _moving(frame)) is not None:
         raise InputError(
-            f"{name} holds rand() or another value that Spark draws anew in each pass over it",
+            f"{name} holds {moving}",
             remedy="keep the frame first, with frame.localCheckpoint(), frame.persist() or by writing it out",
         )
+
+
+def _moving(frame: DataFrame) -> str | None:
+    """What may be another value in each pass over the frame; of frames of Spark Connect nothing is known."""
+    java = getattr(frame, "_jdf", None)  # of a classic session only
+    if java is None or frame.is_cached:
+        return None
+    plan = java.queryExecution().withCachedData()  # what was kept below it is a leaf
+    if not plan.deterministic():
+        return "rand() or another value that Spark draws anew in each pass over it"
+    # Spark takes these for constants, as they are within one pass.
+    patterns = frame.sparkSession._jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if plan.containsPattern(patterns.CURRENT_LIKE()):
+        return "current_timestamp() or another value of the session, which Spark asks for anew in each pass over it"
+    if plan.containsPattern(patterns.PYTHON_UDF()):
+        return "a function in Python, which Spark calls anew in each pass over it"
+    return None
+
+
+def files_below(frame: DataFrame) -> list[str]:
+    """Addresses of the files that a frame reads, planned anew."""
+    return list(frame.select("*").inputFiles())
 
 
 def _reader(session: SparkSession) -> DataFrameReader:
