@@ -91,7 +91,8 @@ def _moving(frame: DataFrame) -> str | None:
     if not plan.deterministic():
         return "rand() or another value that Spark draws anew in each pass over it"
     # Spark takes these for constants, as they are within one pass.
-    patterns = frame.sparkSession._jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    machine: Any = frame.sparkSession._jvm
+    patterns = machine.org.apache.spark.sql.catalyst.trees.TreePattern
     if plan.containsPattern(patterns.CURRENT_LIKE()):
         return "current_timestamp() or another value of the session, which Spark asks for anew in each pass over it"
     if plan.containsPattern(patterns.PYTHON_UDF()):
