@@ -116,7 +116,7 @@ def numeric(table: Table, column: str, role: str, *, missing: str | None = None)
         squares = dot(values, values)
     if narrow or not squares <= float(_WHOLE) ** 2:
         largest = float(np.nanmax(np.abs(values), initial=0.0)) if values.size else 0.0
-        if np.isfinite(largest) and (narrow or (largest > _WHOLE and dtype.is_numeric())):
+        if np.isfinite(largest) and (narrow or largest > _WHOLE):
             spacing = float(np.spacing(np.float32(largest) if narrow else largest))
     if not np.isfinite(squares):
         _refuse_numbers(values, column, role, missing)

@@ -298,6 +298,27 @@ def scale_mix(rule: Rule, y: FloatArray) -> Check | None:
     )  # fmt: skip
 
 
+def held_as(spacing: float, size: float) -> tuple[str, str]:
+    """The type whose numbers lie `spacing` apart at their largest, and what to do where that is too coarse.
+
+    Parameters
+    ----------
+    spacing : float
+        See `Numbers`: of float32, or of float64 beyond 2^53, where whole numbers and decimals lose their last digits.
+    size : float
+        At most the largest number in size, and at least that over the root of how many there are.
+
+    Examples
+    --------
+    >>> held_as(16.0, 1e17)[0], held_as(16.0, 2e8)[0]
+    ('float64', 'float32')
+    """
+    # The largest float32 is below 2^24 times its spacing; the largest float64 is at least 2^52 times its own.
+    if size <= spacing * 2.0**24:
+        return "float32", "keep the outcome in float64 or decimal from the source on"
+    return "float64", "subtract a constant, or use a larger unit of money: all is computed in float64"
+
+
 def quantisation(rule: Rule, y: FloatArray, spacing: float) -> Check | None:
     """Are the numbers as fine as they are precise? `spacing` is their distance in the source type."""
     spread = float(y.std())
@@ -305,6 +326,6 @@ def quantisation(rule: Rule, y: FloatArray, spacing: float) -> Check | None:
         return None
     value = spacing / spread
     status = rule.status(value)
-    remedy = "" if status == "passed" else "read the amounts in double precision from the source on"
+    remedy = "" if status == "passed" else held_as(spacing, float(np.abs(y).max()))[1]
     message = f"numbers lie {value:.1e} standard deviations apart in their source type"
     return Check("quantisation", status, message, value, rule.bound, remedy)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import decimal
+
 import numpy as np
+import pandas as pd
 import pytest
 
+import gmvcausal as gc
 from gmvcausal.results import usual_checks
 from gmvcausal.results.usual_rules import USUAL, leverage_of, tail_of
 from gmvcausal.stats.skewed import skewness, skewness_of_sum
@@ -66,3 +70,12 @@ def test_what_the_outcome_alone_says() -> None:
     assert usual_checks.quantisation(USUAL["quantisation"], money.astype(float), 0.0) is None
     coarse = usual_checks.quantisation(USUAL["quantisation"], money.astype(float), 1.0)
     assert coarse is not None and coarse.status == "warned"
+
+
+def test_the_type_that_is_too_coarse_is_named() -> None:
+    amounts = [decimal.Decimal(10**17 + k % 500) for k in range(400)]
+    frame = pd.DataFrame({"arm": ["a", "b"] * 200, "gmv": amounts})
+    audit = gc.ab_test(frame, metrics="gmv", arm="arm", control="a").audit
+    assert audit["quantisation"].status == "warned"
+    assert audit["quantisation"].message.startswith("float64 values of 'gmv' are 16 apart")
+    assert usual_checks.held_as(8.0, 1e8)[0] == "float32"

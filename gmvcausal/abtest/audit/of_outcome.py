@@ -15,7 +15,7 @@ from gmvcausal.abtest.metrics import Proportion, Ratio, name_of, parts
 from gmvcausal.abtest.terms.caps import AUTO
 from gmvcausal.abtest.terms.estimate import Term
 from gmvcausal.results import Check
-from gmvcausal.results.usual_checks import p_words
+from gmvcausal.results.usual_checks import held_as, p_words
 from gmvcausal.stats.humps import two_humps
 from gmvcausal.stats.inference import chi_square
 
@@ -247,14 +247,18 @@ def zero_variance(case: Case) -> Check | None:
     if not flat:
         return Check("zero_variance", "passed", "every metric varies in every arm", 0.0, 0.0)
     factor = f" ({flat[0].recipe.factor})" if flat[0].recipe.factor else ""
-    return Check(
-        "zero_variance",
-        "warned",
-        f"{case.label(flat[0])}{factor} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}",
-        float(len(flat)),
-        bound("zero_variance"),
-        "check the column",
+    message = (
+        f"{case.label(flat[0])}{factor} does not vary in {'an arm' if flat[0].contrast.variance > 0 else 'either arm'}"
     )
+    remedy = "check the column"
+    gaps = [(case.source.spacing.get(c, 0.0), c) for c in parts(case.metrics[flat[0].metric])]
+    if (found := max(gaps, default=(0.0, "")))[0]:
+        kind, remedy = held_as(found[0], _size(case, found[1]))
+        message += (
+            f" as far as {kind} tells: any spread is below what it holds at this size, where values of {found[1]!r} "
+            f"are {found[0]:.2g} apart"
+        )
+    return Check("zero_variance", "warned", message, float(len(flat)), bound("zero_variance"), remedy)
 
 
 def all_zero(case: Case) -> Check | None:
@@ -327,6 +331,14 @@ def quantisation(case: Case) -> Check | None:
     if not where:
         return None
     status = judge("quantisation", worst)
-    message = f"float32 values of {where!r} are {case.source.spacing[where]:.2g} apart at the top"
-    remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
-    return Check("quantisation", status, message, worst, bound("quantisation"), remedy)
+    gap = case.source.spacing[where]
+    kind, remedy = held_as(gap, _size(case, where))
+    message = f"{kind} values of {where!r} are {gap:.2g} apart at the top"
+    return Check("quantisation", status, message, worst, bound("quantisation"), remedy if status == "warned" else "")
+
+
+def _size(case: Case, column: str) -> float:
+    """At most the largest value in size, and at least that over the root of how many there are."""
+    at, shape = case.fit.cols.index(Col(column)), case.fit.shapes[column]
+    mean, within = shape.total / case.source.rows, sum(a.cross[at, at] for a in case.fit.sample.arms)
+    return max(abs(shape.largest), abs(mean), math.sqrt(max(within, 0.0) / case.source.rows))

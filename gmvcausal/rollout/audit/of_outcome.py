@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.results import Check
+from gmvcausal.results.usual_checks import held_as
 from gmvcausal.rollout.audit.case import Case, retry
 from gmvcausal.rollout.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.rollout.intake import winsor
@@ -182,12 +183,12 @@ def quantisation(case: Case) -> Check | None:
         return None
     value = case.panel.spacing / max(case.panel.deviation, 1e-300)
     status = judge("quantisation", value)
-    remedy = "keep the outcome in float64 or decimal from the source on" if status == "warned" else ""
+    kind, remedy = held_as(case.panel.spacing, case.panel.reach)
     return Check(
         "quantisation",
         status,
-        f"float32 outcomes are {case.panel.spacing:.2g} apart at the top",
+        f"{kind} outcomes are {case.panel.spacing:.2g} apart at the top",
         value,
         bound("quantisation"),
-        remedy,
+        remedy if status == "warned" else "",
     )

@@ -174,6 +174,14 @@ class Panel:
         between = (n * (mean - (n * mean).sum() / cells) ** 2).sum()
         return float(np.sqrt((between + np.trace(moments.cross, axis1=1, axis2=2).sum()) / cells))
 
+    @property
+    def reach(self) -> float:
+        """At most the largest outcome in size, and at least that over the root of how many there are."""
+        moments = self.moments
+        if moments is None or moments.weighted is not None:
+            return float(np.nanmax(np.abs(self.y)))
+        return max(float(np.abs(moments.mean + moments.rest).max()), self.deviation)
+
     @cached_property
     def moments(self) -> Moments | None:
         """Moments of every cohort, the keys being the codes in `start`; None where cells are absent.
