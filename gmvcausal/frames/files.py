@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,9 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.footers import Footer, drift, read_footers
+from gmvcausal.frames.listing import ENDINGS, OTHERS, matches
 
-_ENDINGS = (".parquet", ".parq", ".pq")
-_TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 MOVED = "open the data again when nothing writes there, or read a copy"
 
 
@@ -161,7 +160,7 @@ class Files:
             return
         known = {file.identity for file in self.files}
         for asked in self.asked:
-            for path in _matches(asked)[0]:
+            for path in matches(asked)[0]:
                 # Files that vanish between the listing and the look are not ours.
                 if os.path.exists(path) and _file(path).identity not in known:
                     raise InputError(f"the file {path!r} came to {self.name} while it was read", remedy=MOVED)
@@ -205,7 +204,7 @@ def find_files(data: Any, name: str) -> Files:
     paths: list[str] = []
     skipped: list[str] = []
     for part in parts:
-        found, left = _matches(part)
+        found, left = matches(part)
         if not found:
             raise _nothing(part, left, name)
         paths += found
@@ -221,78 +220,21 @@ def files_at(addresses: Sequence[str], name: str) -> Files:
     return Files(name, (), tuple(_file(path) for path in dict.fromkeys(local) if os.path.isfile(path)), ())
 
 
-def _matches(text: str) -> tuple[list[str], list[str]]:
-    """Files that one path, pattern or folder names, and those it was left without."""
-    if os.path.isdir(text):
-        return _sorted_out(
-            text, glob.glob(os.path.join(glob.escape(text), "**", "*"), recursive=True, include_hidden=True)
-        )
-    if not text.lower().endswith(_ENDINGS):
-        return [], []
-    if os.path.lexists(text):  # a name may hold the signs of patterns
-        return [text], []
-    if not glob.has_magic(text):
-        return [], []
-    found = glob.glob(text, recursive=True)
-    inside = [p for path in found if os.path.isdir(path) for p in _matches(path)[0]]
-    return _sorted_out(_fixed(text), [path for path in found if not os.path.isdir(path)] + inside)
-
-
-def _sorted_out(root: str, paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Data files and others, as Spark tells them apart: names that begin with . or _ are of the writer."""
-    kept, left = [], []
-    for path in sorted(set(paths)):
-        if os.path.isdir(path):
-            continue
-        parts = os.path.relpath(path, root or ".").split(os.sep)
-        hidden = any(p.startswith(".") or (p.startswith("_") and "=" not in p) for p in parts)
-        data = path.lower().endswith(_ENDINGS)
-        if data and not hidden:
-            kept.append(path)
-        elif data or not hidden:  # marks like _SUCCESS hold no rows: nothing is to be said of them
-            left.append(path)
-    if kept:
-        _refuse_lake(kept)
-    return kept, left
-
-
-def _fixed(pattern: str) -> str:
-    """The folder of a pattern up to its first sign."""
-    parts = pattern.split(os.sep)
-    first = next(k for k, part in enumerate(parts) if glob.has_magic(part))
-    return os.sep.join(parts[:first]) or (os.sep if pattern.startswith(os.sep) else "")
-
-
-def _refuse_lake(paths: Sequence[str]) -> None:
-    """A folder of a lake's table also holds files that were deleted from it or replaced."""
-    seen: set[str] = set()
-    for path in paths:
-        folder = os.path.dirname(os.path.abspath(path))
-        while folder not in seen:
-            seen.add(folder)
-            kind = next((_TABLES[mark] for mark in _TABLES if os.path.isdir(os.path.join(folder, mark))), None)
-            if kind is None and glob.glob(os.path.join(glob.escape(folder), "metadata", "*.metadata.json")):
-                kind = "Iceberg"
-            if kind is not None:
-                raise InputError(
-                    f"the folder {folder!r} is a {kind} table and also holds files that are no longer part of it",
-                    remedy="read it with its own reader (DuckDB has delta_scan and iceberg_scan) and pass the relation",
-                )
-            folder = os.path.dirname(folder)
-
-
 def _nothing(text: str, left: Sequence[str], name: str) -> InputError:
     if os.path.isdir(text):
         beside = f", only {len(left):,} that are hidden or of another kind (first {left[0]!r})" if left else ""
         return InputError(
             f"{name} names the folder {text!r}, which holds no .parquet file{beside}", remedy="check the path"
         )
-    if not text.lower().endswith(_ENDINGS):
+    known = text.lower().endswith(ENDINGS)
+    if not known and (os.path.lexists(text) or text.lower().endswith(OTHERS)):
         return InputError(
             f"{name} is the path {text!r}, which does not end in .parquet",
             remedy="read other formats into a frame first, or convert the file to parquet",
         )
-    return InputError(f"{name} names the file {text!r}, which does not exist", remedy="check the path")
+    found = "finds no parquet file" if not known and glob.has_magic(text) else "does not exist"
+    kind = "file" if known else "pattern" if glob.has_magic(text) else "path"
+    return InputError(f"{name} names the {kind} {text!r}, which {found}", remedy="check the path")
 
 
 def _look(path: str, name: str) -> File:

@@ -52,6 +52,51 @@ def test_what_writers_leave_behind_is_no_data_and_is_said(folder: Path) -> None:
     assert find_files(folder / "part-0.parquet", "orders").notes() == []
 
 
+def test_parquet_that_is_not_called_so_is_not_lost(folder: Path) -> None:
+    write(folder / "000001_0", gmv=[100.0])
+    (folder / "README.md").write_text("notes")
+    with pytest.raises(InputError, match=r"parquet that is not called so: '.*000001_0' \(1 in all\).*log/\*'"):
+        find_files(folder, "orders")
+    assert sum(row[0] for row in rows(f"{folder}/*", "gmv")) == 160.0
+    assert "README.md" in find_files(f"{folder}/*", "orders").notes()[0]
+    assert sum(row[0] for row in rows(f"{folder}/*.parquet", "gmv")) == 60.0
+    find_files(f"{folder}/*", "orders").unchanged()
+
+
+def test_folders_of_hive_are_read_by_a_pattern(tmp_path: Path) -> None:
+    for day in (1, 2):
+        write(tmp_path / "log" / f"day={day}" / "000000_0", gmv=[float(day)])
+    with pytest.raises(InputError, match=r"\(2 in all\).*log/\*\*/\*'"):
+        find_files(tmp_path / "log", "orders")
+    for pattern in ("*", "**/*", "day=*/*", "day=*"):
+        assert rows(f"{tmp_path}/log/{pattern}", "gmv", "day") == [(1.0, 1), (2.0, 2)]
+
+
+@pytest.mark.parametrize("other", ["b.csv", "b.CSV.gz", "b.json", "b.orc", "b.avro"])
+def test_rows_of_another_format_are_not_lost(folder: Path, other: str) -> None:
+    (folder / other).write_text("gmv\n7\n")
+    for asked in (folder, f"{folder}/*"):
+        with pytest.raises(InputError, match=rf"also holds '{re.escape(other)}', which is no parquet.*\*\.parquet"):
+            find_files(asked, "orders")
+    assert find_files(f"{folder}/*.parquet", "orders").rows == 10
+    (folder / other).rename(folder / f"_{other}")
+    assert find_files(folder, "orders").rows == 10
+
+
+def test_where_nothing_is_the_format_is_not_blamed(tmp_path: Path) -> None:
+    for asked, words in (
+        (tmp_path / "nosuchfolder", "the path '.*nosuchfolder', which does not exist"),
+        (f"{tmp_path}/*", r"the pattern '.*\*', which finds no parquet file"),
+        (f"{tmp_path}/*.parquet", "the file .* which does not exist"),
+        ("orders.csv", r"does not end in \.parquet"),
+    ):
+        with pytest.raises(InputError, match=words):
+            find_files(asked, "orders")
+    (tmp_path / "notes").write_text("x")
+    with pytest.raises(InputError, match=r"does not end in \.parquet"):
+        find_files(tmp_path / "notes", "orders")
+
+
 def test_a_folder_of_hidden_files_alone_says_so(tmp_path: Path) -> None:
     write(tmp_path / "_temporary" / "part-9.parquet", gmv=[99.0])
     with pytest.raises(InputError, match=r"holds no \.parquet file, only 1 that are hidden.*part-9"):
