@@ -37,7 +37,9 @@ def matches(text: str, by_content: bool = False) -> tuple[list[str], list[str]]:
 
 def _sorted_out(root: str, paths: Iterable[str], by_content: bool) -> tuple[list[str], list[str]]:
     """Data files and others, as Spark tells them apart: names that begin with . or _ are of the writer."""
-    kept, left, unnamed = [], [], []
+    kept: list[str] = []
+    left: list[str] = []
+    unnamed: list[str] = []
     for path in sorted(set(paths)):
         if os.path.isdir(path):
             continue
