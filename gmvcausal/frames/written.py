@@ -10,7 +10,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gmvcausal.errors import InputError
+
 PREFIX = ".gmvcausal-"  # hidden, so that nothing reads half a file as data
+
+
+@contextmanager
+def told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Our own error where `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write {os.fspath(path)!r}: {error.strerror or error}",
+            remedy="name a file in a folder that exists and has room",
+        ) from error
+
+
+def need_folder(path: str | os.PathLike[str]) -> None:
+    """Stop before the work where the folder of `path` is not there.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
 
 
 @contextmanager

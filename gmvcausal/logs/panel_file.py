@@ -21,6 +21,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.outputs import refuse_output
 from gmvcausal.frames.params import one_of
 from gmvcausal.frames.table import literal, quote
+from gmvcausal.frames.written import need_folder, told
 from gmvcausal.logs import attributes, cells, describe, signs
 from gmvcausal.logs import exposed as exposures
 from gmvcausal.logs.calendar import IntArray, parse_freq, shorter_periods
@@ -51,6 +52,9 @@ def write_panel(
 ) -> str:
     """See `Logs.write_panel`."""
     there = _new_path(path)
+    if logs._space.positions:  # Spark makes the folders that it writes to, and may see storage that we do not
+        with told(there):
+            need_folder(there)
     for files, _ in logs._space.files:
         refuse_output(there, "path", files)
     length = parse_freq("freq", freq)

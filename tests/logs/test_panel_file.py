@@ -103,6 +103,8 @@ def test_paths_that_cannot_be_made(tmp_path):
     assert (tmp_path / "there.parquet").read_bytes() == b"mine"
     with pytest.raises(InputError, match=r"does not end in \.parquet"):
         logs.write_panel(tmp_path / "panel.csv")
+    with pytest.raises(InputError, match=r"cannot write '.*nowhere.*No such file.* a folder that exists and has room"):
+        logs.write_panel(tmp_path / "nowhere" / "panel.parquet")
     with pytest.raises(InputError, match="path must name a parquet file"):
         logs.write_panel(5)
     with pytest.raises(InputError, match="column of every panel"):

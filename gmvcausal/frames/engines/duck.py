@@ -23,7 +23,7 @@ from gmvcausal.frames.parquet import is_path, parquet_source
 from gmvcausal.frames.scratch import Scratch, scratch
 from gmvcausal.frames.table import duck_errors, is_relation, quote
 from gmvcausal.frames.texts import quote_text
-from gmvcausal.frames.written import whole_file
+from gmvcausal.frames.written import told, whole_file
 
 BUFFERS = 2**30  # of DuckDB where nobody sets a limit; beyond, it spills to temporary files
 _LEAST = 64 * 2**20  # below this DuckDB cannot group a few million rows even with spilling
@@ -168,7 +168,7 @@ class DuckEngine:
     def write(self, text: str, path: str, facts: str, name: str = "the data") -> None:
         """See `Engine`; the facts stand where pandas would write the attributes of a frame."""
         kept = f'{{"index_columns": [], "column_indexes": [], "columns": [], "attributes": {{"gmvcausal": {facts}}}}}'
-        with whole_file(path) as beside:
+        with told(path), whole_file(path) as beside:
             options = f"FORMAT parquet, KV_METADATA {{pandas: {quote_text(kept)}}}"
             self.run(f"COPY ({text}) TO {quote_text(str(beside))} ({options})", name)
             self.files.unchanged()  # before the file takes its name

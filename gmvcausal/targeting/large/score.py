@@ -17,7 +17,7 @@ from gmvcausal.frames.files import find_files
 from gmvcausal.frames.outputs import refuse_output
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.frames.table import open_table
-from gmvcausal.frames.written import whole_file
+from gmvcausal.frames.written import need_folder, told, whole_file
 from gmvcausal.targeting.large.source import Source, opened, placed
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def score(model: Uplift, data: Any, to: Any, keep: Sequence[str], overwrite: boo
     if is_path(data):
         data = find_files(data, "data")
         refuse_output(path, "to", data)
-    try:
+    with told(path):
+        need_folder(path)
         # The file takes its name last: after the inputs were compared with what they were.
         with whole_file(path) as beside, opened(data, "data", [*model.trial.features.needed, *keep]) as source:
             writer: Any = None
@@ -91,10 +92,6 @@ def score(model: Uplift, data: Any, to: Any, keep: Sequence[str], overwrite: boo
             finally:
                 if writer is not None:
                     writer.close()
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path!r}: {error.strerror or error}", remedy="name a file in a folder that has room"
-        ) from error
     return source.rows
 
 
