@@ -204,10 +204,15 @@ def check_zones(opened: Mapping[str, Relation], timezone: str | None) -> list[st
                 continue
             zone = relation.zones.get(role)
             if zone is not None and timezone is None:
+                remedy = "name the zone of the customers, for example timezone='Asia/Shanghai'"
+                has = f"carries the time zone {zone}"
+                if not relation.space.positions:  # rows of Spark
+                    has = "is a moment in time (Spark's TIMESTAMP)"
+                    remedy += "; times on a clock that Spark parsed as TIMESTAMP need the zone of that session"
                 raise InputError(
-                    f"{role} ({name}) carries the time zone {zone}, but whose midnights cut the days is not said",
+                    f"{role} ({name}) {has}, but whose midnights cut the days is not said",
                     column=relation.roles[role],
-                    remedy="name the zone of the customers, for example timezone='Asia/Shanghai'",
+                    remedy=remedy,
                 )
             if zone is None and timezone is not None:
                 notes.append(f"{role} ({name}) carries no time zone and was taken as local time of {timezone}")

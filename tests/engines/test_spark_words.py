@@ -57,6 +57,10 @@ StoppedError.__module__ = "py4j.protocol"
     [
         AttributeError("'NoneType' object has no attribute 'setCallSite'"),
         StoppedError("An error occurred while calling o1.sql.\n: Cannot call methods on a stopped SparkContext."),
+        StoppedError(
+            "org.apache.spark.SparkException: [INTERNAL_ERROR] You hit a bug in Spark.\nCaused by: "
+            'java.lang.NullPointerException: as "org.apache.spark.SparkContext.dagScheduler()" is null'
+        ),
     ],
 )
 def test_a_stopped_session_is_named(error: Exception) -> None:
@@ -68,6 +72,17 @@ def test_a_stopped_session_is_named(error: Exception) -> None:
         engine._own_words("orders"),
     ):
         raise error
+
+
+def test_a_column_of_another_type_than_the_schema_is_named() -> None:
+    pytest.importorskip("pyspark")
+    said = (
+        "[FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH] Encountered error while reading file file:///d/o.parquet. "
+        "Data type mismatches when reading Parquet column [gmv]. Expected Spark type double, actual Parquet type BINARY. "
+    )
+    asked = r"'/d/o.parquet' has another type .* \(gmv: double is asked for, BINARY is stored\)"
+    with pytest.raises(gc.InputError, match=asked), engine._own_words("orders"):
+        raise StoppedError(said)
 
 
 def test_what_spark_needs_is_asked_for_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -287,12 +287,21 @@ WRONG = {
     "no exposures": '[data]\norders = "orders.parquet"\n' + ANSWER + 'stack = { freq = "W" }\n',
     "no dataset": '[data]\ndataset = "mars"\n' + ANSWER + 'panel = { freq = "W" }\n',
     "no limit": LOGS + '[logs]\nmemory_limit = "1MB"\n' + ANSWER + 'panel = { freq = "W" }\n',
+    "no column of uplift": '[data]\nframe = "test.parquet"\n'
+    + ANSWER
+    + 'uplift = { treatment = "version", outcome = "gmw" }\n',
+    "days of unlike types": '[data]\nframe = "days"\n' + ANSWER + 'did = { outcome = "gmv" }\n',
     "no key": "[dta]\n",
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_errors_are_those_of_the_run_and_nothing_is_scanned(folder, tmp_path, wrong):
+    if wrong == "days of unlike types":
+        (folder / "days").mkdir(exist_ok=True)
+        for day, gmv in enumerate(([1.0, 2.0], ["1", "2"])):
+            held = {"unit": [1, 2], "period": [day, day], "gmv": gmv, "first_treated": [1, 1]}
+            pq.write_table(pa.table(held), folder / "days" / f"{day}.parquet")
     path = write(folder, WRONG[wrong])
     with pytest.raises(gc.InputError) as ran:
         gc.run_study(path, progress=False)

@@ -24,6 +24,7 @@ _KNOWN = {
     "stopped SparkContext": _STOPPED,
     "'NoneType' object": _STOPPED,  # what is left of the session in Python
     "Connection refused": _STOPPED,
+    'SparkContext.dagScheduler()" is null': _STOPPED,  # Spark calls this a bug of its own
 }
 
 
@@ -35,6 +36,13 @@ def spark_errors(error: Exception, name: str) -> InputError:
     lines = [line for line in lines if "An error occurred while calling" not in line] or [type(error).__name__]
     first = re.sub(r"^:?\s*(?:[a-z]+\.)+[A-Za-z.]*(?:Exception|Error): ", "", lines[0])
     file = _FILE.search(text)
+    unlike = "PARQUET_COLUMN_DATA_TYPE_MISMATCH" in text or "SchemaColumnConvertNotSupportedException" in text
+    if file is not None and unlike:
+        return InputError(
+            f"{name} could not be read: a column of the file {unquote(re.sub(r'^file:/*', '/', file[1]))!r} has another "
+            f"type than the schema of the frame asks for{_types(text)}",
+            remedy="read it with the type that the file has, or without spark.read.schema(...), and cast the column then",
+        )
     if file is not None:
         path = unquote(re.sub(r"^file:/*", "/", file[1]))
         if "FILE_NOT_EXIST" in text:
@@ -78,10 +86,21 @@ def spark_errors(error: Exception, name: str) -> InputError:
         )
     for mark, (meaning, remedy) in _KNOWN.items():
         if mark in text:
-            return InputError(f"{name} could not be read: {meaning} ({first.rstrip('.')})", remedy=remedy)
+            said = "" if "[INTERNAL_ERROR]" in first else f" ({first.rstrip('.')})"
+            return InputError(f"{name} could not be read: {meaning}{said}", remedy=remedy)
     return InputError(
         f"{name} could not be read by Spark: {first}", remedy="check that its files are whole and the session runs"
     )
+
+
+def _types(text: str) -> str:
+    """Which column and types Spark names, in brackets; nothing where it names none."""
+    found = re.search(r"Expected Spark type (\S+), actual Parquet type (\S+?)\.?(?:\s|$)", text)
+    column = re.search(r"[Cc]olumn:? \[?([^\],]+)\]?", text)
+    if found is None:
+        return ""
+    where = f"{column[1].strip('`')}: " if column else ""
+    return f" ({where}{found[1]} is asked for, {found[2]} is stored)"
 
 
 def _of_worker(text: str) -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from gmvcausal.abtest.metrics import covariates, parts
@@ -15,6 +17,7 @@ from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.files import Files, find_files
 from gmvcausal.frames.params import check
 from gmvcausal.frames.rules import no_such_column
+from gmvcausal.frames.table import open_relation
 from gmvcausal.logs.contract import check_mapping, read_roles
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import machine
@@ -31,6 +34,8 @@ from gmvcausal.study.explain.plan import Pass, Plan, Rates, Source, Step
 from gmvcausal.study.file import ASKED, MAKERS, TABLES, Study, keywords, read_study
 from gmvcausal.study.run import of_answer, open_dataset, open_file, refuse_unknown
 from gmvcausal.study.verbs import PLAIN, load
+from gmvcausal.targeting.intake.read import columns_needed
+from gmvcausal.targeting.intake.trial import Asked
 from gmvcausal.targeting.verb import uplift
 
 _STEPS = {"panel": of_tables.panel_step, "stack": of_tables.stack_step, "users": of_tables.users_step}
@@ -202,6 +207,8 @@ class _Making:
             for column, role in () if plain else _named(verb, options).items():
                 if column not in source.columns:
                     raise no_such_column(column, source.columns, role, "data")
+            if verb == "uplift" and files is not None:
+                open_relation(files, "data", columns_of_users(options))
             return rows_step(title, source, named_columns(source, call, options))
         if verb == "ab_test":
             return ab_step(title, source, files, read_options(options))
@@ -233,6 +240,13 @@ def _named(verb: str, options: Mapping[str, Any]) -> dict[str, str]:
     needed = ask_of(options, "gmv").needed
     first = {c: role for c, role in needed.items() if role in ("unit", "outcome")}
     return dict(sorted(first.items(), key=lambda pair: pair[1] != "unit")) | needed
+
+
+def columns_of_users(options: Mapping[str, Any]) -> list[str]:
+    """The columns that a call of `uplift` names."""
+    given = {k: p.default for k, p in inspect.signature(uplift).parameters.items()} | dict(options)
+    asked = {field.name: given[field.name] for field in fields(Asked)}
+    return columns_needed(Asked(**asked | {"features": tuple(check("features", given["features"]))}))
 
 
 def _said(options: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ def of_parquet(files: Files, name: str, shown: str) -> Source:
                 stored[column] = stored.get(column, 0) + chunk.total_compressed_size
                 ends.setdefault(column, []).append(_ends(chunk.statistics))
     types |= {key: "text" for file in files.files for key, _ in file.keys} if files.keyed else {}
-    ranges = {c: (min(e[0] for e in of), max(e[1] for e in of)) for c, of in ends.items() if all(of)}
+    ranges = {c: both for c, of in ends.items() if all(of) and (both := _range(of)) is not None}
     return Source(name, shown, "parquet", len(files.paths), files.rows, groups, files.bytes, stored, types, ranges)
 
 
@@ -96,6 +96,13 @@ def _types_of(frame: Any, name: str) -> Mapping[str, str]:
 
 def _ends(statistics: Any) -> tuple[Any, Any] | None:
     return None if statistics is None or not statistics.has_min_max else (statistics.min, statistics.max)
+
+
+def _range(ends: Any) -> tuple[Any, Any] | None:
+    try:
+        return min(end[0] for end in ends), max(end[1] for end in ends)
+    except TypeError:  # text beside numbers, or times with and without a zone: refused by name where it is used
+        return None
 
 
 def _kind(kind: pa.DataType) -> str:
