@@ -77,8 +77,8 @@ def test_a_stopped_session_is_named(error: Exception) -> None:
 def test_a_column_of_another_type_than_the_schema_is_named() -> None:
     pytest.importorskip("pyspark")
     said = (
-        "[FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH] Encountered error while reading file file:///d/o.parquet. "
-        "Data type mismatches when reading Parquet column [gmv]. Expected Spark type double, actual Parquet type BINARY. "
+        "[FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH] Encountered error while reading file file:/d/o.parquet. "
+        "Mismatches when reading Parquet column [gmv]. Expected Spark type double, actual Parquet type BINARY."
     )
     asked = r"'/d/o.parquet' has another type .* \(gmv: double is asked for, BINARY is stored\)"
     with pytest.raises(gc.InputError, match=asked), engine._own_words("orders"):

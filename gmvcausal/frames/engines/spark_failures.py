@@ -39,9 +39,9 @@ def spark_errors(error: Exception, name: str) -> InputError:
     unlike = "PARQUET_COLUMN_DATA_TYPE_MISMATCH" in text or "SchemaColumnConvertNotSupportedException" in text
     if file is not None and unlike:
         return InputError(
-            f"{name} could not be read: a column of the file {unquote(re.sub(r'^file:/*', '/', file[1]))!r} has another "
-            f"type than the schema of the frame asks for{_types(text)}",
-            remedy="read it with the type that the file has, or without spark.read.schema(...), and cast the column then",
+            f"{name} could not be read: a column of the file {unquote(re.sub(r'^file:/*', '/', file[1]))!r} has "
+            f"another type than the schema of the frame asks for{_types(text)}",
+            remedy="read it with the type that the file has, or without spark.read.schema(...), and cast it then",
         )
     if file is not None:
         path = unquote(re.sub(r"^file:/*", "/", file[1]))
