@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc as collector
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,7 @@ def test_nothing_of_the_users_is_changed(spark: SparkSession) -> None:
         arm="first_treated",
         control=0,
     )
+    collector.collect()  # a result keeps its engine, whose views go with it
     after = state()
     spark.catalog.dropTempView("mine")
     assert after == before

@@ -15,7 +15,7 @@ from gmvcausal.abtest.verb import ab_test
 from gmvcausal.frames.engines.duck import room
 from gmvcausal.frames.facts import frame_facts
 from gmvcausal.frames.files import Files, find_files
-from gmvcausal.frames.params import check
+from gmvcausal.frames.params import check, column_name
 from gmvcausal.frames.rules import no_such_column
 from gmvcausal.frames.table import open_relation
 from gmvcausal.logs.contract import check_mapping, read_roles
@@ -246,6 +246,8 @@ def columns_of_users(options: Mapping[str, Any]) -> list[str]:
     """The columns that a call of `uplift` names."""
     given = {k: p.default for k, p in inspect.signature(uplift).parameters.items()} | dict(options)
     asked = {field.name: given[field.name] for field in fields(Asked)}
+    for name in ("outcome", "treatment", "cluster"):
+        column_name(name, asked.get(name), optional=True)
     return columns_needed(Asked(**asked | {"features": tuple(check("features", given["features"]))}))
 
 
