@@ -98,6 +98,7 @@ def test_what_spark_needs_is_asked_for_first(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nothing_of_the_users_is_changed(spark: SparkSession) -> None:
     def state() -> Any:
+        collector.collect()  # a result keeps its engine, whose views go with it
         options = {row.key: row.value for row in spark.sql("SET").collect()}
         tables = sorted(table.name for table in spark.catalog.listTables())
         kept = sorted(spark.sparkContext._jsc.getPersistentRDDs().keySet())
@@ -121,7 +122,6 @@ def test_nothing_of_the_users_is_changed(spark: SparkSession) -> None:
         arm="first_treated",
         control=0,
     )
-    collector.collect()  # a result keeps its engine, whose views go with it
     after = state()
     spark.catalog.dropTempView("mine")
     assert after == before
