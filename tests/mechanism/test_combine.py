@@ -341,7 +341,8 @@ def test_what_is_refused() -> None:
             gc.combine(table.assign(std_error=[1.0, value]))
         assert found.value.rows == (1,) and found.value.column == "std_error"
     for bad, words in (
-        ([a], "there is 1 study"), ([], "there are no studies"), (["a"], "the path 'a'"), (7, "no table"),
+        ([a], "there is 1 study"), ([], "there are no studies"), (7, "no table"),
+        (["a"], "the path 'a', which does not exist"),
         (table[:1], "there is 1 study"), (table.assign(label="May"), "two studies are called 'May'"),
         (table.drop(columns="std_error"), "no column 'std_error'"), (table.assign(estimate="a"), "text"),
         (table.assign(label=["pooled", "b"], estimand="x"), "called 'pooled'"),

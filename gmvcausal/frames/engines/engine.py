@@ -135,7 +135,7 @@ def reading(engine: Engine) -> Iterator[None]:
     """Several passes over the same data: what changed in the meantime is told, whatever came of it."""
     try:
         yield
-    except Exception:
-        engine.files.unchanged(added=False)  # a file that moved explains what failed
+    except Exception:  # of any kind: it is raised again, unless a file that moved explains it
+        engine.files.unchanged(added=False)
         raise
     engine.files.unchanged()
