@@ -1,0 +1,190 @@
+"""Templates of sentences: read, matched longest literal first, and held to the numbers they were given."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from itertools import pairwise
+
+from gmvcausal.errors import GmvCausalError
+
+_NUMBER = r"[+−-]?[$¥€£]?(?:\d[\d,]*(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
+_DIGITS = re.compile(r"(?<![\w.])[+−]?[$¥€£]?\d[\d,]*(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
+_HOLE = re.compile(r"\{(\w+)(?::([ntl]))?\}")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z'\"†(\d−+])")
+_QUOTED = re.compile(r"'([^']+)'")
+
+
+@dataclass(frozen=True)
+class Template:
+    """One entry of the catalogue.
+
+    Attributes
+    ----------
+    pattern : compiled pattern
+        Matches the whole English text.
+    anchor : str
+        Its longest literal part: where that is missing the pattern is not tried.
+    chinese : str
+        With holes by name.
+    kinds : mapping of str to str
+        How each hole is filled: ``""`` as it is, ``n`` a number, ``t`` translated, ``l`` a list of translated items.
+    weight : int
+        Length of the literal text: the most specific template is tried first.
+    """
+
+    pattern: re.Pattern[str]
+    anchor: str
+    chinese: str
+    kinds: Mapping[str, str]
+    weight: int
+
+
+def entries(text: str) -> list[tuple[str, str]]:
+    """Pairs of English and Chinese lines of a catalogue file.
+
+    Examples
+    --------
+    >>> entries("# names\\npassed\\n通过\\n\\nfailed\\n未通过\\n")
+    [('passed', '通过'), ('failed', '未通过')]
+    """
+    found: list[tuple[str, str]] = []
+    for block in re.split(r"\n\s*\n", text):
+        lines = [line.strip() for line in block.splitlines() if line.strip() and not line.startswith("#")]
+        if not lines:
+            continue
+        if len(lines) != 2:
+            raise GmvCausalError(f"an entry of the catalogue must have two lines, but is {lines!r}")
+        found.append((lines[0], lines[1]))
+    return found
+
+
+def template(english: str, chinese: str) -> Template:
+    """Make a pattern of an English line with holes."""
+    parts: list[str] = []
+    literal: list[str] = []
+    kinds: dict[str, str] = {}
+    at = 0
+    for hole in _HOLE.finditer(english):
+        literal.append(english[at : hole.start()])
+        parts.append(re.escape(literal[-1]))
+        name, kind = hole.group(1), hole.group(2) or ""
+        one = _NUMBER if kind == "n" else ".+?"
+        parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
+        kinds.setdefault(name, kind)
+        at = hole.end()
+    literal.append(english[at:])
+    parts.append(re.escape(literal[-1]))
+    if unknown := {h.group(1) for h in _HOLE.finditer(chinese)} - set(kinds):
+        raise GmvCausalError(f"the Chinese of {english!r} names {sorted(unknown)}, which the English does not have")
+    anchor = max(literal, key=len)
+    return Template(re.compile("".join(parts)), anchor, chinese, kinds, sum(map(len, literal)))
+
+
+@cache
+def catalogue() -> tuple[dict[str, str], tuple[Template, ...]]:
+    """Phrases without holes, and templates with them, the most specific first."""
+    phrases: dict[str, str] = {}
+    templates: list[Template] = []
+    folder = resources.files("gmvcausal.present.chinese")
+    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".txt")), key=lambda f: f.name):
+        for english, chinese in entries(file.read_text(encoding="utf-8")):
+            if _HOLE.search(english):
+                templates.append(template(_start(english), chinese))
+            else:
+                phrases[_start(english)] = chinese
+    return phrases, tuple(sorted(templates, key=lambda one: -one.weight))
+
+
+def numbers(text: str) -> Counter[str]:
+    """The numbers in a text, with their signs, and how often each stands there."""
+    return Counter(_DIGITS.findall(text))
+
+
+def _start(text: str) -> str:
+    """Sentences begin with a capital that the same words inside another sentence do not have."""
+    return text[:1].lower() + text[1:]
+
+
+class Translator:
+    """The catalogue with the Chinese of a user's own names.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+    """
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self.labels = dict(labels)
+        self._known = lru_cache(maxsize=20_000)(self._whole)
+
+    def text(self, text: str) -> str:
+        """The Chinese of `text`, piece by piece where the whole is not known."""
+        plain = " ".join(text.split())
+        if plain in self.labels:
+            return self.labels[plain]
+        if not re.search("[A-Za-z]{2}", plain):
+            return text
+        found = self._known(plain) or self._pieces(plain)
+        return text if found is None else found
+
+    def _whole(self, text: str) -> str | None:
+        """The Chinese of a text that one entry covers."""
+        stop = "。" if text.endswith(".") and len(text) > 1 else ""
+        bare = _start(text[:-1] if stop else text)
+        phrases, templates = catalogue()
+        if bare in phrases:
+            return phrases[bare] + stop
+        for one in templates:
+            if one.anchor in bare and (match := one.pattern.fullmatch(bare)):
+                # The first letter as it was written: a hole may begin the sentence with a name.
+                again = one.pattern.fullmatch(text[:-1] if stop else text) or match
+                made = self._made(one, again)
+                if self._same_numbers(text, made):
+                    return made + stop
+        return None
+
+    def _same_numbers(self, english: str, chinese: str) -> bool:
+        """Numbers inside the user's names may go with the names; no other may."""
+        for name, label in self.labels.items():
+            if numbers(name) or numbers(label):
+                english, chinese = english.replace(name, ""), chinese.replace(label, "").replace(name, "")
+        return numbers(english) == numbers(chinese)
+
+    def _made(self, one: Template, match: re.Match[str]) -> str:
+        return _HOLE.sub(lambda hole: self._filled(one, match, hole.group(1)), one.chinese)
+
+    def _filled(self, one: Template, match: re.Match[str], name: str) -> str:
+        text, kind = match.group(name), one.kinds[name]
+        if kind == "t":
+            return self.text(text)
+        if kind == "l":
+            return "、".join(self.text(item) for item in re.split(r", (?:and )?| and ", text))
+        return self.named(text)
+
+    def named(self, text: str) -> str:
+        """The user's own names in Chinese, where they stand alone or in quotes."""
+        if text in self.labels:
+            return self.labels[text]
+        return _QUOTED.sub(lambda m: f"“{self.labels[m.group(1)]}”" if m.group(1) in self.labels else m.group(0), text)
+
+    def _pieces(self, text: str) -> str | None:
+        """Sentences, then clauses, then what stands after a colon, each for itself."""
+        for pieces, joint in (
+            (_SENTENCE.split(text), ""),
+            (text.split("; "), "；"),
+            (text.split(": ", 1), "："),
+        ):
+            if len(pieces) > 1:
+                made = [self.text(piece) for piece in pieces]
+                if made != pieces:
+                    out = made[0]
+                    for before, piece in pairwise(made):
+                        space = " " if joint == "" and before.endswith((".", "!", "?")) else ""
+                        out += joint + space + piece
+                    return out
+        return None

@@ -1,0 +1,82 @@
+"""Chinese from the catalogue: what matches, what is refused, and that no number ever changes."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from gmvcausal.errors import GmvCausalError
+from gmvcausal.present.chinese import matching, say, translate
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
+    """A catalogue of a few entries."""
+    phrases = {"passed": "通过", "control arm": "对照组", "gain": "增益"}
+    lines = [
+        ("{n:n} units of {column} are left out", "{column} 中有 {n} 个单位被剔除"),
+        ("units are left out of {column}: {why:l}", "{column} 剔除：{why}"),
+        ("the estimate is {a:n} and not {b:n}", "估计值为 {a}"),  # loses a number
+        ("as {x:t} says", "如{x}所示"),
+        ("{x} is {x}", "{x} 即其自身"),
+    ]
+    templates = tuple(sorted((matching.template(*line) for line in lines), key=lambda one: -one.weight))
+    monkeypatch.setattr(matching, "catalogue", lambda: (phrases, templates))
+    return matching.Translator({"gmv": "成交额", "tier 2": "二档"})
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("passed", "通过"),
+        ("Passed", "通过"),
+        ("−3 units of 'gmv' are left out.", "“成交额” 中有 −3 个单位被剔除。"),
+        ("1,200 units of gmv are left out", "成交额 中有 1,200 个单位被剔除"),
+        ("Units are left out of x: gain, passed and control arm.", "x 剔除：增益、通过、对照组。"),
+        ("As control arm says.", "如对照组所示。"),
+        ("Passed. Gain. Nothing known here. Passed.", "通过。增益。Nothing known here. 通过。"),
+        ("gain; passed", "增益；通过"),
+        ("control arm: passed", "对照组：通过"),
+        ("5 units of tier 2 are left out", "二档 中有 5 个单位被剔除"),
+        ("gmv is gmv", "成交额 即其自身"),
+        ("gmv is not gmv", "gmv is not gmv"),
+        ("The estimate is 5 and not 6.", "The estimate is 5 and not 6."),
+        ("成交额", "成交额"),
+        ("3.5", "3.5"),
+    ],
+)
+def test_matching(small: matching.Translator, english: str, chinese: str) -> None:
+    assert small.text(english) == chinese
+
+
+def test_a_number_with_another_sign_is_another_number() -> None:
+    assert matching.numbers("from −3 to +3") != matching.numbers("from 3 to −3")
+    assert matching.numbers("1,200.5 at 5%") == matching.numbers("5% 时为 1,200.5")
+    assert matching.numbers("HC2") == matching.numbers("HC2 ") != matching.numbers("HC3")
+
+
+def test_the_catalogue_can_be_read_and_keeps_every_number() -> None:
+    seen: dict[str, str] = {}
+    for file in resources.files("gmvcausal.present.chinese").iterdir():
+        if not file.name.endswith(".txt"):
+            continue
+        for english, chinese in matching.entries(file.read_text(encoding="utf-8")):
+            matching.template(english, chinese)
+            bare = matching._HOLE.sub("", english), matching._HOLE.sub("", chinese)
+            assert matching.numbers(bare[0]) == matching.numbers(bare[1]), english
+            assert seen.setdefault(english, chinese) == chinese, f"two translations of {english!r}"
+            assert not english.endswith("."), english
+    assert len(seen) > 2
+
+
+def test_entries_that_cannot_work_are_refused() -> None:
+    with pytest.raises(GmvCausalError, match="two lines"):
+        matching.entries("one line\n\n")
+    with pytest.raises(GmvCausalError, match="does not have"):
+        matching.template("a {b}", "{c}")
+
+
+def test_english_pages_pass_untouched() -> None:
+    assert say("No gain found", "en") == "No gain found"
+    assert translate("") == ""
