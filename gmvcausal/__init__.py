@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gmvcausal.observational.series.verb import before_after
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
-    from gmvcausal.present.tables import table
+    from gmvcausal.present.side_by_side import table
     from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
@@ -72,7 +72,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "simulate": ("gmvcausal.simulate", None),
     "spillover": ("gmvcausal.mechanism.exposure.verb", "spillover"),
     "surrogate": ("gmvcausal.mechanism.longrun.verb", "surrogate"),
-    "table": ("gmvcausal.present.tables", "table"),
+    "table": ("gmvcausal.present.side_by_side", "table"),
     "threshold": ("gmvcausal.observational.discontinuity.verb", "threshold"),
     "trust": ("gmvcausal.trust", None),
     "uplift": ("gmvcausal.targeting.verb", "uplift"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -122,6 +122,17 @@ def _seed(name: str, value: Any) -> int:
     return _whole(name, value, 0)
 
 
+def _labels(name: str, value: Any) -> dict[str, str]:
+    """Names that a page prints in place of the data's own."""
+    found = {} if value is None else value
+    if not isinstance(found, Mapping) or not all(isinstance(t, str) for pair in found.items() for t in pair):
+        raise InputError(
+            f"{name} must map names in the data to the names to print, but is {said(value)}",
+            remedy=f"write {name}={{'gmv': 'GMV per week'}}",
+        )
+    return dict(found)
+
+
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
 _LEAST_MEMORY = 256 * 10**6  # what the engine takes to group a few million rows, and a table of a million cells
@@ -168,7 +179,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "gmv": lambda n, v: one_of(n, v, ("gross", "net")),
     "gmv_is": lambda n, v: one_of(n, v, ("paid", "list")),
     "cost_is": lambda n, v: one_of(n, v, ("discount", "other")),
-    "language": lambda n, v: one_of(n, v, ("en",)),
+    "language": lambda n, v: one_of(n, v, ("en", "zh")),
+    "labels": _labels,
     "style": lambda n, v: one_of(n, v, ("journal", "cn")),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -132,9 +133,9 @@ class Matched:
         ]
         return Curves("Propensity of treated and controls", "log odds of treatment", "density", tuple(lines), zero=True)
 
-    def plot(self, kind: str = "love") -> Figure:
+    def plot(self, kind: str = "love", *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw the balance (``"love"``) or the distributions of the propensity (``"density"``)."""
-        return self.curves(kind).draw()
+        return self.curves(kind).draw(language=language, labels=labels)
 
     def summary(self) -> str:
         """Counts, balance and audit as text of at most 92 columns."""

@@ -105,6 +105,26 @@ def percent(share: float) -> str:
     return fixed(value, 0 if abs(value) >= 9.95 else 1) + "%"
 
 
+# What one, two and three stars stand for.
+STARS = {"journal": (0.05, 0.01, 0.001), "cn": (0.10, 0.05, 0.01)}
+
+
+def stars(p: float, style: str) -> str:
+    """The stars of a p-value; none where it is missing.
+
+    Examples
+    --------
+    >>> stars(0.03, "journal"), stars(0.03, "cn"), stars(float("nan"), "cn")
+    ('*', '**', '')
+    """
+    return "*" * sum(p < bound for bound in STARS[style])
+
+
+def stars_words(style: str) -> str:
+    """What the stars stand for, as notes print it."""
+    return ", ".join(f"{'*' * (i + 1)} p < {bound:g}" for i, bound in enumerate(STARS[style]))
+
+
 def p_value(p: float) -> str:
     """A p-value as papers print it."""
     if math.isnan(p):
@@ -148,10 +168,30 @@ def _pieces(word: str) -> list[str]:
     return out
 
 
+class Cut(str):
+    """A text that was cut, with what it was: another language needs the whole."""
+
+    full: str
+    width: int
+
+
 def cut(text: str, width: int, mark: str = "...") -> str:
-    """`text` within `width` columns; what is left out is marked."""
+    """`text` within `width` columns; what is left out is marked.
+
+    Examples
+    --------
+    >>> found = cut("outcome winsorised", 10)
+    >>> found, found.full
+    ('outcome...', 'outcome winsorised')
+    """
     if display_width(text) <= width:
         return text
+    found = Cut(_within(text, width, mark))
+    found.full, found.width = text, width
+    return found
+
+
+def _within(text: str, width: int, mark: str) -> str:
     used, room = 0, width - len(mark)
     for i, c in enumerate(text):
         used += display_width(c)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import one_of
@@ -18,6 +18,7 @@ from gmvcausal.present import (
     synthetic,
 )
 from gmvcausal.present.compare import compare
+from gmvcausal.present.translated import in_language
 from gmvcausal.results import Result
 from gmvcausal.results.curves import Curves
 
@@ -45,7 +46,9 @@ def kinds(result: Result) -> tuple[str, ...]:
     return tuple(found)
 
 
-def plot(result: Result, kind: str | None = None) -> Figure:
+def plot(
+    result: Result, kind: str | None = None, *, language: str = "en", labels: Mapping[str, str] | None = None
+) -> Figure:
     """Draw one result.
 
     Parameters
@@ -56,6 +59,10 @@ def plot(result: Result, kind: str | None = None) -> Figure:
         ``"forest"`` (studies and their mean), ``"estimates"``, ``"trends"``, ``"stacks"``, ``"heatmap"`` (effects by
         cohort and period), ``"bacon"`` (a two-way estimate taken apart), ``"synthetic"``, ``"gap"``, ``"placebo"``, and
         what the verb draws itself; which of them exist depends on the result.
+    language : {"en", "zh"}
+        Of every text on the figure.
+    labels : mapping of str to str, optional
+        Names to print in place of the data's own.
 
     Returns
     -------
@@ -70,9 +77,11 @@ def plot(result: Result, kind: str | None = None) -> Figure:
     offered = kinds(result)
     chosen = offered[0] if kind is None else one_of("kind", kind, offered)
     if chosen in result.curve_kinds:
-        return curves.draw(result.curves(chosen), phrases.failed_names(result))
-    with style.applied():
-        return _KINDS[chosen](result)
+        made = curves.draw(result.curves(chosen), phrases.failed_names(result))
+    else:
+        with style.applied():
+            made = _KINDS[chosen](result)
+    return in_language(made, language, labels)
 
 
 def describe(result: Result, kind: str) -> str:

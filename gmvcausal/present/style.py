@@ -6,7 +6,9 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
+from importlib import resources
 from typing import Any
 
 import matplotlib as mpl
@@ -22,6 +24,7 @@ from gmvcausal.present import digits
 INK, GREY, LIGHT = "#1b1f24", "#6b7280", "#d5d9de"
 BLUE, VERMILION = "#0b5c94", "#b3470d"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8A8D91")
+# Tried after our own, for names with characters that the subset lacks.
 _CJK = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -36,9 +39,19 @@ _LATIN = "DejaVu Sans"  # comes with matplotlib, so that a figure is the same ev
 
 @cache
 def families() -> tuple[str, ...]:
-    """The font of the figures, and whatever this machine has for Chinese."""
+    """The fonts of the figures: matplotlib's own, the package's for Chinese, and whatever else this machine has."""
     known = set(font_manager.get_font_names())
-    return (_LATIN, *(name for name in _CJK if name in known))
+    return (_LATIN, _own(), *(name for name in _CJK if name in known))
+
+
+def _own() -> str:
+    """The name of the package's font, made known to matplotlib; it has one weight, which titles use too."""
+    path = str(resources.files("gmvcausal.present").joinpath("fonts", "NotoSansSC-subset.ttf"))
+    fonts = font_manager.fontManager
+    if not any(entry.fname == path for entry in fonts.ttflist):
+        fonts.addfont(path)
+        fonts.ttflist.append(replace(fonts.ttflist[-1], weight=700))
+    return ft2font.FT2Font(path).family_name
 
 
 def settings() -> dict[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gmvcausal.frames.params import check
 from gmvcausal.present import files
+from gmvcausal.present.chinese import say
 from gmvcausal.present.digits import clean, display_width, inline, wrap
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class Table:
         Cells as they are printed; the first of each row is its label.
     note : str
         What stands under the table.
+    language : {"en", "zh"}
+        Of the texts; see `in_language`.
 
     Examples
     --------
@@ -66,6 +71,36 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    language: str = "en"
+
+    def in_language(self, language: str = "en", labels: Mapping[str, str] | None = None) -> Table:
+        """The same table with its words in `language`; numbers and the user's own names stay.
+
+        Parameters
+        ----------
+        language : {"en", "zh"}
+        labels : mapping of str to str, optional
+            Names to print in place of the data's own (``{"gmv": "成交额"}``), in either language.
+
+        Raises
+        ------
+        InputError
+            For another language, or labels that are no texts.
+        """
+        check("language", language)
+        names = check("labels", labels)
+        if self.language == language and not names:
+            return self
+
+        def put(text: str) -> str:
+            return names.get(text) or say(text, language, names)
+
+        rows = tuple(tuple(put(c) for c in row) for row in self.rows)
+        header = tuple(put(c) for c in self.header)
+        note = say(self.note, language, names)
+        if language == "zh" and self.language == "en" and note:
+            note = f"注：{note}"
+        return Table(put(self.caption), header, rows, note, language)
 
     def __str__(self) -> str:
         rows = [[inline(c) for c in row] for row in (self.header, *self.rows)]
@@ -111,24 +146,28 @@ class Table:
         )
         if path is not None:
             head = f'<head><meta charset="utf-8"><title>{_h(self.caption)}</title></head>'
-            files.write(path, f'<!doctype html>\n<html lang="en">{head}\n<body>\n{text}\n</body></html>\n')
+            page = {"en": "en", "zh": "zh-CN"}[self.language]
+            files.write(path, f'<!doctype html>\n<html lang="{page}">{head}\n<body>\n{text}\n</body></html>\n')
         return text
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
     def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The table for LaTeX with booktabs, every text escaped (Chinese needs ctex or xeCJK in the preamble).
+        """The table for LaTeX with booktabs and threeparttable, every text escaped.
+
+        The preamble needs ``\\usepackage{booktabs,threeparttable}``, and ``ctex`` (XeLaTeX) for Chinese.
 
         Parameters
         ----------
         path : path, optional
             File to write as well.
         """
-        align = "l" + "r" * (len(self.header) - 1)
+        align = "l" + "c" * (len(self.header) - 1)
         lines = [
             r"\begin{table}[htbp]",
             r"\centering",
+            r"\begin{threeparttable}",
             rf"\caption{{{latex(self.caption)}}}",
             rf"\begin{{tabular}}{{{align}}}",
         ]
@@ -136,8 +175,9 @@ class Table:
         lines += [" & ".join(_cell(c) for c in row) + r" \\" for row in self.rows]
         lines += [r"\bottomrule", r"\end{tabular}"]
         if self.note:
-            lines += [r"\par\smallskip", rf"\parbox{{.9\linewidth}}{{\footnotesize {latex(self.note)}}}"]
-        text = "\n".join([*lines, r"\end{table}", ""])
+            lines += [r"\begin{tablenotes}[flushleft]", r"\footnotesize"]
+            lines += [rf"\item {_cell(self.note)}", r"\end{tablenotes}"]
+        text = "\n".join([*lines, r"\end{threeparttable}", r"\end{table}", ""])
         if path is not None:
             files.write(path, text)
         return text

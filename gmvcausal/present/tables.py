@@ -1,32 +1,18 @@
-"""Results as tables: one result, or several side by side; and CSV that no spreadsheet can run."""
+"""Results as tables: what one result, or what belongs to one, says in rows."""
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import math
-import numbers
-import os
 from typing import TYPE_CHECKING, Any, cast
 
-from gmvcausal.frames.params import check
-from gmvcausal.frames.written import whole_file
-from gmvcausal.present import digits, files, phrases, three_steps, words
+from gmvcausal.present import digits, phrases, three_steps, words
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gmvcausal.mechanism.pathways.steps import ThreeSteps
-
-# What one, two and three stars stand for.
-_STARS = {"journal": (0.05, 0.01, 0.001), "cn": (0.10, 0.05, 0.01)}
-_CSV_ROWS = 100_000
-# Excel in a Chinese locale reads the full-width forms as formulas too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_INVISIBLE = " \u200b\u200c\u200d\u200e\u200f\u2060\u00a0\ufeff"
 
 
 # --- one result -------------------------------------------------------------------------------------------------------
@@ -116,7 +102,7 @@ def html_block(result: Result) -> str:
     return (
         f'<div class="gmvcausal"><div style="border-left:4px solid {color};padding:.2em .8em;margin:.4em 0">'
         f'<p style="margin:.2em 0;font-size:115%;font-weight:600">{_h(words.answer(result))}</p>{found}</div>\n'
-        f"{to_html(result)}\n{audit}</div>"
+        f"{estimates_table(result).to_html()}\n{audit}</div>"
     )
 
 
@@ -125,21 +111,6 @@ _CELL = "text-align:left;vertical-align:top;padding:.15em .8em;"
 
 def _h(text: object) -> str:
     return html.escape(digits.clean(text))
-
-
-def to_html(result: Result, path: str | os.PathLike[str] | None = None) -> str:
-    """The estimates as an HTML table; see `Table.to_html`."""
-    return estimates_table(result).to_html(path)
-
-
-def to_latex(result: Result, path: str | os.PathLike[str] | None = None) -> str:
-    """The estimates as a booktabs table; see `Table.to_latex`."""
-    return estimates_table(result).to_latex(path)
-
-
-def to_docx(result: Result, path: str | os.PathLike[str]) -> None:
-    """The estimates as a three-line table in a Word file; see `Table.to_docx`."""
-    estimates_table(result).to_docx(path)
 
 
 # --- what belongs to a result -----------------------------------------------------------------------------------------
@@ -181,136 +152,3 @@ def frame_cell(value: Any) -> str:
     if value is None or value is pd.NA or value is pd.NaT:
         return digits.NOT_GIVEN
     return digits.inline(value).replace("-", digits.MINUS) if isinstance(value, int) else digits.inline(value)
-
-
-# --- several results --------------------------------------------------------------------------------------------------
-def table(*results: Result, style: str = "journal") -> Table:
-    """Several results side by side, one column each.
-
-    Parameters
-    ----------
-    *results : Result
-        In the order of the columns.
-    style : {"journal", "cn"}
-        One, two and three stars at 5, 1 and 0.1 % (``journal``) or at 10, 5 and 1 % (``cn``).
-
-    Returns
-    -------
-    Table
-        Prints as text and in notebooks; ``to_html``, ``to_latex``, ``to_docx``, ``to_frame``. An estimate whose audit
-        failed carries a dagger in place of stars.
-
-    Raises
-    ------
-    InputError
-        Without a result, or for anything that is not one.
-
-    Examples
-    --------
-    >>> import gmvcausal as gc, pandas as pd
-    >>> panel = pd.DataFrame([
-    ...     dict(unit=u, period=t, gmv=u % 3 * t + (u < 20 and t >= 3), first_treated=3 if u < 20 else None)
-    ...     for u in range(60) for t in range(1, 5)])
-    >>> list(gc.table(gc.did(panel), gc.did(panel, estimator="twfe")).to_frame())
-    ['', '(1) callaway_santanna', '(2) twfe']
-    """
-    check("style", style)
-    models = list(phrases.named(list(results)).values())
-    frames = [r.to_frame().set_index("term") for r in models]
-    shared = len(models) == 1 or all(list(f.index) == list(frames[0].index) for f in frames[1:])
-    terms: list[str] = list(frames[0].index) if shared else ["effect"]
-    rows: list[tuple[str, ...]] = []
-    for k, term in enumerate(terms):
-        picked = [f.iloc[k if shared else r.spoken] for f, r in zip(frames, models, strict=True)]
-        rows.append((digits.clean(term), *(_coefficient(r, row, style) for r, row in zip(models, picked, strict=True))))
-        rows.append(("", *(_bracket(row) for row in picked)))
-    told = [r.told for r in models]
-    rows.append(("n", *(phrases.units_words(row.n, "") for row in told)))
-    clusters = [getattr(getattr(r, "fitted", None), "clusters", None) for r in models]
-    if any(clusters):
-        rows.append(("clusters (treated, control)", *(f"{c[0]:,}, {c[1]:,}" if c else "" for c in clusters)))
-    rows.append(("audit", *("failed" if r.audit.failed else "passed" for r in models)))
-    if len({row.unit for row in told}) > 1:
-        rows.append(("unit", *(digits.clean(row.unit) for row in told)))
-    heads = [f"({i + 1}) {r.manifest.options.get('estimator', r.manifest.verb)}" for i, r in enumerate(models)]
-    return Table("Estimates", ("", *heads), tuple(rows), _note(models, style))
-
-
-def _coefficient(result: Result, row: pd.Series[Any], style: str) -> str:
-    size: str = digits.fixed(row["estimate"], digits.beside(row["std_error"], row["estimate"], digits=3))
-    if not result.audit.credible:
-        return size + "†"
-    return size + "*" * sum(bool(row["p_value"] < bound) for bound in _STARS[style])
-
-
-def _bracket(row: pd.Series[Any]) -> str:
-    if math.isnan(row["std_error"]):
-        if math.isnan(row["conf_low"]):
-            return "no interval"
-        places = digits.beside(math.nan, row["conf_low"], row["conf_high"], digits=3)
-        return f"[{digits.fixed(row['conf_low'], places)}, {digits.fixed(row['conf_high'], places)}]"
-    return f"({digits.fixed(row['std_error'], digits.beside(row['std_error'], digits=3))})"
-
-
-def _note(models: list[Result], style: str) -> str:
-    stars = ", ".join(f"{'*' * (i + 1)} p < {bound:g}" for i, bound in enumerate(_STARS[style]))
-    units = {r.told.unit for r in models}
-    parts = [f"Standard errors in brackets; {stars}." + (f" In {units.pop()}." if len(units) == 1 else "")]
-    for i, r in enumerate(models):
-        parts.append(f"({i + 1}) {r.title}: {r.told.estimand}.")
-        if r.spoken in r.estimates.special and math.isnan(r.told.std_error):
-            parts.append(f"({i + 1}) has its {phrases.level_words(r)} in square brackets, by {r.estimates.method}.")
-        if r.audit.failed:
-            parts.append(f"† Not to be quoted: the audit failed on {phrases.join([c.name for c in r.audit.failed])}.")
-    return " ".join(parts)
-
-
-# --- CSV --------------------------------------------------------------------------------------------------------------
-def to_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame as CSV (UTF-8 with its mark, so that spreadsheets read Chinese).
-
-    Text that a spreadsheet would run as a formula gets a leading apostrophe, in heads and in cells; numbers stay.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The index is not written.
-    path : path
-        File to write.
-    """
-    import pandas as pd
-
-    found = files.target(path)
-    heads = [_defuse(c) for c in frame.columns]
-    try:
-        with whole_file(found) as beside, open(beside, "w", encoding="utf-8-sig", newline="") as out:
-            for start in range(0, max(len(frame), 1), _CSV_ROWS):
-                part = frame.iloc[start : start + _CSV_ROWS].copy()
-                part.columns = pd.RangeIndex(part.shape[1])  # heads may repeat; positions never do
-                for i in part.columns:
-                    if not _is_plain(part[i].dtype):
-                        part[i] = part[i].astype(object).map(_defuse)
-                part.to_csv(out, index=False, header=heads if start == 0 else False, lineterminator="\n")
-    except OSError as error:
-        raise files.refused(path, error) from None
-
-
-def _is_plain(dtype: Any) -> bool:
-    from pandas.api import types
-
-    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype) or types.is_datetime64_any_dtype(dtype))
-
-
-def _defuse(value: Any) -> Any:
-    """A cell as it may be written: numbers, dates and gaps as they are, all else as text that is no formula."""
-    import pandas as pd
-
-    if isinstance(value, bool | numbers.Number | dt.date | dt.timedelta):
-        return value
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    text = digits.clean(value)
-    risky = text.lstrip(_INVISIBLE).startswith(_FORMULA)
-    # A bare carriage return goes unquoted by older csv writers and would break the row in two.
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if risky else text

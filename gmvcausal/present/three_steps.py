@@ -10,7 +10,6 @@ from gmvcausal.present.table import Table
 if TYPE_CHECKING:
     from gmvcausal.mechanism.pathways.steps import ThreeSteps
 
-_STARS = {"journal": (0.05, 0.01, 0.001), "cn": (0.10, 0.05, 0.01)}
 FAULTS = {
     "en": (
         "Known faults of the steps: (1) a mediator is shown by the product of two slopes, not by three tests, of which "
@@ -59,7 +58,7 @@ def table_of(one: ThreeSteps) -> Table:
     """Slopes with their standard errors, products of slopes, and the note."""
     from gmvcausal.mechanism.pathways.steps import DRAWS, p_of
 
-    words, bounds, found, errors = _WORDS[one.language], _STARS[one.style], one.regressions, one.errors
+    words, found, errors = _WORDS[one.language], one.regressions, one.errors
     rows: list[tuple[str, ...]] = []
     for name in (found[0].names[0], *(step.mediator for step in one.steps)):
         sizes, spreads = [], []
@@ -70,9 +69,8 @@ def table_of(one: ThreeSteps) -> Table:
                 continue
             i = each.names.index(name)
             b, e = float(each.beta[i]), float(each.errors[errors][i])
-            stars = "*" * sum(p_of(b, e, each.df) < bound for bound in bounds)
             places = digits.beside(e, b, digits=3)
-            sizes.append(digits.fixed(b, places) + stars)
+            sizes.append(digits.fixed(b, places) + digits.stars(p_of(b, e, each.df), one.style))
             spreads.append(f"({digits.fixed(e, places)})")
         rows += [(name, *sizes), ("", *spreads)]
     rows.append((words["controls"], *([words["yes" if one.covariates else "no"]] * len(found))))
@@ -91,9 +89,9 @@ def table_of(one: ThreeSteps) -> Table:
         readings.append(words[step.reading].format(m=step.mediator, share=digits.fixed(step.share, 3)))
     kind = words["cluster"].format(name=one.cluster) if one.cluster else words["robust"]
     kind = words["unadjusted"] if errors == "unadjusted" else kind
-    stars = ", ".join(f"{'*' * (i + 1)} p < {bound:g}" for i, bound in enumerate(bounds))
     heads = [f"({i + 1}) {each.outcome}" for i, each in enumerate(found)]
     colon, between, stop = (": ", "; ", ".") if one.language == "en" else ("：", "；", "。")
     told = f"{words['reading']}{colon}{between.join(readings)}{stop}"
+    stars = digits.stars_words(one.style)
     note = [words["error"].format(kind=kind, stars=stars, draws=DRAWS), told, FAULTS[one.language]]
-    return Table(one.report_title, (words["step"], *heads), tuple(rows), " ".join(note))
+    return Table(one.report_title, (words["step"], *heads), tuple(rows), " ".join(note), one.language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gmvcausal.money import MoneyResult
+    from gmvcausal.present.table import Table
 
 COMMON_COLUMNS = (
     "term",
@@ -201,29 +203,45 @@ class Result(ABC):
 
         return tables.html_block(self)
 
-    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The estimates as an HTML table, text escaped; also written to `path` if given."""
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        language: str = "en",
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """The estimates as an HTML table, text escaped; also written to `path` if given.
+
+        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
+        """
+        return self._printed(language, labels).to_html(path)
+
+    def to_latex(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        language: str = "en",
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """The estimates as a booktabs table, text escaped; `path`, `language`, `labels` as in `to_html`."""
+        return self._printed(language, labels).to_latex(path)
+
+    def to_docx(
+        self, path: str | os.PathLike[str], *, language: str = "en", labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the estimates as a three-line table into a Word file; `language`, `labels` as in `to_html`."""
+        self._printed(language, labels).to_docx(path)
+
+    def _printed(self, language: str, labels: Mapping[str, str] | None) -> Table:
         from gmvcausal.present import tables
 
-        return tables.to_html(self, path)
-
-    def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The estimates as a booktabs table, text escaped; also written to `path` if given."""
-        from gmvcausal.present import tables
-
-        return tables.to_latex(self, path)
-
-    def to_docx(self, path: str | os.PathLike[str]) -> None:
-        """Write the estimates as a three-line table into a Word file."""
-        from gmvcausal.present import tables
-
-        tables.to_docx(self, path)
+        return tables.estimates_table(self).in_language(language, labels)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `to_frame()` as CSV; cells that a spreadsheet would run as a formula are defused."""
-        from gmvcausal.present import tables
+        from gmvcausal.present import spreadsheet
 
-        tables.to_csv(self.to_frame(), path)
+        spreadsheet.to_csv(self.to_frame(), path)
 
     def incremental_gmv(
         self,
@@ -270,8 +288,11 @@ class Result(ABC):
         """The figure `kind`, one of `curve_kinds`, in numbers."""
         raise KeyError(kind)
 
-    def plot(self, kind: str | None = None) -> Figure:
-        """Draw the result; the kinds on offer depend on the verb (an unknown kind lists them)."""
+    def plot(self, kind: str | None = None, *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
+        """Draw the result; the kinds on offer depend on the verb (an unknown kind lists them).
+
+        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
+        """
         from gmvcausal.present import figures
 
-        return figures.plot(self, kind)
+        return figures.plot(self, kind, language=language, labels=labels)

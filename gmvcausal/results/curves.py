@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,11 +65,14 @@ class Curves:
     ticks: tuple[str, ...] = ()
     slanted: bool = False
 
-    def draw(self) -> Figure:
-        """A matplotlib figure that belongs to no global state; it needs no screen."""
-        from gmvcausal.present import curves
+    def draw(self, *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
+        """A matplotlib figure that belongs to no global state; it needs no screen.
 
-        return curves.draw(self)
+        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
+        """
+        from gmvcausal.present import curves, translated
+
+        return translated.in_language(curves.draw(self), language, labels)
 
 
 def wrapped(lines: Iterable[str], indent: int = 11, width: int = 92) -> str:

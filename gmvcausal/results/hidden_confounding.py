@@ -209,9 +209,9 @@ class HiddenConfounding:
             "share of the outcome that it explains", tuple(lines),
         )  # fmt: skip
 
-    def plot(self, arm: Any = None) -> Figure:
+    def plot(self, arm: Any = None, *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw the contours for one arm, the first by default."""
-        return self.curves(arm).draw()
+        return self.curves(arm).draw(language=language, labels=labels)
 
 
 def check_asked(outcome: Any, treatment: Any, rho: Any) -> None:

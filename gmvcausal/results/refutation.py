@@ -9,7 +9,7 @@ estimate against its spread on one data set, which an estimate with a wrong stan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -118,9 +118,9 @@ class Refutation:
             f"Refuters of {self.arms[a]}", "", self.unit, tuple(lines), True, ticks=tuple(self.runs), slanted=True
         )
 
-    def plot(self, arm: Any = None) -> Figure:
+    def plot(self, arm: Any = None, *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw the runs for one arm, the first by default."""
-        return self.curves(arm).draw()
+        return self.curves(arm).draw(language=language, labels=labels)
 
 
 class Deal(NamedTuple):

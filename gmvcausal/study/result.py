@@ -104,7 +104,7 @@ class StudyResult:
         """
         import pandas as pd
 
-        from gmvcausal.present import figures, files, tables
+        from gmvcausal.present import figures, files, spreadsheet
         from gmvcausal.present.report import report
 
         out = Path(folder)
@@ -128,14 +128,14 @@ class StudyResult:
         picture = io.BytesIO()
         figures.compare(self.answers, **marks).savefig(picture, format="png", dpi=150, bbox_inches="tight")
         files.write(out / "answers.png", picture.getvalue())
-        tables.to_csv(self.to_frame(), out / "results.csv")
+        spreadsheet.to_csv(self.to_frame(), out / "results.csv")
         audits = [r.audit.to_frame().assign(answer=name) for name, r in self.answers.items()]
-        tables.to_csv(pd.concat(audits, ignore_index=True), out / "audit.csv")
+        spreadsheet.to_csv(pd.concat(audits, ignore_index=True), out / "audit.csv")
         manifests = {name: r.manifest.to_dict() for name, r in self.answers.items()}
         files.write(out / "manifest.json", json.dumps(manifests, indent=2, ensure_ascii=False))
         for name, found in self.targeted.items():
             stem = _file_name(name)
-            tables.to_csv(found.users, out / f"{stem}-users.csv")
+            spreadsheet.to_csv(found.users, out / f"{stem}-users.csv")
             for kind, curves in found.figures().items():
                 picture = io.BytesIO()
                 curves.draw().savefig(picture, format="png", dpi=150, bbox_inches="tight")

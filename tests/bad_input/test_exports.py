@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.present import digits, figures, style, tables
+from gmvcausal.present import digits, figures, spreadsheet, style
 from gmvcausal.present.table import Table, latex
 
 HOSTILE = [
@@ -47,7 +47,7 @@ def test_csv_runs_nothing_and_keeps_numbers(name: str, tmp_path: Path) -> None:
         label = label.astype("category")
     frame = pd.concat([text, pd.Series([-1.5, 2.0]), label], axis=1)
     frame.columns = pd.Index(["text", name, "label"], dtype=object)
-    tables.to_csv(frame, tmp_path / "a.csv")
+    spreadsheet.to_csv(frame, tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as opened:
         head, first, second = list(csv.reader(opened))
     for cell in (head[1], first[0], first[2], second[2]):

@@ -13,7 +13,7 @@ import pytest
 
 from gmvcausal import InputError
 from gmvcausal.frames.written import whole_file
-from gmvcausal.present import files, tables
+from gmvcausal.present import files, spreadsheet
 from gmvcausal.simulate import parquet as market_files
 from gmvcausal.simulate.folder import write_frame
 from gmvcausal.targeting.saved import write as write_result
@@ -77,7 +77,7 @@ def test_a_full_disk_is_told_and_the_old_files_stay(tmp_path: Path, small_disk: 
     frame = pd.DataFrame({"x": rng.normal(size=20_000)})
     calls: tuple[Callable[[], object], ...] = (
         lambda: files.write(old["a.html"], "x" * 100_000),
-        lambda: tables.to_csv(frame, old["b.csv"]),
+        lambda: spreadsheet.to_csv(frame, old["b.csv"]),
         lambda: write_frame(tmp_path, "c", frame),
         lambda: write_result({"x": rng.bytes(50_000).hex()}, old["d.uplift"]),
     )

@@ -111,7 +111,7 @@ def test_money_can_be_reported(results: dict[str, Any], tmp_path: Path) -> None:
 def test_what_cannot_be_shown_is_refused(results: dict[str, Any], tmp_path: Path) -> None:
     gain = results["gain"]
     with pytest.raises(gc.InputError, match="language"):
-        gc.report([gain], tmp_path / "a.html", language="zh")
+        gc.report([gain], tmp_path / "a.html", language="fr")
     with pytest.raises(gc.InputError, match="not a result"):
         gc.report({"a": "text"}, tmp_path / "a.html")
     with pytest.raises(gc.InputError, match="extra cannot show int"):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
+from gmvcausal.present import tables
 from gmvcausal.results.shown import Shown
 
 N = 2_400
@@ -61,8 +62,6 @@ def test_every_export(one: Shown, tmp_path: Path) -> None:
 
 
 def test_tables_say_what_the_frames_hold(made: dict[str, Any]) -> None:
-    from gmvcausal.present import tables
-
     ranking = made["ranking"]
     shown = tables.shown_table(ranking)
     assert shown.header[3] == "90% interval"
@@ -94,5 +93,9 @@ def test_a_page_of_all(made: dict[str, Any], tmp_path: Path) -> None:
 def test_alone_they_open_no_page(one: Shown, tmp_path: Path) -> None:
     with pytest.raises(gc.InputError, match=f"{type(one).__name__} alone is no answer.*beside a result"):
         gc.report(one, tmp_path / "r.html")
+
+
+def test_alone_they_are_a_table(one: Shown, made: dict[str, Any]) -> None:
+    assert gc.table(one, caption="Named").caption == "Named" and gc.table(one).rows == tables.shown_table(one).rows
     with pytest.raises(gc.InputError, match=r"not a result but .*gc\.report beside a result"):
-        gc.table(one)
+        gc.table(made["model"], one)

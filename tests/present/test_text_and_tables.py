@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.present import digits, tables
+from gmvcausal.present import digits, side_by_side, tables
 
 
 def test_the_summary_puts_the_finding_first_and_fits_the_page(results: dict[str, Any]) -> None:
@@ -62,7 +62,9 @@ def test_several_models_side_by_side(results: dict[str, Any]) -> None:
     assert frame.iloc[0, 1].endswith("***") and "*" not in frame.iloc[0, 2]
     assert frame.iloc[0, 3].endswith("†")  # no stars for what its audit refuses
     assert "Not to be quoted: the audit failed on pre_trend" in made.note
-    assert list(frame.iloc[:, 0])[-3:] == ["n", "clusters (treated, control)", "audit"]
+    fixed = ["unit fixed effects", "period fixed effects"]
+    assert list(frame.iloc[:, 0])[-6:] == [*fixed, "n", "rows", "clusters (treated, control)", "audit"]
+    assert list(frame.iloc[-4, 1:]) == ["240"] * 3 and list(frame.iloc[-3, 1:]) == ["1,920"] * 3
     assert "<table" in made._repr_html_() and "\\toprule" in made.to_latex() and "callaway" in str(made)
 
 
@@ -71,8 +73,8 @@ def test_stars_follow_the_style(results: dict[str, Any]) -> None:
 
     believed: Any = SimpleNamespace(audit=results["gain"].audit)
     row = pd.Series({"estimate": 1.0, "std_error": 0.55, "p_value": 0.07})
-    assert tables._coefficient(believed, row, "journal") == "1.000"
-    assert tables._coefficient(believed, row, "cn") == "1.000*"
+    assert side_by_side._coefficient(believed, row, "journal") == "1.000"
+    assert side_by_side._coefficient(believed, row, "cn") == "1.000*"
     assert "* p < 0.1, ** p < 0.05" in gc.table(results["gain"], style="cn").note
     with pytest.raises(gc.InputError, match="style"):
         gc.table(results["gain"], style="apa")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -158,7 +158,7 @@ class PowerResult:
         sizes = np.geomspace(max(self.n / 10, least * 1.01), self.n * 10, 25) if n is None else n
         return pd.DataFrame([self._row(number("n", float(one))) for one in sizes])
 
-    def plot(self, kind: str | None = None) -> Figure:
+    def plot(self, kind: str | None = None, *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw the plan.
 
         Parameters
@@ -183,7 +183,9 @@ class PowerResult:
                 asked = abs(self.lift) * 100 if relative else abs(self.effect)
                 lines.append(Line("the effect asked about", sizes, np.full(len(sizes), asked), "dashed"))
             title = "The smallest effect that a test finds"
-            return Curves(title, "units in both arms", unit, tuple(lines), log_x=True).draw()
+            return Curves(title, "units in both arms", unit, tuple(lines), log_x=True).draw(
+                language=language, labels=labels
+            )
         low, high = self.plan.limits()
         reach = 2 * self.detectable if math.isfinite(self.detectable) else 4 * self.std_error
         effects = np.clip(np.linspace(0.0, reach, 60), low * (1 - 1e-9), high * (1 - 1e-9))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -142,9 +142,9 @@ class Triangulation(Shown):
         """The intervals side by side."""
         return (self.curves(),)
 
-    def plot(self, kind: str = "designs") -> Figure:
+    def plot(self, kind: str = "designs", *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw the intervals side by side."""
-        return self.curves(kind).draw()
+        return self.curves(kind).draw(language=language, labels=labels)
 
     def summary(self) -> str:
         """The designs, and the sentences, as text of at most 92 columns."""

@@ -127,7 +127,7 @@ class Translator:
         plain = " ".join(text.split())
         if plain in self.labels:
             return self.labels[plain]
-        if not re.search("[A-Za-z]{2}", plain):
+        if not re.search("[A-Za-z]", plain):
             return text
         found = self._known(plain) or self._pieces(plain)
         return text if found is None else found

@@ -189,9 +189,9 @@ class Evaluation(Grouped, Shown):
         """A figure in numbers: "qini", "toc", "deciles", "calibration", "gates" or "cost"."""
         return drawn.curves(self, one_of("kind", kind, drawn.KINDS))
 
-    def plot(self, kind: str = "qini") -> Figure:
+    def plot(self, kind: str = "qini", *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw "qini" (gain over the share treated), "toc", "deciles", "calibration", "gates" or "cost"."""
-        return self.curves(kind).draw()
+        return self.curves(kind).draw(language=language, labels=labels)
 
 
 def verdict(found: dict[str, Metric], alpha: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -180,9 +181,9 @@ class Explanation:
         )  # fmt: skip
         return Curves(title, "", about, lines, True, ticks=tuple(order), slanted=True)
 
-    def plot(self, kind: str = "bar") -> Figure:
+    def plot(self, kind: str = "bar", *, language: str = "en", labels: Mapping[str, str] | None = None) -> Figure:
         """Draw "bar" or "beeswarm"."""
-        return self.curves(kind).draw()
+        return self.curves(kind).draw(language=language, labels=labels)
 
 
 def explain(m: Uplift, data: Any, arm: Any) -> Explanation:
