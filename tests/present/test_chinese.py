@@ -40,6 +40,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("control arm: passed", "对照组：通过"),
         ("5 units of tier 2 are left out", "二档 中有 5 个单位被剔除"),
         ("gmv is gmv", "成交额 即其自身"),
+        ("gain is gain; passed", "gain 即其自身；通过"),
+        ("Gain is gain. Passed.", "gain 即其自身。通过。"),
         ("gmv is not gmv", "gmv is not gmv"),
         ("The estimate is 5 and not 6.", "The estimate is 5 and not 6."),
         ("成交额", "成交额"),
@@ -53,6 +55,7 @@ def test_matching(small: matching.Translator, english: str, chinese: str) -> Non
 def test_a_number_with_another_sign_is_another_number() -> None:
     assert matching.numbers("from −3 to +3") != matching.numbers("from 3 to −3")
     assert matching.numbers("1,200.5 at 5%") == matching.numbers("5% 时为 1,200.5")
+    assert matching.numbers("at 1,200, then") == matching.numbers("1,200 时")
     assert matching.numbers("HC2") == matching.numbers("HC2 ") != matching.numbers("HC3")
 
 

@@ -13,7 +13,10 @@ from itertools import pairwise
 from gmvcausal.errors import GmvCausalError
 
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d[\d,]*(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
-_DIGITS = re.compile(r"(?<![\w.])[+−]?[$¥€£]?\d[\d,]*(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
+# A comma after a number belongs to the sentence.
+_DIGITS = re.compile(r"(?<![\w.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
+# What is kept as it is holds no further clause and no further sentence, which would stay in English with it.
+_KEPT = r"(?:(?!; |[.!?] [A-Z]).)+?"
 _HOLE = re.compile(r"\{(\w+)(?::([ntl]))?\}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z'\"†(\d−+])")
 _QUOTED = re.compile(r"'([^']+)'")
@@ -73,7 +76,7 @@ def template(english: str, chinese: str) -> Template:
         literal.append(english[at : hole.start()])
         parts.append(re.escape(literal[-1]))
         name, kind = hole.group(1), hole.group(2) or ""
-        one = _NUMBER if kind == "n" else ".+?"
+        one = {"n": _NUMBER, "": _KEPT}.get(kind, ".+?")
         parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
         kinds.setdefault(name, kind)
         at = hole.end()
