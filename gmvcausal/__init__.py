@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gmvcausal.observational.verb import match
     from gmvcausal.present.report import report
     from gmvcausal.present.side_by_side import table
+    from gmvcausal.results.describing.verb import describe
     from gmvcausal.rollout.referee.honest import honest_did
     from gmvcausal.rollout.verb import did
     from gmvcausal.study import run_study
@@ -57,6 +58,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "combine": ("gmvcausal.mechanism.pooled.verb", "combine"),
     "datasets": ("gmvcausal.datasets", None),
     "decompose": ("gmvcausal.mechanism.factors.verb", "decompose"),
+    "describe": ("gmvcausal.results.describing.verb", "describe"),
     "did": ("gmvcausal.rollout.verb", "did"),
     "efficiency": ("gmvcausal.mechanism.frontier.verb", "efficiency"),
     "honest_did": ("gmvcausal.rollout.referee.honest", "honest_did"),
@@ -98,6 +100,7 @@ __all__ = [
     "combine",
     "datasets",
     "decompose",
+    "describe",
     "did",
     "efficiency",
     "honest_did",

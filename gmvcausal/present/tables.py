@@ -119,6 +119,10 @@ def shown_table(one: Shown, caption: str | None = None) -> Table:
     if hasattr(one, "regressions"):
         return three_steps.table_of(cast("ThreeSteps", one))
     title = one.report_title if caption is None else caption
+    printed = one.cells()
+    if printed is not None:
+        head, rows, note = printed
+        return Table(title, tuple(map(digits.inline, head)), tuple(tuple(map(digits.inline, r)) for r in rows), note)
     frame = one.to_frame()
     if "conf_low" not in frame:
         columns = [[frame_cell(v) for v in frame[name]] for name in frame]

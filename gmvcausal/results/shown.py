@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from gmvcausal.present.table import Table
 
+# Heads, rows (the first cell is a label) and the note of a printed table.
+Cells = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], str]
+
 
 class Shown(ABC):
     """Something with a heading, sentences and a frame, shown like a result: HTML, LaTeX, Word, CSV, `gc.report`."""
@@ -39,6 +42,10 @@ class Shown(ABC):
     def level(self) -> float:
         """Of the intervals in `to_frame()`."""
         return 0.95
+
+    def cells(self) -> Cells | None:
+        """Heads, rows and note of its printed table, where they are not those of `to_frame()`; None where they are."""
+        return None
 
     def figures(self) -> Sequence[Curves]:
         """What a page shows under the table; none as a rule."""

@@ -1,0 +1,97 @@
+"""Two plain tables: what the columns are, and how many rows each level of a category has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvcausal.results.shown import Cells, Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmvcausal.results.describing.result import Described
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Definitions(Shown):
+    """What each column is: variable, meaning, unit, type."""
+
+    of: Described
+
+    @property
+    def report_title(self) -> str:
+        """Heading."""
+        return "Definitions of variables"
+
+    def to_frame(self) -> pd.DataFrame:
+        """variable, meaning, unit (as the call defined them; empty where it did not), type (as the column holds it)."""
+        import pandas as pd
+
+        rows = [
+            (c.name, self.of.meanings.get(c.name, ""), self.of.units.get(c.name, ""), c.kind_words)
+            for c in self.of.columns
+        ]
+        return pd.DataFrame(rows, columns=["variable", "meaning", "unit", "type"])
+
+    def cells(self) -> Cells:
+        """The table as it is printed."""
+        rows = self.to_frame().to_numpy(dtype=object)
+        return ("variable", "meaning", "unit", "type"), tuple(tuple(v or "–" for v in row) for row in rows), ""
+
+    def sentences(self) -> list[str]:
+        """Which columns nobody has defined."""
+        bare = [c.name for c in self.of.columns if not self.of.meanings.get(c.name)]
+        return [f"No meaning was given (definitions=) for {', '.join(bare)}."] if bare else []
+
+    def summary(self) -> str:
+        """The sentences and the table."""
+        return "\n".join([*self.sentences(), self.printed()])
+
+    __repr__ = summary
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Levels(Shown):
+    """Rows of every level of every category."""
+
+    of: Described
+
+    @property
+    def report_title(self) -> str:
+        """Heading."""
+        return "Categories by level"
+
+    def to_frame(self) -> pd.DataFrame:
+        """variable, level, n, share (of the rows that have a level)."""
+        import pandas as pd
+
+        rows = []
+        for c in self.of.columns:
+            if c.kind == "category":
+                live = c.values[~np.isnan(c.values)].astype(np.int64)
+                count = np.bincount(live, minlength=len(c.levels))
+                rows += [(c.name, v, int(k), k / len(live)) for v, k in zip(c.levels, count, strict=True)]
+        return pd.DataFrame(rows, columns=["variable", "level", "n", "share"])
+
+    def cells(self) -> Cells:
+        """The table as it is printed."""
+        from gmvcausal.present import digits
+
+        rows = [
+            (name, level, f"{n:,}", digits.percent(share))
+            for name, level, n, share in self.to_frame().itertuples(index=False)
+        ]
+        return ("variable", "level", "n", "share"), tuple(rows), "Shares are of the rows that have a level."
+
+    def sentences(self) -> list[str]:
+        """Nothing beyond the table."""
+        return []
+
+    def summary(self) -> str:
+        """The table."""
+        return self.printed()
+
+    __repr__ = summary
