@@ -45,7 +45,7 @@ def welch(values: FloatArray, treated: BoolArray) -> Gap:
     --------
     >>> found = welch(np.array([1.0, 2, 3, 4, 6]), np.array([False, False, False, True, True]))
     >>> found.difference, round(found.statistic, 4), round(found.df, 4), round(found.p_value, 4)
-    (3.0, 2.5981, 1.9459, 0.125)
+    (3.0, 2.5981, 1.6842, 0.1444)
     """
     from scipy import special
 
@@ -114,7 +114,7 @@ def together(x: FloatArray, treated: BoolArray) -> tuple[float, int, int, float]
     >>> x = np.array([[1.0], [2], [3], [4], [6]])
     >>> f, one, two, p = together(x, np.array([False, False, False, True, True]))
     >>> round(f, 4), one, two, round(p, 4)
-    (8.1, 1, 3, 0.0654)
+    (8.1, 1, 3, 0.0653)
     """
     from scipy import stats
 

@@ -201,14 +201,9 @@ class Described(Shown):
         --------
         >>> import gmvcausal as gc, pandas as pd
         >>> users = pd.DataFrame({"gmv": [0.0, 3, 5, 8, 9, 14], "orders": [0, 1, 1, 2, 2, 3]})
-        >>> print(gc.describe(users).correlations().printed())
-        Correlations
-        ------------------------
-                      (1)    (2)
-        ------------------------
-        (1) gmv     1.000
-        (2) orders  0.993***  1.000
-        ------------------------
+        >>> found = gc.describe(users).correlations().pairs()
+        >>> found[["first", "second", "r", "n"]].round(3).values.tolist()
+        [['gmv', 'orders', 0.993, 6]]
         """
         from gmvcausal.results.describing.together import correlated
 
