@@ -34,6 +34,7 @@ _CJK = (
     "SimHei",
     "WenQuanYi Zen Hei",
 )
+_FAILED = ("audit failed", "审计未通过")
 _LATIN = "DejaVu Sans"  # comes with matplotlib, so that a figure is the same everywhere
 
 
@@ -144,7 +145,26 @@ def heading(figure: Figure, text: str, failed: Sequence[str] = ()) -> None:
 
 
 def _title_lines(text: str, failed: Sequence[str]) -> list[str]:
-    return [*digits.wrap(text, 80), *([f"audit failed: {', '.join(failed)}"] if failed else [])]
+    return [*digits.wrap(text, 80), *([f"{_FAILED[0]}: {', '.join(failed)}"] if failed else [])]
+
+
+def taken_title(figure: Figure) -> str:
+    """Take the title off a figure, for a caption to say it; a failed audit stays written on the figure."""
+    with applied():
+        if figure.get_suptitle():
+            told, kept = _parted(figure.get_suptitle())
+            figure.suptitle(kept, x=0.01, ha="left", fontsize=11, fontweight="bold")
+            return told
+        for axes in figure.axes[:1]:
+            told, kept = _parted(axes.get_title("left"))
+            axes.set_title(kept)
+            return told
+    return ""
+
+
+def _parted(title: str) -> tuple[str, str]:
+    lines = [line for line in title.split("\n") if line]
+    return " ".join(t for t in lines if not t.startswith(_FAILED)), "\n".join(t for t in lines if t.startswith(_FAILED))
 
 
 def wrapped(text: str, width: int) -> str:

@@ -190,9 +190,9 @@ class Table:
         path : path
             File to write.
         """
-        from gmvcausal.present import word
+        from gmvcausal.present.word import writing
 
-        word.write(self, path)
+        writing.write(self, path)
 
 
 _TH = "padding:.3em .9em;text-align:right;border-top:1.5pt solid currentColor;border-bottom:.75pt solid currentColor;"

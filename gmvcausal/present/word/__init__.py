@@ -1,0 +1,1 @@
+"""Word: three-line tables, and chapters of them."""
