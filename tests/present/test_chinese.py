@@ -20,6 +20,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("the estimate is {a:n} and not {b:n}", "估计值为 {a}"),  # loses a number
         ("as {x:t} says", "如{x}所示"),
         ("{x} is {x}", "{x} 即其自身"),
+        ("by {column:t}", "按{column}"),
+        ("{n:n} of {all:n}, first", "{all} 中 {n} 在前"),
     ]
     templates = tuple(sorted((matching.template(*line) for line in lines), key=lambda one: -one.weight))
     monkeypatch.setattr(matching, "catalogue", lambda: (phrases, templates))
@@ -44,6 +46,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("Gain is gain. Passed.", "gain 即其自身。通过。"),
         ("gmv is not gmv", "gmv is not gmv"),
         ("The estimate is 5 and not 6.", "The estimate is 5 and not 6."),
+        ("by gmv; by control arm (a gain; a loss)", "按成交额；按control arm (a gain; a loss)"),
+        ("by gain; 3 of 1,200, first", "按增益；1,200 中 3 在前"),
+        ("by a (b: gain): passed", "按a (b: gain)：通过"),
         ("成交额", "成交额"),
         ("3.5", "3.5"),
     ],
@@ -56,6 +61,8 @@ def test_a_number_with_another_sign_is_another_number() -> None:
     assert matching.numbers("from −3 to +3") != matching.numbers("from 3 to −3")
     assert matching.numbers("1,200.5 at 5%") == matching.numbers("5% 时为 1,200.5")
     assert matching.numbers("at 1,200, then") == matching.numbers("1,200 时")
+    assert matching.numbers("2, and 3") == matching.numbers("2和3") == matching.numbers("为2，3")
+    assert matching.numbers("about +3") == matching.numbers("约为+3") != matching.numbers("约为−3")
     assert matching.numbers("HC2") == matching.numbers("HC2 ") != matching.numbers("HC3")
 
 

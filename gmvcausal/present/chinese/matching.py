@@ -12,11 +12,14 @@ from itertools import pairwise
 
 from gmvcausal.errors import GmvCausalError
 
-_NUMBER = r"[+−-]?[$¥€£]?(?:\d[\d,]*(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
-# A comma after a number belongs to the sentence.
-_DIGITS = re.compile(r"(?<![\w.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
-# What is kept as it is holds no further clause and no further sentence, which would stay in English with it.
-_KEPT = r"(?:(?!; |[.!?] [A-Z]).)+?"
+# A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
+_NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
+_DIGITS = re.compile(r"(?<![A-Za-z0-9_.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
+# A hole holds its brackets whole and, outside them, no second clause: clauses are pieces of their own. What is kept as
+# it is holds no further sentence either, which would stay in English with it.
+_NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_MADE = rf"(?:(?!; )[^()]|{_NESTED})+?"
+_KEPT = rf"(?:(?!; |[.!?] [A-Z])[^()]|{_NESTED})+?"
 _HOLE = re.compile(r"\{(\w+)(?::([ntl]))?\}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z'\"†(\d−+])")
 _QUOTED = re.compile(r"'([^']+)'")
@@ -76,7 +79,7 @@ def template(english: str, chinese: str) -> Template:
         literal.append(english[at : hole.start()])
         parts.append(re.escape(literal[-1]))
         name, kind = hole.group(1), hole.group(2) or ""
-        one = {"n": _NUMBER, "": _KEPT}.get(kind, ".+?")
+        one = {"n": _NUMBER, "": _KEPT}.get(kind, _MADE)
         parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
         kinds.setdefault(name, kind)
         at = hole.end()
@@ -111,6 +114,18 @@ def numbers(text: str) -> Counter[str]:
 def _start(text: str) -> str:
     """Sentences begin with a capital that the same words inside another sentence do not have."""
     return text[:1].lower() + text[1:]
+
+
+def _outside(text: str, mark: str, most: int = 0) -> list[str]:
+    """`text` cut at `mark`, at most so often (0: always), but not inside brackets."""
+    pieces: list[str] = []
+    depth = start = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth <= 0 and i >= start and text.startswith(mark, i) and not (most and len(pieces) == most):
+            pieces.append(text[start:i])
+            start = i + len(mark)
+    return [*pieces, text[start:]]
 
 
 class Translator:
@@ -179,8 +194,8 @@ class Translator:
         """Sentences, then clauses, then what stands after a colon, each for itself."""
         for pieces, joint in (
             (_SENTENCE.split(text), ""),
-            (text.split("; "), "；"),
-            (text.split(": ", 1), "："),
+            (_outside(text, "; "), "；"),
+            (_outside(text, ": ", 1), "："),
         ):
             if len(pieces) > 1:
                 made = [self.text(piece) for piece in pieces]
