@@ -41,8 +41,18 @@ class Picture:
 
 
 # --- the first screen -------------------------------------------------------------------------------------------------
+def answers_in(found: dict[str, Result]) -> dict[str, Result]:
+    """The answers to the question: without placebo tests, specifications and segments of one of them.
+
+    Those hold another result to account and repeat its estimate, so that they would count it twice.
+    """
+    own = {n: r for n, r in found.items() if "." not in r.manifest.verb and r.manifest.verb != "sensitivity"}
+    return own or found
+
+
 def first_screen(found: dict[str, Result], asked: Asked) -> dict[str, Any]:
     """The question, the answer or the refusal, every answer in a line, and the audit of the one that is told."""
+    found = answers_in(found)
     benchmarks, currency = asked.benchmarks, asked.currency
     first = words.lead(found, benchmarks=benchmarks, currency=currency)
     marked = {digits.inline(b) for b in benchmarks}

@@ -43,8 +43,9 @@ def render(found: dict[str, Result], plans: Sequence[tuple[str, Any]], asked: co
         said |= {"pictures": [picture(p) for p in said["pictures"]], "manifest": _Verbatim(said["manifest"])}
         sections.append(said)
     side_by_side = ""
-    if len(found) > 1:
-        compared = figures.compare(found, benchmarks=asked.benchmarks, currency=asked.currency)
+    answers = content.answers_in(found)
+    if len(answers) > 1:
+        compared = figures.compare(answers, benchmarks=asked.benchmarks, currency=asked.currency)
         side_by_side = _Verbatim(_address(content.Picture(compared, ""), language, labels))
     template = resources.files("gmvcausal.present").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(

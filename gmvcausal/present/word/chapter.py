@@ -14,7 +14,7 @@ from gmvcausal.present.chinese import say
 from gmvcausal.present.table import Table
 from gmvcausal.present.translated import in_language
 from gmvcausal.present.word import writing
-from gmvcausal.results import Result
+from gmvcausal.results import Check, Result
 
 _LABELS = {"en": ("Table", "Figure"), "zh": ("表", "图")}
 _MOST_COLUMNS = 6  # models that fit side by side on a page
@@ -30,6 +30,7 @@ class _Chapter:
     number: int | None
     sections: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    checks: set[tuple[str, str, str]] = field(default_factory=set)
 
     def said(self, text: object) -> str:
         """A text of ours in the chapter's language."""
@@ -73,6 +74,16 @@ class _Chapter:
         writing.add_table(self.made, named, self._next(0))
         self.made.add_paragraph()
 
+    def audit(self, checks: Sequence[Check], name: str) -> None:
+        """The checks that no table above has shown; a placebo test repeats those of what it tests."""
+        new = [c for c in checks if (c.name, c.status, c.message) not in self.checks]
+        self.checks |= {(c.name, c.status, c.message) for c in new}
+        if new:
+            rows = tuple((c.name, c.status.replace("_", " "), _finding(c)) for c in new)
+            self.table(Table("", ("check", "status", "finding"), rows), f"Audit of {name}")
+        if len(new) < len(checks):
+            self.text(f"{len(checks) - len(new)} further checks of its audit stand in a table above.")
+
     def picture(self, one: content.Picture, caption: str) -> None:
         """The figure in 300 dpi; its title becomes the caption."""
         figure = in_language(one.figure, self.language, self.labels)
@@ -102,12 +113,12 @@ def render(
     top = made.said(first["title"])
     made.head(top if chapter is None else f"{made.said(f'Chapter {chapter}')}  {top}", 1)
     _opening(made, first, asked.beside)
-    if len(found) > 1:
-        _together(made, found, asked)
-    waiting, answers = iter(plans), iter(found.items())
+    if len(answers := content.answers_in(found)) > 1:
+        _together(made, answers, asked)
+    waiting, sections = iter(plans), iter(found.items())
     for heading in order:
         if heading is None:
-            _section(made, content.section(*next(answers), asked.currency))
+            _section(made, content.section(*next(sections), asked.currency))
         else:
             _parts(made, *next(waiting))
     for heading, more in extra:
@@ -125,7 +136,7 @@ def _opening(made: _Chapter, first: dict[str, Any], beside: Sequence[str]) -> No
     made.text(*[phrases.sentence(digits.inline(text)) for text in beside])
     unit, n = made.said(first["unit"]), made.said(first["n"])
     made.text(f"Estimand: {first['estimand']}.", f"Unit: {unit}.", f"Sample: {n}.")
-    made.table(_audit_table(first["audit"]["all"]), f"Audit of {first['shown']}")
+    made.audit(first["audit"]["all"], first["shown"])
     if first["first"].selection:
         made.text(first["first"].selection)
     for name, why in first["first"].others:
@@ -155,18 +166,14 @@ def _section(made: _Chapter, one: dict[str, Any]) -> None:
     for picture in one["pictures"]:
         made.picture(picture, one["title"])
     made.text("What it assumes:", one["assumption"])
-    made.table(_audit_table(one["audit"]["all"]), f"Audit of {one['name']}")
+    made.audit(one["audit"]["all"], one["name"])
     left_out = [phrases.sentence(f"Left out: {text}") for text in one["dropped"]]
     made.text(one["rows"], *left_out, *one["notes"], one["selection"])
 
 
-def _audit_table(checks: Sequence[Any]) -> Table:
-    """The checks, what was found, and what to do; those that passed have nothing to do."""
-    rows = tuple(
-        (c.name, c.status.replace("_", " "), " ".join(filter(None, (phrases.sentence(c.message), c.remedy))))
-        for c in checks
-    )
-    return Table("", ("check", "status", "finding"), rows)
+def _finding(check: Check) -> str:
+    """What was found, and what to do where it did not pass."""
+    return " ".join(phrases.sentence(text) for text in (check.message, check.remedy) if text)
 
 
 def _parts(made: _Chapter, heading: Any, more: Any) -> None:

@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.present import files
-from gmvcausal.present.digits import clean
+from gmvcausal.present.digits import clean, display_width
 
 if TYPE_CHECKING:
     from gmvcausal.present.table import Table
@@ -18,6 +18,7 @@ LATIN, SONG, HEI = "Times New Roman", "宋体", "黑体"
 _THICK, _THIN = 12, 6
 _WIDE = 7  # columns from which on a table is set smaller
 _BODY, _SMALL = 10.5, 9.0  # points: 五号 and 小五
+_TEXT = 15.0  # cm between the margins
 _HEADINGS = {1: 16.0, 2: 14.0, 3: 12.0}
 
 
@@ -144,6 +145,8 @@ def add_table(made: Any, table: Table, number: tuple[str, int | None, int] | Non
     size = _SMALL if len(table.header) >= _WIDE else _BODY
     grid = made.add_table(rows=1 + len(table.rows), cols=len(table.header))
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
+    grid.autofit = False
+    widths = _widths(table, size)
     last = len(table.rows)
     prose = _prose(table)
     for i, (row, line) in enumerate(zip((table.header, *table.rows), grid.rows, strict=True)):
@@ -154,12 +157,29 @@ def add_table(made: Any, table: Table, number: tuple[str, int | None, int] | Non
             paragraph.alignment = ALIGN.LEFT if j == 0 or j in prose else ALIGN.CENTER
             paragraph.paragraph_format.space_after = Pt(0)
             run(paragraph, text, size=size)
+            cell.width = widths[j]
             _borders(cell, edges)
     _whole_rows(grid)
     if table.note:
         note = made.add_paragraph()
         note.paragraph_format.space_before = Pt(3)
         run(note, table.note, size=_SMALL)
+
+
+def _widths(table: Table, size: float) -> list[Any]:
+    """Widths of the columns by their longest texts: sentences share what the others leave of the page's width."""
+    from docx.shared import Cm
+
+    per_letter = 0.021 * size  # cm; a Chinese character counts twice
+    wanted = [
+        0.5 + per_letter * max(display_width(row[j]) for row in (table.header, *table.rows))
+        for j in range(len(table.header))
+    ]
+    long = [w for w in wanted if w > _TEXT / 3]
+    room = _TEXT - sum(w for w in wanted if w <= _TEXT / 3)
+    if sum(wanted) > _TEXT:
+        wanted = [w if w <= _TEXT / 3 else max(room, _TEXT / 4) * w / sum(long) for w in wanted]
+    return [Cm(w * min(1.0, _TEXT / sum(wanted))) for w in wanted]
 
 
 def _prose(table: Table) -> set[int]:
