@@ -21,6 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("as {x:t} says", "如{x}所示"),
         ("{x} is {x}", "{x} 即其自身"),
         ("by {column:t}", "按{column}"),
+        ("not given ({why:t})", "不给出（{why}）"),
         ("{n:n} of {all:n}, first", "{all} 中 {n} 在前"),
     ]
     templates = tuple(sorted((matching.template(*line) for line in lines), key=lambda one: -one.weight))
@@ -47,6 +48,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("gmv is not gmv", "gmv is not gmv"),
         ("The estimate is 5 and not 6.", "The estimate is 5 and not 6."),
         ("by gmv; by control arm (a gain; a loss)", "按成交额；按control arm (a gain; a loss)"),
+        ("gain; not given (passed; control arm)", "增益；不给出（通过；对照组）"),
         ("by gain; 3 of 1,200, first", "按增益；1,200 中 3 在前"),
         ("by a (b: gain): passed", "按a (b: gain)：通过"),
         ("成交额", "成交额"),

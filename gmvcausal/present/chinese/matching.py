@@ -15,9 +15,10 @@ from gmvcausal.errors import GmvCausalError
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
 _DIGITS = re.compile(r"(?<![A-Za-z0-9_.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
-# A hole holds its brackets whole and, outside them, no second clause: clauses are pieces of their own. What is kept as
-# it is holds no further sentence either, which would stay in English with it.
+# A hole holds its brackets whole and, outside brackets, no second clause: clauses are pieces of their own. What is
+# kept as it is holds no further sentence either, which would stay in English with it.
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_INSIDE = rf"(?:[^()]|{_NESTED})+?"
 _MADE = rf"(?:(?!; )[^()]|{_NESTED})+?"
 _KEPT = rf"(?:(?!; |[.!?] [A-Z])[^()]|{_NESTED})+?"
 _HOLE = re.compile(r"\{(\w+)(?::([ntl]))?\}")
@@ -79,7 +80,8 @@ def template(english: str, chinese: str) -> Template:
         literal.append(english[at : hole.start()])
         parts.append(re.escape(literal[-1]))
         name, kind = hole.group(1), hole.group(2) or ""
-        one = {"n": _NUMBER, "": _KEPT}.get(kind, _MADE)
+        within = english.count("(", 0, hole.start()) > english.count(")", 0, hole.start())
+        one = _NUMBER if kind == "n" else _INSIDE if within else _MADE if kind else _KEPT
         parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
         kinds.setdefault(name, kind)
         at = hole.end()
