@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gmvcausal.abtest.metrics import Gmv, Mean, Proportion, Quantile, Ratio
     from gmvcausal.abtest.plans.verbs import power, sample_size
     from gmvcausal.abtest.verb import ab_test
+    from gmvcausal.logs import privacy
     from gmvcausal.logs.logs import Logs
     from gmvcausal.mechanism.exposure.verb import spillover
     from gmvcausal.mechanism.factors.verb import decompose
@@ -67,6 +68,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "match": ("gmvcausal.observational.verb", "match"),
     "mediate": ("gmvcausal.mechanism.pathways.verb", "mediate"),
     "power": ("gmvcausal.abtest.plans.verbs", "power"),
+    "privacy": ("gmvcausal.logs.privacy", None),
     "report": ("gmvcausal.present.report", "report"),
     "run_study": ("gmvcausal.study", "run_study"),
     "sample_size": ("gmvcausal.abtest.plans.verbs", "sample_size"),
@@ -109,6 +111,7 @@ __all__ = [
     "match",
     "mediate",
     "power",
+    "privacy",
     "report",
     "run_study",
     "sample_size",

@@ -23,7 +23,7 @@ HEAVY = {
     "numpy", "pandas", "scipy", "statsmodels", "econml", "dowhy", "sklearn", "matplotlib",
     "duckdb", "pyarrow", "narwhals", "polars", "jinja2", "click", "docx", "tqdm", "pyspark", "ibis", "sqlglot",
 }  # fmt: skip
-ROOMS_IN_PUBLIC = {"simulate", "datasets", "trust"}  # public as modules: gc.datasets.complete_journey()
+ROOMS_IN_PUBLIC = {"simulate", "datasets", "trust", "privacy"}  # public as modules: gc.datasets.complete_journey()
 
 
 def python(code: str) -> str:

@@ -1,0 +1,79 @@
+"""The key of the pseudonyms: long enough, not to be guessed, and never shown."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import os
+from itertools import pairwise
+from typing import Any
+
+from gmvcausal.errors import InputError
+
+LEAST_BYTES = 32
+_LEAST_BITS = 96.0  # 32 hexadecimal digits drawn by lot have about 115 by this count
+_MAKE = 'make one with `python -c "import secrets; print(secrets.token_hex(32))"` and keep it apart from the data'
+
+
+def key_of(key: Any, environment: Any) -> bytes:
+    """The key in bytes, given or read from an environment variable.
+
+    Parameters
+    ----------
+    key : bytes or str, optional
+        Text counts by its UTF-8 bytes.
+    environment : str, optional
+        Name of the variable that holds the key.
+
+    Raises
+    ------
+    InputError
+        None or both are given; a variable that is not set; a key that is short or follows a pattern. No message shows
+        any part of a key.
+    """
+    if (key is None) == (environment is None):
+        both = "both key= and environment= are given" if key is not None else "a key is needed, and none is given"
+        raise InputError(both, remedy=f"pass key=, or environment= with the name of a variable that holds it; {_MAKE}")
+    what = "key"
+    if environment is not None:
+        if not isinstance(environment, str) or not environment:
+            raise InputError(
+                "environment must be the name of an environment variable", remedy="write environment='SHOP_KEY'"
+            )
+        key, what = os.environ.get(environment), "the key in the variable named by environment="
+        if key is None:
+            # A key passed by mistake as the name of the variable must not stand in the message.
+            raise InputError(
+                "the variable named by environment= is not set in this process", remedy=f"set it before; {_MAKE}"
+            )
+    if isinstance(key, str):
+        key = key.encode("utf-8", "surrogatepass")
+    if not isinstance(key, bytes | bytearray):
+        raise InputError(f"key must be bytes or text, but is of type {type(key).__name__}", remedy=_MAKE)
+    found = bytes(key)
+    if len(found) < LEAST_BYTES:
+        raise InputError(f"{what} has {len(found)} bytes, and at least {LEAST_BYTES} are needed", remedy=_MAKE)
+    if _guessable(found):
+        raise InputError(f"{what} follows a pattern, so that it could be guessed", remedy=_MAKE)
+    return found
+
+
+def for_purpose(key: bytes, purpose: Any) -> bytes:
+    """The key of one purpose, of which neither the key itself nor that of another purpose can be told."""
+    if purpose is None:
+        return key
+    if not isinstance(purpose, str) or not purpose:
+        raise InputError("purpose must be a text such as 'thesis'", remedy="leave purpose= out, or name the purpose")
+    message = b"gmvcausal purpose " + purpose.encode("utf-8", "surrogatepass")
+    return hmac.digest(key, message, "sha256")
+
+
+def _guessable(key: bytes) -> bool:
+    """Whether a key repeats itself, counts up or down, or draws on too few characters."""
+    if (key + key).find(key, 1) < len(key):
+        return True
+    steps = [b - a for a, b in pairwise(key)]
+    if max(map(steps.count, set(steps))) > len(steps) // 2:
+        return True
+    shares = [key.count(c) / len(key) for c in set(key)]
+    return -len(key) * sum(p * math.log2(p) for p in shares) < _LEAST_BITS

@@ -1,0 +1,242 @@
+"""Pseudonyms: the published vectors of HMAC-SHA256, one id one pseudonym in every table, no key anywhere."""
+
+from __future__ import annotations
+
+import decimal
+import hashlib
+import logging
+import traceback
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.logs.privacy.keyed import _pseudonym
+
+KEY = "9b1f0c7e55a24d0f8e3c6a7714d2b8e0-Shop"
+
+
+def by_hand(key: bytes, text: str) -> str:
+    """HMAC of RFC 2104 from hashes alone: H((K xor opad) + H((K xor ipad) + text))."""
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(k ^ 0x36 for k in block) + text.encode()).digest()
+    return hashlib.sha256(bytes(k ^ 0x5C for k in block) + inner).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "digest"),
+    [  # RFC 4231, test cases 1, 2 and 6
+        (b"\x0b" * 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+        (b"Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        (b"\xaa" * 131, "Test Using Larger Than Block-Size Key - Hash Key First",
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+    ],
+)  # fmt: skip
+def test_published_vectors(key: bytes, text: str, digest: str) -> None:
+    assert by_hand(key, text) == digest
+    assert _pseudonym(text, key) == "p" + digest[:32]
+
+
+def test_by_hand() -> None:
+    frame = pd.DataFrame({"user": [7, 12, 7]})
+    safe = gc.privacy.pseudonyms(frame, "user", key=KEY)
+    want = ["p" + by_hand(KEY.encode(), t)[:32] for t in ("7", "12", "7")]
+    assert safe["user"].tolist() == want
+    inner = bytes.fromhex(by_hand(KEY.encode(), "gmvcausal purpose thesis"))  # the key of a purpose
+    thesis = gc.privacy.pseudonyms(frame, "user", key=KEY, purpose="thesis")
+    assert thesis["user"][0] == "p" + by_hand(inner, "7")[:32]
+
+
+SAME: dict[str, Any] = {
+    "whole": pd.Series([7, 12, 7]),
+    "narrow": pd.Series([7, 12, 7], dtype="int8"),
+    "unsigned": pd.Series([7, 12, 7], dtype="uint64"),
+    "nullable": pd.Series([7, 12, 7], dtype="Int64"),
+    "float": pd.Series([7.0, 12.0, 7.0]),
+    "text": pd.Series(["7", "12", "7"]),
+    "objects": pd.Series(["7", "12", "7"], dtype=object),
+    "numbers as objects": pd.Series([7, 12, 7], dtype=object),
+    "category": pd.Series(["7", "12", "7"], dtype="category"),
+    "category of numbers": pd.Series([7, 12, 7], dtype="category"),
+    "decimal": pd.Series([decimal.Decimal(7), decimal.Decimal("12.0"), decimal.Decimal(7)]),
+    "arrow": pd.Series([7, 12, 7], dtype=pd.ArrowDtype(pa.int32())),
+    "arrow text": pd.Series(["7", "12", "7"], dtype=pd.ArrowDtype(pa.large_string())),
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_one_id_one_pseudonym_whatever_its_type(kind: str) -> None:
+    want = ["p" + by_hand(KEY.encode(), t)[:32] for t in ("7", "12", "7")]
+    assert gc.privacy.pseudonyms(pd.DataFrame({"u": SAME[kind]}), "u", key=KEY)["u"].tolist() == want
+
+
+def test_every_kind_of_table_comes_back_as_it_was() -> None:
+    plain = pd.DataFrame({"u": [3, 1, 3], "v": [1, 2, 3], "gmv": [1.5, 2.5, 3.5]}, index=[5, 6, 9])
+    before = plain.copy()
+    safe = gc.privacy.pseudonyms(plain, ["u", "v"], key=KEY)
+    pd.testing.assert_frame_equal(plain, before)
+    assert list(safe.index) == [5, 6, 9] and list(safe.columns) == ["u", "v", "gmv"]
+    assert safe["u"].iloc[0] == safe["v"].iloc[2] == safe["u"].iloc[2] != safe["u"].iloc[1]
+    pd.testing.assert_series_equal(safe["gmv"], plain["gmv"])
+    frame = pl.DataFrame(plain)
+    polars = gc.privacy.pseudonyms(frame, ["u", "v"], key=KEY)
+    assert isinstance(polars, pl.DataFrame) and polars["u"].to_list() == safe["u"].tolist()
+    assert frame["u"].to_list() == [3, 1, 3]
+    table = pa.Table.from_pandas(plain.astype({"u": "category"}))
+    arrow = gc.privacy.pseudonyms(table, ["u", "v"], key=KEY)
+    assert isinstance(arrow, pa.Table) and arrow["u"].to_pylist() == safe["u"].tolist()
+    assert arrow.schema.metadata is None  # what pandas noted there may hold categories
+
+
+def test_missing_stays_missing_and_strange_ids_are_kept_apart() -> None:
+    frame = pd.DataFrame({
+        "f": [1.0, np.nan, 3.0], "t": ["a", None, " a"], "n": pd.Series([1, None, 2], dtype="Int64"),
+        "big": [2**64, None, 5], "half": pd.Series(["\ud800", None, "x"], dtype=object),
+        "uuid": [uuid.UUID(int=1), None, uuid.UUID(int=2)], "none": [None, None, None],
+    })  # fmt: skip
+    safe = gc.privacy.pseudonyms(frame, list(frame), key=KEY)
+    assert safe.isna().to_numpy().tolist() == frame.isna().to_numpy().tolist()
+    assert safe["big"][0] == "p" + by_hand(KEY.encode(), str(2**64))[:32]
+    assert safe["uuid"][0] == "p" + by_hand(KEY.encode(), str(uuid.UUID(int=1)))[:32]
+    assert safe["t"][0] != safe["t"][2]  # a space makes another id
+    zeros = gc.privacy.pseudonyms(pd.DataFrame({"u": ["007", "7"]}), "u", key=KEY)["u"]
+    assert zeros[0] != zeros[1]
+    polars = gc.privacy.pseudonyms(pl.DataFrame({"u": [1.0, None, float("nan")]}), "u", key=KEY)
+    assert polars["u"].null_count() == 2
+
+
+def test_joins_survive_and_purposes_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    orders = pd.DataFrame({"user": rng.integers(0, 500, 3000), "gmv": rng.normal(size=3000)})
+    users = pd.DataFrame({"uid": [str(k) for k in range(500)], "tier": rng.integers(0, 3, 500)})
+    monkeypatch.setenv("SHOP_KEY", KEY)
+    left = gc.privacy.pseudonyms(orders, "user", environment="SHOP_KEY")
+    right = gc.privacy.pseudonyms(users, "uid", key=KEY.encode())
+    joined = left.merge(right, left_on="user", right_on="uid", how="left")
+    plain = orders.astype({"user": str}).merge(users, left_on="user", right_on="uid", how="left")
+    pd.testing.assert_series_equal(joined["tier"], plain["tier"])
+    assert right["uid"].is_unique
+    other = gc.privacy.pseudonyms(users, "uid", key=KEY, purpose="paper")
+    assert not set(other["uid"]) & set(right["uid"])
+    assert other["uid"].is_unique
+
+
+def test_the_same_answer_from_logs_with_pseudonyms() -> None:
+    orders = pd.DataFrame({
+        "user": np.arange(200) % 40, "time": pd.date_range("2025-01-01", periods=200, freq="6h"),
+        "gmv": np.arange(200.0),
+    })  # fmt: skip
+    shown = pd.DataFrame({"user": np.arange(20), "start": pd.Timestamp("2025-01-25"), "tactic": "coupon"})
+    roles = {name: name for name in ("user", "time", "gmv", "tactic", "start")}
+    hidden = [gc.privacy.pseudonyms(t, "user", key=KEY) for t in (orders, shown)]
+    a, b = (
+        gc.Logs(orders=o, exposures=e, columns=roles).panel(unit="user", freq="W", tactic="coupon")
+        for o, e in ((orders, shown), hidden)
+    )
+    assert a["gmv"].sum() == b["gmv"].sum() and len(a) == len(b)
+    assert sorted(a.groupby("unit")["gmv"].sum()) == pytest.approx(sorted(b.groupby("unit")["gmv"].sum()))
+
+
+def test_files_are_written_batch_by_batch(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user": np.arange(1000) % 70, "day": ["2025-01-01"] * 1000, "gmv": np.arange(1000.0)})
+    (tmp_path / "in").mkdir()
+    frame[:600].to_parquet(tmp_path / "in" / "a.parquet")
+    frame[600:].to_parquet(tmp_path / "in" / "b.parquet")
+    to = gc.privacy.pseudonyms(tmp_path / "in", "user", key=KEY, to=tmp_path / "safe.parquet")
+    found = pq.read_table(to).to_pandas()
+    pd.testing.assert_frame_equal(found, gc.privacy.pseudonyms(frame, "user", key=KEY))
+    with pytest.raises(gc.InputError, match="to must name"):
+        gc.privacy.pseudonyms(tmp_path / "in", "user", key=KEY)
+    with pytest.raises(gc.InputError, match="inside the folder"):
+        gc.privacy.pseudonyms(tmp_path / "in", "user", key=KEY, to=tmp_path / "in" / "c.parquet")
+    with pytest.raises(gc.InputError, match="no column 'usr'"):
+        gc.privacy.pseudonyms(tmp_path / "in", "usr", key=KEY, to=tmp_path / "safe.parquet")
+
+
+U = pd.DataFrame({"user": [1, 2], "gmv": [1.5, 2.0]})
+SECRET = "very-secret-but-short"
+BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
+    "none": ({}, "a key is needed"),
+    "both": ({"key": KEY, "environment": "K"}, "both"),
+    "short": ({"key": SECRET}, "21 bytes"),
+    "no text": ({"key": 12345678901234567890123456789012}, "of type int"),
+    "one letter": ({"key": "a" * 40}, "pattern"),
+    "repeats": ({"key": SECRET * 2}, "pattern"),
+    "repeats with a tail": ({"key": "abcd1234" * 5 + "abcd"}, "pattern"),
+    "counts": ({"key": "abcdefghijklmnopqrstuvwxyz0123456789"}, "pattern"),
+    "few letters": ({"key": "ababbbaabababbbababababbaabababbaab" * 1}, "pattern"),
+    "not set": ({"environment": "NO_SUCH_KEY_VARIABLE"}, "is not set"),
+    "no name": ({"environment": 3}, "the name of"),
+    "no purpose": ({"key": KEY, "purpose": ""}, "purpose"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_KEYS)
+def test_bad_keys_are_refused_without_being_shown(case: str, caplog: pytest.LogCaptureFixture) -> None:
+    options, words = BAD_KEYS[case]
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(gc.InputError, match=words) as caught:
+        gc.privacy.pseudonyms(U, "user", **options)
+    told = f"{caught.value}{caught.value.__dict__}{caplog.text}"
+    for value in options.values():
+        assert len(str(value)) < 4 or str(value) not in told
+    if case not in ("no name", "no purpose"):
+        assert "token_hex" in str(caught.value)
+
+
+def test_a_key_passed_as_the_name_of_a_variable_is_not_shown() -> None:
+    with pytest.raises(gc.InputError) as caught:
+        gc.privacy.pseudonyms(U, "user", environment=KEY)
+    assert KEY not in str(caught.value)
+
+
+def test_the_key_is_in_nothing_that_comes_back() -> None:
+    safe = gc.privacy.pseudonyms(U.assign(kind=["a", "b"]), "user", key=KEY)
+    assert KEY not in f"{safe.to_dict()}{safe.attrs}{safe!r}"
+    with pytest.raises(gc.InputError) as caught:
+        gc.privacy.pseudonyms(U, "gmv", key=KEY)
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
+
+
+BAD_COLUMNS: dict[str, tuple[Any, Any, str]] = {
+    "no such column": (U, "usr", "user"),
+    "fractions": (U, "gmv", "fractions.*row position 0"),
+    "text and numbers": (pd.DataFrame({"u": [1, "1"]}), "u", "mixes kinds.*positions 0, 1"),
+    "numbers and fractions": (pd.DataFrame({"u": pd.Series([1, 2.5], dtype=object)}), "u", "fractions"),
+    "decimal fractions": (pd.DataFrame({"u": [decimal.Decimal("1.5")]}), "u", "fractions"),
+    "beyond a float": (pd.DataFrame({"u": [1e17]}), "u", "too large"),
+    "blank": (pd.DataFrame({"u": ["a", " ", ""]}), "u", "blank.*2 found.*1, 2"),
+    "dates": (pd.DataFrame({"u": pd.to_datetime(["2025-01-01"])}), "u", "holds no ids"),
+    "booleans": (pd.DataFrame({"u": [True, False]}), "u", "holds no ids"),
+    "booleans as objects": (pd.DataFrame({"u": pd.Series([True, "x"], dtype=object)}), "u", "bool holds no ids"),
+    "nothing named": (U, [], "names no column"),
+    "no frame": ([1, 2], "user", "a list"),
+    "none": (None, "user", "None"),
+    "lazy": (U.pipe(pl.from_pandas).lazy(), "user", "LazyFrame"),
+    "twice": (pd.concat([U, U], axis=1), "user", "more than one"),
+    "no rows": (U[:0], "user", "no rows"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_COLUMNS)
+def test_bad_tables_are_refused(case: str) -> None:
+    data, columns, words = BAD_COLUMNS[case]
+    with pytest.raises(gc.InputError, match=words):
+        gc.privacy.pseudonyms(data, columns, key=KEY)
+
+
+def test_a_copy_of_the_ids_that_stays_is_said() -> None:
+    frame = U.assign(again=["1", "2"])
+    with pytest.warns(gc.GmvCausalWarning, match="'again' repeats"):
+        gc.privacy.pseudonyms(frame, "user", key=KEY)
+    with pytest.warns(gc.GmvCausalWarning, match="index"):
+        gc.privacy.pseudonyms(U.set_index("user", drop=False).rename_axis("who"), "user", key=KEY)
+    with pytest.raises(gc.InputError, match="to="):
+        gc.privacy.pseudonyms(U, "user", key=KEY, to="x.parquet")
