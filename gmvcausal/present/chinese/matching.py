@@ -15,13 +15,13 @@ from gmvcausal.errors import GmvCausalError
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
 _DIGITS = re.compile(r"(?<![A-Za-z0-9_.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
-# A hole holds its brackets whole and, outside brackets, no second clause: clauses are pieces of their own. What is
-# kept as it is holds no further sentence either, which would stay in English with it.
+# A hole holds its brackets whole and, outside brackets, no second clause and no second sentence: these are pieces of
+# their own.
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _INSIDE = rf"(?:[^()]|{_NESTED})+?"
-_MADE = rf"(?:(?!; )[^()]|{_NESTED})+?"
-_KEPT = rf"(?:(?!; |[.!?] [A-Z])[^()]|{_NESTED})+?"
-_HOLE = re.compile(r"\{(\w+)(?::([ntl]))?\}")
+_CLAUSE = rf"(?:(?!; |[.!?] [A-Z'\"†(\d−+])[^()]|{_NESTED})+?"
+_WORDS = rf"(?:(?!; |: |[.!?] [A-Z'\"†(\d−+])[^()]|{_NESTED})+?"
+_HOLE = re.compile(r"\{(\w+)(?::([ntlw]))?\}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z'\"†(\d−+])")
 _QUOTED = re.compile(r"'([^']+)'")
 
@@ -39,7 +39,8 @@ class Template:
     chinese : str
         With holes by name.
     kinds : mapping of str to str
-        How each hole is filled: ``""`` as it is, ``n`` a number, ``t`` translated, ``l`` a list of translated items.
+        How each hole is filled: ``""`` as it is, ``n`` a number, ``t`` translated, ``w`` translated and without a
+        colon, ``l`` a list of translated items.
     weight : int
         Length of the literal text: the most specific template is tried first.
     """
@@ -81,7 +82,7 @@ def template(english: str, chinese: str) -> Template:
         parts.append(re.escape(literal[-1]))
         name, kind = hole.group(1), hole.group(2) or ""
         within = english.count("(", 0, hole.start()) > english.count(")", 0, hole.start())
-        one = _NUMBER if kind == "n" else _INSIDE if within else _MADE if kind else _KEPT
+        one = _NUMBER if kind == "n" else _WORDS if kind == "w" else _INSIDE if within else _CLAUSE
         parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
         kinds.setdefault(name, kind)
         at = hole.end()
@@ -180,7 +181,7 @@ class Translator:
 
     def _filled(self, one: Template, match: re.Match[str], name: str) -> str:
         text, kind = match.group(name), one.kinds[name]
-        if kind == "t":
+        if kind in ("t", "w"):
             return self.text(text)
         if kind == "l":
             return "、".join(self.text(item) for item in re.split(r", (?:and )?| and ", text))
