@@ -15,14 +15,15 @@ from gmvcausal.errors import GmvCausalError
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
 _DIGITS = re.compile(r"(?<![A-Za-z0-9_.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
+_OPENS = r"[A-Z'\"†(\d−+]"  # how a further sentence begins
 # A hole holds its brackets whole and, outside brackets, no second clause and no second sentence: these are pieces of
 # their own.
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _INSIDE = rf"(?:[^()]|{_NESTED})+?"
-_CLAUSE = rf"(?:(?!; |[.!?] [A-Z'\"†(\d−+])[^()]|{_NESTED})+?"
-_WORDS = rf"(?:(?!; |: |[.!?] [A-Z'\"†(\d−+])[^()]|{_NESTED})+?"
+_CLAUSE = rf"(?:(?!; |[.!?] {_OPENS})[^()]|{_NESTED})+?"
+_WORDS = rf"(?:(?!; |: |[.!?] {_OPENS})[^()]|{_NESTED})+?"
 _HOLE = re.compile(r"\{(\w+)(?::([ntlw]))?\}")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z'\"†(\d−+])")
+_SENTENCE = re.compile(rf"(?<=[.!?])\s+(?={_OPENS})")
 _QUOTED = re.compile(r"'([^']+)'")
 
 
