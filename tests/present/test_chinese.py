@@ -20,6 +20,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("the estimate is {a:n} and not {b:n}", "估计值为 {a}"),  # loses a number
         ("as {x:t} says", "如{x}所示"),
         ("{x} is {x}", "{x} 即其自身"),
+        ("{x:o} against {y:o}", "{x} 对比 {y}"),
         ("by {column:t}", "按{column}"),
         ("not given ({why:t})", "不给出（{why}）"),
         ("{n:n} of {all:n}, first", "{all} 中 {n} 在前"),
@@ -51,6 +52,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("gain; not given (passed; control arm)", "增益；不给出（通过；对照组）"),
         ("by gain; 3 of 1,200, first", "按增益；1,200 中 3 在前"),
         ("by a (b: gain): passed", "按a (b: gain)：通过"),
+        ("gmv against 'a b'", "成交额 对比 'a b'"),
+        ("Nothing said against gmv", "Nothing said against gmv"),
         ("成交额", "成交额"),
         ("3.5", "3.5"),
     ],

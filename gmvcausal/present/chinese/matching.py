@@ -22,7 +22,9 @@ _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _INSIDE = rf"(?:[^()]|{_NESTED})+?"
 _CLAUSE = rf"(?:(?!; |[.!?] {_OPENS})[^()]|{_NESTED})+?"
 _WORDS = rf"(?:(?!; |: |[.!?] {_OPENS})[^()]|{_NESTED})+?"
-_HOLE = re.compile(r"\{(\w+)(?::([ntlw]))?\}")
+# A name of one word, or in quotes: for templates with so few letters of their own that a sentence could slip in.
+_NAME = r"(?:'[^']*'|[^\s,;:()]+)"
+_HOLE = re.compile(r"\{(\w+)(?::([ntlwo]))?\}")
 _SENTENCE = re.compile(rf"(?<=[.!?])\s+(?={_OPENS})")
 _QUOTED = re.compile(r"'([^']+)'")
 
@@ -40,8 +42,8 @@ class Template:
     chinese : str
         With holes by name.
     kinds : mapping of str to str
-        How each hole is filled: ``""`` as it is, ``n`` a number, ``t`` translated, ``w`` translated and without a
-        colon, ``l`` a list of translated items.
+        How each hole is filled: ``""`` as it is, ``o`` as it is and of one word, ``n`` a number, ``t`` translated,
+        ``w`` translated and without a colon, ``l`` a list of translated items.
     weight : int
         Length of the literal text: the most specific template is tried first.
     """
@@ -83,7 +85,7 @@ def template(english: str, chinese: str) -> Template:
         parts.append(re.escape(literal[-1]))
         name, kind = hole.group(1), hole.group(2) or ""
         within = english.count("(", 0, hole.start()) > english.count(")", 0, hole.start())
-        one = _NUMBER if kind == "n" else _WORDS if kind == "w" else _INSIDE if within else _CLAUSE
+        one = {"n": _NUMBER, "w": _WORDS, "o": _NAME}.get(kind, _INSIDE if within else _CLAUSE)
         parts.append(f"(?P={name})" if name in kinds else f"(?P<{name}>{one})")
         kinds.setdefault(name, kind)
         at = hole.end()
