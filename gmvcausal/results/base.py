@@ -13,6 +13,7 @@ from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.curves import Curves
 from gmvcausal.results.estimates import Estimates
+from gmvcausal.results.for_maketables import ReadByMaketables
 from gmvcausal.results.manifest import Manifest
 from gmvcausal.results.row import Row
 from gmvcausal.stats.inference import power_factor
@@ -40,7 +41,7 @@ COMMON_COLUMNS = (
 
 # Results are compared by identity: comparing the arrays inside them has no single answer.
 @dataclass(frozen=True, eq=False)
-class Result(ABC):
+class Result(ReadByMaketables, ABC):
     """An estimate that carries its audit and its manifest.
 
     The scalar attributes are those of the first row of `to_frame()`, whichever row sentences speak of (`spoken`).
