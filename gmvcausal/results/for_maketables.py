@@ -25,7 +25,12 @@ class ReadByMaketables:
 
     estimates: Estimates
     manifest: Manifest
-    audit: Audit
+
+    if TYPE_CHECKING:
+
+        @property
+        def audit(self) -> Audit:
+            """That of the result."""
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:

@@ -15,11 +15,12 @@ def panel(drift: float = 0.0) -> pd.DataFrame:
     rng = np.random.default_rng(1)
     return pd.DataFrame(
         [
-            dict(unit=u, period=t, gmv=u % 3 * t + 2.0 * (u < 20 and t >= 4) + drift * t * (u < 20) + rng.normal(),
-                 first_treated=4 if u < 20 else None)
-            for u in range(60) for t in range(1, 7)
-        ]
-    )  # fmt: skip
+            (u, t, u % 3 * t + 2.0 * (u < 20 and t >= 4) + drift * t * (u < 20) + rng.normal(), 4 if u < 20 else None)
+            for u in range(60)
+            for t in range(1, 7)
+        ],
+        columns=["unit", "period", "gmv", "first_treated"],
+    )
 
 
 def users() -> pd.DataFrame:

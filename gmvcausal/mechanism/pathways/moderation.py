@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from gmvcausal.results.curves import Curves, Line
 from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import critical_value, p_value, wald
 from gmvcausal.stats.logit import independent
+from gmvcausal.stats.moderated import region as region_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,7 @@ def moderation_of(rows: Rows, moderator: str, unit: str, alpha: float) -> Modera
         at = np.column_stack([np.ones(_GRID), x - middle])
         half = critical * np.sqrt(np.einsum("ij,jk,ik->i", at, cov, at))
         curve = np.column_stack([x, at @ value, at @ value - half, at @ value + half])
-        region = _region(value, cov, critical, reach, middle)
+        region = region_of(value, cov, critical, reach, middle)
     return Moderation(
         moderator, rows.treatment, rows.outcome, unit, places.names, tuple(terms), np.concatenate(estimates),
         np.concatenate(errors), free, (f / max(df, 1), p, df), region, reach, rows.n, alpha, curve,
@@ -275,22 +275,3 @@ def _indirect(
         np.concatenate([value, index]),
         error,
     )
-
-
-def _region(
-    value: FloatArray, cov: FloatArray, critical: float, reach: tuple[float, float], middle: float
-) -> tuple[tuple[float, float], ...]:
-    """Where (b + d w)^2 exceeds critical^2 x its variance, within the data."""
-    square = critical * critical
-    a = value[1] ** 2 - square * cov[1, 1]
-    b = 2 * (value[0] * value[1] - square * cov[0, 1])
-    c = value[0] ** 2 - square * cov[0, 0]
-    roots = np.roots([a, b, c]) if a else np.roots([b, c])
-    ends = sorted(float(r.real) + middle for r in roots if abs(r.imag) < 1e-12)
-    marks = [reach[0], *(e for e in ends if reach[0] < e < reach[1]), reach[1]]
-    out: list[tuple[float, float]] = []
-    for low, high in pairwise(marks):
-        at = (low + high) / 2 - middle
-        if a * at * at + b * at + c > 0:
-            out.append((low, high))
-    return tuple(out)

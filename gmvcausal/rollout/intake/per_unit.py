@@ -21,15 +21,19 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def numbers_of(data: Any, panel: Panel, unit: str | None, column: str, role: str) -> FloatArray:
-    """A number for every row of the panel, shape (R,).
+def numbers_of(
+    data: Any, panel: Panel, unit: str | None, column: str, role: str, outcome: str | None = None
+) -> FloatArray:
+    """A number for every row of the panel, shape (R,); `outcome` is a column by which changed data are recognised.
 
     Raises
     ------
     InputError
         The column is missing, holds gaps or no numbers, or varies within units; the data have changed.
     """
-    table = _again(data, panel, unit, column, role)
+    table = _again(data, panel, unit, column, role, outcome)
+    if outcome is not None:
+        _refuse_changed(table, panel, unit, outcome)
     values = numeric(table, column, role, missing="give every row of a unit the same number").values
     return np.asarray(_constant(table, panel, unit, column, role, values), dtype=float)
 

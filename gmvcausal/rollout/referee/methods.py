@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
+    from gmvcausal.results.moderated import Moderated
     from gmvcausal.rollout.referee.design_power import DesignPower
     from gmvcausal.rollout.referee.leave_out import LeaveOneOut
     from gmvcausal.rollout.referee.placebo_test import PlaceboResult
@@ -101,6 +102,57 @@ class Refereed(Result):
         from gmvcausal.rollout.referee.segments import by_segment
 
         return by_segment(_did(self), segment, adjust)
+
+    def moderation(self, by: str) -> Moderated:
+        """The effect along a number that was known before the start: does it grow with it, and where is it seen?
+
+        Parameters
+        ----------
+        by : str
+            Column of numbers, constant within units and fixed before the start: size of the room, spend of the year
+            before. Centred at the mean of the treated. For a column of groups, `by()`.
+
+        Returns
+        -------
+        Moderated
+            Effect at the mean, its change with one more of `by`, effect one standard deviation to either side;
+            `effects()` (with a simultaneous band), `region()` (Johnson and Neyman), ``plot("moderation")``.
+
+        Raises
+        ------
+        InputError
+            No such column, text, missing values, a number that varies within units; data that have changed since.
+        DesignError
+            Too few treated units, a moderator that does not vary on a side, a design without changes of units.
+
+        Notes
+        -----
+        For every cohort, each unit's mean after the start less its last period before it (and before what is
+        anticipated) is regressed on treated, moderator and their product; controls are those never treated. The
+        moderator's own slope among the controls is how outcomes of different units move without the tactic (a moderator
+        x period term), so that only treated x moderator is read as the effect's. Cohorts are weighted by their treated
+        unit-periods. Errors are HC2, with clusters CR2, controls' parts summed over the cohorts that they serve. The
+        audit repeats the same line before the start.
+
+        References
+        ----------
+        Lin (2013), Annals of Applied Statistics 7; Bell and McCaffrey (2002), Survey Methodology 28; Esarey and Sumner
+        (2018), Comparative Political Studies 51.
+
+        Examples
+        --------
+        >>> import gmvcausal as gc, pandas as pd
+        >>> panel = pd.DataFrame([
+        ...     dict(unit=u, period=t, size=u % 5, first_treated=4 if u % 2 else None,
+        ...          gmv=u % 5 * t + (u // 2 * 7 + t * 3) % 4 + (2 + u % 5) * (u % 2) * (t > 3))
+        ...     for u in range(80) for t in range(1, 7)])
+        >>> found = gc.did(panel).moderation("size")
+        >>> round(found.estimate, 1), round(found.slope, 1)
+        (4.0, 1.0)
+        """
+        from gmvcausal.rollout.referee.moderation import moderation
+
+        return moderation(_did(self), by)
 
     def leave_one_out(self, *, progress: bool = True) -> LeaveOneOut:
         """The estimate without each cluster in turn: `table()`, `plot("leave_one_out")`, and which matters most.
