@@ -90,3 +90,10 @@ def test_local_links_lead_somewhere(page: Path) -> None:
         t for t in targets if t and "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()
     ]
     assert not missing, f"{name(page)} links to {missing}, which do not exist"
+
+
+def test_every_page_stands_once_in_the_navigation() -> None:
+    """A page listed twice is shown in the wrong place; mkdocs says nothing of it."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r": (\S+\.md)$", navigation, flags=re.M)
+    assert sorted(listed) == sorted(p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md"))
