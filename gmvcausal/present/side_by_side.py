@@ -146,7 +146,7 @@ def _note(models: list[Result], style: str) -> str:
     units = {r.told.unit for r in models}
     parts = [f"Standard errors in brackets; {digits.stars_words(style)}."]
     if len(units) == 1:
-        parts.append(f"In {units.pop()}.")
+        parts.append(f"Unit: {units.pop()}.")
     for i, r in enumerate(models):
         parts.append(f"({i + 1}) {r.title}: {r.told.estimand}.")
         if r.spoken in r.estimates.special and math.isnan(r.told.std_error):

@@ -34,7 +34,7 @@ _CJK = (
     "SimHei",
     "WenQuanYi Zen Hei",
 )
-_FAILED = ("audit failed", "审计未通过")
+FAILED = ("audit failed", "审计未通过")
 _LATIN = "DejaVu Sans"  # comes with matplotlib, so that a figure is the same everywhere
 
 
@@ -145,7 +145,7 @@ def heading(figure: Figure, text: str, failed: Sequence[str] = ()) -> None:
 
 
 def _title_lines(text: str, failed: Sequence[str]) -> list[str]:
-    return [*digits.wrap(text, 80), *([f"{_FAILED[0]}: {', '.join(failed)}"] if failed else [])]
+    return [*digits.wrap(text, 80), *([f"{FAILED[0]}: {', '.join(failed)}"] if failed else [])]
 
 
 def taken_title(figure: Figure) -> str:
@@ -164,7 +164,7 @@ def taken_title(figure: Figure) -> str:
 
 def _parted(title: str) -> tuple[str, str]:
     lines = [line for line in title.split("\n") if line]
-    return " ".join(t for t in lines if not t.startswith(_FAILED)), "\n".join(t for t in lines if t.startswith(_FAILED))
+    return " ".join(t for t in lines if not t.startswith(FAILED)), "\n".join(t for t in lines if t.startswith(FAILED))
 
 
 def wrapped(text: str, width: int) -> str:

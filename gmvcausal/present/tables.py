@@ -28,7 +28,7 @@ def estimates_table(result: Result) -> Table:
         spans = zip(*(frame[c].to_numpy(float) for c in ("relative", "relative_low", "relative_high")), strict=True)
         head = (*head[:-1], "relative", head[-1])
         rows = tuple((*row[:-1], _relative(*span), row[-1]) for row, span in zip(rows, spans, strict=True))
-    note = [f"Estimand: {result.told.estimand}; in {result.told.unit}."]
+    note = [f"Estimand: {result.told.estimand}; unit: {result.told.unit}."]
     if result.manifest.choices:
         note.append(f"Options: {'; '.join(result.manifest.choices)}.")
     if not result.audit.credible:

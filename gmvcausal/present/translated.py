@@ -76,6 +76,8 @@ def _said(text: str, language: str, names: Mapping[str, str]) -> str:
     if text in names:
         return names[text]
     lines = text.split("\n")
+    if len(lines) > 1 and lines[-1].startswith(style.FAILED):
+        return _said("\n".join(lines[:-1]), language, names) + "\n" + say(lines[-1], language, names)
     whole = " ".join(line for line in lines if line)
     made = say(whole, language, names)
     if made == whole:

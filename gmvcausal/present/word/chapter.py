@@ -134,8 +134,7 @@ def _opening(made: _Chapter, first: dict[str, Any], beside: Sequence[str]) -> No
     made.text(first["first"].answer, bold=True)
     made.text(*first["first"].details)
     made.text(*[phrases.sentence(digits.inline(text)) for text in beside])
-    unit, n = made.said(first["unit"]), made.said(first["n"])
-    made.text(f"Estimand: {first['estimand']}.", f"Unit: {unit}.", f"Sample: {n}.")
+    made.text(f"Estimand: {first['estimand']}.", f"Unit: {first['unit']}.", f"Sample: {first['n']}.")
     made.audit(first["audit"]["all"], first["shown"])
     if first["first"].selection:
         made.text(first["first"].selection)
@@ -165,7 +164,8 @@ def _section(made: _Chapter, one: dict[str, Any]) -> None:
     made.text(one["withheld"])
     for picture in one["pictures"]:
         made.picture(picture, one["title"])
-    made.text("What it assumes:", one["assumption"])
+    colon = "：" if made.language == "zh" else ": "
+    made.text(f"{made.said('What it assumes')}{colon}{made.said(one['assumption'])}")
     made.audit(one["audit"]["all"], one["name"])
     left_out = [phrases.sentence(f"Left out: {text}") for text in one["dropped"]]
     made.text(one["rows"], *left_out, *one["notes"], one["selection"])

@@ -147,6 +147,8 @@ def add_table(made: Any, table: Table, number: tuple[str, int | None, int] | Non
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
     grid.autofit = False
     widths = _widths(table, size)
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = width  # the grid, which other programs than Word go by
     last = len(table.rows)
     prose = _prose(table)
     for i, (row, line) in enumerate(zip((table.header, *table.rows), grid.rows, strict=True)):
