@@ -110,7 +110,7 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     plan, d, block = stage.plan, stage.plan.dials, opening.block
     arms = arms_of(plan, tactic)
     books = [_Books(*(np.zeros(block.n) for _ in range(4))) for _ in arms]
-    share = stage.refund[block.room] * (d.refund_full + 0.5 * (1.0 - d.refund_full))
+    sent_back = d.refund_full + 0.5 * (1.0 - d.refund_full)  # mean share of an order that is refunded
     by_room = plan.units[tactic] == "room"
     events = np.zeros((plan.rooms, plan.days) if by_room else plan.days)
     own, own_treated, in_cells = (np.zeros(block.n) for _ in range(3))
@@ -121,6 +121,7 @@ def _one_future(stage: Stage, opening: Opening, tactic: str, future: int) -> tup
     for day, lived in side_by_side(stage, opening, arms, future, max(plan.days, stop)):
         for book, one in zip(books, lived, strict=False):
             gross = one.expected * one.mean_paid
+            share = one.refund * sent_back
             if day < plan.days:
                 book.gross += per_user(block, gross)
                 book.back += per_user(block, gross * share)

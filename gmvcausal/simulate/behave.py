@@ -66,6 +66,8 @@ class Day:
         Chance of an order.
     mean_paid, mean_list : array, shape (slots,)
         Mean amount paid and mean list price of an order.
+    refund : array, shape (slots,)
+        Chance that an order is sent back.
     """
 
     visited: BoolArray
@@ -82,6 +84,7 @@ class Day:
     expected: FloatArray
     mean_paid: FloatArray
     mean_list: FloatArray
+    refund: FloatArray
 
 
 def new_state(block: Block) -> State:
@@ -163,7 +166,8 @@ def step(
     interacted = visited & (u[:, 1] < interact)
     ordered = visited & (u[:, 2] < expit(order + d.order_interact * interacted))
     part = np.where(u[:, 4] < d.refund_full, 1.0, 0.2 + 0.6 * u[:, 5])
-    back = np.where(u[:, 3] < stage.refund[room], part, 0.0)
+    refund = np.minimum(stage.refund[room] + d.flash_refund * rooms.flash, 1.0)
+    back = np.where(u[:, 3] < refund, part, 0.0)
     items = 1.0 + np.floor(np.log1p(-u[:, 6]) / np.log(1.0 - 1.0 / d.items)) if d.items > 1 else np.ones(len(o))
     list_price, paid = mean_list, mean_paid
     if real:
@@ -172,7 +176,7 @@ def step(
         paid = (list_price - d.threshold_off * (off & (list_price >= d.threshold))) * keep
     made = Day(
         visited, interacted, ordered, log_watch, list_price, paid, back, coupon, items, push.delivered, push.opened,
-        expected, mean_paid, mean_list,
+        expected, mean_paid, mean_list, refund,
     )  # fmt: skip
     return made, _evening(today, own, made)
 

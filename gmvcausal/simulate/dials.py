@@ -165,6 +165,7 @@ class Dials:
     flash: float = _number(1.0, -_INF, _INF, "a flash sale, on ordering in its session")
     flash_after: float = _number(0.25, -_INF, _INF, "taken off ordering in the same room in the seven days after")
     flash_every: int = _whole(14, 1, "days between two flash sales of a room")
+    flash_refund: float = _number(0.0, *_P, "more chance that an order of a flash sale is refunded: bought in haste")
     flash_discount: float = _number(0.15, *_P, "what a flash sale takes off the price")
     raffle: float = _number(1.0, -_INF, _INF, "a raffle, on interacting")
     expert_host: float = _number(0.3, -_INF, _INF, "an expert host, on log watch time")

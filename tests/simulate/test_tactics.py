@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gmvcausal.errors import InputError
 from gmvcausal.simulate import livestream
 from gmvcausal.simulate.accounting import accounts, resimulate
 from gmvcausal.simulate.make import make_plan
@@ -222,3 +223,23 @@ def test_several_tactics_have_a_truth_each() -> None:
     truth = livestream(users=120, days=20, tactics=("coupon", "raffle"), truth_draws=2, **ROOMS).truth
     assert {"att", "raffle.att", "raffle.mediated"} <= {one.term for one in truth.terms}
     assert truth.target == "att" and "coupon" in truth.to_frame()["estimand"].iloc[0]
+
+
+def test_what_is_bought_in_haste_comes_back() -> None:
+    """More orders of a flash sale's own session are refunded, no others, and the accounts know it."""
+    size = {"users": 3000, "rooms": 8, "days": 40, "tactics": "flash_sale", "seed": 2, "adopt": (7,), "never": 0.5}
+    dials = {"conversion": 0.2, "refund": 0.2, "refund_apparel": 0.2, "refund_full": 1.0, "truth_draws": 2}
+    usual, hasty = (livestream(**size, **dials, flash_refund=more) for more in (0.0, 0.5))
+    found = []
+    for market in (usual, hasty):
+        sessions = market.logs.sessions.assign(day=lambda s: s["start"].dt.normalize())
+        orders = market.logs.orders.query("time < '2026-03-26'").assign(day=lambda o: o["time"].dt.normalize())
+        orders = orders.merge(sessions[["room", "day", "flash_sale"]], on=["room", "day"])  # old enough to be known
+        found.append(orders.groupby("flash_sale")["refund"].agg(lambda r: (r > 0).mean()))
+    assert found[0][1] == pytest.approx(0.2, abs=0.05) and found[1][1] == pytest.approx(0.7, abs=0.05)
+    assert found[1][0] == pytest.approx(0.2, abs=0.02)
+    assert usual.truth["refunded"] == pytest.approx(-0.2 * usual.truth["realised"])
+    lost = hasty.truth["refunded"] - -0.2 * hasty.truth["realised"]  # beyond the usual share
+    assert lost < -0.4 * hasty.truth["direct"]  # half of the day's orders, of which the gain is a part
+    with pytest.raises(InputError, match="flash_refund"):
+        livestream(**size, flash_refund=1.5)
