@@ -1,4 +1,4 @@
-"""The command line: ``gmvcausal`` with ``demo``, ``run STUDY.toml``, ``simulate --out DIR`` and ``trust``.
+"""The command line: ``gmvcausal`` with ``demo``, ``new NAME``, ``run STUDY.toml``, ``simulate --out DIR`` and ``trust``.
 
 Exit codes: 0 on an answer, 1 where a gate of ``trust`` fails, 2 on a bad input (the message, no traceback), 3 where the
 audit refuses a headline and ``--strict`` was given.
@@ -39,6 +39,23 @@ def demo(out: Path | None, strict: bool, quiet: bool) -> None:
     """What 27 real coupon campaigns did to GMV, answered four ways."""
     with resources.as_file(resources.files("gmvcausal") / "studies" / "complete_journey.toml") as study:
         _run(study, out or Path("gmvcausal-demo"), strict, quiet)
+
+
+@cli.command()
+@click.argument("name")
+@click.option(
+    "--language",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="Of the texts, the report and the chapter.",
+)
+def new(name: str, language: str) -> None:
+    """Make the folder NAME: data with a dictionary, a study file and a notebook, which run as they are."""
+    from gmvcausal.study.new import make_study, next_steps
+
+    make_study(name, language=language)
+    click.echo(next_steps(name, language))
 
 
 @cli.command()
