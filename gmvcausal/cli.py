@@ -1,4 +1,4 @@
-"""The command line: ``gmvcausal`` with ``demo``, ``new NAME``, ``run STUDY.toml``, ``simulate --out DIR`` and ``trust``.
+"""The command line: ``demo``, ``new NAME``, ``run STUDY.toml``, ``simulate --out DIR`` and ``trust``.
 
 Exit codes: 0 on an answer, 1 where a gate of ``trust`` fails, 2 on a bad input (the message, no traceback), 3 where the
 audit refuses a headline and ``--strict`` was given.

@@ -78,7 +78,7 @@ def test_a_page_with_the_code_of_its_twin_shows_what_the_twin_shows(
     monkeypatch.setattr(sys.modules[__name__], "DOCS", tmp_path)
     (tmp_path / "zh").mkdir()
     page, english = tmp_path / "zh" / "a.md", tmp_path / "a.md"
-    shown = "```python\n# {}\nprint({})\n```\n\n```text title=\"Output\"\n{}\n```\n"
+    shown = '```python\n# {}\nprint({})\n```\n\n```text title="Output"\n{}\n```\n'
     english.write_text(shown.format("two", "1 + 1", "2"), encoding="utf-8")
     page.write_text(shown.format("两", "1 + 1", "3"), encoding="utf-8")
     assert of_twin(page) == [(7, "3", "2")]  # out of date

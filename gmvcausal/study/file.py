@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.params import check
 from gmvcausal.frames.rules import nearest
 from gmvcausal.study.verbs import PLAIN
 
@@ -22,8 +23,8 @@ VERBS = ("did", "ab_test", "uplift", "combine", *PLAIN)
 # What is asked of the effect: the answer is then what it took from elsewhere and what is left.
 ASKED = ("pull_forward", "cannibalisation")
 _KEYS: dict[str, tuple[str, ...]] = {
-    "the file": ("study", "data", "columns", "logs", "answer"),
-    "[study]": ("title", "question", "currency"),
+    "the file": ("study", "data", "columns", "logs", "labels", "answer"),
+    "[study]": ("title", "question", "currency", "language"),
     "[data]": ("dataset", "frame", *TABLES),
     "[logs]": ("gmv", "gmv_is", "refund_window", "timezone", "dedupe", "memory_limit"),
     "[[answer]]": (
@@ -49,6 +50,10 @@ class Study:
     Attributes
     ----------
     title, question, currency : str
+    language : {"en", "zh"}
+        Of the report and the chapter.
+    labels : dict of str to str
+        Names to print in place of the data's own.
     data, columns, logs : dict
         The file's sections.
     answers : tuple of dict
@@ -59,6 +64,8 @@ class Study:
     title: str
     question: str
     currency: str
+    language: str
+    labels: dict[str, str]
     data: dict[str, Any]
     columns: dict[str, str]
     logs: dict[str, Any]
@@ -121,6 +128,8 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         str(about.get("title", file.stem)),
         str(about.get("question", "")),
         str(about.get("currency", "")),
+        check("language", about.get("language", "en")),
+        dict(check("labels", _section(raw, "labels"))),
         data,
         _section(raw, "columns"),
         _section(raw, "logs"),

@@ -18,7 +18,12 @@ _FORBIDDEN = '<>:"/\\|?*'
 # Names of devices, which Windows gives to no file, whatever follows their first dot.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³")}
 # File of the folder: its template. The script is no .py there, being none before the name is filled in.
-_TEXTS = {"README.md": "README.md", "study.toml": "study.toml", "notebook.py": "notebook.txt", "data/README.md": "data.md"}
+_TEXTS = {
+    "README.md": "README.md",
+    "study.toml": "study.toml",
+    "notebook.py": "notebook.txt",
+    "data/README.md": "data.md",
+}
 _PAIRED = {"jupytext": {"formats": "ipynb,py:percent"}}
 
 
@@ -113,10 +118,11 @@ def _files(name: str, language: str) -> dict[str, str]:
     """Every file of the folder, by its path within it."""
     from gmvcausal.study.made import tables
 
-    # JSON writes a string as TOML and Python do: the name holds no control characters.
-    quoted = json.dumps(name, ensure_ascii=False)
+    # JSON writes a string as TOML and Python do: the name holds no control characters. One pass, as it may hold a mark.
+    marks = {"@NAME@": name, "@QUOTED@": json.dumps(name, ensure_ascii=False)}
     found = {
-        path: _text(language, text).replace("@QUOTED@", quoted).replace("@NAME@", name) for path, text in _TEXTS.items()
+        path: re.sub("@NAME@|@QUOTED@", lambda mark: marks[mark[0]], _text(language, text))
+        for path, text in _TEXTS.items()
     }
     found["notebook.ipynb"] = notebook(found["notebook.py"])
     for table, frame in tables().items():

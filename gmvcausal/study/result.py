@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gmvcausal.results.shown import Shown
     from gmvcausal.study.targeting import Targeted
 
+_COUNTS = ("orders", "buyers")  # columns of a panel that hold no money
 _FACTS = ("sample_ratio", "pre_trend", "pre_trend_slope", "campaign_overlap")
 
 
@@ -93,9 +94,10 @@ class StudyResult:
         return frame[["answer", *(c for c in frame.columns if c != "answer")]]
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write report.html, answers.png, results.csv, audit.csv and manifest.json into `folder`.
+        """Write report.html, chapter.docx, answers.png, results.csv, audit.csv and manifest.json into `folder`.
 
-        Of every answer by uplift also the users with their effects and arms, as CSV, and the figures of the ranking.
+        Report, chapter and figures are in the study's language. Of every answer by uplift also the users with their
+        effects and arms, as CSV, and the figures of the ranking.
 
         Returns
         -------
@@ -104,7 +106,7 @@ class StudyResult:
         """
         import pandas as pd
 
-        from gmvcausal.present import figures, files, spreadsheet
+        from gmvcausal.present import figures, files, spreadsheet, translated
         from gmvcausal.present.report import report
 
         out = Path(folder)
@@ -114,19 +116,24 @@ class StudyResult:
             raise InputError(
                 f"the folder {str(out)!r} cannot be made: {error.strerror}", remedy="name another with --out"
             ) from None
-        page = out / "report.html"
         marks: dict[str, Any] = {"benchmarks": self.benchmarks, "currency": self.study.currency}
-        report(
-            self.answers,
-            page,
-            beside=self._beside(),
-            extra=self._evidence(),
-            title=self.study.title,
-            question=self.study.question or None,
-            **marks,
+        spoken: dict[str, Any] = {"language": self.study.language, "labels": self.study.labels}
+        page, _ = (
+            report(
+                self.answers,
+                out / name,
+                beside=self._beside(),
+                extra=self._evidence(),
+                title=self.study.title,
+                question=self.study.question or None,
+                **marks,
+                **spoken,
+            )
+            for name in ("report.html", "chapter.docx")
         )
         picture = io.BytesIO()
-        figures.compare(self.answers, **marks).savefig(picture, format="png", dpi=150, bbox_inches="tight")
+        side_by_side = translated.in_language(figures.compare(self.answers, **marks), **spoken)
+        side_by_side.savefig(picture, format="png", dpi=150, bbox_inches="tight")
         files.write(out / "answers.png", picture.getvalue())
         spreadsheet.to_csv(self.to_frame(), out / "results.csv")
         audits = [r.audit.to_frame().assign(answer=name) for name, r in self.answers.items()]
@@ -138,7 +145,7 @@ class StudyResult:
             spreadsheet.to_csv(found.users, out / f"{stem}-users.csv")
             for kind, curves in found.figures().items():
                 picture = io.BytesIO()
-                curves.draw().savefig(picture, format="png", dpi=150, bbox_inches="tight")
+                curves.draw(**spoken).savefig(picture, format="png", dpi=150, bbox_inches="tight")
                 files.write(out / f"{stem}-{kind}.png", picture.getvalue())
         return page
 
@@ -161,7 +168,8 @@ class StudyResult:
     def _other_outcome(self, outcome: str, result: Result) -> str:
         from gmvcausal.present import phrases, words
 
-        size, span = (f(result, self.study.currency) for f in (phrases.estimate_words, phrases.interval_words))
+        currency = "" if outcome in _COUNTS else self.study.currency
+        size, span = (f(result, currency) for f in (phrases.estimate_words, phrases.interval_words))
         return f"on {outcome} the same design gives {size} ({span}): {words.VERDICTS[words.verdict(result)]}"
 
     def _evidence(self) -> list[tuple[str, Any]]:

@@ -111,7 +111,7 @@ def test_the_report_opens_with_the_answer_and_the_lot(folder: Path) -> None:
     assert first < page.index("A gain of $") < page.index("Beside it: ") < page.index("against equal shares")
     assert "test: money" in page
     assert {p.name for p in (folder / "out").iterdir()} == {
-        "report.html", "answers.png", "results.csv", "audit.csv", "manifest.json",
+        "report.html", "chapter.docx", "answers.png", "results.csv", "audit.csv", "manifest.json",
     }  # fmt: skip
 
 

@@ -104,9 +104,15 @@ def test_the_folder_holds_the_plan_and_its_figures(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (folder / "out").iterdir()}
     assert {"qini", "toc", "deciles", "calibration", "cost"} <= set(KINDS)
-    assert names == {"report.html", "answers.png", "results.csv", "audit.csv", "manifest.json", "谁-who-users.csv"} | {
-        f"谁-who-{kind}.png" for kind in KINDS
-    }
+    assert names == {
+        "report.html",
+        "chapter.docx",
+        "answers.png",
+        "results.csv",
+        "audit.csv",
+        "manifest.json",
+        "谁-who-users.csv",
+    } | {f"谁-who-{kind}.png" for kind in KINDS}
     assert set(pd.read_csv(folder / "out" / "谁-who-users.csv")["assigned"]) == {0, 1}
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     first = page.index("A gain of")
