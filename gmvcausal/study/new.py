@@ -151,7 +151,12 @@ def notebook(script: str) -> str:
         if text:
             lines = [line.removeprefix("#").removeprefix(" ") for line in lines]
         source = [line + "\n" for line in lines[:-1]] + lines[-1:]
-        cell = {"cell_type": "markdown" if text else "code", "id": f"cell-{number}", "metadata": {}, "source": source}
+        cell: dict[str, object] = {
+            "cell_type": "markdown" if text else "code",
+            "id": f"cell-{number}",
+            "metadata": {},
+            "source": source,
+        }
         cells.append(cell if text else {**cell, "execution_count": None, "outputs": []})
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     page = {"cells": cells, "metadata": {**_PAIRED, "kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
