@@ -51,6 +51,8 @@ def render(found: dict[str, Result], plans: Sequence[tuple[str, Any]], asked: co
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printed
     )
+    # The template's own words: as constants they would be escaped before they are put into another language.
+    environment.globals["t"] = lambda text: _Verbatim(printed(text))
     environment.filters["as_is"] = _Verbatim
     # A sign is never parted from its number at the end of a line.
     environment.filters["unbroken"] = lambda text: _Verbatim(printed(text).replace("\u2212", "\u2212\u2060"))
