@@ -75,6 +75,9 @@ def _said(text: str, language: str, names: Mapping[str, str]) -> str:
     """A text of several lines is one text that was broken; where the whole is not known, each line is tried."""
     if text in names:
         return names[text]
+    title, mark, failed = text.partition("\naudit failed: ")
+    if mark:  # the word of the audit under a title is a text of its own
+        return f"{_said(title, language, names)}\n{say(mark[1:] + failed, language, names)}"
     lines = text.split("\n")
     if len(lines) > 1 and lines[-1].startswith(style.FAILED):
         return _said("\n".join(lines[:-1]), language, names) + "\n" + say(lines[-1], language, names)

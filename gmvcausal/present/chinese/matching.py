@@ -15,7 +15,8 @@ from gmvcausal.errors import GmvCausalError
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
 _DIGITS = re.compile(r"(?<![A-Za-z0-9_.])[+−]?[$¥€£]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|\d+")
-_OPENS = r"[A-Z\u4e00-\u9fff'\"†(\d−+]"  # how a further sentence begins
+# How a further sentence begins: with a capital, Chinese, a number, or a symbol ("n = 60.", "t is Welch's.").
+_OPENS = r"(?:[A-Z\u4e00-\u9fff'\"†(\d−+]|[a-z] (?:=|is) )"
 # A hole holds its brackets whole and, outside brackets, no second clause and no second sentence: these are pieces of
 # their own.
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
