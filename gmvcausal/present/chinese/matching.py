@@ -46,7 +46,7 @@ class Template:
         How each hole is filled: ``""`` as it is, ``o`` as it is and of one word, ``n`` a number, ``t`` translated,
         ``w`` translated and without a colon, ``l`` a list of translated items.
     weight : int
-        Length of the literal text: the most specific template is tried first.
+        Of the literal text: the most specific template is tried first, of two as long the one that begins with a word.
     """
 
     pattern: re.Pattern[str]
@@ -95,7 +95,7 @@ def template(english: str, chinese: str) -> Template:
     if unknown := {h.group(1) for h in _HOLE.finditer(chinese)} - set(kinds):
         raise GmvCausalError(f"the Chinese of {english!r} names {sorted(unknown)}, which the English does not have")
     anchor = max(literal, key=len)
-    return Template(re.compile("".join(parts)), anchor, chinese, kinds, sum(map(len, literal)))
+    return Template(re.compile("".join(parts)), anchor, chinese, kinds, 2 * sum(map(len, literal)) + bool(literal[0]))
 
 
 @cache
