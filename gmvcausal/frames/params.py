@@ -125,7 +125,7 @@ def _seed(name: str, value: Any) -> int:
 def _labels(name: str, value: Any) -> dict[str, str]:
     """Names that a page prints in place of the data's own."""
     found = {} if value is None else value
-    if not isinstance(found, Mapping) or not all(isinstance(t, str) for pair in found.items() for t in pair):
+    if not isinstance(found, Mapping) or not all(isinstance(t, str) and t for pair in found.items() for t in pair):
         raise InputError(
             f"{name} must map names in the data to the names to print, but is {said(value)}",
             remedy=f"write {name}={{'gmv': 'GMV per week'}}",
