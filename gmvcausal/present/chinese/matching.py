@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from itertools import pairwise
 
@@ -36,8 +36,8 @@ class Template:
 
     Attributes
     ----------
-    pattern : compiled pattern
-        Matches the whole English text.
+    source : str
+        Of the pattern that matches the whole English text.
     anchor : str
         Its longest literal part: where that is missing the pattern is not tried.
     chinese : str
@@ -49,11 +49,16 @@ class Template:
         Of the literal text: the most specific template is tried first, of two as long the one that begins with a word.
     """
 
-    pattern: re.Pattern[str]
+    source: str
     anchor: str
     chinese: str
     kinds: Mapping[str, str]
     weight: int
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when first tried: thousands at once would take seconds, and a page needs few."""
+        return re.compile(self.source)
 
 
 def entries(text: str) -> list[tuple[str, str]]:
@@ -95,7 +100,7 @@ def template(english: str, chinese: str) -> Template:
     if unknown := {h.group(1) for h in _HOLE.finditer(chinese)} - set(kinds):
         raise GmvCausalError(f"the Chinese of {english!r} names {sorted(unknown)}, which the English does not have")
     anchor = max(literal, key=len)
-    return Template(re.compile("".join(parts)), anchor, chinese, kinds, 2 * sum(map(len, literal)) + bool(literal[0]))
+    return Template("".join(parts), anchor, chinese, kinds, 2 * sum(map(len, literal)) + bool(literal[0]))
 
 
 @cache
