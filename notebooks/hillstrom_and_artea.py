@@ -21,6 +21,8 @@
 # published files; without a path they look into the folder that the environment variable `GMVCAUSAL_DATA` names.
 
 # %%
+from pathlib import Path
+
 import gmvcausal as gc
 
 mails = gc.datasets.hillstrom()
@@ -125,3 +127,22 @@ plan
 
 # %%
 plan.plot()
+
+# %% [markdown]
+# ## The chapter
+
+# %%
+FOLDER = Path("hillstrom_and_artea")
+FOLDER.mkdir(exist_ok=True)
+gc.report(
+    {
+        "Coupon": artea,
+        "Coupon: factors": factors,
+        "E-mails": hillstrom,
+        "E-mails: factors": taken_apart,
+        "Next test": plan,
+    },
+    FOLDER / "chapter.docx",
+    title="More orders, no more revenue",
+    question="Did the coupon and the e-mails raise revenue?",
+)

@@ -19,6 +19,8 @@
 # models, the others judge them.
 
 # %%
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -115,3 +117,18 @@ value
 # %% [markdown]
 # The interval holds zero: a plan made of a ranking that is noise is not shown to pay. To visits the e-mail brings
 # those who bought women's goods before; about spend 21,000 customers do not tell.
+
+# %% [markdown]
+# ## The chapter
+#
+# The average first, then who, then what the plan is worth.
+
+# %%
+FOLDER = Path("hillstrom_uplift")
+FOLDER.mkdir(exist_ok=True)
+gc.report(
+    {"Visits": m, "The ranking of visits": e, "Spend": money, "The ranking of spend": spend, "The plan": value},
+    FOLDER / "chapter.docx",
+    title="Who should get which e-mail",
+    question="What does the women's e-mail do, and who gains?",
+)

@@ -277,7 +277,6 @@ gc.report(
     language="zh",
     title="垂直宠物用品平台的社区与专家主播",
     question="专家主播和社区各带来多少 GMV，靠什么，对谁？",
-    currency="¥",
     labels={"expert": "专家", "log_watch": "观看时长", "interacted": "互动", "ordered": "下单", "member": "入会"}
     | {"community": "社区", "none": "对照", "segment": "用户层", "gmv_pre": "入会前 GMV"},
     extra=[("文章、设计与真相", answers.round(1).reset_index(names="举措")), ("哪些说法站得住", verdicts)],
