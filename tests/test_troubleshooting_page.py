@@ -24,3 +24,8 @@ def test_every_entry_is_keyed_by_a_message() -> None:
         provoked = re.findall(r'shows\(\s*"((?:[^"\\]|\\.)*)"', text) + re.findall(r'"([^"\n]+)" in ', text)
         in_code = any(heading in message or message in heading for message in provoked)
         assert in_code or heading in source, f"no message reads {heading!r}"
+
+
+def test_every_class_of_error_has_an_entry() -> None:
+    source = (ROOT / "gmvcausal" / "errors.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"^class (\w+)\(", source, flags=re.M)) <= set(entries())
