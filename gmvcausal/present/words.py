@@ -284,7 +284,7 @@ def _other(
     size = f"{estimate_words(result, currency)}, {interval_words(result, currency)}"
     failed = result.audit.failed
     if failed:
-        more = f" {join([c.name for c in failed[1:]])} failed too." if len(failed) > 1 else ""
+        more = f" It fails on {join([c.name for c in failed[1:]])} too." if len(failed) > 1 else ""
         role = "a benchmark; it fails" if name in marked else "no headline is given for it, for it fails"
         return f"{role} its audit on {check_words(failed[0])}{more}"
     if result.described:

@@ -155,8 +155,8 @@ class Translator:
     def text(self, text: str) -> str:
         """The Chinese of `text`, piece by piece where the whole is not known."""
         plain = " ".join(text.split())
-        if plain in self.labels:
-            return self.labels[plain]
+        if (own := self._own(plain)) != plain:
+            return own
         if not re.search("[A-Za-z]", plain):
             return text
         found = self._known(plain) or self._pieces(plain)
@@ -198,9 +198,16 @@ class Translator:
 
     def named(self, text: str) -> str:
         """The user's own names in Chinese, where they stand alone or in quotes."""
-        if text in self.labels:
-            return self.labels[text]
-        return _QUOTED.sub(lambda m: f"“{self.labels[m.group(1)]}”" if m.group(1) in self.labels else m.group(0), text)
+        if (own := self._own(text)) != text:
+            return own
+        return _QUOTED.sub(lambda m: f"“{own}”" if (own := self._own(m.group(1))) != m.group(1) else m.group(0), text)
+
+    def _own(self, name: str) -> str:
+        """A name of the user, or the two sides of a ratio of such names; anything else as it is."""
+        sides = name.split(" / ")
+        if all(side in self.labels or " " not in side for side in sides):
+            return " / ".join(self.labels.get(side, side) for side in sides)
+        return name
 
     def _pieces(self, text: str) -> str | None:
         """Sentences, then clauses, then what stands after a colon, each for itself."""
