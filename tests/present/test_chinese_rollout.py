@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -14,25 +14,14 @@ from matplotlib.text import Text
 
 import gmvcausal as gc
 from gmvcausal.logs.returns.rules import RULES as RETURNS
-from gmvcausal.present import digits, figures, phrases, tables, words
-from gmvcausal.present.chinese import matching, translate
-from gmvcausal.present.selection import selection
+from gmvcausal.present import digits, figures, phrases, words
+from gmvcausal.present.chinese import translate
 from gmvcausal.present.translated import in_language
-from gmvcausal.results import Result
 from gmvcausal.results.by_level import SEGMENT_RULES
 from gmvcausal.results.usual_rules import USUAL
 from gmvcausal.rollout.audit.rules import RULES
 from tests import panels
-
-LABELS = {"gmv": "成交额", "place": "地区", "half": "半区", "shoes": "鞋类"}
-# What stays as it is: the user's own names in quotes, code, and who wrote a paper in which year.
-_QUOTED = r"'[^']*'"
-_CODE = r"\w+\.\w[\w.]*\([^)]*\)|\w+\([^)]*\)|\w+=\S*|\w*_\w+|\w+\.\w[\w.]*"
-_NAME = r"[A-Z][\w'’-]+"
-_PAPER = rf"(?:{_NAME}|de|and|others)(?:[ ,]+(?:{_NAME}|de|and|others))* \(?\d{{4}}\)?"
-_OWN = r"\b(?:gmv|shoes|age|kind|half|place|campaign|dose)\b"
-_KEPT = re.compile(f"{_QUOTED}|{_PAPER}|{_CODE}|{_OWN}")
-_ENGLISH = re.compile(r"[A-Za-z]['A-Za-z-]*(?:[ ,]+[A-Za-z]['A-Za-z-]*){2,}")
+from tests.chinese_texts import LABELS, english_left, texts, wrong
 
 
 def panel(**more: Any) -> pd.DataFrame:
@@ -112,45 +101,6 @@ MADE: dict[str, Callable[[], Any]] = {
 @cache
 def made(name: str) -> Any:
     return MADE[name]()
-
-
-def texts(result: Result) -> Iterator[str]:
-    """What a page, a table or a chapter says of one result."""
-    e, manifest = result.estimates, result.manifest
-    yield from (result.title, result.assumption, e.withheld, e.method, *e.term, *e.estimand, *e.unit)
-    yield from (
-        *manifest.notes,
-        *manifest.choices,
-        *manifest.dropped,
-        *result.described,
-        *getattr(result, "advice", ()),
-    )
-    for check in result.audit:
-        yield from (check.name, check.status, check.message, check.remedy, phrases.check_words(check))
-    for currency in ("", "¥"):
-        first = words.lead({"A": result}, currency=currency)
-        yield from (words.answer(result, currency), selection(result, currency), first.answer, *first.details)
-    yield phrases.audit_words(result.audit)
-    for kind in figures.kinds(result):
-        yield figures.describe(result, kind)
-    table = tables.estimates_table(result)
-    yield from (table.caption, table.note, *table.header, *(row[0] for row in table.rows))
-
-
-def english_left(chinese: str) -> str:
-    """Three Latin words in a row that are nobody's name."""
-    found = _ENGLISH.search(_KEPT.sub(" _ ", chinese))
-    return found.group() if found else ""
-
-
-def wrong(text: str) -> str:
-    """What is wrong with the Chinese of `text`; empty where nothing is."""
-    chinese = translate(text, LABELS)
-    if left := english_left(chinese):
-        return f"{text!r} -> {chinese!r}: {left!r}"
-    if matching.numbers(chinese) != matching.numbers(text):
-        return f"{text!r} -> {chinese!r}: other numbers"
-    return ""
 
 
 @pytest.mark.parametrize("name", MADE)
