@@ -18,6 +18,7 @@ from gmvcausal.present import digits, figures, phrases, words
 from gmvcausal.present.chinese import translate
 from gmvcausal.present.translated import in_language
 from gmvcausal.results.by_level import SEGMENT_RULES
+from gmvcausal.results.moderated import RULES as MODERATED
 from gmvcausal.results.usual_rules import USUAL
 from gmvcausal.rollout.audit.rules import RULES
 from tests import panels
@@ -94,6 +95,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "leave_one_out": lambda: simple().leave_one_out(progress=False),
     "pull_forward": lambda: simple().pull_forward(window=3),
     "cannibalisation": lambda: simple().cannibalisation(other="shoes"),
+    "moderation": lambda: simple().moderation("age"),
     "money": lambda: simple().incremental_gmv(cost=10, cost_is="other", gmv_is="paid", margin=0.3),
 }
 
@@ -121,7 +123,9 @@ def test_what_is_found_reads_as_chinese() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["main", "twfe", "synthetic_did", "dose", "pull_forward", "placebo in time"])
+@pytest.mark.parametrize(
+    "name", ["main", "twfe", "synthetic_did", "dose", "pull_forward", "placebo in time", "moderation"]
+)
 def test_every_text_of_a_figure(name: str) -> None:
     result = made(name)
     for kind in figures.kinds(result):
@@ -132,7 +136,7 @@ def test_every_text_of_a_figure(name: str) -> None:
 
 
 def test_every_check_has_a_chinese_name() -> None:
-    for name in {**RULES, **USUAL, **RETURNS, **SEGMENT_RULES}:
+    for name in {**RULES, **USUAL, **RETURNS, **SEGMENT_RULES, **MODERATED}:
         chinese = translate(name)
         assert re.search("[\u4e00-\u9fff]", chinese) and not re.search("[a-z]_", chinese), name
 
