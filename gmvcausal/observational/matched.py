@@ -15,6 +15,7 @@ from gmvcausal.observational.balance import balance_by_cohort, balance_table, de
 from gmvcausal.observational.rules import RULES
 from gmvcausal.results import Audit, Check, Manifest
 from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results.shown import Cells, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ _CHANCE = 0.05
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Matched:
+class Matched(Shown):
     """Matched treated and control units.
 
     Attributes
@@ -98,6 +99,39 @@ class Matched:
         """The balance table."""
         return self.balance()
 
+    @property
+    def report_title(self) -> str:
+        """Heading."""
+        return "Balance before and after matching"
+
+    def sentences(self) -> list[str]:
+        """Who found a match, and what the audit says."""
+        c = self.counts
+        return [
+            f"Of {c['treated']:,} treated units {c['matched_treated']:,} have a match, with {c['matched_control']:,} of "
+            f"{c['control']:,} controls.",
+            *(f"Audit, {check.name}: {check.message}." for check in self.audit if check.status in ("failed", "warned")),
+        ]
+
+    def cells(self) -> Cells:
+        """Means of both sides, standardised difference and Welch's p, before and after."""
+        from gmvcausal.present import digits
+
+        rows = []
+        for _, row in self._balance.iterrows():
+            for when in ("before", "after"):
+                one, other, smd, p = (float(row[f"{k}_{when}"]) for k in ("treated", "control", "smd", "p"))
+                places = digits.beside(float("nan"), one, other)
+                name = digits.inline(row["covariate"]) if when == "before" else ""
+                sizes = (digits.fixed(one, places), digits.fixed(other, places))
+                rows.append((name, when, *sizes, digits.fixed(smd, 3), digits.p_value(p)))
+        head = ("covariate", "matching", "treated", "controls", "standardised difference", "p")
+        return head, tuple(rows), "Differences are over the pooled standard deviation before matching; p is Welch's."
+
+    def figures(self) -> tuple[Curves, ...]:
+        """Balance of every covariate, and the distributions of the propensity."""
+        return self.curves("love"), self.curves("density")
+
     @cached_property
     def audit(self) -> Audit:
         """The checks on the matching; `gmvcausal.did` on `frame` repeats them."""
@@ -128,6 +162,7 @@ class Matched:
             for who, side, weight, when, style in (
                 ("treated", self.treated, np.ones(len(odds)), "before", "line"),
                 ("controls", ~self.treated, np.ones(len(odds)), "before", "dotted"),
+                ("treated", self.treated, self.weight, "after", "line"),
                 ("controls", ~self.treated, self.weight, "after", "dashed"),
             )
         ]

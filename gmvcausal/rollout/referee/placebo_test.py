@@ -106,7 +106,7 @@ class PlaceboResult(Result):
             lines.append(Line("placebo estimates", x, density))
         lines.append(Line("the estimate", np.full(2, self.estimate), np.array([0.0, height]), "dashed"))
         name = f"{len(self.runs):,} estimates with {_SAID[self.kind]}"
-        return Curves(f"Placebo test: {name}", self.unit, "density", tuple(lines))
+        return Curves(f"Placebo test: {name}, p = {self.placebo_p:.3f}", self.unit, "density", tuple(lines))
 
 
 def said(kind: str, runs: FloatArray, p: float) -> str:
