@@ -108,8 +108,8 @@ class Matched(Shown):
         """Who found a match, and what the audit says."""
         c = self.counts
         return [
-            f"Of {c['treated']:,} treated units {c['matched_treated']:,} have a match, with {c['matched_control']:,} of "
-            f"{c['control']:,} controls.",
+            f"Of {c['treated']:,} treated units {c['matched_treated']:,} have a match, with {c['matched_control']:,} "
+            f"of {c['control']:,} controls.",
             *(f"Audit, {check.name}: {check.message}." for check in self.audit if check.status in ("failed", "warned")),
         ]
 

@@ -51,7 +51,8 @@ def test_eight_rows_by_hand() -> None:
     assert (row["n"], row["missing"], row["median"], row["p75"], row["max"]) == (7, 1, 0, 4, 16)
     assert row["mean"] == pytest.approx(24 / 7, rel=1e-15) and row["zeros"] == pytest.approx(5 / 7, rel=1e-15)
     assert row["sd"] == pytest.approx(math.sqrt((5 * (24 / 7) ** 2 + (8 - 24 / 7) ** 2 + (16 - 24 / 7) ** 2) / 6))
-    assert d.levels().to_frame().values.tolist() == [["city", "a", 2, 2 / 7], ["city", "b", 5, 5 / 7]]
+    ten = gc.describe(pd.concat([data] * 10)).levels().to_frame()
+    assert ten.values.tolist() == [["city", "a", 20, 2 / 7], ["city", "b", 50, 5 / 7]]
     told = " ".join(d.sentences())
     assert "gmv in 1 rows (12.5%); city in 1 rows" in told and "gmv in 71.4%; the median is then 0" in told
 
@@ -80,6 +81,19 @@ def test_every_frame_gives_the_same_tables(kind: str, tmp_path: Path) -> None:
     ours, theirs = (gc.describe(d, [*NUMBERS, "city"], by="arm", control="none") for d in (given, data))
     pd.testing.assert_frame_equal(ours.to_frame(), theirs.to_frame())
     pd.testing.assert_frame_equal(ours.balance().to_frame(), theirs.balance().to_frame())
+
+
+def test_small_groups_are_not_shown_nor_what_gives_them_away() -> None:
+    data = users().assign(tier=["gold"] * 4 + ["silver"] * 40 + ["plain"] * 256)
+    d = gc.describe(data, ["tier", "gmv"], by="arm", control="none")
+    assert d.levels().to_frame().set_index("level")["n"].isna().to_dict() == {
+        "gold": True,
+        "plain": False,
+        "silver": True,
+    }
+    shown = d.balance().to_frame().set_index("level")["difference"]
+    assert np.isnan(shown["gold"]) and np.isnan(shown["silver"]) and "are not shown" in d.balance().printed()
+    assert "are not shown" in d.levels().printed() and d.balance().lines[0].p_value > 0
 
 
 def test_what_is_left_out_is_named_and_no_id_is_shown() -> None:

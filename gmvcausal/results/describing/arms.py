@@ -11,6 +11,7 @@ import numpy as np
 from gmvcausal.results.describing.read import Column
 from gmvcausal.results.describing.result import Described, Groups
 from gmvcausal.results.shown import Cells, Shown
+from gmvcausal.stats.small_cells import MIN_CELL, hidden_two_way
 from gmvcausal.stats.two_groups import Gap, alike, together, welch
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Balance(Shown):
             "Means (shares for 0/1 and levels), difference from the control, and the difference over the root of the "
             "mean of both variances. t is Welch's; chi2 is Pearson's, of all levels of a column."
         ]
+        if any(math.isnan(x.gap.difference) for x in self.lines):
+            lines.append(f"Shares of fewer than {MIN_CELL} rows, and what would give them away, are not shown.")
         if self.dependent:
             return [*lines, f"No tests: {self.dependent}."]
         lost = max(j.lost for j in self.joint)
@@ -140,9 +143,11 @@ class Balance(Shown):
                 found = "are told apart by" if j.p_value < 0.05 else "are not told apart by"
                 p = f"p = {j.p_value:.3f}" if j.p_value >= 0.001 else "p < 0.001"
                 lines.append(f"{told} {found} all columns together (F = {j.statistic:.3g}, {p}).")
-        top = max(self.lines, key=lambda x: abs(x.gap.standardised) if x.gap.standardised == x.gap.standardised else 0)
-        size, level = top.gap.standardised, f" = {top.level}" if top.level else ""
-        lines.append(f"The largest standardised difference is {size:+.3f} ({top.variable}{level}).")
+        known = [x for x in self.lines if not math.isnan(x.gap.standardised)]
+        if known:
+            top = max(known, key=lambda x: abs(x.gap.standardised))
+            size, level = top.gap.standardised, f" = {top.level}" if top.level else ""
+            lines.append(f"The largest standardised difference is {size:+.3f} ({top.variable}{level}).")
         tests = sum(1 for x in self.lines if x.test and not math.isnan(x.p_value))
         if tests:
             lines.append(
@@ -180,6 +185,12 @@ def balanced(of: Described, groups: Groups) -> Balance:
     return Balance(groups.column, groups.labels[0], tuple(lines), tuple(joint), of.dependent)
 
 
+def _unshown(gap: Gap) -> Gap:
+    """Without shares, from which the size of a small group could be worked out."""
+    gone = (math.nan, math.nan)
+    return Gap(gap.n, gone, gone, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
 def _lines(column: Column, inside: np.ndarray, treated: np.ndarray, label: str, untested: bool) -> list[Line]:
     values = column.values[inside]
     if column.kind == "number":
@@ -190,11 +201,14 @@ def _lines(column: Column, inside: np.ndarray, treated: np.ndarray, label: str, 
     levels = len(column.levels) or 2
     counts = np.stack([np.bincount(values[live & s].astype(np.int64), minlength=levels) for s in (~treated, treated)])
     statistic, df, p = (math.nan, 0, math.nan) if untested else alike(counts.T.astype(float))
+    away = hidden_two_way(counts.T).cells.any(axis=1)
     if column.kind == "0/1":
-        return [Line(column.name, "", label, welch(values, treated), "chi2", statistic, float(df), p)]
+        gap = welch(values, treated)
+        return [Line(column.name, "", label, _unshown(gap) if away.any() else gap, "chi2", statistic, float(df), p)]
     out = []
     for k, level in enumerate(column.levels):
         gap = welch(np.where(live, values == k, np.nan), treated)
+        gap = _unshown(gap) if away[k] else gap
         test = (statistic, float(df), p) if k == 0 else (math.nan,) * 3
         out.append(Line(column.name, level, label, gap, "chi2" if k == 0 else "", *test))
     return out

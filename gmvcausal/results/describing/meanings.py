@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmvcausal.results.shown import Cells, Shown
+from gmvcausal.stats.small_cells import MIN_CELL, hidden
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,10 @@ class Levels(Shown):
         return "Categories by level"
 
     def to_frame(self) -> pd.DataFrame:
-        """variable, level, n, share (of the rows that have a level)."""
+        """variable, level, n, share (of the rows that have a level).
+
+        Missing are counts below ten, which would point at persons, and one more where the total would give them away.
+        """
         import pandas as pd
 
         rows = []
@@ -73,18 +77,25 @@ class Levels(Shown):
             if c.kind == "category":
                 live = c.values[~np.isnan(c.values)].astype(np.int64)
                 count = np.bincount(live, minlength=len(c.levels))
-                rows += [(c.name, v, int(k), k / len(live)) for v, k in zip(c.levels, count, strict=True)]
-        return pd.DataFrame(rows, columns=["variable", "level", "n", "share"])
+                away = hidden(count)
+                rows += [
+                    (c.name, v, None if gone else int(k), None if gone else k / len(live))
+                    for v, k, gone in zip(c.levels, count, away, strict=True)
+                ]
+        return pd.DataFrame(rows, columns=["variable", "level", "n", "share"]).astype({"n": "Int64", "share": float})
 
     def cells(self) -> Cells:
         """The table as it is printed."""
         from gmvcausal.present import digits
 
         rows = [
-            (name, level, f"{n:,}", digits.percent(share))
-            for name, level, n, share in self.to_frame().itertuples(index=False)
+            (name, level, digits.fixed(n, 0), digits.percent(share))
+            for name, level, n, share in self.to_frame().astype({"n": float}).itertuples(index=False)
         ]
-        return ("variable", "level", "n", "share"), tuple(rows), "Shares are of the rows that have a level."
+        note = "Shares are of the rows that have a level."
+        if self.to_frame()["n"].isna().any():
+            note += f" Levels of fewer than {MIN_CELL} rows, and what would give them away, are not shown."
+        return ("variable", "level", "n", "share"), tuple(rows), note
 
     def sentences(self) -> list[str]:
         """Nothing beyond the table."""
