@@ -161,8 +161,8 @@ class Moderated(Result):
             f"It {where} (Johnson and Neyman, all values together at {100 * (1 - self.alpha):g}%; the data reach from "
             f"{self.reach[0]:.4g} to {self.reach[1]:.4g})"
         )
-        beyond = [f"{name} ({at:.4g})" for name, at in zip(_names(self.places, self.line.middle), self.places, strict=True)
-                  if not self.reach[0] <= at <= self.reach[1]]  # fmt: skip
+        (low, high), names = self.reach, _names(self.places, self.line.middle)
+        beyond = [f"{n} ({at:.4g})" for n, at in zip(names, self.places, strict=True) if not low <= at <= high]
         if beyond:
             lines.append(f"Beyond the data, where the line is only carried on: {' and '.join(beyond)}")
         return (*lines, self.chance)
