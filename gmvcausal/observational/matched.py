@@ -14,6 +14,7 @@ from gmvcausal.frames.params import one_of
 from gmvcausal.observational.balance import balance_by_cohort, balance_table, density, effective
 from gmvcausal.observational.rules import RULES
 from gmvcausal.results import Audit, Check, Manifest
+from gmvcausal.results.balanced import balance_cells
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Cells, Shown
 
@@ -115,18 +116,7 @@ class Matched(Shown):
 
     def cells(self) -> Cells:
         """Means of both sides, standardised difference and Welch's p, before and after."""
-        from gmvcausal.present import digits
-
-        rows = []
-        for _, row in self._balance.iterrows():
-            for when in ("before", "after"):
-                one, other, smd, p = (float(row[f"{k}_{when}"]) for k in ("treated", "control", "smd", "p"))
-                places = digits.beside(float("nan"), one, other)
-                name = digits.inline(row["covariate"]) if when == "before" else ""
-                sizes = (digits.fixed(one, places), digits.fixed(other, places))
-                rows.append((name, when, *sizes, digits.fixed(smd, 3), digits.p_value(p)))
-        head = ("covariate", "matching", "treated", "controls", "standardised difference", "p")
-        return head, tuple(rows), "Differences are over the pooled standard deviation before matching; p is Welch's."
+        return balance_cells(self._balance)
 
     def figures(self) -> tuple[Curves, ...]:
         """Balance of every covariate, and the distributions of the propensity."""
