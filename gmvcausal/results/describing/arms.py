@@ -201,7 +201,7 @@ def _lines(column: Column, inside: np.ndarray, treated: np.ndarray, label: str, 
     levels = len(column.levels) or 2
     counts = np.stack([np.bincount(values[live & s].astype(np.int64), minlength=levels) for s in (~treated, treated)])
     statistic, df, p = (math.nan, 0, math.nan) if untested else alike(counts.T.astype(float))
-    away = hidden_two_way(counts.T).cells.any(axis=1)
+    away = np.asarray(hidden_two_way(counts.T).cells.any(axis=1), dtype=bool)
     if column.kind == "0/1":
         gap = welch(values, treated)
         return [Line(column.name, "", label, _unshown(gap) if away.any() else gap, "chi2", statistic, float(df), p)]
