@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from gmvcausal.frames.params import check
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.curves import Curves
 from gmvcausal.results.estimates import Estimates
+from gmvcausal.results.exports import Exports
 from gmvcausal.results.for_maketables import ReadByMaketables
 from gmvcausal.results.manifest import Manifest
 from gmvcausal.results.row import Row
@@ -41,7 +41,7 @@ COMMON_COLUMNS = (
 
 # Results are compared by identity: comparing the arrays inside them has no single answer.
 @dataclass(frozen=True, eq=False)
-class Result(ReadByMaketables, ABC):
+class Result(ReadByMaketables, Exports):
     """An estimate that carries its audit and its manifest.
 
     The scalar attributes are those of the first row of `to_frame()`, whichever row sentences speak of (`spoken`).
@@ -204,45 +204,10 @@ class Result(ReadByMaketables, ABC):
 
         return tables.html_block(self)
 
-    def to_html(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        language: str = "en",
-        labels: Mapping[str, str] | None = None,
-    ) -> str:
-        """The estimates as an HTML table, text escaped; also written to `path` if given.
-
-        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
-        """
-        return self._printed(language, labels).to_html(path)
-
-    def to_latex(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        language: str = "en",
-        labels: Mapping[str, str] | None = None,
-    ) -> str:
-        """The estimates as a booktabs table, text escaped; `path`, `language`, `labels` as in `to_html`."""
-        return self._printed(language, labels).to_latex(path)
-
-    def to_docx(
-        self, path: str | os.PathLike[str], *, language: str = "en", labels: Mapping[str, str] | None = None
-    ) -> None:
-        """Write the estimates as a three-line table into a Word file; `language`, `labels` as in `to_html`."""
-        self._printed(language, labels).to_docx(path)
-
-    def _printed(self, language: str, labels: Mapping[str, str] | None) -> Table:
+    def _as_table(self) -> Table:
         from gmvcausal.present import tables
 
-        return tables.estimates_table(self).in_language(language, labels)
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_frame()` as CSV; cells that a spreadsheet would run as a formula are defused."""
-        from gmvcausal.present import spreadsheet
-
-        spreadsheet.to_csv(self.to_frame(), path)
+        return tables.estimates_table(self)
 
     def incremental_gmv(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.results.curves import Curves
+from gmvcausal.results.exports import Exports
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Cells = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], str]
 
 
-class Shown(ABC):
+class Shown(Exports):
     """Something with a heading, sentences and a frame, shown like a result: HTML, LaTeX, Word, CSV, `gc.report`."""
 
     @property
@@ -68,42 +68,7 @@ class Shown(ABC):
 
         return tables.shown_block(self)
 
-    def to_html(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        language: str = "en",
-        labels: Mapping[str, str] | None = None,
-    ) -> str:
-        """The numbers as an HTML table, text escaped; also written to `path` if given.
-
-        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
-        """
-        return self._printed(language, labels).to_html(path)
-
-    def to_latex(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        language: str = "en",
-        labels: Mapping[str, str] | None = None,
-    ) -> str:
-        """The numbers as a booktabs table, text escaped; `path`, `language`, `labels` as in `to_html`."""
-        return self._printed(language, labels).to_latex(path)
-
-    def to_docx(
-        self, path: str | os.PathLike[str], *, language: str = "en", labels: Mapping[str, str] | None = None
-    ) -> None:
-        """Write the numbers as a three-line table into a Word file; `language`, `labels` as in `to_html`."""
-        self._printed(language, labels).to_docx(path)
-
-    def _printed(self, language: str, labels: Mapping[str, str] | None) -> Table:
+    def _as_table(self) -> Table:
         from gmvcausal.present import tables
 
-        return tables.shown_table(self).in_language(language, labels)
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_frame()` as CSV; cells that a spreadsheet would run as a formula are defused."""
-        from gmvcausal.present import spreadsheet
-
-        spreadsheet.to_csv(self.to_frame(), path)
+        return tables.shown_table(self)
