@@ -221,6 +221,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "value of a plan": lambda: uplift().policy(later().iloc[:200]).evaluate(later().iloc[200:]),
     "designs on one question": lambda: gc.combine(trials(2), how="triangulate"),
     "moderation of a mediation": lambda: made("mediate").moderation(),
+    "three steps": lambda: made("mediate").three_steps(),
 }
 
 

@@ -161,7 +161,8 @@ def surrogate(
 def _words(estimator: str, learner: str, pair: Pair) -> str:
     what = {"index": "surrogate index", "score": "surrogate score", "doubly_robust": "index and score together"}
     how = {"linear": "by a line", "trees": "by a line and trees, cross-fitted"}[learner]
-    clustered = f"clustered by {pair.cluster_name}" if pair.cluster is not None else "by rows"
+    # Without a name of theirs, clusters are the units that stand in both tables.
+    clustered = f"clustered by {pair.cluster_name or 'unit'}" if pair.cluster is not None else "by rows"
     return f"{what[estimator]}, {how}; errors {clustered}, of both tables"
 
 
