@@ -193,7 +193,7 @@ def _run(study: Path, out: Path, strict: bool, quiet: bool) -> None:
     result = run_study(study, progress=not quiet)
     page = result.write(out)
     click.echo(result.summary())
-    click.echo(f"Report: {page}")
+    click.echo(f"{'报告：' if result.study.language == 'zh' else 'Report: '}{page}")
     if strict and result.refused:
         sys.exit(3)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmvcausal.present import digits, phrases, tables, words
+from gmvcausal.present.chinese import say
 from gmvcausal.present.selection import selection
 from gmvcausal.results import Result
 
@@ -110,11 +111,19 @@ def _block(label: str, sentences: Iterable[str]) -> list[str]:
     lines: list[str] = []
     for text in sentences:
         lines += digits.wrap(text, WIDTH - _INDENT)
-    return [f"{label if i == 0 else '':<{_INDENT}}{line}" for i, line in enumerate(lines)]
+    first = label + " " * max(0, _INDENT - digits.display_width(label))
+    return [f"{first if i == 0 else ' ' * _INDENT}{line}" for i, line in enumerate(lines)]
 
 
 def study(
-    title: str, question: str, headline: words.Headline, answers: Mapping[str, Result], currency: str = ""
+    title: str,
+    question: str,
+    headline: words.Headline,
+    answers: Mapping[str, Result],
+    currency: str = "",
+    *,
+    language: str = "en",
+    labels: Mapping[str, str] | None = None,
 ) -> str:
     """A whole study: the finding or the refusal, every answer with its audit, and why not the others.
 
@@ -125,30 +134,37 @@ def study(
     answers : mapping of str to Result
     currency : str
         Symbol before amounts.
+    language : {"en", "zh"}
+    labels : mapping of str to str, optional
+        Names to print in place of the data's own.
 
     Returns
     -------
     str
         At most 92 columns.
     """
+
+    def t(text: str) -> str:
+        return say(text, language, labels)
+
     lines = [*digits.wrap(digits.inline(title), WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     if question:
-        lines += _block("Question", [digits.inline(question)])
+        lines += _block(t("Question"), [digits.inline(question)])
     first = "REFUSED" if headline.name is None else "FINDING"
-    lines += ["", *_block(first, [headline.answer, *headline.details]), ""]
+    lines += ["", *_block(t(first), [t(text) for text in (headline.answer, *headline.details)]), ""]
     rows = []
     for name, result in answers.items():
         mark = "* " if name == headline.name else "  "
         size = phrases.estimate_words(result, currency)
         spread = result.told.std_error
         error = "" if spread != spread else f"({digits.number(spread, 3)})"
-        rows.append([mark + digits.inline(name), size, error, words.VERDICTS[words.verdict(result)]])
-    lines += aligned(["answer", "estimate", "(std. error)", "verdict"], rows)
+        rows.append([mark + digits.inline(name), t(size), error, t(words.VERDICTS[words.verdict(result)])])
+    lines += aligned([t(head) for head in ("answer", "estimate", "(std. error)", "verdict")], rows)
     if headline.name is not None:
-        lines += ["* the answer to believe"]
+        lines += [t("* the answer to believe")]
     if headline.selection:
-        lines += ["", *_block("Naive", [headline.selection])]
-    lines += ["", "Why not the others"] if headline.others else []
+        lines += ["", *_block(t("Naive"), [t(headline.selection)])]
+    lines += ["", t("Why not the others")] if headline.others else []
     for name, why in headline.others:
-        lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [why])]
+        lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [t(why)])]
     return "\n".join(line.rstrip() for line in lines)

@@ -69,10 +69,12 @@ class StudyResult:
         return self.headline.name is None
 
     def summary(self) -> str:
-        """The headline and every answer with its estimate, as text."""
+        """The headline and every answer with its estimate, as text in the study's language."""
         from gmvcausal.present import text
 
-        said = [text.study(self.study.title, self.study.question, self.headline, self.answers, self.study.currency)]
+        about = self.study
+        spoken: dict[str, Any] = {"language": about.language, "labels": about.labels}
+        said = [text.study(about.title, about.question, self.headline, self.answers, about.currency, **spoken)]
         for name, found in self.targeted.items():
             said += ["", name, *found.about, *(one.summary() for one in found.shown)]
         for name, beside in self.compared.items():
