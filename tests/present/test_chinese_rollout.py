@@ -119,7 +119,7 @@ def test_what_is_found_reads_as_chinese() -> None:
     assert translate(result.estimand) == "ATT，处理后各组时效应按队列规模加权"
     assert translate(phrases.check_words(result.audit["pre_trend"])).startswith("事前趋势：对 ")
     assert translate("No headline is given: the audit failed on pre_trend and attrition.") == (
-        "不给出主要结论：审计在“事前趋势、流失”上未通过。"
+        "不给出主要结论：审计在“事前趋势、样本流失”上未通过。"
     )
 
 
