@@ -77,10 +77,11 @@ def encode(table: Table, columns: Sequence[str], missing: str) -> Encoded:
         levels = [str(v) for v in codes.labels]
         if not is_category(series):
             rules.refuse_written(levels, column, "covariates")
+        rules.refuse_people(column, "covariates", len(levels))
         if len(levels) > MOST_LEVELS:
             raise InputError(
-                f"covariates holds text of {len(levels):,} levels, for example {levels[0]!r}, and at most "
-                f"{MOST_LEVELS} can be told apart",
+                f"covariates holds text of {len(levels):,} levels, for example {rules.shown(levels[0], column)}, "
+                f"and at most {MOST_LEVELS} can be told apart",
                 column=column,
                 remedy="group the levels, or convert the column to numbers if it holds numbers",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gmvcausal.errors import InputError
@@ -106,11 +106,32 @@ def with_optional(needed: Iterable[str], available: Iterable[str], optional: Ite
 
 
 _PLACE = {folded(name): place for place, name in enumerate(_UNITS)}
+_OR_NOT = frozenset(folded(name) for name in UNIT_OR_NOT)
 
 
 def says_unit(name: object) -> bool:
     """Whether a column of this name holds whom a row belongs to."""
     return name is not None and folded(name) in _PLACE
+
+
+def holds_people(column: str | None, written: Mapping[str, Any] | None = None) -> bool:
+    """Whether the labels of a column of units are those of people: by its name, or by what `Logs` wrote of the table.
+
+    Ids of people stand in no message or table, and their small groups are hidden; rooms, shops and cities are labels.
+
+    Examples
+    --------
+    >>> holds_people("User ID"), holds_people("会员"), holds_people("room"), holds_people("unit")
+    (True, True, False, False)
+    >>> holds_people("unit", {"unit": "user"})
+    True
+    """
+    if column is None:
+        return False
+    name = folded(column)
+    if name in ("unit", "user") and written:
+        return bool(written.get("unit", "user" if name == "user" else "") == "user")
+    return (name in _PLACE and name != "unit") or name in _OR_NOT
 
 
 def named_unit(columns: Iterable[str], taken: Collection[str | None] = ()) -> str | None:

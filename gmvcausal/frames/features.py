@@ -205,12 +205,13 @@ def learn_features(
             gaps = any(v is None for v in texts)
             if not is_category(table.series(column, role)):
                 rules.refuse_written(found, column, role)
+            rules.refuse_people(column, role, len(found))
             if impute is not None and gaps:
                 found = (*found, _MISSING)
             if len(found) > MOST_LEVELS:
                 raise InputError(
-                    f"{role} holds text of {len(found):,} levels, for example {found[0]!r}, and at most "
-                    f"{MOST_LEVELS} can be told apart",
+                    f"{role} holds text of {len(found):,} levels, for example {rules.shown(found[0], column)}, "
+                    f"and at most {MOST_LEVELS} can be told apart",
                     column=column,
                     remedy="group the levels, leave an id out, or convert the column to numbers if it holds numbers",
                 )
@@ -323,14 +324,15 @@ def _told_unseen(
     """
     if count >= _ENOUGH and count > _RENAMED * n:
         raise InputError(
-            f"feature {name!r} has hardly any level that training saw: it holds {example!r}, and training saw "
-            f"{', '.join(map(repr, levels[:3]))}",
+            f"feature {name!r} has hardly any level that training saw: it holds {rules.shown(example, name)}, "
+            f"and training saw {', '.join(rules.shown(v, name) for v in levels[:3])}",
             column=name,
             count=count,
             rows=() if where is None else first_rows(where),
             remedy="write its levels as in the table that the model learned from",
         )
-    words = f"feature {name!r} has levels never seen in training, for example {example!r}, in {count:,} rows"
+    one = rules.shown(example, name)
+    words = f"feature {name!r} has levels never seen in training, for example {one}, in {count:,} rows"
     if count > _FEW * n:
         warnings.warn(f"{words} ({count / n:.1%}): they count as missing", GmvCausalWarning, stacklevel=5)
     return f"{words}: they count as missing"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.facts import holds_people
 
 _LISTED = 20
 LARGEST = 1e100
@@ -93,20 +94,69 @@ _MONEY = re.compile(r"\s*-?\s*[$€£¥￥]?\s*-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\
 _YES = ("yes", "y", "true", "t", "on")
 
 
+_DATED = re.compile(r"(?<!\d)(19|20)\d\d(?:[-/.年]|\b)|\d{1,2}:\d\d")
+_MOST_SHOWN = 40
+_MOST_PEOPLE = 20  # levels of a column of people that may be a group after all (member: yes, no)
+
+
+def shown(value: object, column: str | None = None) -> str:
+    """A value as a message may show it: what may be the id, phone or mail of a person becomes its pattern.
+
+    Digits become 9 and letters x in columns that are called as ids of people are, in codes of letters and four digits
+    or more, in whole numbers of five digits or more that are no day, in mails and in long texts. How it is written can
+    still be seen, and who is meant cannot.
+
+    Examples
+    --------
+    >>> shown("¥1,234.50"), shown("2025/11/01"), shown("U-0012345"), shown("13800138000"), shown("ann", "user_id")
+    ("'¥1,234.50'", "'2025/11/01'", "'x-9999999'", "'99999999999'", "'xxx'")
+    """
+    text = str(value)
+    if holds_people(column) or _may_name(text):
+        text = "".join("9" if c.isdecimal() else "x" if c.isalpha() else c for c in text[:_MOST_SHOWN])
+    return repr(text)
+
+
+def _may_name(text: str) -> bool:
+    if "@" in text or len(text) > _MOST_SHOWN:
+        return True
+    if _DATED.search(text) or _DAY.fullmatch(text):
+        return False
+    digits = sum(c.isdecimal() for c in text)
+    if text.strip().isdecimal():
+        return digits >= 5
+    return digits >= 4 and any(c.isalpha() for c in text) and not _MONEY.fullmatch(text)
+
+
+def refuse_people(column: str, role: str, levels: int) -> None:
+    """A column called as ids of people are, of more values than groups have, is no category: it tells users apart.
+
+    Raises
+    ------
+    InputError
+    """
+    if holds_people(column) and levels > _MOST_PEOPLE:
+        raise InputError(
+            f"{role} names a column of ids, whose {levels:,} values are people and no levels",
+            column=column,
+            remedy="leave it out; users that are seen several times are named by unit= or cluster=",
+        )
+
+
 def text_number(
     column: str, role: str, example: str, rows: Iterable[int], count: int | None = None, texts: Sequence[Any] = ()
 ) -> InputError:
     """Text such as "¥1,234.50" where a number is needed; `texts` are the values that were seen, for the remedy."""
     return InputError(
-        f"{role} holds text, for example {example!r}, where numbers are needed",
+        f"{role} holds text, for example {shown(example, column)}, where numbers are needed",
         column=column,
         count=count,
         rows=rows,
-        remedy=_from_text([str(t) for t in texts] or [example], role),
+        remedy=_from_text([str(t) for t in texts] or [example], role, column),
     )
 
 
-def _from_text(texts: Sequence[str], role: str) -> str:
+def _from_text(texts: Sequence[str], role: str, column: str) -> str:
     """How text becomes numbers; a conversion is named only where it changes no value of those that were seen."""
     if all(_PLAIN.fullmatch(t) for t in texts):
         return "these are numbers written as text: convert them, pd.to_numeric(df[col])"
@@ -120,12 +170,10 @@ def _from_text(texts: Sequence[str], role: str) -> str:
         return "give every unit a positive number"
     if len(found) <= 2 and not any(c.isdigit() for t in found for c in t):
         yes = next((t for t in found if t.strip().lower() in _YES), found[-1])
-        return f"make 0 and 1 of it by a comparison, for example df[col] == {yes!r}"
+        return f"make 0 and 1 of it by a comparison, for example df[col] == {shown(yes, column)}"
     odd = [t for t in found if not (_PLAIN.fullmatch(t) or _MONEY.fullmatch(t))]
-    return (
-        f"convert the column where it is made: {', '.join(repr(t) for t in odd[:3])} can be read in more than one way, "
-        "or not as a number at all"
-    )
+    some = ", ".join(shown(t, column) for t in odd[:3])
+    return f"convert the column where it is made: {some} can be read in more than one way, or not as a number at all"
 
 
 _INTEGER = re.compile(r"\s*[+-]?\d+(\.0)?\s*")
@@ -149,7 +197,7 @@ def refuse_written(levels: Sequence[str], column: str, role: str) -> None:
     days = [t for t in levels if _DAY.fullmatch(t)]
     if days and len(days) >= most:
         raise InputError(
-            f"{role} holds dates as text, for example {days[0]!r}, whose order would be lost",
+            f"{role} holds dates as text, for example {shown(days[0], column)}, whose order would be lost",
             column=column,
             remedy="convert them, pd.to_datetime(df[col]), and take the days up to the assignment; where each day is "
             "meant as a level, df[col].astype('category')",
@@ -158,9 +206,9 @@ def refuse_written(levels: Sequence[str], column: str, role: str) -> None:
     odd = [t for t in found if not _INTEGER.fullmatch(t)]
     if odd and len(found) >= most:
         raise InputError(
-            f"{role} holds numbers as text, for example {odd[0]!r}, whose order would be lost",
+            f"{role} holds numbers as text, for example {shown(odd[0], column)}, whose order would be lost",
             column=column,
-            remedy=f"{_from_text(found, role)}; where each is meant as a level, df[col].astype('category')",
+            remedy=f"{_from_text(found, role, column)}; where each is meant as a level, df[col].astype('category')",
         )
 
 
@@ -223,13 +271,14 @@ def bad_time(
     column: str, role: str, example: str, count: int, rows: Iterable[int], *, code: bool = False
 ) -> InputError:
     """Text that is not an ISO date or time; where `code` holds it may be one that means never."""
+    one = shown(example, column)
     return InputError(
-        f"{role} holds text that is not an ISO date, for example {example!r}",
+        f"{role} holds text that is not an ISO date, for example {one}",
         column=column,
         count=count,
         rows=rows,
         remedy="write dates as 2025-11-01 or 2025-11-01 20:30:00"
-        + (f", and pass never={example!r} if that means never treated" if code else ""),
+        + (f", and pass never={one} if that means never treated" if code and one == repr(example) else ""),
     )
 
 

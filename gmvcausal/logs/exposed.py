@@ -19,6 +19,8 @@ from gmvcausal.logs.cells import Units
 from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.span import Span
 
+_LISTED = 20
+
 
 @dataclass(frozen=True)
 class Exposed:
@@ -65,8 +67,11 @@ def choose(logs: Logs, tactic: Any) -> list[Any]:
         plain = label.item() if isinstance(label, np.generic) else label
         text = texts.safe(str(plain))
         if text not in by_text:
-            shown = ", ".join(repr(texts.original(k)) for k in known[:20])
-            raise InputError(f"tactic {said(plain)} does not occur in exposures", remedy=f"the tactics are {shown}")
+            listed = ", ".join(repr(texts.original(k)) for k in known)
+            # Of so many labels some may be of people: a column of ids taken for the tactic.
+            few = len(known) <= _LISTED
+            held = f"the tactics are {listed}" if few else f"there are {len(known):,} tactics, and it is none of them"
+            raise InputError(f"tactic {said(plain)} does not occur in exposures", remedy=held)
         out.append(by_text[text])
     return list(dict.fromkeys(out))
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames import rules
 from gmvcausal.frames.columns import Codes, first_rows, identifiers, numeric
 from gmvcausal.frames.covariates import MOST_LEVELS, is_text
 from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
@@ -232,6 +233,7 @@ def _column(here: Table, past: Table, column: str, notes: list[str]) -> list[tup
         )
     codes = [identifiers(t, column, "surrogates") for t in (here, past)]
     levels = sorted({str(v) for c in codes for v in c.labels})
+    rules.refuse_people(column, "covariates", len(levels))
     if len(levels) > MOST_LEVELS:
         raise InputError(
             f"{column!r} holds text of {len(levels):,} levels, and at most {MOST_LEVELS} can be told apart",
@@ -243,8 +245,8 @@ def _column(here: Table, past: Table, column: str, notes: list[str]) -> list[tup
     if new:
         lost = int(np.isin(held[0], new).sum())
         raise DesignError(
-            f"{column!r} is {new[0]!r} in the experiment and never in the history ({lost:,} rows have such a level), "
-            "so nothing is known of their long outcome",
+            f"{column!r} is {rules.shown(new[0], column)} in the experiment and never in the history ({lost:,} rows "
+            "have such a level), so nothing is known of their long outcome",
             column=column,
             rows=first_rows(np.isin(held[0], new)),
             remedy="group the levels, or leave these rows out in every arm",

@@ -14,13 +14,14 @@ from gmvcausal.errors import GmvCausalError, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.columns import numeric
 from gmvcausal.frames.covariates import is_category, is_text
-from gmvcausal.frames.facts import says_unit
+from gmvcausal.frames.facts import holds_people, says_unit
 from gmvcausal.frames.table import Table
 from gmvcausal.frames.times import times
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_MOST_PEOPLE = 20  # values of a column called "member" or "buyer" that may be a flag after all
 MOST_LEVELS = 50  # beyond these a category is a text or an id, and is not listed
 
 
@@ -98,9 +99,15 @@ def read_columns(table: Table, named: Sequence[str] | None, taken: Sequence[str]
                     remedy="leave it out of columns=",
                 )
             continue
-        if named is None and says_unit(name):
+        if named is None and (says_unit(name) or _is_ids(table, name)):
             left.append(f"{name!r} (ids)")
             continue
+        if _is_ids(table, name):
+            raise InputError(
+                f"{name!r} holds ids of people, whose smallest and largest are two of them",
+                column=name,
+                remedy="leave it out of columns=",
+            )
         try:
             found.append(_column(table, name))
         except GmvCausalError as error:
@@ -112,6 +119,11 @@ def read_columns(table: Table, named: Sequence[str] | None, taken: Sequence[str]
             f"no column can be described: {', '.join(left) or 'there is none'}", remedy="name columns= to describe"
         )
     return found, left
+
+
+def _is_ids(table: Table, name: str) -> bool:
+    """Whether a column called as ids of people are has more values than a flag or a group."""
+    return holds_people(name) and name in table.columns and table.series(name, "columns").n_unique() > _MOST_PEOPLE
 
 
 def _column(table: Table, name: str) -> Column:

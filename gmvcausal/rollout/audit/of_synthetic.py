@@ -126,9 +126,10 @@ def donor_concentration(case: Case) -> Check:
     cohort, heaviest = (int(i) for i in np.unravel_index(share.argmax(), share.shape))
     value = float(share[cohort, heaviest])
     status = judge("donor_concentration", value)
-    label = str(case.panel.unit[found.donors][heaviest])
+    label = case.panel.names(found.donors)[heaviest]
     effective = 1.0 / float((share[cohort] ** 2).sum())
-    message = f"control {label!r} has {value:.0%} of the weights (as if {effective:.1f} controls had equal ones)"
+    control = label if case.panel.people else repr(str(label))
+    message = f"control {control} has {value:.0%} of the weights (as if {effective:.1f} controls had equal ones)"
     remedy = "look at what else happened to this control, and estimate again without it"
     return Check(
         "donor_concentration",

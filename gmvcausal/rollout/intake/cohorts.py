@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import IntArray
+from gmvcausal.frames.facts import holds_people
 from gmvcausal.frames.times import Times
 from gmvcausal.rollout.intake.grid import Grid, distinct_times
 
@@ -172,13 +173,17 @@ def _refuse_codes(
     suspect = far | (~gone & (value == before[0]) if lone else False)
     if suspect.any():
         code = value[of_unit[np.flatnonzero(suspect[of_unit])[0]]]
+        hidden = holds_people(column)
+        held = "ids of people" if hidden else grid.text(code)
         raise InputError(
-            f"{role} holds {grid.text(code)}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
+            f"{role} holds {held}, far outside the periods {grid.label(first)} to {grid.label(last)}, "
             f"which looks like a code for 'never {'treated' if role == 'first_treated' else role}'",
             column=column,
             count=int(units[suspect & (value == code)].sum()),
             rows=rows(suspect[of_unit]),
-            remedy=f"pass never={_written(grid, code)} if it means never, or correct the date",
+            remedy="name the column of starts"
+            if hidden
+            else f"pass never={_written(grid, code)} if it means never, or correct the date",
         )
 
 

@@ -80,6 +80,8 @@ class Panel:
         Where outcomes were capped, with ``winsorise=``.
     place : ndarray, shape (R, 2), or None
         Latitude and longitude in degrees, where `coordinates=` was given.
+    people : bool
+        Whether units are people: no id of theirs is shown, and no group of fewer than ten (see `holds_people`).
     exposed : ndarray of int64, shape (R,), or None
         Column in which a unit not yet treated was first exposed to others' treatment, `UNTREATED` where it never was,
         `ALWAYS` where it is left out. Units that are exposed and never treated have `ALWAYS` in `start`: they are
@@ -121,6 +123,19 @@ class Panel:
     exposed: IntArray | None = None
     crossed: bool = False
     row_of: IntArray | None = None
+    people: bool = False
+
+    def names(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What the units of these rows are called on paper: their labels, people by their place in sorted order.
+
+        Parameters
+        ----------
+        rows : ndarray of bool or int
+        """
+        if not self.people:
+            return np.asarray(self.unit[rows])
+        place = np.arange(len(self.unit))[rows] + 1
+        return np.array([f"number {k:,} of {len(self.unit):,} in sorted order" for k in place], dtype=object)
 
     @property
     def taken(self) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.facts import holds_people
 from gmvcausal.rollout.intake.gathered import Ask
 from gmvcausal.rollout.intake.large import Look, added_up, begin, summed
 from gmvcausal.rollout.intake.levels_large import found_cluster, unused
@@ -66,6 +67,7 @@ def panel_of_sums(located: Located, ask: Ask, meta: dict[str, Any], look: Look) 
         notes=notes,
         dropped=dropped,
         meta=meta,
+        people=ask.unit is None or holds_people(ask.unit, meta),
     )
     notes.append(
         f"{panel.units():,} units x {y.shape[1]} periods are more than memory is given: only sums by cohort are held, "

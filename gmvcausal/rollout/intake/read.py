@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.engines.engine import without_positions
-from gmvcausal.frames.facts import frame_facts
+from gmvcausal.frames.facts import frame_facts, holds_people
 from gmvcausal.frames.table import lies_elsewhere
 from gmvcausal.rollout.intake import cohorts as cohort_rules
 from gmvcausal.rollout.intake.cohorts import UNTREATED, Cohorts
@@ -146,6 +146,7 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         notes=notes,
         dropped=dropped,
         meta=meta,
+        people=ask.unit is None or holds_people(ask.unit, meta),
         covariates=rows.covariates,
         dose=None if rows.dose is None or later is None else merge_alike(rows.dose(start, later > NOT_LATER), notes),
         eligible=rows.eligible,

@@ -62,7 +62,7 @@ class SyntheticResult(DidResult):
         for start, fit in zip(self._found.design.starts, self._found.answer.cohorts, strict=True):
             heavy = np.argsort(-np.abs(fit.unit), kind="stable")
             kinds = (
-                ("unit", self.panel.unit[self._found.donors][heavy], fit.unit[heavy]),
+                ("unit", self.panel.names(self._found.donors)[heavy], fit.unit[heavy]),
                 ("time", labels, fit.time),
             )
             for of, label, weight in kinds:
@@ -152,9 +152,9 @@ class SyntheticResult(DidResult):
                 "no placebo runs were made for this result", remedy="pass inference='placebo', where controls suffice"
             )
         before, after = ratio_parts(found.answer)
-        units = self.panel.unit[found.donors]
+        units = self.panel.names(found.donors)
         names = [units[p[0]] if len(p) == 1 else ", ".join(map(str, units[p])) for p in runs.picks]
-        own = self.panel.unit[found.rows]
+        own = self.panel.names(found.rows)
         frame = pd.DataFrame(
             {
                 "unit": pd.Series([own[0] if len(own) == 1 else ", ".join(map(str, own)), *names], dtype=object),
