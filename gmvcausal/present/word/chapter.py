@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from gmvcausal.frames.params import counted
 from gmvcausal.present import content, digits, figures, phrases, side_by_side, style
 from gmvcausal.present.chinese import say
 from gmvcausal.present.table import Table
@@ -31,6 +32,7 @@ class _Chapter:
     sections: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     checks: set[tuple[str, str, str]] = field(default_factory=set)
+    pictures: set[bytes] = field(default_factory=set)
 
     def said(self, text: object) -> str:
         """A text of ours in the chapter's language."""
@@ -82,15 +84,18 @@ class _Chapter:
             rows = tuple((c.name, c.status.replace("_", " "), _finding(c)) for c in new)
             self.table(Table("", ("check", "status", "finding"), rows), f"Audit of {name}")
         if len(new) < len(checks):
-            self.text(f"{len(checks) - len(new)} further checks of its audit stand in a table above.")
+            self.text(f"{counted(len(checks) - len(new), 'further check')} of its audit: in a table above.")
 
     def picture(self, one: content.Picture, caption: str) -> None:
-        """The figure in 300 dpi; its title becomes the caption."""
+        """The figure in 300 dpi; its title becomes the caption. The same figure does not come twice."""
         figure = in_language(one.figure, self.language, self.labels)
         title = style.taken_title(figure) or self.said(caption)
         buffer = io.BytesIO()
         with style.applied():
             figure.savefig(buffer, format="png", dpi=300, metadata={"Software": None})
+        if buffer.getvalue() in self.pictures:  # the raw means of one panel, under each of its estimators
+            return
+        self.pictures.add(buffer.getvalue())
         writing.add_picture(self.made, buffer.getvalue(), self.said(one.alt), title, self._next(1))
 
     def _next(self, kind: int) -> tuple[str, int | None, int]:
