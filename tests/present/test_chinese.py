@@ -80,6 +80,8 @@ def test_the_catalogue_can_be_read_and_keeps_every_number() -> None:
             matching.template(english, chinese)
             bare = matching._HOLE.sub("", english), matching._HOLE.sub("", chinese)
             assert matching.numbers(bare[0]) == matching.numbers(bare[1]), english
+            holes = [{hole.group(1) for hole in matching._HOLE.finditer(line)} for line in (english, chinese)]
+            assert holes[0] == holes[1], f"a part of {english!r} is lost"
             assert seen.setdefault(english, chinese) == chinese, f"two translations of {english!r}"
             assert not english.endswith("."), english
     assert len(seen) > 2
