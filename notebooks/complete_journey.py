@@ -124,7 +124,8 @@ covered = gc.did(stack, estimator="stacked", stack="stack", treated="treated", o
 print(covered.summary())
 
 # %%
-covered.plot("event_study")
+figure = covered.plot("event_study")
+figure
 
 # %% [markdown]
 # The leads are flat, no check fails, and the answer is no gain. It is a precise one: an effect of nine cents a week,

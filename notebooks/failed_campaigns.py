@@ -140,7 +140,8 @@ net = rush_days.pull_forward(window=15)
 net
 
 # %%
-net.plot("cumulative")
+figure = net.plot("cumulative")
+figure
 
 # %% [markdown]
 # ### And the parcels that come back

@@ -104,7 +104,8 @@ artea
 
 # %%
 factors = gc.ab_test(shop, arm="test_coupon", metrics=gc.Gmv(gmv="revenue_after", orders="trans_after"))
-factors.plot("waterfall")
+figure = factors.plot("waterfall")
+figure
 
 # %% [markdown]
 # More customers buy, and an order is worth a fifth less: the coupon is taken off every order, also off those that would

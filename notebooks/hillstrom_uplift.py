@@ -82,6 +82,10 @@ pd.DataFrame(both, columns=["Qini of the model", "Qini of womens == 1"])
 e.gates()
 
 # %%
+figure = e.plot("toc")
+figure
+
+# %%
 e.clan()
 
 # %% [markdown]

@@ -101,7 +101,8 @@ both_ways = gc.mediate(visits, "ordered", "expert", ["log_watch", "interacted"],
 both_ways.to_frame()[["term", "estimate", "conf_low", "conf_high", "share"]].round(4)
 
 # %%
-both_ways.plot(language="zh")
+figure = both_ways.plot(language="zh", labels={"log_watch": "观看时长", "interacted": "互动", "ordered": "下单"})
+figure
 
 # %% [markdown]
 # 几乎全部经由**观看时长**：看得久的人自然互动也多，互动是观看的影子。“专家靠互动带货”**站不住**；专家靠的是让人看下去。

@@ -91,7 +91,8 @@ plain = gc.did(weeks, estimator="two_by_two")
 plain
 
 # %%
-plain.plot("trends", language="zh")
+figure = plain.plot("trends", language="zh")
+figure
 
 # %% [markdown]
 # 上线前两条线平行，审计没有一项不通过。可是请等一等：领券的多是高层级用户，他们**平时**就买得多，双 11 时

@@ -115,7 +115,8 @@ everything = gc.combine(tests, relative=True)
 everything
 
 # %%
-everything.plot(language="zh")
+figure = everything.plot(language="zh")
+figure
 
 # %% [markdown]
 # 审计提醒：各次的效应**并不相同** (heterogeneity)。是月份不同，还是平台不同？分开合并就知道了：

