@@ -38,6 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("−3 units of 'gmv' are left out.", "“成交额” 中有 −3 个单位被剔除。"),
         ("1,200 units of gmv are left out", "成交额 中有 1,200 个单位被剔除"),
         ("Units are left out of x: gain, passed and control arm.", "x 剔除：增益、通过、对照组。"),
+        ("units are left out of x: gain (a, b and c), and passed", "x 剔除：gain (a, b and c)、通过"),
         ("As control arm says.", "如对照组所示。"),
         ("Passed. Gain. Nothing known here. Passed.", "通过。增益。Nothing known here. 通过。"),
         ("gain; passed", "增益；通过"),

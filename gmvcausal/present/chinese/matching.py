@@ -193,7 +193,8 @@ class Translator:
         if kind in ("t", "w"):
             return self.text(text)
         if kind == "l":
-            return "、".join(self.text(item) for item in re.split(r", (?:and )?| and ", text))
+            parts = (part.removeprefix("and ") for part in _outside(text, ", "))
+            return "、".join(self.text(item) for part in parts for item in _outside(part, " and "))
         return self.named(text)
 
     def named(self, text: str) -> str:
