@@ -160,7 +160,7 @@ class Translator:
         if not re.search("[A-Za-z]", plain):
             return text
         found = self._known(plain) or self._pieces(plain)
-        return text if found is None else found
+        return self.named(text) if found is None else found
 
     def _whole(self, text: str) -> str | None:
         """The Chinese of a text that one entry covers."""
