@@ -84,7 +84,10 @@ class AbResult(ByDay):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "origin": None}  # a pickled result does not carry the users' data along
 
-    def by(self, segment: str, adjust: str | None = "holm") -> SegmentResult:
+    def by(
+        self, segment: str, adjust: str | None = "holm", *, test: str = "welch", reps: int = 500, seed: int = 0,
+        progress: bool = True,
+    ) -> SegmentResult:  # fmt: skip
         """The test level by level of a segment, and the test that the effects are equal in all levels.
 
         The data are read again, and refused if they no longer give this result.
@@ -96,6 +99,15 @@ class AbResult(ByDay):
             different shares in the arms. Rows without a level are refused.
         adjust : {"holm", "bh", None}
             For the number of levels, metric by metric and arm by arm; default Holm's method.
+        test : {"welch", "permutation"}
+            Of equal effects. "permutation" deals the levels out anew among units (clusters) of one arm, and counts how
+            often effects differ as much: Fisher's permutation test between groups (费舍尔组合检验), which takes no
+            distribution for granted. Welch's statistic in both.
+        reps : int
+            Deals; default 500, at least 99.
+        seed : int
+        progress : bool
+            Whether a bar is shown where the deals take more than two seconds.
 
         Returns
         -------
@@ -112,7 +124,7 @@ class AbResult(ByDay):
 
         References
         ----------
-        Welch (1951), Biometrika 38.
+        Welch (1951), Biometrika 38; Chung and Romano (2013), Annals of Statistics 41 (the statistic of deals).
 
         Examples
         --------
@@ -124,8 +136,9 @@ class AbResult(ByDay):
         (['all', 'new', 'old'], True)
         """
         from gmvcausal.abtest.segments.segments import segmented
+        from gmvcausal.results.by_level import Test
 
-        return segmented(self, segment, adjust)
+        return segmented(self, segment, adjust, Test.checked(test, reps, seed, progress))
 
     def moderation(self, by: str, *, metric: str | None = None, arm: Any = None) -> Moderated:
         """The effect along a number that was known before the test: does it grow with it, and where is it seen?

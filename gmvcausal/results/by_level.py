@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.params import check, flag, one_of
 from gmvcausal.results.audit import Check
 from gmvcausal.results.rule import Rule
 from gmvcausal.results.usual_checks import p_words
@@ -47,6 +48,31 @@ class Family(NamedTuple):
     p_value: FloatArray
     share: FloatArray
     said: str
+
+
+class Test(NamedTuple):
+    """How the test of equal effects is made: by Welch's distribution, or by `reps` deals of the levels."""
+
+    dealt: bool
+    reps: int
+    seed: int
+    progress: bool
+
+    @classmethod
+    def checked(cls, test: Any, reps: Any, seed: Any, progress: Any) -> Test:
+        """Options of `by()`.
+
+        Raises
+        ------
+        InputError
+        """
+        dealt = one_of("test", test, ("welch", "permutation")) == "permutation"
+        return cls(dealt, check("draws", reps, called="reps"), check("seed", seed), flag("progress", progress))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """For the manifest; nothing where they decide nothing."""
+        return {"test": "permutation", "reps": self.reps} if self.dealt else {}
 
 
 def refuse_levels(column: str, labels: Collection[object]) -> None:

@@ -17,6 +17,7 @@ from gmvcausal.abtest.intake.gathered import gather
 from gmvcausal.abtest.intake.read import read_rows
 from gmvcausal.abtest.intake.rows import Rows
 from gmvcausal.abtest.metrics import parts
+from gmvcausal.abtest.segments.dealt import dealt_anew
 from gmvcausal.abtest.segments.result import SegmentResult
 from gmvcausal.abtest.terms.caps import Cap
 from gmvcausal.abtest.terms.compare import Contrast, Limits
@@ -32,6 +33,7 @@ from gmvcausal.results import Audit, Manifest
 from gmvcausal.results.by_level import (
     SHARED_CLUSTERS,
     SMALL,
+    Test,
     apart,
     balance_check,
     family,
@@ -42,6 +44,8 @@ from gmvcausal.results.by_level import (
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.levels import Hidden, Interaction
 from gmvcausal.stats.inference import equal_effects
+from gmvcausal.stats.regrouped import Regrouped
+from gmvcausal.stats.regrouped import said as said_of_deals
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
@@ -85,7 +89,7 @@ def caps_of(found: Fit, metrics: int) -> tuple[Cap | None, ...]:
     return tuple(held.get(k) for k in range(metrics))
 
 
-def segmented(result: AbResult, segment: Any, how: Any) -> SegmentResult:
+def segmented(result: AbResult, segment: Any, how: Any, test: Test) -> SegmentResult:
     """`AbResult.by`."""
     column = column_name("segment", segment)
     assert column is not None
@@ -112,7 +116,8 @@ def segmented(result: AbResult, segment: Any, how: Any) -> SegmentResult:
             found[str(level)] = one
     if not found:
         raise none_left(column, hidden[0].level, hidden[0].why)
-    return _result(result, origin, column, how, rows, levels, whole, found, hidden)
+    dealt = dealt_anew(origin, rows, levels, found, test) if test.dealt else None
+    return _result(result, origin, column, how, rows, levels, whole, found, hidden, test, dealt)
 
 
 def _read(origin: Origin, column: str) -> tuple[Rows, tuple[Any, ...]]:
@@ -172,7 +177,7 @@ def _units(rows: Rows) -> str:
 
 def _result(
     result: AbResult, origin: Origin, segment: str, how: str | None, rows: Rows, levels: tuple[Any, ...], whole: Fit,
-    found: Mapping[str, Fit], hidden: list[Hidden],
+    found: Mapping[str, Fit], hidden: list[Hidden], test_of: Test, dealt: Regrouped | None,
 ) -> SegmentResult:  # fmt: skip
     e, x, alpha = result.estimates, result.extra, result.alpha
     assert rows.segment is not None
@@ -198,6 +203,8 @@ def _result(
             np.array([c.difference for c in used]), np.array([c.variance for c in used]), np.array([c.df for c in used])
         )
         statistic, df1, df2, p_inter = test if alone else (math.nan, math.nan, math.nan, math.nan)
+        if dealt is not None:
+            p_inter = float(dealt.p_value[i])
         interactions.append(
             Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(used), statistic, df1, df2, p_inter, left)
         )
@@ -242,10 +249,13 @@ def _result(
     ]
     if rare:
         notes.append(f"too few units with (or without) a value for t in an arm: {', '.join(rare)}")
+    if dealt is not None:
+        notes.append(said_of_deals(dealt))
     if any(c is not None for c in origin.caps):
         notes.append("caps are those of the whole test in every level")
     manifest = Manifest(
-        "ab_test.by", {**result.manifest.options, "segment": segment, "adjust": how}, result.manifest.seed,
+        "ab_test.by", {**result.manifest.options, "segment": segment, "adjust": how, **test_of.options},
+        test_of.seed if test_of.dealt else result.manifest.seed,
         result.manifest.rows, result.manifest.columns, dict(result.manifest.dropped), tuple(notes), rows.analysed,
     )  # fmt: skip
     total = len(levels)

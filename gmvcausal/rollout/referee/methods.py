@@ -71,7 +71,10 @@ class Refereed(Result):
 
         return placebo_test(_did(self), kind, reps, seed, pool, progress)
 
-    def by(self, segment: str, adjust: str | None = "holm") -> DidSegments:
+    def by(
+        self, segment: str, adjust: str | None = "holm", *, test: str = "welch", reps: int = 500, seed: int = 0,
+        progress: bool = True,
+    ) -> DidSegments:  # fmt: skip
         """The effect level by level of a segment, and the test that it is the same in all levels.
 
         Parameters
@@ -80,6 +83,15 @@ class Refereed(Result):
             Column that is constant within units and was fixed before the start: tier, city, size class.
         adjust : {"holm", "bh", None}
             For the number of levels; default Holm's method.
+        test : {"welch", "permutation"}
+            Of equal effects. "permutation" deals the levels out anew among units (clusters) of one start, and counts
+            how often effects differ as much: Fisher's permutation test between groups (费舍尔组合检验), which takes no
+            distribution for granted. Welch's statistic in both.
+        reps : int
+            Deals; default 500, at least 99.
+        seed : int
+        progress : bool
+            Whether a bar is shown where the deals take more than two seconds.
 
         Returns
         -------
@@ -97,11 +109,12 @@ class Refereed(Result):
 
         References
         ----------
-        Welch (1951), Biometrika 38.
+        Welch (1951), Biometrika 38; Chung and Romano (2013), Annals of Statistics 41 (the statistic of deals).
         """
+        from gmvcausal.results.by_level import Test
         from gmvcausal.rollout.referee.segments import by_segment
 
-        return by_segment(_did(self), segment, adjust)
+        return by_segment(_did(self), segment, adjust, Test.checked(test, reps, seed, progress))
 
     def moderation(self, by: str) -> Moderated:
         """The effect along a number that was known before the start: does it grow with it, and where is it seen?

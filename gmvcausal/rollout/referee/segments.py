@@ -12,12 +12,14 @@ import numpy as np
 from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Estimates, Result
-from gmvcausal.results.by_level import SHARED_CLUSTERS, apart, family, levels_check, none_left, refuse_levels
+from gmvcausal.results.by_level import SHARED_CLUSTERS, Test, apart, family, levels_check, none_left, refuse_levels
 from gmvcausal.rollout.audit.case import subset
-from gmvcausal.rollout.fitted import Fitted
+from gmvcausal.rollout.fitted import Fitted, IntArray
 from gmvcausal.rollout.intake.per_unit import labels_of
 from gmvcausal.rollout.methods import estimate
 from gmvcausal.stats.inference import equal_effects
+from gmvcausal.stats.regrouped import Effects, Regrouped, deals, regrouped
+from gmvcausal.stats.regrouped import said as said_of_deals
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class DidSegments(Result):
         return tuple(lines)
 
 
-def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
+def by_segment(result: DidResult, segment: Any, how: Any, test: Test) -> DidSegments:
     """`DidResult.by`."""
     column = column_name("segment", segment)
     assert column is not None
@@ -125,12 +127,39 @@ def by_segment(result: DidResult, segment: Any, how: Any) -> DidSegments:
             found[str(label)] = one
     if not found:
         raise none_left(column, *hidden[0])
-    return _result(result, column, how, found, hidden, alone=apart(panel.cluster, code))
+    alone = apart(panel.cluster, code)
+    dealt = None
+    if test.dealt:
+        if not alone or len(found) < 2 or not all(np.isfinite(one.estimates.std_error[0]) for one in found.values()):
+            raise DesignError(
+                SHARED_CLUSTERS.format(panel.cluster_name) if not alone else "it needs two levels with standard errors",
+                column=column,
+                remedy="use test='welch', and read the levels apart",
+            )
+        dealt = _dealt(result, code, [k for k, label in enumerate(labels) if str(label) in found], found, test)
+    return _result(result, column, how, found, hidden, test, dealt, alone=alone)
+
+
+def _dealt(result: DidResult, code: IntArray, kept: list[int], found: dict[str, Fitted], test: Test) -> Regrouped:
+    """The test of equal effects by deals of the levels among units (clusters) of one start."""
+    inside = np.isin(code, kept)
+    part, own = subset(result.panel, inside), np.searchsorted(kept, code[inside])
+    cluster = None if part.alone else np.unique(part.cluster, return_inverse=True)[1]
+
+    def of(every: list[Estimates]) -> Effects:
+        error = np.array([e.std_error[0] * e.t.factor[0] for e in every])
+        return np.array([e.estimate[0] for e in every]), error**2, np.array([e.t.df[0] for e in every])
+
+    def effects(dealt: IntArray) -> list[Effects]:
+        return [of([estimate(subset(part, dealt == k), result.options).estimates for k in range(len(kept))])]
+
+    seen = equal_effects(*of([one.estimates for one in found.values()]))[0]
+    return regrouped([seen], deals(own, cluster, part.start, test.seed), effects, test.reps, progress=test.progress)
 
 
 def _result(
-    result: DidResult, column: str, how: str | None, found: dict[str, Fitted], hidden: list[tuple[str, str]], *,
-    alone: bool,
+    result: DidResult, column: str, how: str | None, found: dict[str, Fitted], hidden: list[tuple[str, str]],
+    test_of: Test, dealt: Regrouped | None, *, alone: bool,
 ) -> DidSegments:  # fmt: skip
     alpha, every = result.alpha, [result.estimates, *(one.estimates for one in found.values())]
     p, share, said = family(how, np.array([e.p_value[0] for e in every]), alpha)
@@ -146,6 +175,8 @@ def _result(
         else ""
     )
     test = (math.nan,) * 4 if no_test else equal_effects(value[1:], (error * factor)[1:] ** 2, df[1:])
+    if dealt is not None:
+        test = (*test[:3], float(dealt.p_value[0]))
     names = ["all", *found]
     inside = ["", *(f", {column} = {name}" for name in found)]
     first = result.estimates
@@ -165,8 +196,10 @@ def _result(
     notes = list(result.manifest.notes)
     if said:
         notes.append(f"levels of {column!r} are adjusted: {said}")
+    if dealt is not None:
+        notes.append(said_of_deals(dealt))
     shown = levels_check(column, len(found) + len(hidden), hidden)
-    options = {**result.manifest.options, "segment": column, "adjust": how}
+    options = {**result.manifest.options, "segment": column, "adjust": how, **test_of.options}
     return DidSegments(
         f"{result.title}, by {column}", result.assumption, estimates,
         replace(result.manifest, verb="did.by", options=options, notes=tuple(notes)), alpha, column, tuple(names),
