@@ -154,6 +154,11 @@ def open_file(study: Study, name: Any, where: str, rows: int | None = None) -> A
 
     try:
         return pd.read_csv(path, nrows=rows)
+    except UnicodeDecodeError:
+        raise InputError(
+            f"the file {name!r} is not written in UTF-8",
+            remedy='save it as UTF-8 (in Excel "CSV UTF-8"; a Chinese Excel writes GBK otherwise), or as parquet',
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(
             f"the file {name!r} cannot be read: {error}", remedy="check the path and that it is CSV"

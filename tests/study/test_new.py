@@ -198,3 +198,26 @@ def test_a_study_has_a_language_and_labels(tmp_path: Path):
         path.write_text(wrong, encoding="utf-8")
         with pytest.raises(gc.InputError, match=said):
             gc.run_study(path, progress=False)
+
+
+def test_own_files_with_chinese_columns_run_and_gbk_is_named(tmp_path: Path):
+    folder = make_study("我的", tmp_path, language="zh")
+    names = {
+        "order_id": "订单号",
+        "user_id": "用户",
+        "paid_at": "支付时间",
+        "amount": "实付金额",
+        "sent_at": "发放时间",
+    }
+    for path in (folder / "data").glob("*.csv"):
+        pd.read_csv(path).rename(columns=names).to_csv(path, index=False, encoding="utf-8-sig")  # as Excel writes it
+    study = folder / "study.toml"
+    text = study.read_text("utf-8")
+    for old, new in names.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    study.write_text(text, encoding="utf-8")
+    assert gc.run_study(study, progress=False).headline.name == "分批发放"
+    orders = folder / "data" / "orders.csv"
+    orders.write_bytes(orders.read_text("utf-8-sig").encode("gbk"))
+    with pytest.raises(gc.InputError, match=r"'data/orders.csv' is not written in UTF-8.*GBK"):
+        gc.run_study(study, progress=False)
