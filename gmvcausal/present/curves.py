@@ -58,7 +58,7 @@ def draw(curves: Curves, failed: Sequence[str] = ()) -> Figure:
             shown = list(range(0, len(curves.ticks), math.ceil(len(curves.ticks) / _TICKS)))
             axes.set_xticks(shown, [digits.cut(digits.inline(curves.ticks[i]), 12) for i in shown])
         axes.set_xlabel(digits.inline(curves.x_label))
-        axes.set_ylabel(digits.inline(curves.y_label))
+        axes.set_ylabel(style.wrapped(digits.inline(curves.y_label), 40))
         style.title(axes, digits.inline(curves.title), failed)
         if any(line.label for line in curves.lines):
             figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -17,6 +17,7 @@ TITLES = {
 }
 _FAIR, _FORBIDDEN = ("o", "s"), ("X", "D")
 _NUMBERED = 150  # cells, up to which each carries its number
+_SMALLEST = 5.0  # points, below which no number is written into a cell
 _TICKS = 24
 
 
@@ -59,18 +60,13 @@ def heatmap(result: Any) -> Figure:
 
     for y, x in zip(row[after], column[after], strict=True):
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=style.INK, linewidth=1.0))
-    if values.size <= _NUMBERED:
-        for y, x in zip(row, column, strict=True):
-            dark = abs(values[y, x]) > 0.6 * far
-            axes.text(
-                x,
-                y,
-                f"{values[y, x]:.3g}",
-                ha="center",
-                va="center",
-                fontsize=7.5,
-                color="white" if dark else style.INK,
-            )
+    told = [f"{v:.0f}" if abs(v) >= 1000 else f"{v:.3g}" for v in values[row, column]]
+    # A digit is about .62 of its height wide, and the cells share two thirds of the figure's width.
+    size = min(7.5, 7.4 * 72 * 2 / 3 / len(periods) / (0.62 * max(map(len, told))))
+    if values.size <= _NUMBERED and size >= _SMALLEST:
+        for y, x, text in zip(row, column, told, strict=True):
+            color = "white" if abs(values[y, x]) > 0.6 * far else style.INK
+            axes.text(x, y, text, ha="center", va="center", fontsize=size, color=color)
     for ticks, labels in ((axes.set_xticks, periods), (axes.set_yticks, cohorts)):
         at = np.arange(0, len(labels), max(1, -(-len(labels) // _TICKS)))
         ticks(at, [_day(labels[i]) for i in at])
