@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from gmvcausal.frames.params import check
 from gmvcausal.present import digits, phrases, tables, words
 from gmvcausal.present.chinese import say
 from gmvcausal.present.selection import selection
@@ -14,54 +15,67 @@ WIDTH = 92
 _INDENT = 12
 
 
-def summary(result: Result) -> str:
+def summary(result: Result, *, language: str = "en", labels: Mapping[str, str] | None = None) -> str:
     """Headline or refusal, estimates, audit and the fate of the rows, as text of at most 92 columns.
 
     Parameters
     ----------
     result : Result
+    language : {"en", "zh"}
+    labels : mapping of str to str, optional
+        Names to print in place of the data's own.
 
     Returns
     -------
     str
+
+    Raises
+    ------
+    InputError
+        For another language, or labels that are no texts.
     """
-    title = digits.inline(result.title)
+    check("language", language)
+    names = check("labels", labels)
+
+    def t(text: str) -> str:
+        return say(text, language, names)
+
+    title = t(digits.inline(result.title))
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     label, opening = result.opening if first == "FINDING" else ("", ())
-    before = [phrases.sentence(digits.inline(t)) for t in opening]
-    lines += [*_block(label, before), ""] if before else []
-    lines += _block(first, [words.answer(result), *(t for t in words.details(result) if t not in before)])
+    before = [phrases.sentence(digits.inline(text)) for text in opening]
+    lines += [*_block(label, before, t), ""] if before else []
+    lines += _block(first, [words.answer(result), *(text for text in words.details(result) if text not in before)], t)
     estimands = [digits.inline(result.told.estimand)]
     if result.spoken != 0:
         estimands.append(f"(The attributes estimate, p_value, ... are those of: {digits.inline(result.estimand)}.)")
-    lines += ["", *_block("Estimand", estimands)]
-    lines += _block("Unit", [digits.inline(result.told.unit)])
-    lines += _block("n", [phrases.everybody_words(result)])
+    lines += ["", *_block("Estimand", estimands, t)]
+    lines += _block("Unit", [digits.inline(result.told.unit)], t)
+    lines += _block("n", [phrases.everybody_words(result)], t)
     told = digits.inline("; ".join(result.manifest.choices))
-    lines += _block("Options", [phrases.sentence(told)]) if told else []
-    lines += ["", *estimates_lines(result), ""]
+    lines += _block("Options", [phrases.sentence(told)], t) if told else []
+    lines += ["", *_estimates(result, t), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
         some = math.isfinite(result.told.low)  # the headline has one, and other rows have none
-        lines += _block(
-            "Other terms" if some else "No interval", [phrases.sentence(digits.inline(result.estimates.withheld))]
-        )
-    lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))])
-    lines += ["", *audit_lines(result)]
-    lines += ["", *_rows(result)]
+        withheld = phrases.sentence(digits.inline(result.estimates.withheld))
+        lines += _block("Other terms" if some else "No interval", [withheld], t)
+    lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))], t)
+    lines += ["", *_audit(result, t)]
+    lines += ["", *_rows(result, t)]
     told = selection(result)
     if told:
-        lines += ["", *_block("Naive", [told])]
+        lines += ["", *_block("Naive", [told], t)]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def estimates_lines(result: Result) -> list[str]:
+def _estimates(result: Result, t: Callable[[str], str]) -> list[str]:
     """The estimates as aligned columns."""
     head = ["term", "estimate", "std. error", phrases.level_words(result), "p"]
     cells = tables.estimate_cells(result)
     most = getattr(result, "most_printed", len(cells))
-    more = [f"... and {len(cells) - most:,} more: to_frame() has all"] if len(cells) > most else []
-    return [*aligned(head, cells[:most]), *more]
+    more = [t(f"... and {len(cells) - most:,} more: to_frame() has all")] if len(cells) > most else []
+    return [*aligned([t(one) for one in head], [[t(row[0]), *row[1:]] for row in cells[:most]]), *more]
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -79,39 +93,40 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [rule, lines[0], rule, *lines[1:], rule]
 
 
-def audit_lines(result: Result) -> list[str]:
+def _audit(result: Result, t: Callable[[str], str]) -> list[str]:
     """Failed checks, warned ones with their remedy, passed ones by name, then what was not run."""
     checks = list(result.audit)
-    lines = ["Audit"]
+    lines = [t("Audit")]
     if result.audit.failed:
-        lines += _block(
-            "  FAILED", [", ".join(c.name for c in result.audit.failed) + " (what was found, and what to do: above)"]
-        )
-    for check in result.audit.warned:
-        lines += _block("  warned", [phrases.check_words(check)])
-        lines += _block("", [f"-> {digits.inline(check.remedy)}"]) if check.remedy else []
+        named = ", ".join(c.name for c in result.audit.failed)
+        lines += _block("  FAILED", [f"{named} (what was found, and what to do: above)"], t)
+    for found in result.audit.warned:
+        lines += _block("  warned", [phrases.check_words(found)], t)
+        lines += _block("", [f"-> {t(digits.inline(found.remedy))}"], t) if found.remedy else []
     passed = [c.name for c in checks if c.status == "passed"]
     if passed:
-        lines += _block("  passed", [", ".join(passed)])
-    for check in (c for c in checks if c.status == "not_run"):
-        lines += _block("  not run", [phrases.check_words(check)])
-    return lines if checks else ["Audit", "  this result carries no checks"]
+        lines += _block("  passed", [", ".join(t(name) for name in passed)], t)
+    for found in (c for c in checks if c.status == "not_run"):
+        lines += _block("  not run", [phrases.check_words(found)], t)
+    return lines if checks else [t("Audit"), f"  {t('this result carries no checks')}"]
 
 
-def _rows(result: Result) -> list[str]:
+def _rows(result: Result, t: Callable[[str], str]) -> list[str]:
     manifest = result.manifest
     lines = [f"{manifest.rows:,} rows read"]
     lines += [f"left out: {digits.inline(why)}: {count:,}" for why, count in manifest.dropped.items() if count]
     lines += [phrases.sentence(digits.inline(note)) for note in manifest.notes]
-    return _block("Rows", lines)
+    return _block("Rows", lines, t)
 
 
-def _block(label: str, sentences: Iterable[str]) -> list[str]:
+def _block(label: str, sentences: Iterable[str], t: Callable[[str], str]) -> list[str]:
     """`label` in the margin, each sentence wrapped beside it."""
     lines: list[str] = []
     for text in sentences:
-        lines += digits.wrap(text, WIDTH - _INDENT)
-    first = label + " " * max(0, _INDENT - digits.display_width(label))
+        lines += digits.wrap(t(text), WIDTH - _INDENT)
+    indent = " " * (len(label) - len(label.lstrip()))
+    named = f"{indent}{t(label.lstrip())}" if label.strip() else ""
+    first = named + " " * max(1, _INDENT - digits.display_width(named))
     return [f"{first if i == 0 else ' ' * _INDENT}{line}" for i, line in enumerate(lines)]
 
 
@@ -149,9 +164,9 @@ def study(
 
     lines = [*digits.wrap(digits.inline(title), WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     if question:
-        lines += _block(t("Question"), [digits.inline(question)])
+        lines += _block("Question", [digits.inline(question)], t)
     first = "REFUSED" if headline.name is None else "FINDING"
-    lines += ["", *_block(t(first), [t(text) for text in (headline.answer, *headline.details)]), ""]
+    lines += ["", *_block(first, [headline.answer, *headline.details], t), ""]
     rows = []
     for name, result in answers.items():
         mark = "* " if name == headline.name else "  "
@@ -163,8 +178,8 @@ def study(
     if headline.name is not None:
         lines += [t("* the answer to believe")]
     if headline.selection:
-        lines += ["", *_block(t("Naive"), [t(headline.selection)])]
+        lines += ["", *_block("Naive", [headline.selection], t)]
     lines += ["", t("Why not the others")] if headline.others else []
     for name, why in headline.others:
-        lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [t(why)])]
+        lines += [f"  {digits.cut(digits.inline(name), WIDTH - 2)}", *_block("", [why], t)]
     return "\n".join(line.rstrip() for line in lines)

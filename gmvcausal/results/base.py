@@ -190,11 +190,14 @@ class Result(ReadByMaketables, Exports):
         """The verb's own columns, after the common ones."""
         return {}
 
-    def summary(self) -> str:
-        """Headline or refusal, the estimates, the audit and what happened to the data, as text."""
+    def summary(self, *, language: str = "en", labels: Mapping[str, str] | None = None) -> str:
+        """Headline or refusal, the estimates, the audit and what happened to the data, as text.
+
+        `language` is ``"en"`` or ``"zh"``; `labels` maps names in the data to the names to print.
+        """
         from gmvcausal.present import text
 
-        return text.summary(self)
+        return text.summary(self, language=language, labels=labels)
 
     def __repr__(self) -> str:
         return self.summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,16 @@ def test_the_word_table_has_three_lines_and_two_fonts(results: dict[str, Any], t
     assert xml.count('<w:bottom w:val="single" w:sz="12"') == columns
     assert "w:left w:val" not in xml and "w:insideV" not in xml
     assert 'w:eastAsia="宋体"' in xml and 'w:ascii="Times New Roman"' in xml
+
+
+def test_the_summary_in_chinese_says_the_same(results: dict[str, Any]) -> None:
+    from gmvcausal.present.chinese.matching import numbers
+
+    for result in results.values():
+        english, chinese = result.summary(), result.summary(language="zh", labels={"gmv": "成交额"})
+        assert numbers(" ".join(english.split())) == numbers(" ".join(chinese.split()))
+        assert max(digits.display_width(line) for line in chinese.splitlines()) <= 92
+        assert ("拒绝给出" in chinese) == ("REFUSED" in english) and "成交额" in chinese
+        assert not re.search(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", chinese)
+    with pytest.raises(gc.InputError, match="language must be one of"):
+        results["gain"].summary(language="de")
