@@ -36,4 +36,4 @@ print(placebo.advice[0], matched.printed(), *by_class.advice, *along.sentences()
 parts = {"did": effect, "matched": gc.did(matched.frame, weights="weight"), "placebo": placebo, "along": along}
 parts |= {"variables": d.definitions(), "described": d, "correlations": d.correlations(style="cn"), "twins": matched}
 gc.report(parts, out / "report.html", title="What the coupon did")
-gc.report(parts, out / "chapter.docx", language="zh")
+gc.report(list(parts.values()), out / "chapter.docx", language="zh")

@@ -28,5 +28,5 @@ def balance_cells(table: pd.DataFrame) -> Cells:
             name = digits.inline(row["covariate"]) if when == "before" else ""
             sizes = (digits.fixed(one, places), digits.fixed(other, places))
             rows.append((name, when, *sizes, digits.fixed(smd, 3), digits.p_value(p)))
-    head = ("covariate", "matching", "treated", "controls", "standardised difference", "p")
+    head = ("covariate", "matching", "treated", "control units", "standardised difference", "p")
     return head, tuple(rows), "Differences are over the pooled standard deviation before matching; p is Welch's."
