@@ -98,3 +98,8 @@ def test_entries_that_cannot_work_are_refused() -> None:
 def test_english_pages_pass_untouched() -> None:
     assert say("No gain found", "en") == "No gain found"
     assert translate("") == ""
+
+
+def test_a_name_that_is_a_word_too_can_be_kept() -> None:
+    assert translate("passed") != "passed"
+    assert translate("passed", {"passed": "passed"}) == "passed"

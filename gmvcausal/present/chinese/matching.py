@@ -155,8 +155,8 @@ class Translator:
     def text(self, text: str) -> str:
         """The Chinese of `text`, piece by piece where the whole is not known."""
         plain = " ".join(text.split())
-        if (own := self._own(plain)) != plain:
-            return own
+        if (own := self._own(plain)) != plain or plain in self.labels:
+            return own  # a label that is the name itself keeps it from being taken for a word
         if not re.search("[A-Za-z]", plain):
             return text
         found = self._known(plain) or self._pieces(plain)
