@@ -264,6 +264,7 @@ def test_every_table_is_exported_and_stands_in_a_report(tmp_path: Path) -> None:
         (lambda d: gc.describe(d.assign(gmv="¥1,234.5"), ["gmv"]), "numbers as text"),
         (lambda d: gc.describe(d.assign(gmv=np.inf)[["gmv"]]), "infinite"),
         (lambda d: gc.describe(d.iloc[:0]), "has no rows"),
+        (lambda d: gc.describe(d.assign(gmv=[1, "1"] * 150), ["gmv"]), "mixes kinds of values"),
         (lambda d: gc.describe(d.iloc[:5], NUMBERS).vif(), "rows have every column"),
     ],
 )  # fmt: skip

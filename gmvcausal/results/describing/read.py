@@ -155,6 +155,13 @@ def _category(table: Table, series: nw.Series[Any], name: str) -> Column:
 
     items = np.array(series.to_list(), dtype=object)
     gone = np.asarray(pd.isna(items), dtype=bool)
+    kinds = {type(v).__name__ for v in items[~gone]}
+    if len(kinds) > 1:
+        raise InputError(
+            f"columns mixes kinds of values ({', '.join(sorted(kinds))}), so 1 and '1' could be the same or not",
+            column=name,
+            remedy="convert the column to text or to numbers",
+        )
     texts = np.array([str(v) for v in items[~gone]], dtype=object)
     levels, codes = np.unique(texts.astype(str), return_inverse=True)
     if not is_category(series):
