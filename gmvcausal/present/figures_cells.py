@@ -65,6 +65,8 @@ def heatmap(result: Any) -> Figure:
     size = min(7.5, 7.4 * 72 * 2 / 3 / len(periods) / (0.62 * max(map(len, told))))
     if values.size <= _NUMBERED and size >= _SMALLEST:
         for y, x, text in zip(row, column, told, strict=True):
+            if np.isnan(values[y, x]):  # kept back: fewer than ten people
+                continue
             color = "white" if abs(values[y, x]) > 0.6 * far else style.INK
             axes.text(x, y, text, ha="center", va="center", fontsize=size, color=color)
     for ticks, labels in ((axes.set_xticks, periods), (axes.set_yticks, cohorts)):

@@ -87,8 +87,13 @@ def event_study(result: Result) -> Figure:
 def _event_ticks(axes: Axes, x: Any, n: Any) -> None:
     step = math.ceil(len(x) / 14)
     shown = [i for i in range(len(x)) if round(x[i]) % step == 0]
-    labels = [f"{digits.fixed(float(x[i]), 0)}\n{n[i]:,}" for i in shown]
+    labels = [f"{digits.fixed(float(x[i]), 0)}\n{_units(n[i])}" for i in shown]
     axes.set_xticks(x[shown], labels)
+
+
+def _units(n: Any) -> str:
+    """Units behind an estimate; a dash where their number is kept back."""
+    return digits.NOT_GIVEN if n is None or n != n or not isinstance(n, int | float | np.number) else f"{int(n):,}"
 
 
 def trends(result: Any) -> Figure:

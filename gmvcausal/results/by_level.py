@@ -14,12 +14,13 @@ from gmvcausal.results.audit import Check
 from gmvcausal.results.rule import Rule
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.multiplicity import adjust
+from gmvcausal.stats.small_cells import MIN_CELL, beside
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MOST_LEVELS = 50
-SMALL = 10  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
+SMALL = MIN_CELL  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
 SHARED_CLUSTERS = "clusters by {!r} lie in several levels, so that their estimates depend on each other"
 
 # Checks of `by()`, beside those of the whole.
@@ -95,6 +96,26 @@ def refuse_levels(column: str, labels: Collection[object]) -> None:
             column=column,
             remedy="give that level another name",
         )
+
+
+def shown_sizes(sizes: Sequence[int], left: Sequence[int]) -> list[int | None]:
+    """Sizes of the levels that are shown, None where one would tell how few people a level that is left out has.
+
+    The whole less all sizes shown is the size of what is left out: where that is a small group, the size of the
+    smallest level shown is kept back with it.
+
+    Parameters
+    ----------
+    sizes, left : sequence of int
+        Units of the levels shown, and of those left out.
+
+    Examples
+    --------
+    >>> shown_sizes([400, 35], [4]), shown_sizes([400, 35], [40])
+    ([400, None], [400, 35])
+    """
+    gone = beside(np.array(sizes, dtype=float), np.array(left, dtype=float))
+    return [None if hide else n for n, hide in zip(sizes, gone, strict=True)]
 
 
 def none_left(column: str, level: str, why: str) -> DesignError:

@@ -16,6 +16,7 @@ from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.outcome import mean_path
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.summed import Summed
+from gmvcausal.rollout.small_groups import hidden_starts, without_small
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -89,7 +90,7 @@ class EffectTables(Displacing):
             }
             frame = pd.concat([frame, pd.DataFrame([base])], ignore_index=True)
             frame = frame.sort_values("event_time", ignore_index=True).astype({"event_time": "int64", "n": "int64"})
-        return frame
+        return without_small(frame, self.panel, np.zeros(len(frame), dtype=bool), ("event_time",))
 
     def _spilled(self, of: str) -> bool:
         """Whether the exposed are asked for, who must have been set apart."""
@@ -132,6 +133,9 @@ class EffectTables(Displacing):
         columns = cells.since if spilled and cells.since is not None else cells.starts
         frame.insert(0, "cohort", labels[columns[cells.cohort]])
         frame.insert(1, "period", labels[cells.period])
+        frame = without_small(
+            frame, self.panel, hidden_starts(self.panel)[columns[cells.cohort]], ("cohort", "period", "event_time")
+        )
         return frame if spilled else self._told_apart(frame, cells, cells.cohort)
 
     def _told_apart(self, frame: pd.DataFrame, cells: Cells, cohort: IntArray) -> pd.DataFrame:
@@ -245,6 +249,8 @@ class EffectTables(Displacing):
         cells = self.fitted.effects.cells
         columns = cells.starts[series.at] if name == "cohort" else series.at
         frame = self._frame(series, name, labels[columns])
+        gone = hidden_starts(self.panel)[columns] if name == "cohort" else np.zeros(len(frame), dtype=bool)
+        frame = without_small(frame, self.panel, gone, (name,))
         return self._told_apart(frame, cells, series.at) if name == "cohort" else frame
 
     def by_stack(self) -> pd.DataFrame:
@@ -343,6 +349,8 @@ class EffectTables(Displacing):
             starts = np.flatnonzero(np.bincount(panel.start[panel.start >= 0]))
             groups = {_cohort(labels[s]): panel.start == s for s in starts}
             groups["never"] = panel.start == UNTREATED
+            secret = hidden_starts(panel)
+            groups = {n: g for (n, g), hide in zip(groups.items(), secret[[*starts, -1]], strict=True) if not hide}
             if panel.eligible is not None:
                 kinds = {"eligible": panel.eligible, "ineligible": ~panel.eligible}
                 groups = {f"{n}, {kind}": g & own for n, g in groups.items() for kind, own in kinds.items()}

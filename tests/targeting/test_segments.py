@@ -140,13 +140,12 @@ def test_small_levels_are_hidden_with_the_reason() -> None:
     tier[quiet] = "quiet"
     found = fitted(data.assign(tier=tier)).by("tier")
     why = {h.level: h.why for h in found.hidden}
-    assert why["tiny"] == "n < 10 in an arm, not shown" and why["quiet"].endswith(
-        "with a non-zero outcome, fewer than 10"
-    )
+    assert why["tiny"] == "n < 10 in an arm, not shown"
+    assert why["quiet"] == "fewer than 10 of arm 0 with a non-zero outcome"
     assert found.audit["segment_levels"].status == "warned" and "quiet" in found.summary()
     assert found.to_frame()["level"].tolist() == ["all", "a", "b", "c"]
     every = fitted(data.assign(gmv=(data["gmv"] > 0) | (data["tier"] == "c"))).by("tier")
-    assert [h.why for h in every.hidden] == ["0 of arm 0 without the outcome, fewer than 10"]
+    assert [h.why for h in every.hidden] == ["fewer than 10 of arm 0 without the outcome"]
     rooms = data.assign(arm=data["city"] % 2, place=np.where(data["city"] < 12, "few", "many"))
     assert fitted(rooms, cluster="city").by("place").hidden[0].why.startswith("6 clusters by 'city'")
 

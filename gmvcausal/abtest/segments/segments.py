@@ -40,6 +40,7 @@ from gmvcausal.results.by_level import (
     levels_check,
     none_left,
     refuse_levels,
+    shown_sizes,
 )
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.levels import Hidden, Interaction
@@ -171,6 +172,15 @@ def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
     return (None, found.withheld) if found.withheld else (found, "")
 
 
+def _left_out(rows: Rows, levels: tuple[Any, ...], found: Mapping[str, Fit], arms: tuple[int, int]) -> list[int]:
+    """Units in these arms of every level that is not estimated."""
+    assert rows.segment is not None
+    inside = np.isin(rows.arm, arms)
+    return [
+        int(np.count_nonzero(inside & (rows.segment == k))) for k, level in enumerate(levels) if str(level) not in found
+    ]
+
+
 def _units(rows: Rows) -> str:
     return f"{rows.cluster_name} clusters" if rows.cluster_name else "units"
 
@@ -182,7 +192,8 @@ def _result(
     e, x, alpha = result.estimates, result.extra, result.alpha
     assert rows.segment is not None
     alone = apart(rows.cluster, rows.segment)
-    head: list[tuple[str, str, str, int]] = []
+    head: list[tuple[str, str, str]] = []
+    counts: list[int | None] = []
     contrasts: list[Contrast] = []
     columns: dict[str, list[Any]] = {
         c: [] for c in ("metric", "arm", "control", "level", "relative", "relative_low", "relative_high",
@@ -209,10 +220,12 @@ def _result(
             Interaction(e.term[i], e.estimand[i], x.metric[i], x.arm[i], len(used), statistic, df1, df2, p_inter, left)
         )
         fits = [whole, *found.values()]
-        for name, c, f, s in zip(["", *found], [term.contrast, *own], fits, share, strict=True):
+        arms = (term.arm, rows.control)
+        sizes = [round(sum(f.sample.arms[a].n for a in arms)) for f in fits]
+        counts += [sizes[0], *shown_sizes(sizes[1:], _left_out(rows, levels, found, arms))]
+        for name, c, s in zip(["", *found], [term.contrast, *own], share, strict=True):
             inside = f", {segment} = {name}" if name else ""
-            n = round(f.sample.arms[term.arm].n + f.sample.arms[rows.control].n)
-            head.append((e.term[i] + inside, e.estimand[i] + inside, e.unit[i], n))
+            head.append((e.term[i] + inside, e.estimand[i] + inside, e.unit[i]))
             contrasts.append(c)
             low, high = c.relative_interval(1 - s * alpha)
             gone = math.isnan(low) or math.isnan(high)
@@ -231,7 +244,7 @@ def _result(
         tuple(h[2] for h in head),
         np.array([c.difference for c in contrasts]),
         np.diag([c.variance for c in contrasts]),
-        tuple(h[3] for h in head),
+        tuple(counts),
         Spread(np.array([c.df for c in contrasts]), np.ones(len(contrasts))),
         "",
         {k: Limits(c, shares[k]) for k, c in enumerate(contrasts)},

@@ -8,13 +8,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Estimates, Result
-from gmvcausal.results.by_level import SHARED_CLUSTERS, Test, apart, family, levels_check, none_left, refuse_levels
+from gmvcausal.results.by_level import (
+    SHARED_CLUSTERS,
+    SMALL,
+    Test,
+    apart,
+    family,
+    levels_check,
+    none_left,
+    refuse_levels,
+    shown_sizes,
+)
 from gmvcausal.rollout.audit.case import subset
 from gmvcausal.rollout.fitted import Fitted, IntArray
+from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.per_unit import labels_of
 from gmvcausal.rollout.methods import estimate
 from gmvcausal.stats.inference import equal_effects
@@ -116,6 +128,9 @@ def by_segment(result: DidResult, segment: Any, how: Any, test: Test) -> DidSegm
     found: dict[str, Fitted] = {}
     hidden: list[tuple[str, str]] = []
     for k, label in enumerate(labels):
+        if panel.people and _few(panel, code == k):
+            hidden.append((str(label), f"n < {SMALL} on a side, not shown"))
+            continue
         try:
             one = estimate(subset(panel, code == k), options)
         except GmvCausalError as error:
@@ -157,6 +172,13 @@ def _dealt(result: DidResult, code: IntArray, kept: list[int], found: dict[str, 
     return regrouped([seen], deals(own, cluster, part.start, test.seed), effects, test.reps, progress=test.progress)
 
 
+def _few(panel: Panel, here: NDArray[np.bool_]) -> bool:
+    """Whether fewer people than may be shown are treated in a level, or untreated."""
+    units = panel.units(here)
+    treated = panel.units(here & (panel.start >= 0))
+    return 0 < treated < SMALL or 0 < units - treated < SMALL
+
+
 def _result(
     result: DidResult, column: str, how: str | None, found: dict[str, Fitted], hidden: list[tuple[str, str]],
     test_of: Test, dealt: Regrouped | None, *, alone: bool,
@@ -177,6 +199,10 @@ def _result(
     test = (math.nan,) * 4 if no_test else equal_effects(value[1:], (error * factor)[1:] ** 2, df[1:])
     if dealt is not None:
         test = (*test[:3], float(dealt.p_value[0]))
+    sizes: list[int | None] = [e.n[0] for e in every[1:]]
+    if result.panel.people and hidden and None not in (every[0].n[0], *sizes):
+        own = [int(n or 0) for n in sizes]
+        sizes = shown_sizes(own, [max(int(every[0].n[0] or 0) - sum(own), 0)])
     names = ["all", *found]
     inside = ["", *(f", {column} = {name}" for name in found)]
     first = result.estimates
@@ -186,7 +212,7 @@ def _result(
         (first.unit[0],) * len(every),
         value,
         np.diag(error**2),
-        tuple(e.n[0] for e in every),
+        (every[0].n[0], *sizes),
         Spread(df, factor),
         first.withheld if math.isnan(p[0]) else "",
         {k: partial(_limits, e, float(s)) for k, (e, s) in enumerate(zip(every, share, strict=True))},

@@ -24,6 +24,7 @@ from gmvcausal.results.by_level import (
     levels_check,
     none_left,
     refuse_levels,
+    shown_sizes,
 )
 from gmvcausal.results.levels import Hidden, Interaction, LevelsResult
 from gmvcausal.stats.inference import critical_value, equal_effects
@@ -137,7 +138,7 @@ def _too_small(t: Trial, here: NDArray[np.bool_]) -> str:
     for words, mask in kinds:
         counts = np.bincount(arm[mask], minlength=t.arms)
         if counts.min() < SMALL:
-            return f"{int(counts.min())} of arm {t.labels[int(counts.argmin())]!s} {words}, fewer than {SMALL}"
+            return f"fewer than {SMALL} of arm {t.labels[int(counts.argmin())]!s} {words}"
     if t.cluster is not None:
         fewest = worth(replace(t, arm=arm, cluster=_dense(t.cluster[here]))).fewest
         if fewest < MIN_CLUSTERS:
@@ -178,6 +179,8 @@ def _result(
     t, e, x, alpha = m.trial, m.estimates, m.extra, m.alpha
     alone = apart(t.cluster, level)
     names, k, said = ["all", *found], t.arms - 1, ""
+    # Every level of the trial has rows in the whole: what of them is not shown can be worked out.
+    sizes = shown_sizes([o.n for o in found.values()], [t.n - sum(o.n for o in found.values())] if hidden else [])
     rows: list[tuple[Any, ...]] = []
     interactions: list[Interaction] = []
     shares: list[float] = []
@@ -197,8 +200,10 @@ def _result(
         interactions.append(Interaction(
             e.term[a], e.estimand[a], m.asked.outcome, x.arm[a], int(live.sum()), *test, left,
         ))  # fmt: skip
-        levels = [(x.value[a], x.control_value[a], t.n)]
-        levels += [(float(o.value[a]), float(o.control[a]), o.n) for o in found.values()]
+        levels: list[tuple[float, float, int | None]] = [(x.value[a], x.control_value[a], t.n)]
+        levels += [
+            (float(o.value[a]), float(o.control[a]), size) for o, size in zip(found.values(), sizes, strict=True)
+        ]
         for i, name in enumerate(names):
             inside = f", {segment} = {name}" if i else ""
             rows.append((
