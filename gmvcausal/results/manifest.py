@@ -90,7 +90,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair, of a name, fits no file
 
 
 def _plain(value: Any) -> Any:

@@ -58,7 +58,8 @@ class EffectTables(Displacing):
         -------
         DataFrame
             event_time, estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous unless
-            ``bands="pointwise"``), n (treated units seen behind it). The base has estimate 0 and no interval.
+            ``bands="pointwise"``), n (treated units seen behind it). The base has estimate 0 and no interval. Of people,
+            rows on fewer than ten are missing, and every n from which the size of so small a cohort would follow.
 
         Raises
         ------
@@ -103,6 +104,9 @@ class EffectTables(Displacing):
 
     def att_gt(self, of: str = "treated") -> pd.DataFrame:
         """ATT of every cohort and period: cohort, period, event_time, estimate, std_error, intervals, bands, n.
+
+        Where units are people, the numbers of cohorts of fewer than ten are missing, and of one more cohort with a lone
+        one: the total would tell its size. (A column of units called "room" or "unit" is none of people.)
 
         Parameters
         ----------
@@ -151,7 +155,7 @@ class EffectTables(Displacing):
         return frame
 
     def by_cohort(self) -> pd.DataFrame:
-        """Mean effect of each cohort over its post periods."""
+        """Mean effect of each cohort over its post periods; small cohorts of people as in `att_gt`."""
         return self._aggregate("cohort")
 
     def by_period(self) -> pd.DataFrame:
@@ -333,7 +337,10 @@ class EffectTables(Displacing):
         return ("bacon",) if whole and self._event is not None else ()
 
     def trends(self) -> pd.DataFrame:
-        """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture."""
+        """Mean outcome of every cohort in every period, the untreated as cohort ``never``; the raw picture.
+
+        Without the cohorts that `att_gt` leaves empty, where units are people.
+        """
         import pandas as pd
 
         panel, labels = self.panel, self.panel.grid.labels()

@@ -18,6 +18,7 @@ from gmvcausal.results import Check
 from gmvcausal.results.usual_checks import held_as, p_words
 from gmvcausal.stats.humps import two_humps
 from gmvcausal.stats.inference import chi_square
+from gmvcausal.stats.small_cells import MIN_CELL, small
 
 
 class Skewness(NamedTuple):
@@ -173,7 +174,9 @@ def tail_balance(case: Case) -> Check | None:
         above = case.source.above(Col(column), cut)
         if above.sum() >= 5:
             p = chi_square(above, sizes / sizes.sum() * above.sum())
-            told = ", ".join(f"{label} {k:,}" for label, k in zip(case.source.labels, above, strict=True))
+            few = small(above)  # users above the cap stand out, and are not counted where they are few
+            held = zip(case.source.labels, above, few, strict=True)
+            told = ", ".join(f"{label} {f'<{MIN_CELL}' if hide else f'{k:,}'}" for label, k, hide in held)
             found.append((p, f"values of {column!r} above the cap: {told} ({p_words(p)})"))
     if not found:
         return None

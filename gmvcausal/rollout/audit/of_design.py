@@ -15,6 +15,7 @@ from gmvcausal.rollout.fitted import FAMILY
 from gmvcausal.rollout.group_time.contrast import Contrast
 from gmvcausal.rollout.intake.cohorts import UNTREATED
 from gmvcausal.stats.inference import p_value
+from gmvcausal.stats.small_cells import MIN_CELL
 
 
 def few_clusters(case: Case) -> Check:
@@ -49,13 +50,19 @@ def cohort_size(case: Case) -> Check | None:
     sizes = case.panel.cohort_sizes()
     least = int(sizes[sizes > 0].min())
     small = int(((sizes > 0) & (sizes < 5)).sum())
+    people = case.panel.people and least < MIN_CELL  # so few people are not told apart by their number
+    value = None if people else float(least)
     if not small:
-        return Check("cohort_size", "passed", f"the smallest cohort has {least:,} units", float(least), 5.0)
+        held = f"the smallest cohort has {least:,} units"
+        if people:
+            held = "every cohort has at least 5 units"
+        return Check("cohort_size", "passed", held, value, 5.0)
+    told = "" if people else f", the smallest {least}"
     return Check(
         "cohort_size",
         "warned",
-        f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units, the smallest {least}",
-        float(least),
+        f"{small} cohort{'s have' if small > 1 else ' has'} fewer than 5 units{told}",
+        value,
         5.0,
         "read effects of single cohorts with care, or use longer periods so that cohorts merge",
     )
