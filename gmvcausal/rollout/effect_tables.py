@@ -58,8 +58,8 @@ class EffectTables(Displacing):
         -------
         DataFrame
             event_time, estimate, std_error, conf_low, conf_high (pointwise), band_low, band_high (simultaneous unless
-            ``bands="pointwise"``), n (treated units seen behind it). The base has estimate 0 and no interval. Of people,
-            rows on fewer than ten are missing, and every n from which the size of so small a cohort would follow.
+            ``bands="pointwise"``), n (treated units seen behind it). The base has estimate 0 and no interval.
+            Of people, rows on fewer than ten are missing, and each n from which the size of so small a cohort follows.
 
         Raises
         ------
