@@ -38,7 +38,7 @@ def kinds(result: Result) -> tuple[str, ...]:
     if figures_rows.contributions(result) is not None:
         found.append("waterfall")
     found += [*result.curve_kinds, *(["estimates"] if "estimates" not in result.curve_kinds else [])]
-    if hasattr(result, "trends"):
+    if hasattr(result, "trends") and getattr(result, "has_trends", True):
         found.append("trends")
     if hasattr(result, "by_stack") and result.manifest.options.get("stack") is not None:
         found.append("stacks")

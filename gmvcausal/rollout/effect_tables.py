@@ -377,7 +377,14 @@ class EffectTables(Displacing):
                         }
                     )
                 )
+        if not rows:  # two groups, of which one is small and the other would tell its size
+            return pd.DataFrame({"cohort": [], "period": [], "mean": [], "n": []})
         return pd.concat(rows, ignore_index=True)
+
+    @property
+    def has_trends(self) -> bool:
+        """Whether any cohort may be drawn: of few people none may."""
+        return not hidden_starts(self.panel)[[*np.unique(self.panel.start[self.panel.start >= 0]), -1]].all()
 
     def _trends_of(self, summed: Summed) -> pd.DataFrame:
         """`trends` of a panel of which only sums are held."""

@@ -75,16 +75,13 @@ def test_levels_of_a_test_do_not_tell_the_size_of_the_one_left_out() -> None:
     assert enough["n"].tolist() == [400, 300, 100]
 
 
-def test_periods_that_few_users_see_are_left_empty() -> None:
-    days = np.r_[np.zeros(20), np.full(6, 1), np.full(4, 30)].astype(int)
-    orders = pd.DataFrame({
-        "user": np.arange(30), "time": pd.Timestamp("2025-01-01") + pd.to_timedelta(days * 1.0 + 0.4, unit="D"),
-        "gmv": 5.0,
-    })  # fmt: skip
-    again = orders[:10].assign(time=lambda x: x["time"] + pd.Timedelta("9D"))
-    columns = {"user": "user", "time": "time", "gmv": "gmv"}
-    curve = gc.Logs(orders=pd.concat([orders, again]), columns=columns).retention(freq="D", horizon=25).curve()
-    assert (curve["watched"].dropna() >= 10).all() and (curve["at_risk"].isna() == curve["watched"].isna()).all()
+def test_one_treated_person_among_few_leaves_no_trends_to_draw() -> None:
+    rows = [(u, t, float(u + t), 3 if u == 0 else None) for u in range(12) for t in range(1, 6)]
+    frame = pd.DataFrame(rows, columns=["user", "period", "gmv", "first_treated"])
+    found = gc.did(frame, unit="user", time="period", estimator="synthetic_control")
+    assert len(found.trends()) == 0 and list(found.trends()) == ["cohort", "period", "mean", "n"]
+    with pytest.raises(gc.InputError, match="kind"):
+        found.plot("trends")
 
 
 def test_users_above_a_cap_are_not_counted_where_they_are_few() -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.stats.inference import critical_value, sup_t
-from gmvcausal.stats.small_cells import small
 from gmvcausal.stats.survival import At, Counts, Survival, at, log_log, wilson
 
 if TYPE_CHECKING:
@@ -163,7 +162,6 @@ class RetentionResult(Result):
             Kaplan-Meier), std_error (Greenwood), conf_low, conf_high (log-log), active (share with an order in the
             k-th period, among users watched throughout it), active_low, active_high (Wilson), orders (mean number by
             then), orders_se, at_risk (not yet ordered and still watched at the end of k), watched (throughout k).
-            Missing where fewer than ten users are watched.
         """
         import pandas as pd
 
@@ -177,17 +175,12 @@ class RetentionResult(Result):
             low, high = wilson(g.active[: g.periods], n, level)
             with np.errstate(invalid="ignore", divide="ignore"):
                 active = g.active[: g.periods] / n
-            made = pd.DataFrame({
+            out.append(pd.DataFrame({
                 "group": g.label, "period": k, "ordered": 1 - left.share, "std_error": left.std_error,
                 "conf_low": 1 - limits[:, 1], "conf_high": 1 - limits[:, 0], "active": active, "active_low": low,
                 "active_high": high, "orders": g.orders.mean[: g.periods], "orders_se": g.orders.std_error[: g.periods],
                 "at_risk": g.at_risk[: g.periods], "watched": n.astype(int),
-            })  # fmt: skip
-            few = small(n)
-            if few.any():
-                made = made.astype({"at_risk": "Int64", "watched": "Int64"})
-                made.loc[few, made.columns.difference(["group", "period"])] = pd.NA
-            out.append(made)
+            }))  # fmt: skip
         return pd.concat(out, ignore_index=True)
 
     def differences(self) -> pd.DataFrame:
