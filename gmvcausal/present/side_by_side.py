@@ -20,6 +20,8 @@ _LANGUAGE = {"journal": "en", "cn": "zh"}
 # Panel designs compare a unit with itself and with others in the same period: both kinds of effects are taken out.
 _WITHIN = {"did"}
 _NOT_WITHIN = {"naive", "synthetic_control"}
+# What examines an estimate and repeats it; all else that belongs to a result (its moderation) is another model.
+_SAME_ESTIMATE = ("", "by", "placebo", "robustness", "leave_one_out")
 
 
 def table(
@@ -103,27 +105,30 @@ def _columns(models: list[Result], style: str) -> Table:
 
 
 def _specification(models: list[Result]) -> list[tuple[str, ...]]:
-    """Rows of yes and no: what each column holds fixed; a row that is no everywhere is left out."""
+    """Rows of yes and no: what each column holds fixed; a row that is yes nowhere is left out."""
     found = [_held_fixed(r) for r in models]
     rows = []
     for name in dict.fromkeys(key for each in found for key in each):
-        held = [each.get(name, False) for each in found]
-        if any(held):
-            rows.append((name, *("yes" if one else "no" for one in held)))
+        if any(each.get(name) for each in found):
+            rows.append((name, *({True: "yes", False: "no", None: ""}[each.get(name)] for each in found)))
     return rows
 
 
 def _held_fixed(result: Result) -> dict[str, bool]:
+    """What is known to be held fixed and what is known not to be; what is not known is left out."""
+    verb, _, part = result.manifest.verb.partition(".")
+    if part not in _SAME_ESTIMATE:
+        return {}
     options = result.manifest.options
     estimator = options.get("estimator")
-    controls = options.get("covariates") or options.get("features") or options.get("pre")
-    panel = result.manifest.verb in _WITHIN and estimator not in _NOT_WITHIN
-    return {
-        "controls": bool(controls),
-        "strata": bool(options.get("strata")),
-        "unit fixed effects": panel,
-        "period fixed effects": panel,
-    }
+    before = any("pre=('" in str(metric) for metric in options.get("metrics") or ())
+    found = {"controls": before or bool(options.get("covariates") or options.get("features"))}
+    if "strata" in options:
+        found["strata"] = bool(options["strata"])
+    if verb in _WITHIN:
+        panel = estimator not in _NOT_WITHIN
+        found |= {"unit fixed effects": panel and options.get("unit") is not None, "period fixed effects": panel}
+    return found
 
 
 def _coefficient(result: Result, row: pd.Series[Any], style: str) -> str:

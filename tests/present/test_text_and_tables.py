@@ -113,3 +113,21 @@ def test_the_summary_in_chinese_says_the_same(results: dict[str, Any]) -> None:
         assert not re.search(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", chinese)
     with pytest.raises(gc.InputError, match="language must be one of"):
         results["gain"].summary(language="de")
+
+
+def test_each_column_says_what_it_holds_fixed(results: dict[str, Any]) -> None:
+    def cell(name: str, *models: Any) -> list[str]:
+        frame = gc.table(*models).to_frame().set_index("")
+        return list(frame.loc[name]) if name in frame.index else []
+
+    gain, naive = results["gain"], results["naive"]
+    assert cell("unit fixed effects", gain, gain.placebo("time"), naive) == ["yes", "yes", "no"]
+    assert cell("period fixed effects", gain, gain.sensitivity()) == ["yes", ""]
+    assert cell("unit fixed effects", naive) == [] == cell("controls", gain)
+    rng = np.random.default_rng(1)
+    users = pd.DataFrame({"arm": [0, 1] * 300, "gmv": rng.gamma(1, 3, 600), "gmv_pre": rng.gamma(1, 3, 600)})
+    users["tier"] = np.where(np.arange(600) % 4 < 2, "new", "old")
+    plain = gc.ab_test(users, metrics="gmv")
+    before = gc.ab_test(users, metrics=[gc.Mean("gmv", pre="gmv_pre")], strata="tier")
+    assert cell("controls", plain, before, gain) == ["no", "yes", "no"]
+    assert cell("strata", plain, before, gain) == ["no", "yes", ""]
