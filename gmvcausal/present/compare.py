@@ -109,7 +109,8 @@ def _naive(found: dict[str, Result], currency: str) -> _Row | None:
     for result in naive_first(found):
         naive = getattr(result, "naive", None)
         if naive is not None and math.isfinite(naive.difference):
-            said = digits.number(naive.difference, 3, signed=True, currency=currency)
+            known = phrases.symbol(result.unit, currency)
+            said = digits.number(naive.difference, 3, signed=True, currency=known)
             nan = math.nan
             word = "no design: a difference of means"
             return _Row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,8 +55,28 @@ def named(results: Any, benchmarks: Sequence[str] = ()) -> dict[str, Result]:
     return found
 
 
+# Words of what is measured that say it is no money: a symbol before such a number would be a false statement.
+_NO_MONEY = re.compile(
+    r"%|\b(?:log points|per cent|percent|shares?|probability)\b"
+    r"|\b(?:rate|orders?|ordered|buyers?|bought|converted|conversions?|opened|opens|clicks?|clicked|visits?|visited)$"
+    r"|\b(?:sessions?|items?|minutes|users?|times|days)$"
+)
+
+
+def symbol(unit: str, currency: str) -> str:
+    """The currency where a unit may be money; nothing before shares, log points, orders and other counts.
+
+    Examples
+    --------
+    >>> symbol("gmv per user", "$"), symbol("ordered per user", "$"), symbol("log points", "$")
+    ('$', '', '')
+    """
+    return "" if _NO_MONEY.search(clean(unit).lower().rpartition(" per ")[0] or clean(unit).lower()) else currency
+
+
 def unit_words(unit: str, currency: str = "") -> str:
     """The unit as it follows a number; with a currency symbol what is *per* what, and on which part of GMV."""
+    currency = symbol(unit, currency)
     before, per, after = clean(unit).rpartition(" per ")
     if currency:
         _, on, part = before.partition(" on ")
@@ -80,7 +101,7 @@ def estimate_words(result: Result, currency: str = "") -> str:
 
 def row_estimate(row: Row, currency: str = "") -> str:
     """The signed estimate of one row, two digits of its standard error."""
-    return money(row.estimate, beside(row.std_error, row.estimate), signed=True, currency=currency)
+    return money(row.estimate, beside(row.std_error, row.estimate), signed=True, currency=symbol(row.unit, currency))
 
 
 def interval_words(result: Result, currency: str = "", *, level: bool = True) -> str:
@@ -112,6 +133,7 @@ def row_interval(row: Row, currency: str = "") -> str:
     if math.isnan(row.low) or math.isnan(row.high):
         return ""
     places = beside(row.std_error, row.low, row.high)
+    currency = symbol(row.unit, currency)
     low, high = (money(limit, places, signed=True, currency=currency) for limit in (row.low, row.high))
     return f"{low} to {high}"
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from gmvcausal.present.digits import decimals, number
-from gmvcausal.present.phrases import money, unit_words
+from gmvcausal.present.phrases import money, symbol, unit_words
 from gmvcausal.results import Result
 
 _MONEY_WORDS = ("gmv", "spend", "sales", "revenue", "paid")
@@ -17,6 +17,7 @@ def selection(result: Result, currency: str = "") -> str:
     naive = getattr(result, "naive", None)
     if naive is None or not math.isfinite(naive.difference):
         return ""
+    currency = symbol(result.unit, currency)
     unit = unit_words(result.unit, currency)
     gap = number(naive.difference, 3, signed=True, currency=currency)
     said = f"The naive comparison of means says {gap} {unit}".rstrip() + "."

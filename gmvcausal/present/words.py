@@ -26,6 +26,7 @@ from gmvcausal.present.phrases import (
     row_estimate,
     row_interval,
     sentence,
+    symbol,
     unit_words,
 )
 from gmvcausal.present.selection import is_naive, naive_first, selection
@@ -162,6 +163,7 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
 
 def _details(result: Result, currency: str) -> tuple[str, ...]:
     found, base, row = verdict(result), baseline_of(result), result.told
+    currency = symbol(row.unit, currency)
     if found == "refused":
         lines = [check_words(c) for c in result.audit.failed]
         return (*lines, *next_steps([result]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import gmvcausal as gc
@@ -144,3 +146,12 @@ def test_the_naive_comparison_alone_cannot_say_why(make: Any) -> None:
     assert "selection" not in selection(naive) and "stood at" in selection(naive)
     first = words.lead({"naive": naive, "did": gc.did(data)}, benchmarks=["naive"])
     assert "That is selection" in dict(first.others)["naive"]
+
+
+def test_no_currency_stands_before_what_is_no_money() -> None:
+    rng = np.random.default_rng(2)
+    users = pd.DataFrame({"arm": [0, 1] * 400, "gmv": rng.gamma(1, 9, 800), "ordered": rng.integers(0, 2, 800)})
+    test = gc.ab_test(users, metrics=[gc.Proportion("ordered"), gc.Mean("gmv")])
+    assert "¥" not in words.answer(test, "¥") and "¥" not in " ".join(words.details(test, "¥"))
+    money = gc.ab_test(users, metrics="gmv")
+    assert "¥" in words.answer(money, "¥")
