@@ -14,6 +14,10 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uf
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
 
 
+_ISOLATES = re.compile("[\u2066-\u2069]")
+_ISOLATED = re.compile("\u2068[^\u2066-\u2069]*\u2069")
+
+
 def clean(text: object) -> str:
     """Text that every export can hold: what UTF-8 or XML refuse becomes U+FFFD, all else survives as it is."""
     return _UNPRINTABLE.sub("\ufffd", str(text))
@@ -22,7 +26,9 @@ def clean(text: object) -> str:
 def inline(text: object) -> str:
     """`clean` text on one line; a name that switches the writing direction is isolated from the sentence around it."""
     line = re.sub(r"\s*[\r\n\t]+\s*", " ", clean(text))
-    return f"\u2068{line}\u2069" if _BIDI.search(line) else line
+    if not _BIDI.search(_ISOLATED.sub("", line)):  # what is isolated already stays as it is
+        return line
+    return f"\u2068{_ISOLATES.sub('', line)}\u2069"
 
 
 def display_width(text: str) -> int:

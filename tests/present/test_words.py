@@ -155,3 +155,13 @@ def test_no_currency_stands_before_what_is_no_money() -> None:
     assert "¥" not in words.answer(test, "¥") and "¥" not in " ".join(words.details(test, "¥"))
     money = gc.ab_test(users, metrics="gmv")
     assert "¥" in words.answer(money, "¥")
+
+
+@pytest.mark.parametrize("name", ["\u202eevil\u202c", "a\u2066b", "\u2069x\u2068", "plain", "\u200fשלום"])
+def test_names_that_switch_the_direction_of_writing_are_isolated_once(
+    name: str, results: dict[str, Any], tmp_path: Any
+) -> None:
+    once = digits.inline(name)
+    assert digits.inline(once) == once and digits.inline(f"of {once}, 3") == f"of {once}, 3"
+    for ending in ("html", "docx"):
+        assert gc.report({name: results["gain"]}, tmp_path / f"a.{ending}").exists()
