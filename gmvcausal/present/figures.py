@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gmvcausal.frames.params import one_of
+from gmvcausal.frames.params import check, one_of
 from gmvcausal.present import (
     curves,
     digits,
@@ -13,6 +13,7 @@ from gmvcausal.present import (
     figures_rows,
     figures_time,
     forest,
+    names,
     phrases,
     style,
     synthetic,
@@ -81,7 +82,7 @@ def plot(
     else:
         with style.applied():
             made = _KINDS[chosen](result)
-    return in_language(made, language, labels)
+    return in_language(made, language, names.known(result, language, check("labels", labels)))
 
 
 def describe(result: Result, kind: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
-from gmvcausal.present import content, files, phrases
+from gmvcausal.present import content, files, names, phrases
+from gmvcausal.present.digits import inline
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
@@ -88,13 +89,17 @@ def report(
     'report.html'
     """
     check("language", language)
-    names = check("labels", labels)
+    given = check("labels", labels)
     more = content.pairs(extra)
     answers, plans, order = content.sorted_out(results)
     found = phrases.named(answers, benchmarks)
     kind = _kind(path)
     number = _chapter(chapter, kind, language)
-    asked = content.Asked(language, names, title, question, benchmarks, currency, beside)
+    written = [title, question, *(heading for heading, _ in more)]
+    written += list(results) if isinstance(results, Mapping) else []
+    headings = {inline(text): inline(text) for text in written if text}
+    known = names.known(list(found.values()), language, (headings if language == "zh" else {}) | given)
+    asked = content.Asked(language, known, title, question, benchmarks, currency, beside)
     if kind == "docx":
         from gmvcausal.present.word import chapter as word
 

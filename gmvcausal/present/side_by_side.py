@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
-from gmvcausal.present import digits, phrases, tables
+from gmvcausal.present import digits, names, phrases, tables
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
@@ -76,7 +77,7 @@ def table(
     models = list(phrases.named(list(results)).values())
     made = _columns(models, style)
     done = made.in_language(language, labels)
-    return done if caption is None else Table(caption, done.header, done.rows, done.note, done.language)
+    return done if caption is None else replace(done, caption=caption)
 
 
 def _columns(models: list[Result], style: str) -> Table:
@@ -100,8 +101,9 @@ def _columns(models: list[Result], style: str) -> Table:
     rows.append(("audit", *("failed" if r.audit.failed else "passed" for r in models)))
     if len({row.unit for row in told}) > 1:
         rows.append(("unit", *(digits.clean(row.unit) for row in told)))
+    own = tuple(dict.fromkeys(name for r in models for name in names.of(r)))
     heads = [f"({i + 1}) {r.manifest.options.get('estimator', r.manifest.verb)}" for i, r in enumerate(models)]
-    return Table("Estimates", ("", *heads), tuple(rows), _note(models, style))
+    return Table("Estimates", ("", *heads), tuple(rows), _note(models, style), own=own)
 
 
 def _specification(models: list[Result]) -> list[tuple[str, ...]]:

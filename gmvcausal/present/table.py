@@ -6,13 +6,14 @@ import html
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import check
 from gmvcausal.present import files
 from gmvcausal.present.chinese import say
 from gmvcausal.present.digits import clean, display_width, inline, wrap
+from gmvcausal.present.names import HEADS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,8 @@ class Table:
         What stands under the table.
     language : {"en", "zh"}
         Of the texts; see `in_language`.
+    own : tuple of str
+        Names of the user's data, which Chinese keeps as they are.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     language: str = "en"
+    own: tuple[str, ...] = ()
 
     def in_language(self, language: str = "en", labels: Mapping[str, str] | None = None) -> Table:
         """The same table with its words in `language`; numbers and the user's own names stay.
@@ -92,15 +96,22 @@ class Table:
         if self.language == language and not names:
             return self
 
-        def put(text: str) -> str:
-            return names.get(text) or say(text, language, names)
+        given = dict(names)
+        if language == "zh":
+            names = {name: name for name in self.own} | given
+        ours = {name: label for name, label in given.items() if name != label or name not in HEADS}
 
-        rows = tuple(tuple(put(c) for c in row) for row in self.rows)
-        header = tuple(put(c) for c in self.header)
+        def put(text: str, among: Mapping[str, str] = names) -> str:
+            return among.get(text) or say(text, language, among)
+
+        rows = tuple(
+            (*map(put, row[:1]), *(put(c, ours if c in HEADS else names) for c in row[1:])) for row in self.rows
+        )
+        header = tuple(put(c, ours if c in HEADS else names) for c in self.header)
         note = say(self.note, language, names)
         if language == "zh" and self.language == "en" and note:
             note = f"注：{note}"
-        return Table(put(self.caption), header, rows, note, language)
+        return replace(self, caption=put(self.caption), header=header, rows=rows, note=note, language=language)
 
     def __str__(self) -> str:
         rows = [[inline(c) for c in row] for row in (self.header, *self.rows)]

@@ -6,7 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from gmvcausal.present import digits, phrases, three_steps, words
+from gmvcausal.present import digits, names, phrases, three_steps, words
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
@@ -35,7 +35,7 @@ def estimates_table(result: Result) -> Table:
         note.append(words.answer(result))
     elif result.estimates.withheld:
         note.append(phrases.sentence(result.estimates.withheld))
-    return Table(result.title, head, rows, " ".join(note))
+    return Table(result.title, head, rows, " ".join(note), own=names.of(result))
 
 
 def _relative(size: float, low: float, high: float) -> str:
@@ -63,7 +63,7 @@ def estimate_cells(result: Result | Shown) -> list[tuple[str, str, str, str, str
 def audit_table(result: Result) -> Table:
     """The checks of one result, worst first."""
     rows = tuple((c.name, c.status.replace("_", " "), c.message, c.remedy) for c in result.audit)
-    return Table("Audit", ("check", "status", "finding", "what to do"), rows)
+    return Table("Audit", ("check", "status", "finding", "what to do"), rows, own=names.of(result))
 
 
 def html_block(result: Result) -> str:

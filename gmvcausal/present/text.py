@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gmvcausal.frames.params import check
-from gmvcausal.present import digits, phrases, tables, words
+from gmvcausal.present import digits, names, phrases, tables, words
 from gmvcausal.present.chinese import say
 from gmvcausal.present.selection import selection
 from gmvcausal.results import Result
@@ -35,10 +35,10 @@ def summary(result: Result, *, language: str = "en", labels: Mapping[str, str] |
         For another language, or labels that are no texts.
     """
     check("language", language)
-    names = check("labels", labels)
+    known = names.known(result, language, check("labels", labels))
 
     def t(text: str) -> str:
-        return say(text, language, names)
+        return say(text, language, known)
 
     title = t(digits.inline(result.title))
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
@@ -159,8 +159,10 @@ def study(
         At most 92 columns.
     """
 
+    known = names.known(list(answers.values()), language, labels or {})
+
     def t(text: str) -> str:
-        return say(text, language, labels)
+        return say(text, language, known)
 
     lines = [*digits.wrap(digits.inline(title), WIDTH), "=" * min(digits.display_width(title), WIDTH)]
     if question:

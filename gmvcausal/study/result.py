@@ -109,6 +109,7 @@ class StudyResult:
         import pandas as pd
 
         from gmvcausal.present import figures, files, spreadsheet, translated
+        from gmvcausal.present.chinese import say
         from gmvcausal.present.report import report
 
         out = Path(folder)
@@ -120,12 +121,15 @@ class StudyResult:
             ) from None
         marks: dict[str, Any] = {"benchmarks": self.benchmarks, "currency": self.study.currency}
         spoken: dict[str, Any] = {"language": self.study.language, "labels": self.study.labels}
+        # gc.report prints the headings it is given as they are, and these are ours.
+        about, kept = self.study, {name: name for name in self.answers} | dict(self.study.labels)
+        evidence = [(say(heading, about.language, kept), content) for heading, content in self._evidence()]
         page, _ = (
             report(
                 self.answers,
                 out / name,
                 beside=self._beside(),
-                extra=self._evidence(),
+                extra=evidence,
                 title=self.study.title,
                 question=self.study.question or None,
                 **marks,

@@ -36,7 +36,7 @@ def translate(text: str, labels: Mapping[str, str] | None = None) -> str:
     >>> translate("No gain found: −0.03 gmv per unit (95% interval −0.30 to +0.23).", {"gmv": "成交额"})
     '未发现增益：−0.03 成交额／单位（95% 置信区间 −0.30 至 +0.23）。'
     """
-    return _of(tuple(sorted((labels or {}).items()))).text(text)
+    return _of(tuple(sorted((labels or {}).items()))).page(text)
 
 
 def say(text: Any, language: str, labels: Mapping[str, str] | None = None) -> str:

@@ -11,6 +11,7 @@ from importlib import resources
 from itertools import pairwise
 
 from gmvcausal.errors import GmvCausalError
+from gmvcausal.present.chinese.own import Masks
 
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
@@ -150,7 +151,16 @@ class Translator:
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self.labels = dict(labels)
+        self._masks = Masks(self.labels)
         self._known = lru_cache(maxsize=20_000)(self._whole)
+
+    def page(self, text: str) -> str:
+        """The Chinese of `text` as a page prints it: the user's names whole, no space between Chinese words."""
+        hidden = self._masks.hidden(" ".join(text.split()))
+        for one in (hidden, text):  # a name may be made of our own words: then without it
+            if (made := self.text(one)) != one:
+                return self._masks.closed(made)
+        return text if (shown := self._masks.shown(hidden)) == " ".join(text.split()) else shown
 
     def text(self, text: str) -> str:
         """The Chinese of `text`, piece by piece where the whole is not known."""
