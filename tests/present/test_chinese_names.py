@@ -100,9 +100,3 @@ def test_no_space_between_chinese_words_but_in_names_and_quotes() -> None:
         "对成交额的 “甲 乙” 与 '丙 丁' 及甲 乙"
     )
     assert masks.shown(masks.hidden("a bc and a b")) == "a bc and 甲 乙"
-
-
-@pytest.mark.parametrize("tail", ["by 品类", "moderated by 粉丝数"])
-def test_the_note_of_several_models_is_no_figure(tail: str) -> None:
-    note = f"(1) Randomised test: 发券 against 未发券, {tail}: difference in mean gmv, 发券 minus 未发券."
-    assert "横轴" not in translate(note)
