@@ -46,7 +46,9 @@ def hidden(counts: NDArray[np.number], min_cell: int = MIN_CELL, *, total: bool 
     """Which groups of a list are hidden.
 
     Small ones; where their total is shown, also the next smallest, until at least two are hidden and those hidden hold
-    `min_cell` together: else the total less what is shown would be a small count again.
+    `min_cell` together: else the total less what is shown would be a small count again. Zeros are shown, so that a
+    hidden group is known to hold one at least; those hidden hold more together than their number, so that none follows.
+    Where no group is left to hide, the total must not be shown (`enough` tells).
 
     Parameters
     ----------
@@ -68,14 +70,37 @@ def hidden(counts: NDArray[np.number], min_cell: int = MIN_CELL, *, total: bool 
     [False, False, True, False]
     """
     out = small(counts, min_cell)
-    if not total or not out.any():
+    return filled(counts, out, min_cell) if total else out
+
+
+def enough(gone: NDArray[np.number], min_cell: int = MIN_CELL) -> bool:
+    """Whether groups `gone`, none of them zero, may be known by their sum.
+
+    Examples
+    --------
+    >>> enough(np.array([4, 35])), enough(np.array([1] * 10)), enough(np.array([40]))
+    (True, False, False)
+    """
+    whole = float(np.sum(gone))
+    return len(gone) >= 2 and whole >= min_cell and whole > len(gone)
+
+
+def filled(counts: NDArray[np.number], gone: BoolArray, min_cell: int = MIN_CELL) -> BoolArray:
+    """Those `gone`, and as many of the next smallest as it takes that their sum may be known; none where none is gone.
+
+    Examples
+    --------
+    >>> filled(np.array([1, 1, 500, 0]), np.array([True, True, False, False])).tolist()
+    [True, True, True, False]
+    """
+    out = gone.copy()
+    if not out.any():
         return out
     # Zeros hide nothing: they are known to be no small cell.
     for k in np.argsort(counts, kind="stable"):
-        if out.sum() >= 2 and counts[out].sum() >= min_cell:
+        if enough(counts[out & (counts > 0)], min_cell):
             break
-        if counts[k] > 0:
-            out[k] = True
+        out[k] |= counts[k] > 0
     return out
 
 
@@ -91,7 +116,7 @@ def beside(shown: NDArray[np.number], gone: NDArray[np.number], min_cell: int = 
     if not small(gone, min_cell).any():
         return out
     for k in np.argsort(shown, kind="stable"):
-        if len(gone) + out.sum() >= 2 and gone.sum() + shown[out].sum() >= min_cell:
+        if enough(np.concatenate([gone[gone > 0], shown[out]]), min_cell):
             break
         out[k] = shown[k] > 0
     return out
@@ -100,9 +125,11 @@ def beside(shown: NDArray[np.number], gone: NDArray[np.number], min_cell: int = 
 def hidden_two_way(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> Masks:
     """Which cells and totals of a table of two ways are hidden, where the totals of rows, of columns and of all show.
 
-    Hidden cells are the edges of a graph of rows and columns. One of them can be worked out from what is shown exactly
-    where its edge lies on no cycle; so each small cell is put on a cycle of hidden cells, the one that hides the fewest
-    people more (shortest paths; Kelly, Golden and Assad 1992). In each line what is hidden holds `min_cell` together.
+    Hidden cells are the arcs of a network of rows and columns. One of them can be worked out from what is shown exactly
+    where it lies on no cycle around which one person could be moved; so each hidden cell is put on such a cycle, the
+    one that hides the fewest people more (shortest paths; Kelly, Golden and Assad 1992). Zeros are shown, so that a
+    hidden cell is known to hold one at least: from a cell of one nobody can be moved away. In each line what is hidden
+    holds `min_cell` together. Where no other cells serve, totals are hidden.
 
     Parameters
     ----------
@@ -135,34 +162,39 @@ def hidden_two_way(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> Mask
 
 
 def _shelter(whole: IntArray, mask: BoolArray, i: int, j: int) -> None:
-    """Hide, in place, the cheapest cells with which (i, j) lies on a cycle; its lines where there is no cycle."""
-    path = _path(whole, mask, i, j)
-    if path is None:
-        mask[i, :] |= whole[i, :] > 0
-        mask[:, j] |= whole[:, j] > 0
-        return
-    for at in path:
+    """Hide, in place, the cheapest cells with which (i, j) could be one more or one less, the totals as they are."""
+    more = _path(whole, mask, i, j, 1)
+    less = _path(whole, mask, i, j, -1) if whole[i, j] > 1 else None
+    # There is a way for one more: its own totals and that of all.
+    for at in min((way for way in (more, less) if way is not None), key=lambda way: way[0], default=(0.0, []))[1]:
         mask[at] = True
 
 
-def _path(whole: IntArray, mask: BoolArray, i: int, j: int) -> list[tuple[int, int]] | None:
-    """Cells of the cheapest way from row `i` to column `j` other than their own cell (Dijkstra); hidden ones are free.
+def _path(whole: IntArray, mask: BoolArray, i: int, j: int, step: int) -> tuple[float, list[tuple[int, int]]] | None:
+    """Price and cells of the cheapest way to make up for a `step` of cell (i, j) (Dijkstra); hidden cells are free.
 
-    Nodes are rows 0 .. r-1 and columns r .. r+c-1. Zeros are no way: a table of counts cannot give way there.
+    Nodes are rows 0 .. r-1 and columns r .. r+c-1. One more in a cell is an arc from its row to its column, in a total
+    of a line the other way; one less is the arc turned round, and there is none in a cell of one. Zeros are no way.
     """
     r, c = whole.shape
-    best = {i: 0.0}
+
+    def outward(a: int, b: int) -> bool:
+        return bool((a == r - 1) == (b == c - 1))
+
+    start, end = (r + j, i) if outward(i, j) == (step > 0) else (i, r + j)
+    best = {start: 0.0}
     before: dict[int, int] = {}
-    queue = [(0.0, i)]
+    queue = [(0.0, start)]
     while queue:
         cost, node = heapq.heappop(queue)
-        if node == r + j:
+        if node == end:
             break
         if cost > best[node]:
             continue
         for other in range(c) if node < r else range(r):
             at = (node, other) if node < r else (other, node - r)
-            if at == (i, j) or whole[at] == 0:
+            less = outward(*at) != (node < r)
+            if at == (i, j) or whole[at] <= less:
                 continue
             # A total hides more than a cell of its size: it is taken last.
             price = 0.0 if mask[at] else float(whole[at]) * (10.0 if at[0] == r - 1 or at[1] == c - 1 else 1.0)
@@ -170,14 +202,14 @@ def _path(whole: IntArray, mask: BoolArray, i: int, j: int) -> list[tuple[int, i
             if cost + price < best.get(to, np.inf):
                 best[to], before[to] = cost + price, node
                 heapq.heappush(queue, (cost + price, to))
-    if r + j not in best:
+    if end not in best:
         return None
-    out, node = [], r + j
-    while node != i:
+    out, node = [], end
+    while node != start:
         last = before[node]
         out.append((last, node - r) if last < r else (node, last - r))
         node = last
-    return out
+    return best[end], out
 
 
 def _fill(whole: IntArray, mask: BoolArray, min_cell: int) -> bool:
