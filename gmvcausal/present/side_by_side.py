@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LANGUAGE = {"journal": "en", "cn": "zh"}
 # Panel designs compare a unit with itself and with others in the same period: both kinds of effects are taken out.
 _WITHIN = {"did"}
-_NOT_WITHIN = {"naive", "synthetic_control"}
+_NOT_WITHIN = {"naive", "synthetic_control", "augmented_synthetic_control"}
 # What examines an estimate and repeats it; all else that belongs to a result (its moderation) is another model.
 _SAME_ESTIMATE = ("", "by", "placebo", "robustness", "leave_one_out")
 
