@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROLE = "id"
-_WHOLE = 2**53
+# From here on a float stands for more than one whole number.
+_WHOLE = {16: 2**11, 32: 2**24, 64: 2**53}
 
 
 def distinct(values: Any, column: str) -> tuple[list[str], pa.Array]:
     """The distinct ids of a column as text, and the place of every row's id among them (null where it is missing).
 
-    An id is what is written: 7, 7.0 and "7" are one, and "007" is another. Dates and numbers with fractions are none.
+    An id is what is written: 7, 7.0 and "7" are one, and "007" is another. Dates and numbers with fractions are none,
+    nor is a float so large that it stands for several whole numbers.
 
     Parameters
     ----------
@@ -72,22 +74,16 @@ def _whole(values: Any, column: str) -> None:
 
     found = values.to_numpy(zero_copy_only=False) if not hasattr(values, "chunks") else values.to_numpy()
     with np.errstate(invalid="ignore"):
-        bad = ~np.isnan(found) & ((found != np.floor(found)) | (np.abs(found) > _WHOLE))
+        bad = ~np.isnan(found) & ((found != np.floor(found)) | (np.abs(found) >= _WHOLE[values.type.bit_width]))
     if bad.any():
-        raise InputError(
-            "ids are fractions, or too large for a float to hold each of them",
-            column=column,
-            count=int(bad.sum()),
-            rows=np.flatnonzero(bad)[:5].tolist(),
-            remedy="read the column as whole numbers or as text",
-        )
+        raise _too_large(column, np.flatnonzero(bad).tolist())
 
 
 def _whole_decimals(values: Any, column: str) -> Any:
     import pyarrow as pa
 
     found = values.to_pylist()
-    bad = [i for i, v in enumerate(found) if v is not None and v != v.to_integral_value()]
+    bad = [i for i, v in enumerate(found) if v is not None and (not v.is_finite() or v != v.to_integral_value())]
     if bad:
         raise InputError(
             "ids are fractions", column=column, count=len(bad), rows=bad[:5], remedy="name a column of ids"
@@ -105,12 +101,12 @@ def _of_objects(items: list[Any], column: str) -> tuple[pa.Array, list[str]]:
     codes: list[int | None] = []
     kinds: dict[str, int] = {}
     for i, item in enumerate(items):
-        if item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item):
+        if item is None or item is pd.NA or item is pd.NaT or _is_nan(item):
             codes.append(None)
             continue
         if isinstance(item, str):
             kind, text = "text", item
-        elif isinstance(item, bool | np.bool_) or not isinstance(item, numbers.Number | uuid.UUID):
+        elif isinstance(item, bool | np.bool_) or not isinstance(item, numbers.Real | decimal.Decimal | uuid.UUID):
             raise _no_id(column, type(item).__name__, i)
         elif isinstance(item, uuid.UUID):
             kind, text = "UUID", str(item)
@@ -120,6 +116,11 @@ def _of_objects(items: list[Any], column: str) -> tuple[pa.Array, list[str]]:
             exact = item if isinstance(item, decimal.Decimal) else decimal.Decimal(str(item))
             if not exact.is_finite() or exact != exact.to_integral_value():
                 raise InputError("ids are fractions", column=column, rows=[i], remedy="name a column of ids")
+            # Arrow makes floats of 64 bits of narrower ones; here each tells its own width.
+            if not isinstance(item, decimal.Decimal) and abs(exact) >= _WHOLE.get(
+                8 * getattr(item, "itemsize", 8), 2**53
+            ):
+                raise _too_large(column, [i])
             kind, text = "number", str(int(exact))
         kinds.setdefault(kind, i)
         codes.append(place.setdefault(text, len(place)))
@@ -148,6 +149,20 @@ def _refuse_blank(texts: list[str], codes: Any, column: str) -> None:
             rows=rows[:5].tolist(),
             remedy="make blank ids missing (they stay missing), or remove these rows",
         )
+
+
+def _is_nan(item: Any) -> bool:
+    return item.is_nan() if isinstance(item, decimal.Decimal) else isinstance(item, numbers.Real) and item != item
+
+
+def _too_large(column: str, rows: list[int]) -> InputError:
+    return InputError(
+        "ids are fractions, or too large for a float to hold each of them",
+        column=column,
+        count=len(rows),
+        rows=rows[:5],
+        remedy="read the column as whole numbers or as text",
+    )
 
 
 def _no_id(column: str, kind: str, row: int | None = None) -> InputError:

@@ -51,6 +51,9 @@ def key_of(key: Any, environment: Any) -> bytes:
     if not isinstance(key, bytes | bytearray):
         raise InputError(f"key must be bytes or text, but is of type {type(key).__name__}", remedy=_MAKE)
     found = bytes(key)
+    if found.strip(b" \t\r\n\0\"'") != found:
+        # A line end or quotes that a shell or a file adds would give other pseudonyms than the key itself.
+        raise InputError(f"{what} begins or ends with blanks, a line end or quotes", remedy="strip them from the key")
     if len(found) < LEAST_BYTES:
         raise InputError(f"{what} has {len(found)} bytes, and at least {LEAST_BYTES} are needed", remedy=_MAKE)
     if _guessable(found):
@@ -59,13 +62,20 @@ def key_of(key: Any, environment: Any) -> bytes:
 
 
 def for_purpose(key: bytes, purpose: Any) -> bytes:
-    """The key of one purpose, of which neither the key itself nor that of another purpose can be told."""
+    """The key of one purpose, of which neither the key itself nor that of another purpose can be told.
+
+    What is hashed begins with another word than the messages of ids, so that no id has a purpose's key for a pseudonym.
+    """
     if purpose is None:
         return key
     if not isinstance(purpose, str) or not purpose:
         raise InputError("purpose must be a text such as 'thesis'", remedy="leave purpose= out, or name the purpose")
-    message = b"gmvcausal purpose " + purpose.encode("utf-8", "surrogatepass")
-    return hmac.digest(key, message, "sha256")
+    return digest(key, b"purpose", purpose)
+
+
+def digest(key: bytes, tag: bytes, text: str) -> bytes:
+    """HMAC-SHA256 of a text after a tag and a zero byte, so that messages of two tags are never the same."""
+    return hmac.digest(key, tag + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256")
 
 
 def _guessable(key: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import warnings
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames.params import check, said
 from gmvcausal.frames.parquet import is_path
 from gmvcausal.logs.privacy.ids import distinct
-from gmvcausal.logs.privacy.key import for_purpose, key_of
+from gmvcausal.logs.privacy.key import digest, for_purpose, key_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 # A letter first, so that no spreadsheet takes a pseudonym for a number; 128 bits, so that no two ids share one.
 _LETTER, _DIGITS = "p", 32
 _LOOKED_AT = 1_000
+_LONG = 6  # shorter values are shared by chance: 1 to 5 pieces are ids of the first five users
 _REMEMBERED = 2_000_000  # about 0.5 GB
 _KINDS = "pass a pandas or polars DataFrame, a pyarrow Table, or the path of parquet files with to="
 
@@ -35,10 +35,10 @@ def pseudonyms(
 ) -> Any:
     """Replace ids by keyed pseudonyms, the same for the same id in every table and column.
 
-    A pseudonym is ``"p"`` and the first 32 hexadecimal digits of HMAC-SHA256 of the id as text. The same key gives the
-    same pseudonyms tomorrow and in other tables, so that joins survive; without the key nobody can undo them or test
-    whether a pseudonym is a certain phone number. (A plain hash can be undone by hashing all phone numbers.) Whoever
-    has the key can: lose it, and the link to the people is lost.
+    A pseudonym is ``"p"`` and the first 32 hexadecimal digits of HMAC-SHA256 of the id as text, after the word "id" and
+    a zero byte. The same key gives the same pseudonyms tomorrow and in other tables, so that joins survive; without the
+    key nobody can undo them or test whether a pseudonym is a certain phone number. (A plain hash can be undone by
+    hashing all phone numbers.) Whoever has the key can: lose it, and the link to the people is lost.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def pseudonyms(
         The columns of ids. Whole numbers, whole-valued floats and text: an id is what is written, so that 7 and "7" are
         one id (tables whose types differ still join) and "007" is another. Missing ids stay missing.
     key : bytes or str, optional
-        At least 32 bytes that cannot be guessed. It is neither stored nor shown in any message.
+        At least 32 bytes that cannot be guessed, without blanks or quotes around. It is neither stored nor shown in any
+        message.
     environment : str, optional
         Name of an environment variable that holds the key, so that it stands in no script.
     purpose : str, optional
@@ -59,18 +60,19 @@ def pseudonyms(
     Returns
     -------
     DataFrame, Table or Path
-        A new table of the same kind, other columns as they are; the file written, where `data` is a path.
+        A new table of the same kind, other columns as they are; the file written, where `data` is a path. Notes of the
+        table (``DataFrame.attrs``, metadata of Arrow) are dropped, since they may hold ids.
 
     Raises
     ------
     InputError
-        A key that is short or follows a pattern; a column that is not there, holds fractions, dates or blank texts, or
-        mixes text and numbers.
+        A key that is short, follows a pattern or has blanks or quotes around; a column that is not there, or that holds
+        fractions, dates, blank texts or floats too large to tell one id from the next, or mixes text and numbers.
 
     Warns
     -----
     GmvCausalWarning
-        Another column, or the index, repeats the ids: it is left as it is.
+        Another column, or the index, holds the ids (at the head of the table): it is left as it is.
 
     Notes
     -----
@@ -84,7 +86,7 @@ def pseudonyms(
     >>> users = pd.DataFrame({"user": ["8", "7"], "tier": ["gold", "new"]})
     >>> safe = gc.privacy.pseudonyms(orders, "user", key=key)
     >>> safe["user"].str[:7].tolist()
-    ['p87a854', 'pd9f789', 'p87a854']
+    ['pca0225', 'pebcf4d', 'pca0225']
     >>> safe.merge(gc.privacy.pseudonyms(users, "user", key=key))["tier"].tolist()
     ['new', 'gold', 'new']
     """
@@ -96,7 +98,14 @@ def pseudonyms(
         from gmvcausal.logs.privacy.files import write
 
         known: dict[str, str] = {}  # ids come again in other batches
-        return write(data, names, to, lambda values, column: _replaced(values, column, secret, known))
+        return write(
+            data,
+            names,
+            to,
+            lambda values, column: _replaced(values, column, secret, known),
+            _warn_of_copies,
+            _LOOKED_AT,
+        )
     if to is not None:
         raise InputError(
             "to= names a file, and the table lies in memory", remedy="leave to= out and write what returns"
@@ -122,7 +131,7 @@ def _replaced(values: Any, column: str, secret: bytes, known: dict[str, str] | N
 
 
 def _pseudonym(text: str, secret: bytes) -> str:
-    return _LETTER + hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:_DIGITS]
+    return _LETTER + digest(secret, b"id", text).hex()[:_DIGITS]
 
 
 def _of_frame(data: Any, names: list[str], replaced: Callable[[Any, str], pa.Array]) -> Any:
@@ -142,7 +151,7 @@ def _of_frame(data: Any, names: list[str], replaced: Callable[[Any, str], pa.Arr
         if kind == "polars":
             import polars as pl
 
-            if data.schema[name] == pl.Object:
+            if data.schema[name] in (pl.Object, pl.Int128):  # Arrow knows neither
                 new = replaced(data[name].to_list(), name)
             else:
                 new = replaced(data[name].to_arrow(), name)
@@ -166,10 +175,16 @@ def _of_pandas(data: Any, names: list[str], replaced: Callable[[Any, str], pa.Ar
             looked[f"{label if label is not None else 'index'} (the index)"] = values
     _warn_of_copies(looked, names)
     found = data.copy(deep=False)
+    found.attrs = {}
     for name in names:
         try:
             values = pa.array(data[name], from_pandas=True)
-        except (pa.ArrowException, UnicodeEncodeError, OverflowError):  # kinds mixed, half a surrogate pair, 2^64
+        except (
+            pa.ArrowException,
+            UnicodeEncodeError,
+            OverflowError,
+            TypeError,
+        ):  # kinds mixed, half a surrogate pair, 2^64
             values = data[name].astype(object).tolist()
         if not isinstance(values, list) and data[name].dtype == object and pa.types.is_floating(values.type):
             values = data[name].tolist()  # Arrow makes floats of whole numbers beside a fraction
@@ -178,14 +193,27 @@ def _of_pandas(data: Any, names: list[str], replaced: Callable[[Any, str], pa.Ar
 
 
 def _warn_of_copies(looked: dict[Any, list[Any]], names: list[str]) -> None:
-    """Say which columns repeat the ids and stay; rows at the head are compared."""
-    kept = [c for c in looked if c not in names]
+    """Say which columns hold the ids and stay; values at the head are compared as they are written, whatever the type.
+
+    A copy agrees in every row, or shares half its values with the ids where these are so long that it is no chance.
+    """
+    written = {c: [_written(v) for v in values] for c, values in looked.items()}
     for name in names:
-        own = [str(v) for v in looked[name]]
-        for other in kept:
-            if len(own) > 1 and len(set(own)) > 1 and own == [str(v) for v in looked[other]]:
+        for other in (c for c in looked if c not in names):
+            own, copy = written[name], written[other]
+            both = [(a, b) for a, b in zip(own, copy, strict=True) if a and b]
+            same = len({a for a, _ in both}) > 1 and all(a == b for a, b in both)
+            values = set(copy) - {""}
+            long = {v for v in values & set(own) if len(v) >= _LONG}
+            if same or (long and 2 * len(long) >= len(values)):
                 warnings.warn(
-                    f"{str(other)!r} repeats the ids of {name!r} and is left as it is: drop it, or name it in columns=",
+                    f"{str(other)!r} repeats ids of {name!r} and is left as it is: drop it, or name it in columns=",
                     GmvCausalWarning,
                     stacklevel=4,
                 )
+
+
+def _written(value: Any) -> str:
+    """A value as an id is written: 7, 7.0 and " 7" are one here; empty where it is missing."""
+    text = "" if value is None or isinstance(value, list | dict) else str(value).strip()
+    return "" if text in ("nan", "NaN", "None", "<NA>", "NaT") else text.removesuffix(".0")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import decimal
 import hashlib
+import hmac
 import logging
 import traceback
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.logs.privacy.keyed import _pseudonym
+from gmvcausal.logs.privacy.key import digest as of_key
 
 KEY = "9b1f0c7e55a24d0f8e3c6a7714d2b8e0-Shop"
 
@@ -41,17 +43,21 @@ def by_hand(key: bytes, text: str) -> str:
 )  # fmt: skip
 def test_published_vectors(key: bytes, text: str, digest: str) -> None:
     assert by_hand(key, text) == digest
-    assert _pseudonym(text, key) == "p" + digest[:32]
+    # A pseudonym is the code of the id behind a tag, by the same function.
+    assert of_key(key, b"id", text).hex() == by_hand(key, "id\0" + text)
+    assert hmac.digest(key, text.encode(), "sha256").hex() == digest
 
 
 def test_by_hand() -> None:
     frame = pd.DataFrame({"user": [7, 12, 7]})
     safe = gc.privacy.pseudonyms(frame, "user", key=KEY)
-    want = ["p" + by_hand(KEY.encode(), t)[:32] for t in ("7", "12", "7")]
+    want = ["p" + by_hand(KEY.encode(), "id\0" + t)[:32] for t in ("7", "12", "7")]
     assert safe["user"].tolist() == want
-    inner = bytes.fromhex(by_hand(KEY.encode(), "gmvcausal purpose thesis"))  # the key of a purpose
+    inner = bytes.fromhex(by_hand(KEY.encode(), "purpose\0thesis"))  # the key of a purpose
     thesis = gc.privacy.pseudonyms(frame, "user", key=KEY, purpose="thesis")
-    assert thesis["user"][0] == "p" + by_hand(inner, "7")[:32]
+    assert thesis["user"][0] == "p" + by_hand(inner, "id\0" + "7")[:32]
+    ids = pd.DataFrame({"user": ["gmvcausal purpose thesis", "purpose\0thesis"]})
+    assert inner.hex()[:32] not in "".join(gc.privacy.pseudonyms(ids, "user", key=KEY)["user"])
 
 
 SAME: dict[str, Any] = {
@@ -73,7 +79,7 @@ SAME: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", SAME)
 def test_one_id_one_pseudonym_whatever_its_type(kind: str) -> None:
-    want = ["p" + by_hand(KEY.encode(), t)[:32] for t in ("7", "12", "7")]
+    want = ["p" + by_hand(KEY.encode(), "id\0" + t)[:32] for t in ("7", "12", "7")]
     assert gc.privacy.pseudonyms(pd.DataFrame({"u": SAME[kind]}), "u", key=KEY)["u"].tolist() == want
 
 
@@ -103,8 +109,8 @@ def test_missing_stays_missing_and_strange_ids_are_kept_apart() -> None:
     })  # fmt: skip
     safe = gc.privacy.pseudonyms(frame, list(frame), key=KEY)
     assert safe.isna().to_numpy().tolist() == frame.isna().to_numpy().tolist()
-    assert safe["big"][0] == "p" + by_hand(KEY.encode(), str(2**64))[:32]
-    assert safe["uuid"][0] == "p" + by_hand(KEY.encode(), str(uuid.UUID(int=1)))[:32]
+    assert safe["big"][0] == "p" + by_hand(KEY.encode(), f"id\0{2**64}")[:32]
+    assert safe["uuid"][0] == "p" + by_hand(KEY.encode(), f"id\0{uuid.UUID(int=1)}")[:32]
     assert safe["t"][0] != safe["t"][2]  # a space makes another id
     zeros = gc.privacy.pseudonyms(pd.DataFrame({"u": ["007", "7"]}), "u", key=KEY)["u"]
     assert zeros[0] != zeros[1]
@@ -174,6 +180,8 @@ BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "few letters": ({"key": "ababbbaabababbbababababbaabababbaab" * 1}, "pattern"),
     "not set": ({"environment": "NO_SUCH_KEY_VARIABLE"}, "is not set"),
     "no name": ({"environment": 3}, "the name of"),
+    "a line end": ({"key": KEY + "\n"}, "blanks, a line end or quotes"),
+    "quotes": ({"key": f'"{KEY}"'}, "blanks, a line end or quotes"),
     "no purpose": ({"key": KEY, "purpose": ""}, "purpose"),
 }
 
@@ -187,7 +195,7 @@ def test_bad_keys_are_refused_without_being_shown(case: str, caplog: pytest.LogC
     told = f"{caught.value}{caught.value.__dict__}{caplog.text}"
     for value in options.values():
         assert len(str(value)) < 4 or str(value) not in told
-    if case not in ("no name", "no purpose"):
+    if case not in ("no name", "no purpose", "a line end", "quotes"):
         assert "token_hex" in str(caught.value)
 
 
@@ -216,6 +224,13 @@ BAD_COLUMNS: dict[str, tuple[Any, Any, str]] = {
     "dates": (pd.DataFrame({"u": pd.to_datetime(["2025-01-01"])}), "u", "holds no ids"),
     "booleans": (pd.DataFrame({"u": [True, False]}), "u", "holds no ids"),
     "booleans as objects": (pd.DataFrame({"u": pd.Series([True, "x"], dtype=object)}), "u", "bool holds no ids"),
+    "from 2^53 on": (pd.DataFrame({"u": [3.0, 2.0**53]}), "u", "too large.*position 1"),
+    "narrow floats": (pd.DataFrame({"u": np.array([5, 2**24], dtype="f4")}), "u", "too large.*position 1"),
+    "half floats": (pd.DataFrame({"u": np.array([5, 2**11], dtype="f2")}), "u", "too large.*position 1"),
+    "floats as objects": (pd.DataFrame({"u": pd.Series([2.0**53, "x"], dtype=object)}), "u", "too large.*position 0"),
+    "narrow ones as objects": (pd.DataFrame({"u": [np.float32(2**24), None]}, dtype=object), "u", "too large"),
+    "infinite decimals": (pd.DataFrame({"u": [decimal.Decimal("Infinity"), decimal.Decimal(7)]}), "u", "fractions"),
+    "complex": (pd.DataFrame({"u": [7 + 0j]}), "u", "holds no ids"),
     "nothing named": (U, [], "names no column"),
     "no frame": ([1, 2], "user", "a list"),
     "none": (None, "user", "None"),
@@ -240,3 +255,42 @@ def test_a_copy_of_the_ids_that_stays_is_said() -> None:
         gc.privacy.pseudonyms(U.set_index("user", drop=False).rename_axis("who"), "user", key=KEY)
     with pytest.raises(gc.InputError, match="to="):
         gc.privacy.pseudonyms(U, "user", key=KEY, to="x.parquet")
+
+
+def test_copies_are_told_whatever_their_type() -> None:
+    n = [13_800_000_000 + k for k in range(6)]
+    for copy in ([float(k) for k in n], [str(k) for k in n[:4]] + [None, None], n[::-1], [n[0]] * 6):
+        with pytest.warns(gc.GmvCausalWarning, match="'b' repeats"):
+            gc.privacy.pseudonyms(pd.DataFrame({"u": n, "b": copy}), "u", key=KEY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gc.privacy.pseudonyms(pd.DataFrame({"u": range(6), "pieces": [1, 1, 2, 5, 3, 1]}), "u", key=KEY)
+
+
+def test_files_tell_copies_and_positions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmvcausal.logs.privacy.files._BATCH", 2048)
+    n = 13_800_000_000 + np.arange(50)
+    pd.DataFrame({"u": n, "copy": n}, index=n).to_parquet(tmp_path / "a.parquet")
+    with pytest.warns(gc.GmvCausalWarning) as said:
+        gc.privacy.pseudonyms(tmp_path / "a.parquet", "u", key=KEY, to=tmp_path / "safe.parquet")
+    assert [str(w.message).split("'")[1] for w in said] == ["copy", "__index_level_0__"]
+    pd.DataFrame({"u": [7.0] * 5000 + [7.5]}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(gc.InputError, match="row position 5000"):
+        gc.privacy.pseudonyms(tmp_path / "b.parquet", "u", key=KEY, to=tmp_path / "safe.parquet")
+
+
+def test_a_column_named_twice_is_hashed_once(tmp_path: Path) -> None:
+    want = gc.privacy.pseudonyms(U, "user", key=KEY)["user"].tolist()
+    U.to_parquet(tmp_path / "a.parquet")
+    for data, to in ((U, None), (pl.from_pandas(U), None), (tmp_path / "a.parquet", tmp_path / "safe.parquet")):
+        found = gc.privacy.pseudonyms(data, ["user", "user"], key=KEY, to=to)
+        assert list((pd.read_parquet(found) if to else found)["user"]) == want
+
+
+def test_notes_and_wide_numbers() -> None:
+    noted = U.copy()
+    noted.attrs = {"ids": [1, 2]}
+    assert gc.privacy.pseudonyms(noted, "user", key=KEY).attrs == {} and noted.attrs == {"ids": [1, 2]}
+    wide = pl.DataFrame({"u": pl.Series([7, 2**70], dtype=pl.Int128)})
+    want = gc.privacy.pseudonyms(pd.DataFrame({"u": ["7", str(2**70)]}), "u", key=KEY)["u"].tolist()
+    assert gc.privacy.pseudonyms(wide, "u", key=KEY)["u"].to_list() == want
