@@ -172,15 +172,21 @@ def sorted_out(results: Any) -> tuple[Any, list[tuple[str, Any]], list[str | Non
 
 
 def _is_plan(one: Any) -> bool:
-    return hasattr(one, "report_parts")
+    """Whether it stands among the answers as a section of its own: a plan, or a table as it is."""
+    import pandas as pd
+
+    return hasattr(one, "report_parts") or isinstance(one, pd.DataFrame | Table)
 
 
 def _heading(one: Any) -> str:
+    if not hasattr(one, "report_parts"):
+        return getattr(one, "caption", "") or "A table"
     return str(getattr(one, "report_title", "The plan"))
 
 
 def _what(one: Any) -> str:
-    return f"{type(one).__name__} alone" if hasattr(one, "report_title") else "a planned test"
+    planned = hasattr(one, "report_parts") and not hasattr(one, "report_title")
+    return "a planned test" if planned else f"{type(one).__name__} alone"
 
 
 # --- what a study adds ------------------------------------------------------------------------------------------------
@@ -202,7 +208,7 @@ def parts_of(content: Any) -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = []
     listed = content if isinstance(content, list | tuple) else [content]
-    for part in [p for one in listed for p in (one.report_parts() if _is_plan(one) else [one])]:
+    for part in [p for one in listed for p in (one.report_parts() if hasattr(one, "report_parts") else [one])]:
         if isinstance(part, str):
             found.append({"kind": "text", "text": part})
         elif isinstance(part, pd.DataFrame):

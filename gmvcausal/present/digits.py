@@ -97,6 +97,19 @@ def beside(std_error: float, *values: float, digits: int = 2) -> int:
     return decimals(max(finite), digits + 1) if finite else 0
 
 
+def sided(x: float, places: int) -> int:
+    """Decimal places, from `places` on, at which `x` is not rounded to zero unless it is zero.
+
+    Examples
+    --------
+    >>> sided(-0.27, 0), sided(-27.0, 0), sided(-0.0004, 1), sided(0.0, 1)
+    (1, 0, 4, 1)
+    """
+    if not math.isfinite(x) or x == 0 or round(abs(x), places) > 0:
+        return places
+    return decimals(x, 1)
+
+
 def percent(share: float) -> str:
     """A share as a percentage, two significant digits below ten per cent.
 

@@ -60,7 +60,7 @@ def heatmap(result: Any) -> Figure:
 
     for y, x in zip(row[after], column[after], strict=True):
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=style.INK, linewidth=1.0))
-    told = [f"{v:.0f}" if abs(v) >= 1000 else f"{v:.3g}" for v in values[row, column]]
+    told = [_cell(v) for v in values[row, column]]
     # A digit is about .62 of its height wide, and the cells share two thirds of the figure's width.
     size = min(7.5, 7.4 * 72 * 2 / 3 / len(periods) / (0.62 * max(map(len, told))))
     if values.size <= _NUMBERED and size >= _SMALLEST:
@@ -80,6 +80,14 @@ def heatmap(result: Any) -> Figure:
         scale.solids.set_rasterized(False)
     style.title(axes, TITLES["heatmap"], phrases.failed_names(result))
     return figure
+
+
+def _cell(value: float) -> str:
+    """Three significant digits; whole numbers with separators from a thousand on, thousands as k from 100,000 on."""
+    places = digits.decimals(value, 3)
+    if round(abs(value), places) >= 1e5:
+        return digits.fixed(value / 1000, 0) + "k"
+    return digits.fixed(value, places)
 
 
 def _day(label: Any) -> str:

@@ -33,6 +33,19 @@ def target(path: Any) -> Path:
     return found
 
 
+def ending(path: Any, *allowed: str) -> None:
+    """Refuse a name whose ending says another kind of file than is written; one without an ending may stand.
+
+    A part after a dot that is no ending of letters ("table 4.1") says nothing.
+    """
+    found = target(path).suffix.lower()
+    if found[1:].isalpha() and found not in allowed:
+        raise InputError(
+            f"path {str(path)!r} ends in {found!r}, but {allowed[0]} is written",
+            remedy=f"name a file that ends in {' or '.join(allowed)}",
+        )
+
+
 def write(path: Any, content: str | bytes) -> Path:
     """Write text (UTF-8, line ends as they are) or bytes; a run that is stopped leaves what was there before."""
     found = target(path)

@@ -156,6 +156,7 @@ class Table:
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>{note}"
         )
         if path is not None:
+            files.ending(path, ".html", ".htm")
             head = f'<head><meta charset="utf-8"><title>{_h(self.caption)}</title></head>'
             page = {"en": "en", "zh": "zh-CN"}[self.language]
             files.write(path, f'<!doctype html>\n<html lang="{page}">{head}\n<body>\n{text}\n</body></html>\n')
@@ -190,6 +191,7 @@ class Table:
             lines += [rf"\item {_cell(self.note)}", r"\end{tablenotes}"]
         text = "\n".join([*lines, r"\end{threeparttable}", r"\end{table}", ""])
         if path is not None:
+            files.ending(path, ".tex", ".ltx", ".txt")
             files.write(path, text)
         return text
 
@@ -203,6 +205,7 @@ class Table:
         """
         from gmvcausal.present.word import writing
 
+        files.ending(path, ".docx")
         writing.write(self, path)
 
 

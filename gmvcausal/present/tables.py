@@ -43,7 +43,8 @@ def _relative(size: float, low: float, high: float) -> str:
     if math.isnan(size):
         return digits.NOT_GIVEN
     places = digits.beside(math.nan, 100 * size) if abs(size) < 0.1 else 0
-    found = [digits.fixed(100 * v, places, signed=True) for v in (size, low, high)]
+    # A limit that is not zero keeps its side of zero: an interval that holds zero is read by its signs.
+    found = [digits.fixed(100 * v, max(places, digits.sided(100 * v, places)), signed=True) for v in (size, low, high)]
     return f"{found[0]}%" if math.isnan(low) else f"{found[0]}% [{found[1]}, {found[2]}]"
 
 

@@ -228,12 +228,15 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
     name = chosen(found, benchmarks=benchmarks)
     # Held against the estimate that is believed, where there is one.
     ordered = found if name is None else {name: found[name], **found}
-    told = next((text for r in naive_first(ordered) if (text := selection(r, currency))), "")
+    owner, told = next(((r, text) for r in naive_first(ordered) if (text := selection(r, currency))), (None, ""))
     others = {n: _other(n, r, found, name, marked, currency) for n, r in found.items() if n != name}
     # Where the study lists the naive comparison, the selection is why not it: said once, in its place.
     listed = next((n for n in others if is_naive(found[n])), None)
     if listed is not None and told:
         others[listed], told = told, ""
+    # Answers of one panel share their comparison; where designs differ it is one answer's own, and is named.
+    elif owner is not None and any(_compared(r) != _compared(owner) for r in found.values()):
+        told = f"{next(n for n, r in found.items() if r is owner)}: {told}"
     if name is None:
         return Headline(None, "refused", REFUSAL, _refusal(found, marked, currency), tuple(others.items()), told)
     result = found[name]
@@ -248,6 +251,10 @@ def lead(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") ->
         tuple(others.items()),
         told,
     )
+
+
+def _compared(result: Result) -> float | None:
+    return getattr(getattr(result, "naive", None), "difference", None)
 
 
 def headline(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmvcausal.errors import InputError
-from gmvcausal.frames.params import check, one_of
+from gmvcausal.frames.params import check, counted, one_of
 from gmvcausal.frames.rules import nearest
 from gmvcausal.results.describing.read import Column, FloatArray, IntArray
 from gmvcausal.results.shown import Cells, Shown
@@ -111,7 +111,7 @@ class Described(Shown):
 
     def sentences(self) -> list[str]:
         """Rows, what is missing, what does not vary, what is mostly zero, what is left out."""
-        lines = [f"{self.n:,} rows, {len(self.columns)} columns."]
+        lines = [f"{counted(self.n, 'row')}, {counted(len(self.columns), 'column')}."]
         gaps = [f"{c.name} in {c.missing:,} rows ({c.missing / self.n:.1%})" for c in self.columns if c.missing]
         lines.append(f"Missing: {'; '.join(gaps)}." if gaps else "No value is missing.")
         found = self.summaries
