@@ -223,7 +223,9 @@ def parts_of(content: Any) -> list[dict[str, Any]]:
         else:
             raise InputError(
                 f"extra cannot show {type(part).__name__}",
-                remedy="pass sentences, pandas DataFrames or matplotlib figures",
+                remedy="pass its table, extra=[(heading, x.to_frame())], or its text, x.summary()"
+                if hasattr(part, "to_frame")
+                else "pass sentences, pandas DataFrames or matplotlib figures",
             )
     return found
 

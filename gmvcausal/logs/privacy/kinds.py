@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
@@ -52,7 +53,22 @@ class Kind(NamedTuple):
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"[\s-]", "", text)
+    return re.sub(r"[^\dXx]", "", text)
+
+
+def plain(text: str) -> str:
+    """A text with one kind of digits, blanks and dashes, without what is not seen; "13800138000.0" without its zeros.
+
+    Examples
+    --------
+    >>> plain("１３８\u2011００１３\u3000８０００"), plain("138\u200b00138000"), plain("13800138000.0")
+    ('138-0013 8000', '13800138000', '13800138000')
+    """
+    text = unicodedata.normalize("NFKC", text)
+    if not text.isascii():
+        kinds = ((c, unicodedata.category(c)) for c in text)
+        text = "".join("-" if k == "Pd" or c == "\u2212" else c for c, k in kinds if k != "Cf")
+    return re.sub(r"^(\s*\d+)\.0+(\s*)$", r"\1\2", text)
 
 
 def luhn(digits: str) -> bool:
@@ -119,13 +135,21 @@ KINDS = (
     Kind("phone number", _shape(r"86\d{11}"), (13,), _with_86, 0.5, 0.062),
     Kind(
         "phone number",
-        _shape(r"(?:\+|00)86[\s-]?1\d{2}[\s-]?\d{4}[\s-]?\d{4}|1\d{2}([\s-])\d{4}\2\d{4}"),
+        _shape(r"\(?(?:\+|00)86\)?[\s-]?1\d{2}[\s.-]?\d{4}[\s.-]?\d{4}|1\d{2}([\s.-])\d{4}\2\d{4}"),
         (),
-        lambda t: bool(re.match(_MOBILE, _digits(t).removeprefix("+").removeprefix("00").removeprefix("86"))),
+        lambda t: bool(re.match(_MOBILE, _digits(t)[-11:])),
         0.0,
         0.062,
     ),
     Kind("identity card", _shape(r"\d{17}[\dXx]"), (18,), card_18, 0.001, 1.6e-5),
+    Kind(
+        "identity card",
+        _shape(r"\d{6}[\s-](?:\d{8}|\d{4}[\s-]\d{2}[\s-]?\d{2})[\s-]\d{3}[\dXx]"),
+        (),
+        lambda t: card_18(_digits(t)),
+        0.001,
+        1.6e-5,
+    ),
     Kind("identity card", _shape(r"\d{15}"), (15,), card_15, 0.5, 0.014),
     Kind(
         "bank card",
@@ -137,7 +161,7 @@ KINDS = (
     ),
     Kind(
         "e-mail",
-        re.compile(r"(?<![\w.+-])([\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24})(?![\w-])"),
+        re.compile(r"(?<![\w.+-])([\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24})(?![0-9A-Za-z_-])"),
         (),
         lambda t: True,
         0.0,
@@ -145,22 +169,29 @@ KINDS = (
     ),
 )
 
-# English by whole words of a name, Chinese by what it contains.
+# What is counted, or a property: mail_clicks and 邮件打开率 are no mail.
+_MEASURED = frozenset((
+    "click", "clicks", "opens", "opened", "sent", "rate", "ratio", "share", "count", "cnt", "ctr", "type", "level",
+    "plot", "room", "rooms", "flag",
+))  # fmt: skip
+_MEASURED_CHINESE = re.compile(r"(?:率|次数|点击数|点击量|打开数|打开量|类型)$")
+# English by whole words of a name, Chinese by patterns within it.
 _NAMED: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
     ("phone number", frozenset(("phone", "mobile", "telephone", "tel", "cellphone", "msisdn")),
      ("手机", "电话", "联系方式")),
     ("identity card", frozenset(("idcard", "identity", "passport", "ssn", "idno")), ("身份证", "证件", "护照")),
     ("bank card", frozenset(("bankcard", "cardno", "iban", "alipay")), ("银行卡", "卡号", "支付宝")),
     ("e-mail", frozenset(("email", "mail", "mailbox")), ("邮箱", "邮件")),
-    ("address", frozenset(("address", "addr", "street", "postcode", "zipcode")), ("地址", "住址", "门牌")),
+    ("address", frozenset(("address", "addr", "street", "postcode", "zipcode")), ("(?<!落)地址", "住址", "门牌")),
     ("name of a person", frozenset(
         ("realname", "fullname", "firstname", "lastname", "surname", "receiver", "recipient", "consignee", "nickname")
     ), ("姓名", "收货人", "收件人", "昵称", "真实姓名", "联系人")),
     ("account elsewhere", frozenset(("openid", "unionid", "wechat", "weixin", "wxid", "qq")), ("微信", "抖音号")),
     ("device or network", frozenset(("imei", "idfa", "oaid", "imsi", "mac", "ip", "deviceid", "udid", "gaid")),
      ("设备号", "设备ID")),
-    ("date of birth", frozenset(("birthday", "birthdate", "dob", "birth")), ("生日", "出生")),
-    ("place", frozenset(("gps", "latitude", "longitude", "lat", "lng", "lon")), ("经度", "纬度", "定位")),
+    ("date of birth", frozenset(("birthday", "birthdate", "dob", "birth")), ("生日", "出生(?!效)")),
+    ("place", frozenset(("gps", "latitude", "longitude", "lat", "lng", "lon")),
+     ("经度", "纬度", "(?<!商品|品牌|市场|价格|人群)定位")),
 )  # fmt: skip
 _PAIRS = {
     ("id", "card"): "idcard", ("id", "no"): "idno", ("bank", "card"): "bankcard", ("card", "no"): "cardno",
@@ -176,10 +207,14 @@ def by_name(column: str) -> str:
 
     Examples
     --------
-    >>> by_name("receiverPhone"), by_name("收货地址"), by_name("id_card_no"), by_name("hotel"), by_name("gmv")
+    >>> by_name("receiverPhone"), by_name("收货地址"), by_name("id_card_no"), by_name("hotel"), by_name("ip_type")
     ('phone number', 'address', 'identity card', '', '')
     """
     words = [w.casefold() for w in re.findall(r"[A-Za-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column))]
+    if (words and words[-1] in _MEASURED) or _MEASURED_CHINESE.search(column):
+        return ""
     found = {*words, *(made for pair, made in _PAIRS.items() if pair in set(pairwise(words)))}
     # The most telling first: a receiver's phone is a phone.
-    return next((kind for kind, english, chinese in _NAMED if found & english or any(c in column for c in chinese)), "")
+    return next(
+        (kind for kind, english, chinese in _NAMED if found & english or any(re.search(c, column) for c in chinese)), ""
+    )

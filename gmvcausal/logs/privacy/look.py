@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -14,19 +13,21 @@ from gmvcausal.frames.params import check
 from gmvcausal.frames.params import whole as whole_number
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.logs.privacy.found import Finding, Scan
-from gmvcausal.logs.privacy.kinds import KINDS, by_name
+from gmvcausal.logs.privacy.kinds import KINDS, by_name, plain
 
-# What no kind can do without: eleven digits in a row, or groups of them, or an at sign (also in full width).
-_MAYBE = r"\p{Nd}{11}|\p{Nd}{3,4}[\s-]\p{Nd}{4}[\s-]\p{Nd}{4}|[@\x{FF20}]"
+# What no kind can do without: eleven digits with blanks, dashes or dots between them, seen or not, or an at sign (also
+# in full width and small).
+_MAYBE = r"(?:\p{Nd}[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.\x{FF0E}()]{0,3}){10}\p{Nd}|[@\x{FF20}\x{FE6B}]"
 
 
 def scan(data: Any, columns: Any = None, *, rows: int | None = None) -> Scan:
     """Find the columns that hold, or are called like, what names people.
 
-    Looked for are mobile numbers of mainland China (bare, with +86, with spaces or dashes), identity cards (18
+    Looked for are mobile numbers of mainland China (bare, with +86, with blanks, dashes or dots), identity cards (18
     characters with region, date and check character; the old form of 15 digits), bank cards (prefix and check digit),
-    e-mails, alone or in free text, and names of columns such as 手机号, 身份证, 收货地址, address, openid. A value is
-    never shown. A scan finds forms: that it finds nothing does not make a table anonymous.
+    e-mails, alone or in free text, in columns and in the index of a pandas frame, and names of columns such as 手机号,
+    身份证, 收货地址, address, openid. A value is never shown. A scan finds forms: that it finds nothing does not make a
+    table anonymous.
 
     Parameters
     ----------
@@ -71,20 +72,41 @@ def scan(data: Any, columns: Any = None, *, rows: int | None = None) -> Scan:
     chosen = asked if asked is not None else table.columns
     found: list[Finding] = []
     left: list[str] = []
-    for place, name in enumerate(chosen):
-        telling = _kinds_of({str(name): 1})
-        shown = f"column {place}" if telling else str(name)
+    looked = [(table, name, f"column {place}", str(name)) for place, name in enumerate(chosen)]
+    looked += _levels(data) if asked is None else []
+    for holds, name, place, called in looked:
+        telling = _kinds_of({called: 1})
+        shown = place if telling else called
         found += [Finding(shown, kind, "name", None) for kind, _ in telling]
-        texts = _texts(table, name, limit)
+        texts = _texts(holds, name, limit)
         if texts is None:
             left.append(shown)
             texts = Counter()
         inside = _kinds_of(texts)
         found += [Finding(shown, kind, where, count) for (kind, where), count in inside.items()]
-        called = by_name(str(name))
-        if called and not any(kind == called for kind, _ in inside):
-            found.append(Finding(shown, called, "name", None))
-    return Scan(tuple(found), table.n, limit, len(chosen), tuple(left))
+        named = by_name(called)
+        if named and not any(kind == named for kind, _ in inside):
+            found.append(Finding(shown, named, "name", None))
+    return Scan(tuple(found), table.n, limit, len(looked), tuple(left))
+
+
+def _levels(data: Any) -> list[tuple[Table, Any, str, str]]:
+    """The levels of the index of a pandas frame that is more than a count of rows, as tables of one column."""
+    if not hasattr(data, "index") or type(data).__module__.partition(".")[0] != "pandas":
+        return []
+    import pandas as pd
+
+    if isinstance(data.index, pd.RangeIndex) and data.index.name is None:
+        return []
+    return [
+        (
+            open_table(pd.DataFrame({"level": data.index.get_level_values(k)})),
+            "level",
+            f"level {k} of the index",
+            f"{'index' if label is None else label} (the index)",
+        )
+        for k, label in enumerate(data.index.names)
+    ]
 
 
 def _texts(table: Table, name: str, limit: int) -> Counter[str] | None:
@@ -120,7 +142,7 @@ def _texts(table: Table, name: str, limit: int) -> Counter[str] | None:
         kept = Counter(str(v) for v in series.to_list()).items()
     out: Counter[str] = Counter()
     for text, count in kept:
-        out[unicodedata.normalize("NFKC", text)] += count
+        out[plain(text)] += count
     return out
 
 
@@ -128,9 +150,10 @@ def _kinds_of(texts: Any) -> dict[tuple[str, str], int]:
     """Kind and where it was found (alone or among other words) -> number of rows."""
     out: dict[tuple[str, str], int] = {}
     for name in dict.fromkeys(kind.name for kind in KINDS):
-        alone = among = 0
+        found: dict[str, bool] = {}  # two forms of one kind may tell the same text: it counts once
         for kind in (k for k in KINDS if k.name == name):
-            shaped = real = whole = 0
+            shaped = 0
+            real: dict[str, bool] = {}
             for text, count in texts.items():
                 if text.isdecimal():  # most are: their length tells the shape
                     hits = [text] if len(text) in kind.lengths else []
@@ -141,10 +164,11 @@ def _kinds_of(texts: Any) -> dict[tuple[str, str], int]:
                 shaped += count
                 true = [hit for hit in hits if kind.real(hit)]
                 if true:
-                    real += count
-                    whole += count * (true[0] == text.strip())
-            if real and real >= kind.share * shaped:
-                alone, among = alone + whole, among + real - whole
-        if alone or among:
-            out[name, "values" if alone >= among else "free text"] = alone + among
+                    real[text] = true[0] == text.strip()
+            if real and sum(texts[text] for text in real) >= kind.share * shaped:
+                found |= {text: alone or found.get(text, False) for text, alone in real.items()}
+        rows = sum(texts[text] for text in found)
+        if rows:
+            whole = sum(texts[text] for text, alone in found.items() if alone)
+            out[name, "values" if 2 * whole >= rows else "free text"] = rows
     return out

@@ -39,6 +39,11 @@ def test_check_digits_by_hand() -> None:
         ("+8613800138000", "phone number"), ("+86 138 0013 8000", "phone number"), ("138-0013-8000", "phone number"),
         ("8613800138000", "phone number"), ("0086-13800138000", "phone number"),
         ("１３８００１３８０００", "phone number"),  # full width is what is meant
+        ("138\u30000013\u30008000", "phone number"), ("138\u00a00013\u00a08000", "phone number"),
+        ("138\u20110013\u20118000", "phone number"), ("138\u22120013\u22128000", "phone number"),
+        ("138.0013.8000", "phone number"), ("138\u200b00138000", "phone number"), ("13800138000.0", "phone number"),
+        ("(+86)13800138000", "phone number"), ("110105 19491231 002X", "identity card"),
+        ("110105-19491231-002X", "identity card"), ("110105 1949 1231 002x", "identity card"),
         (" 13800138000 ", "phone number"), (CARD, "identity card"), (CARD.lower(), "identity card"),
         ("110105491231002", "identity card"), ("a.b+c@shop.example.com", "e-mail"), ("甲@例子.com", "e-mail"),
         ("6222021234567890128", "bank card"), ("4111111111111111", None), ("4012 8888 8888 1881", "bank card"),
@@ -53,7 +58,7 @@ def test_values(value: Any, kind: str | None) -> None:
 @pytest.mark.parametrize(
     "text",
     ["收货人电话13800138000,放门口", "call 138-0013-8000!", "tel:13800138000", "VX13800138000 加我", f"身份证{CARD}。",
-     "mail me: a@b.cn", "['13800138000']"],
+     "mail me: a@b.cn", "邮箱a.x@b.cn谢谢", "['13800138000']"],
 )  # fmt: skip
 def test_free_text(text: str) -> None:
     found = gc.privacy.scan(pd.DataFrame({"remark": ["none", text, "ok", text]}))
@@ -85,7 +90,8 @@ def test_names_of_columns(column: str) -> None:
 
 @pytest.mark.parametrize(
     "column", ["hotel", "gmv", "orders", "description", "shipping", "zip_level", "user", "room", "tier", "telemetry",
-               "mailing_arm", "macro", "城市", "优惠券", "成交额", "quantity"]
+               "mailing_arm", "macro", "城市", "优惠券", "成交额", "quantity", "mail_clicks", "ip_type",
+               "street_dance_room", "qq_plot", "商品定位", "产出生效", "落地址", "邮件打开率"]
 )  # fmt: skip
 def test_other_names(column: str) -> None:
     assert by_name(column) == ""
@@ -160,3 +166,17 @@ def test_it_can_stand_in_a_report(tmp_path: Path) -> None:
 def test_bad_calls(call: Any, words: str) -> None:
     with pytest.raises(gc.InputError, match=words):
         call()
+
+
+def test_rows_are_counted_once_whatever_forms_tell_them() -> None:
+    frame = gc.privacy.scan(pd.DataFrame({"c": ["+8613800138000", "+86 13800138001", "x"]})).to_frame()
+    assert frame["rows"].tolist() == [2] and frame["share"][0] == pytest.approx(2 / 3)
+
+
+def test_the_index_is_looked_into() -> None:
+    frame = pd.DataFrame({"gmv": [1.5, 2.5]}, index=[13800138000, 13800138001])
+    found = gc.privacy.scan(frame)
+    assert found.to_frame()[["column", "rows"]].to_numpy().tolist() == [["index (the index)", 2]]
+    levels = frame.set_axis(pd.MultiIndex.from_tuples([("a", "x@y.cn"), ("b", "z@y.cn")], names=["tier", "who"]))
+    assert gc.privacy.scan(levels).to_frame()["column"].tolist() == ["who (the index)"]
+    assert not gc.privacy.scan(frame, ["gmv"])
