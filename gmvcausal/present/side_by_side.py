@@ -92,9 +92,10 @@ def _columns(models: list[Result], style: str) -> Table:
     told = [r.told for r in models]
     rows += _specification(models)
     rows.append(("n", *(phrases.units_words(row.n, "") for row in told)))
-    read = [r.manifest.rows for r in models]
-    if any(row.n != rows_read for row, rows_read in zip(told, read, strict=True)):
-        rows.append(("rows", *(f"{count:,}" for count in read)))
+    # Of a panel n counts units; elsewhere the rows may be sums, which say nothing.
+    panels = [r.manifest.rows if r.manifest.verb.partition(".")[0] in _WITHIN else None for r in models]
+    if any(count not in (None, row.n) for row, count in zip(told, panels, strict=True)):
+        rows.append(("rows", *("" if count is None else f"{count:,}" for count in panels)))
     clusters = [getattr(getattr(r, "fitted", None), "clusters", None) for r in models]
     if any(clusters):
         rows.append(("clusters (treated, control)", *(f"{c[0]:,}, {c[1]:,}" if c else "" for c in clusters)))

@@ -103,3 +103,17 @@ def test_english_pages_pass_untouched() -> None:
 def test_a_name_that_is_a_word_too_can_be_kept() -> None:
     assert translate("passed") != "passed"
     assert translate("passed", {"passed": "passed"}) == "passed"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "(3) Staggered difference-in-differences (Callaway and Sant'Anna 2021), by 品类: "
+        "ATT, post group-time effects weighted by cohort size.",
+        "(1) Randomised test: 发券 against 未发券: difference in mean 成交额, 发券 minus 未发券, among these units.",
+    ],
+)
+def test_notes_on_columns_are_no_axes_of_figures(note: str) -> None:
+    put = translate(note)
+    assert put.startswith(note[:4]) and "横轴" not in put and put.endswith("。")
+    assert "Randomised" not in put and "Staggered" not in put

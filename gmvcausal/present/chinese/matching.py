@@ -141,6 +141,12 @@ def _outside(text: str, mark: str, most: int = 0) -> list[str]:
     return [*pieces, text[start:]]
 
 
+def _last_colon(text: str) -> tuple[str, str, str]:
+    """What stands before and after the last colon outside brackets, as `str.rpartition` gives it."""
+    *before, last = _outside(text, ": ")
+    return (": ".join(before), ": ", last) if before else ("", "", text)
+
+
 class Translator:
     """The catalogue with the Chinese of a user's own names.
 
@@ -169,8 +175,14 @@ class Translator:
             return own  # a label that is the name itself keeps it from being taken for a word
         if not re.search("[A-Za-z]", plain):
             return text
-        found = self._known(plain) or self._pieces(plain)
+        found = self._numbered(plain) or self._known(plain) or self._pieces(plain)
         return self.named(text) if found is None else found
+
+    def _numbered(self, text: str) -> str | None:
+        """A note on one column of a table: its number, the title of the result, and what is estimated."""
+        note = re.fullmatch(r"(\(\d+\)) (.+)", text)
+        title, colon, rest = _last_colon(note.group(2)) if note else ("", "", "")
+        return f"{note.group(1)} {self.text(title)}：{self.text(rest)}" if note and colon else None
 
     def _whole(self, text: str) -> str | None:
         """The Chinese of a text that one entry covers."""
