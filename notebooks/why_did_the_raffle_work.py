@@ -150,4 +150,4 @@ float(np.interp(-truly, -between.to_numpy(), between.index.to_numpy()))
 # The three steps that many theses print say the same as the first analysis, with the same fault:
 
 # %%
-first.three_steps(style="cn")
+first.three_steps(style="cn", language="en")

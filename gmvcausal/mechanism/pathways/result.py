@@ -131,15 +131,15 @@ class MediationResult(Result):
         """
         return self.found
 
-    def three_steps(self, *, style: str = "journal", language: str = "en", errors: str = "robust") -> ThreeSteps:
+    def three_steps(self, *, style: str = "journal", language: str | None = None, errors: str = "robust") -> ThreeSteps:
         """The three-step table (causal steps) that many theses print, with its known faults beneath.
 
         Parameters
         ----------
         style : {"journal", "cn"}
             Stars at 5, 1 and 0.1 %, or at 10, 5 and 1 %.
-        language : {"en", "zh"}
-            Of labels and notes.
+        language : {"en", "zh"}, optional
+            Of labels and notes. Default English for ``journal`` and Chinese for ``cn``, as of `gc.table`.
         errors : {"robust", "unadjusted"}
             Heteroskedasticity-robust (or clustered) standard errors, or those of equal variances.
 
@@ -155,7 +155,7 @@ class MediationResult(Result):
         Psychological Science 22.
         """
         check("style", style)
-        one_of("language", language, ("en", "zh"))
+        language = ("zh" if style == "cn" else "en") if language is None else check("language", language)
         one_of("errors", errors, ("robust", "unadjusted"))
         told = self.settings
         steps = three_steps(self.regressions, self.mediators, self.alpha, told["seed"], errors)
