@@ -98,6 +98,44 @@ def test_it_holds_its_size_where_spreads_differ() -> None:
     assert 1 <= low <= 13  # of 60 at 10 %: fewer or more come about once in 300 such tests
 
 
+def test_deals_without_a_statistic_count_as_reached() -> None:
+    """Of 100 deals 4 have none, and the others do not reach 1; where 6 have none it is refused."""
+    one, nine = np.ones(2), np.array([9.0, 9.0])
+
+    def run(broken: int) -> float:
+        left = iter(range(100))
+
+        def effect(_: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+            k = next(left)
+            if k == 0:
+                raise gc.DesignError("no estimate")
+            return [(np.zeros(2), np.array([1.0, [0.0, np.nan][k % 2]]) if k < broken else one, nine)]
+
+        draws = itertools.repeat(np.zeros(2, dtype=np.int64))
+        return float(regrouped([1.0], draws, effect, 100, progress=False).p_value[0])
+
+    assert run(4) == 5 / 101
+    with pytest.raises(gc.DesignError, match="6 of 100 deals"):
+        run(6)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_an_outcome_rare_in_one_level_does_not_reject_a_true_null(share: bool) -> None:
+    low = 0
+    for seed in range(5):
+        rng, sizes = np.random.default_rng(seed), (60, 1400)
+        buy = rng.random(sum(sizes)) < np.repeat([0.6, 0.04], sizes)
+        data = pd.DataFrame({"arm": np.arange(sum(sizes)) % 2, "tier": np.repeat(["vip", "rest"], sizes)})
+        data["gmv"] = buy.astype(int) if share else np.where(buy, rng.lognormal(4, 0.5, len(buy)), 0.0)
+        r = gc.ab_test(data, metrics=[gc.Proportion("gmv") if share else gc.Mean("gmv", cap=None)])
+        try:
+            found = r.by("tier", test="permutation", reps=99, progress=False)
+        except gc.DesignError:
+            continue  # too few buyers in the deals: said, not guessed
+        low += found.interaction()["p_value"].iloc[0] <= 0.05
+    assert low <= 2  # 3 of 5 at 5 % come about once in 800
+
+
 @pytest.mark.parametrize(("more", "words"), [({"test": "fisher"}, "test must be one of"), ({"reps": 9}, "at least 99")])
 def test_options_are_checked(more: dict[str, object], words: str) -> None:
     with pytest.raises(gc.InputError, match=words):
