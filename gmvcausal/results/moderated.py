@@ -13,11 +13,12 @@ from gmvcausal.errors import DesignError
 from gmvcausal.frames.params import one_of
 from gmvcausal.results.audit import Audit, Check
 from gmvcausal.results.base import Result
+from gmvcausal.results.by_level import SMALL
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.rule import Rule, Rules, table_of
 from gmvcausal.results.usual_checks import p_words
-from gmvcausal.stats.moderated import Along, Band, FloatArray, band, region
+from gmvcausal.stats.moderated import Along, Band, BoolArray, FloatArray, band, leverage, region
 from gmvcausal.stats.small_sample import Spread
 
 if TYPE_CHECKING:
@@ -40,12 +41,19 @@ _RULES: dict[str, Rule] = {
         more_warn=", or no earlier period to test",
     ),
     "moderator_form": Rule("p-value of the test that the effect bends (a squared term)", 0.01, small_is_bad=True),
-    "moderator_leverage": Rule("share of the slope's variance that comes from the largest unit or cluster", 0.2),
+    "moderator_leverage": Rule("share of the slope's variance that comes from the largest unit or cluster", 0.3, 0.6),
+    "moderator_mean": Rule(
+        "distance of the effect at the moderator's mean from the effect that was taken apart, in standard errors "
+        "(the larger of both)",
+        3.0,
+        5.0,
+    ),
 }
 RULES = Rules(_RULES)
 # name: (what is looked at, warned when, failed when)
 TABLE: dict[str, tuple[str, str, str]] = table_of(RULES)
 
+_ALONE = 0.5  # leverage above which a unit decides its own point on the line
 _CURVED = "cut the moderator into levels and read by(), or use gc.uplift, which finds bends"
 
 
@@ -205,7 +213,7 @@ def places_of(w: FloatArray) -> FloatArray:
 
 def moderated(
     result: Result, moderator: str, term: str, estimand: str, unit: str, line: Along, w: FloatArray, n: int,
-    checks: Sequence[Check], chance: str, notes: Sequence[str], more: dict[str, Any],
+    checks: Sequence[Check], chance: str, notes: Sequence[str], more: dict[str, Any], row: int = 0,
 ) -> Moderated:  # fmt: skip
     """The result of a line that was fitted.
 
@@ -223,6 +231,8 @@ def moderated(
     notes : sequence of str
     more : dict
         Options of the call, for the manifest.
+    row : int
+        The result's row that is taken apart.
 
     Raises
     ------
@@ -246,18 +256,51 @@ def moderated(
     per = f"{unit}, per unit of {moderator}"
     estimates = Estimates(
         terms, told, (unit, per, unit, unit), take @ line.value, take @ line.cov @ take.T, (n,) * 4,
-        Spread(df, np.ones(4)), method="t distribution with Welch's degrees of freedom",
+        Spread(df, np.ones(4)), method="t distribution with degrees of freedom of Bell and McCaffrey",
     )  # fmt: skip
     own = result.manifest
     manifest = replace(
         own, verb=f"{own.verb}.moderation", options={**own.options, **more}, seed=own.seed or 0,
         notes=(*own.notes, *notes),
     )  # fmt: skip
-    audit = Audit((*checks, *usual(line, moderator), *result.audit))
+    held = _mean_check(
+        float(estimates.estimate[0]), float(estimates.std_error[0]), float(result.estimates.estimate[row]),
+        float(result.estimates.std_error[row]), moderator,
+    )  # fmt: skip
+    audit = Audit((*checks, *usual(line, moderator), held, *result.audit))
     return Moderated(
         f"{result.title}, moderated by {moderator}", result.assumption, estimates, manifest, result.alpha, moderator,
         places, line, (float(w.min()), float(w.max())), audit, chance,
     )  # fmt: skip
+
+
+def _mean_check(at_mean: float, error: float, whole: float, whole_error: float, moderator: str) -> Check:
+    """The effect at the mean lies where the whole effect lies: else the line is not of the same comparison."""
+    scale = float(np.nanmax([error, whole_error]))
+    apart = abs(at_mean - whole) / scale if scale > 0 else 0.0
+    if math.isnan(apart):
+        return Check("moderator_mean", "not_run", "the whole has no number to hold the effect at the mean against")
+    return RULES.check(
+        "moderator_mean", apart, f"the effect at the mean of {moderator!r} lies {apart:.2g} standard errors from the "
+        "effect that was taken apart",
+        "the line leaves out what the whole was adjusted for (caps, covariates, another estimator): call the verb "
+        "without it and compare",
+    )  # fmt: skip
+
+
+def too_thin(w: FloatArray, treated: BoolArray) -> str:
+    """Why a moderator has too few units at its values for a line on each side; empty where it has not.
+
+    Residuals at a value that one unit holds alone are zero, and so is the variance made of them; the effect told there
+    would be that unit's own.
+    """
+    values = np.unique(w)
+    sides = (w[treated], w[~treated])
+    if len(values) == 2 and min(int((side == v).sum()) for side in sides for v in values) < SMALL:
+        return f"it has two values, and a side has fewer than {SMALL} units at one of them"
+    if max(leverage(side) for side in sides) > _ALONE:
+        return "one unit alone decides more than half of the line at its own value"
+    return ""
 
 
 def usual(line: Along, moderator: str) -> list[Check]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.stats.inference import critical_value, p_value, sup_t
 from gmvcausal.stats.logit import independent
+from gmvcausal.stats.two_ways import of_basis
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,10 +22,15 @@ _LEVERAGE = 1 - 1e-9
 
 
 class Fit(NamedTuple):
-    """Least squares: slopes, shape (p,), and what each cluster adds to them, shape (G, p), residuals by CR2."""
+    """Least squares: slopes, shape (p,), and what each cluster adds to them, shape (G, p), residuals by CR2.
+
+    `basis` (n, p) has orthonormal columns that span the regressors; `pull` (n, p) is what multiplies the residuals.
+    """
 
     beta: FloatArray
     influence: FloatArray
+    basis: FloatArray
+    pull: FloatArray
 
 
 def least_squares(x: FloatArray, y: FloatArray, cluster: IntArray | None = None) -> Fit:
@@ -55,18 +61,53 @@ def least_squares(x: FloatArray, y: FloatArray, cluster: IntArray | None = None)
     rest = y - x @ beta
     # In the columns of q the information is the identity, and a cluster's block of the hat matrix has q_g'q_g inside.
     if cluster is None:
-        scores = q * (rest / np.sqrt(1 - np.minimum((q * q).sum(axis=1), _LEVERAGE)))[:, None]
+        pull = q / np.sqrt(1 - np.minimum((q * q).sum(axis=1), _LEVERAGE))[:, None]
+        scores = pull * rest[:, None]
     else:
         groups, p = int(cluster.max()) + 1, x.shape[1]
-        own = np.column_stack([np.bincount(cluster, c * rest, minlength=groups) for c in q.T])
         inner = np.empty((groups, p, p))
         for i in range(p):
             for j in range(i + 1):
                 inner[:, i, j] = inner[:, j, i] = np.bincount(cluster, q[:, i] * q[:, j], minlength=groups)
         values, vectors = np.linalg.eigh(inner)
-        grown = np.einsum("gji,gj->gi", vectors, own) / np.sqrt(1 - np.minimum(values, _LEVERAGE))
-        scores = np.einsum("gij,gj->gi", vectors, grown)
-    return Fit(beta, np.linalg.solve(r, scores.T).T)
+        grown = np.einsum("gij,gj,gkj->gik", vectors, 1 / np.sqrt(1 - np.minimum(values, _LEVERAGE)), vectors)
+        pull = np.einsum("nij,nj->ni", grown[cluster], q)
+        scores = np.column_stack([np.bincount(cluster, c * rest, minlength=groups) for c in pull.T])
+    return Fit(beta, np.linalg.solve(r, scores.T).T, q, np.linalg.solve(r, pull.T).T)
+
+
+class Piece(NamedTuple):
+    """The rows of one side of one line: what degrees of freedom are made of.
+
+    Attributes
+    ----------
+    side : int
+        As of `Along`.
+    basis : ndarray, shape (n, p)
+        Orthonormal columns that span the line's regressors.
+    pull : ndarray, shape (n, 2)
+        What multiplies the residuals in height and slope, the adjustment of CR2 included.
+    influence : ndarray, shape (G, 2)
+    cluster : ndarray of int, shape (n,)
+    """
+
+    side: int
+    basis: FloatArray
+    pull: FloatArray
+    influence: FloatArray
+    cluster: IntArray
+
+    def scaled(self, share: float) -> Piece:
+        """That of a line that counts for a share."""
+        return self._replace(pull=share * self.pull, influence=share * self.influence)
+
+    def variance(self, loading: FloatArray) -> float:
+        """Of a sum of height and slope."""
+        return float(((self.influence @ loading) ** 2).sum())
+
+    def df(self, loading: FloatArray) -> float:
+        """Degrees of freedom of Bell and McCaffrey (2002)."""
+        return of_basis(self.basis, self.pull @ loading, self.cluster)
 
 
 class Along(NamedTuple):
@@ -82,6 +123,8 @@ class Along(NamedTuple):
     middle : float
     bend : float
         P-value of the test that the effect has no curve (a squared term); NaN where none can be told.
+    pieces : tuple of Piece
+        Sides of the lines behind it.
     """
 
     value: FloatArray
@@ -89,6 +132,7 @@ class Along(NamedTuple):
     side: IntArray
     middle: float
     bend: float
+    pieces: tuple[Piece, ...]
 
     @property
     def cov(self) -> FloatArray:
@@ -100,14 +144,26 @@ class Along(NamedTuple):
         return np.column_stack([np.ones(len(places)), places - self.middle])
 
     def df(self, loading: FloatArray) -> float:
-        """Degrees of freedom of a sum of both: Welch's, each side with two less than its clusters."""
+        """Degrees of freedom of a sum of both: Bell and McCaffrey's of each side, joined by Satterthwaite's rule.
+
+        Lines that share their controls count for the least of theirs.
+        """
         squares = (self.influence @ loading) ** 2
         live = np.bincount(self.side, minlength=3)
         parts = np.bincount(self.side, squares, minlength=3)
         used = parts > 0
         if not used.any() or (live[used] <= 2).any():
             return math.nan
-        return float(parts.sum() ** 2 / (parts[used] ** 2 / (live[used] - 2)).sum())
+        own = np.array([self._side_df(k, loading) for k in np.flatnonzero(used).tolist()])
+        return float(parts.sum() ** 2 / (parts[used] ** 2 / own).sum()) if (own > 0).all() else math.nan
+
+    def _side_df(self, side: int, loading: FloatArray) -> float:
+        behind = [p for p in self.pieces if side in (p.side, 2)]
+        parts = [(p.variance(loading), p.df(loading)) for p in behind]
+        if side != 1:
+            return min(df for _, df in parts)
+        below = sum(v * v / df for v, df in parts if v > 0 and df > 0)
+        return sum(v for v, _ in parts) ** 2 / below if below > 0 else math.nan
 
 
 def interacted(
@@ -151,6 +207,12 @@ def interacted(
     side = np.where(on == 0, 0, np.where(on == size, 1, 2))
     if (side == 2).any():
         side = np.full(groups, 2)
+    influence, pull = fit.influence @ take.T, fit.pull @ take.T
+    pieces = tuple(
+        Piece(k, fit.basis[side[code] == k], pull[side[code] == k], influence[side == k],
+              np.unique(code[side[code] == k], return_inverse=True)[1])
+        for k in np.unique(side).tolist()
+    )  # fmt: skip
     bend = math.nan
     bent = np.column_stack([one, z * z])
     columns = np.column_stack([bent, bent * t[:, None]])
@@ -158,7 +220,19 @@ def interacted(
         curve = least_squares(columns, y - start, cluster)
         own = curve.influence[:, 5]
         bend = float(p_value(curve.beta[5:], np.sqrt([own @ own]), max(groups - 6, 1))[0])
-    return Along(take @ fit.beta, fit.influence @ take.T, side, middle, bend)
+    return Along(take @ fit.beta, influence, side, middle, bend, pieces)
+
+
+def leverage(w: FloatArray) -> float:
+    """The largest weight that one row has for its own point on a straight line along `w`.
+
+    Examples
+    --------
+    >>> round(leverage(np.array([0.0, 0.0, 0.0, 1.0])), 9)
+    1.0
+    """
+    off = (w - w.mean()) ** 2
+    return float(1 / len(w) + off.max() / off.sum()) if off.sum() > 0 else 1.0
 
 
 class Band(NamedTuple):
@@ -187,7 +261,7 @@ def band(line: Along, reach: tuple[float, float], level: float, seed: int, *, si
     take = line.at(places)
     effect = take @ line.value
     cov = take @ line.cov @ take.T
-    df = min((line.df(row) for row in take), key=lambda v: -math.inf if math.isnan(v) else v)
+    df = min((line.df(row) for row in take[::10]), key=lambda v: -math.inf if math.isnan(v) else v)
     critical = sup_t(cov, level, seed, df) if simultaneous and not math.isnan(df) else critical_value(level, df)
     half = critical * np.sqrt(np.maximum(np.diag(cov), 0.0))
     return Band(places, effect, effect - half, effect + half, critical)

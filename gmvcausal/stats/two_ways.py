@@ -65,7 +65,11 @@ def satterthwaite(z: FloatArray, pull: FloatArray, cluster: IntArray) -> float:
     7.0
     """
     values, vectors = np.linalg.eigh(z.T @ z)
-    u = z @ (vectors / np.sqrt(values))
+    return of_basis(z @ (vectors / np.sqrt(values)), pull, cluster)
+
+
+def of_basis(u: FloatArray, pull: FloatArray, cluster: IntArray) -> float:
+    """`satterthwaite`, given orthonormal columns that span the regressors, shape (n, k)."""
     own = np.bincount(cluster, pull**2)
     crossed = np.column_stack([np.bincount(cluster, pull * c) for c in u.T])
     shared = (crossed**2).sum(axis=1)

@@ -56,7 +56,7 @@ def test_a_moderator_that_the_tactic_moved_fails_the_audit(data: pd.DataFrame) -
 def test_missing_moderators_are_refused_even_where_missing_outcomes_are_zero(data: pd.DataFrame) -> None:
     holes = data.assign(gmv_pre=data["gmv_pre"].where(data.index > 3), gmv=data["gmv"].where(data.index > 1))
     r = gc.ab_test(holes, metrics=["gmv"], control="none", missing="zero")
-    with pytest.raises(gc.InputError, match=r"missing.*'gmv_pre'"):
+    with pytest.raises(gc.InputError, match=r"moderator is missing.*'gmv_pre'"):
         r.moderation("gmv_pre")
 
 
@@ -99,3 +99,31 @@ def test_data_that_changed_are_refused(data: pd.DataFrame) -> None:
     mine["gmv"] += mine["arm"] == "coupon"
     with pytest.raises(gc.InputError, match="do not give this result any more"):
         r.moderation("gmv_pre")
+
+
+def test_strata_are_refused(data: pd.DataFrame) -> None:
+    r = gc.ab_test(data.assign(city=data["room"] % 2), metrics=["gmv"], control="none", strata="city")
+    with pytest.raises(gc.DesignError, match="without strata"):
+        r.moderation("gmv_pre")
+
+
+def test_a_value_of_few_units_or_one_unit_that_decides_is_refused(data: pd.DataFrame) -> None:
+    first = data.groupby("arm").cumcount()
+    for few, words in ((9, "fewer than 10"), (1, "fewer than 10")):
+        with pytest.raises(gc.DesignError, match=words):
+            gc.ab_test(data.assign(vip=1 * (first < few)), metrics=["gmv"], control="none").moderation("vip")
+    ten = gc.ab_test(data.assign(vip=1 * (first < 10)), metrics=["gmv"], control="none").moderation("vip")
+    assert ten.effects()["moderator"].iloc[0] == 0
+    whale = data.assign(past=data["gmv_pre"].where(first > 0, 1e5))
+    with pytest.raises(gc.DesignError, match="more than half"):
+        gc.ab_test(whale, metrics=["gmv"], control="none").moderation("past")
+
+
+def test_the_effect_at_the_mean_is_held_against_the_whole(data: pd.DataFrame) -> None:
+    plain = gc.ab_test(data, metrics=[gc.Mean("gmv", cap=None)], control="none").moderation("gmv_pre")
+    check = plain.audit["moderator_mean"]
+    assert check.status == "passed" and check.value is not None and check.value < 1
+    from gmvcausal.results.moderated import _mean_check
+
+    assert _mean_check(76.0, 1.0, 0.0, 2.0, "w").status == "failed"
+    assert _mean_check(8.0, 1.0, 0.0, 2.0, "w").status == "warned"

@@ -54,7 +54,7 @@ def test_eight_rows_by_hand() -> None:
     np.testing.assert_allclose(found.value, [5 - 2, 3 - 1], rtol=1e-12)
     # Each control has leverage 1/2, so HC2 squares are 2; at w = 1 weights are 1/4, of the slope they are 1/4.
     np.testing.assert_allclose(found.cov, [[4 * 2 / 16, 0], [0, 4 * 2 / 16]], atol=1e-12)
-    assert found.df(np.array([1.0, 0.0])) == 2.0
+    np.testing.assert_allclose(found.df(np.array([1.0, 0.0])), 2.0, rtol=1e-12)
 
 
 def test_size_scale_and_order_do_not_matter() -> None:
@@ -124,3 +124,44 @@ def test_bands_contain_the_intervals() -> None:
     assert line is not None
     wide, narrow = (band(line, (0.0, 15.0), 0.95, 0, simultaneous=s) for s in (True, False))
     assert wide.critical > narrow.critical and (wide.low < narrow.low).all()
+
+
+def direct_df(x: np.ndarray, weight: np.ndarray, room: np.ndarray) -> float:
+    """From the whole n x n matrices: trace squared over the trace of the square (Bell and McCaffrey 2002)."""
+    away = np.eye(len(x)) - x @ np.linalg.inv(x.T @ x) @ x.T
+    columns = []
+    for g in np.unique(room):
+        own = np.flatnonzero(room == g)
+        values, vectors = np.linalg.eigh(away[np.ix_(own, own)])
+        columns.append(away[:, own] @ (vectors @ np.diag(values**-0.5) @ vectors.T) @ weight[own])
+    inner = np.column_stack(columns).T @ np.column_stack(columns)
+    return float(np.trace(inner) ** 2 / (inner * inner).sum())
+
+
+def test_degrees_of_freedom_are_those_of_the_whole_matrices() -> None:
+    y, _, w, room = sample()
+    treated = room % 2 == 1
+    for cluster in (None, room):
+        found = interacted(y, treated, w, 4.0, cluster)
+        assert found is not None
+        for load in (np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([1.0, 7.0])):
+            parts = []
+            for on in (False, True):
+                own = treated == on
+                x = np.column_stack([np.ones(own.sum()), w[own] - 4.0])
+                code = np.arange(own.sum()) if cluster is None else cluster[own]
+                weight = x @ np.linalg.inv(x.T @ x) @ load
+                variance = float(((found.influence[found.side == on] @ load) ** 2).sum())
+                parts.append((variance, direct_df(x, weight, code)))
+            df = sum(v for v, _ in parts) ** 2 / sum(v * v / d for v, d in parts)
+            np.testing.assert_allclose(found.df(load), df, rtol=1e-8)
+
+
+def test_degrees_of_freedom_of_clusters_that_hold_both_sides() -> None:
+    y, treated, w, room = sample()
+    found = interacted(y, treated, w, 4.0, room)
+    assert found is not None and (found.side == 2).all()
+    z = w - 4.0
+    x = np.column_stack([np.ones(len(y)), z, treated, treated * z]).astype(float)
+    weight = x @ np.linalg.inv(x.T @ x) @ np.array([0.0, 0, 0, 1])
+    np.testing.assert_allclose(found.df(np.array([0.0, 1.0])), direct_df(x, weight, room), rtol=1e-8)

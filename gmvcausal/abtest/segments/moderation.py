@@ -16,7 +16,7 @@ from gmvcausal.errors import DesignError, GmvCausalWarning, InputError
 from gmvcausal.frames.params import column_name
 from gmvcausal.frames.rules import nearest
 from gmvcausal.results.audit import Check
-from gmvcausal.results.moderated import RULES, Moderated, moderated
+from gmvcausal.results.moderated import RULES, Moderated, moderated, too_thin
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.moderated import BoolArray, FloatArray, interacted, least_squares
 from gmvcausal.stats.two_groups import welch
@@ -47,12 +47,24 @@ def moderation(result: AbResult, by: Any, metric: Any, arm: Any) -> Moderated:
         )
     if ask.budget is not None:
         raise InputError("moderation() and budget= cannot be used together: the budget is not split by users")
+    if ask.strata:
+        raise DesignError(
+            "moderation() reads a test without strata: shares that differ between strata would pass for an effect",
+            remedy="use by(), or call ab_test within each stratum, then moderation()",
+        )
     if result.estimates.withheld:
         raise DesignError(f"no line can have an interval where the whole has none: {result.estimates.withheld}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmvCausalWarning)  # said when the test was made
         # Read as a covariate, where missing values are refused whatever missing= says of outcomes.
-        rows = origin.rows(replace(ask, metrics=(Mean(chosen, pre=column, cap=None),)))
+        try:
+            rows = origin.rows(replace(ask, metrics=(Mean(chosen, pre=column, cap=None),)))
+        except InputError as error:
+            if error.column == column and error.rule == "covariate is missing":
+                raise InputError(
+                    "moderator is missing", column=column, count=error.count, rows=error.rows, remedy=error.remedy
+                ) from None
+            raise
     if Col(column) not in rows.values:
         raise InputError(
             f"{column!r} holds groups, and a moderator is a number",
@@ -73,11 +85,17 @@ def moderation(result: AbResult, by: Any, metric: Any, arm: Any) -> Moderated:
             column=column,
             remedy="name a number that varies in both arms",
         )
+    if thin := too_thin(w, treated):
+        raise DesignError(
+            f"{column!r} has too few units for a line in each arm: {thin}",
+            column=column,
+            remedy="take ranks, logarithms or wider levels of it, fixed before assignment",
+        )
     notes = ["the line is that of the metric as it is: no cap, no further covariates, no strata"]
     return moderated(
         result, column, chosen, f"average effect on {chosen}", result.estimates.unit[place], line, w, len(y),
         [_balance(w, treated, cluster, column)], _CHANCE.format(column), notes,
-        {"by": column, "metric": chosen, "arm": rows.labels[at]},
+        {"by": column, "metric": chosen, "arm": rows.labels[at]}, place,
     )  # fmt: skip
 
 

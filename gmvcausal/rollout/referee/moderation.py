@@ -10,7 +10,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import column_name
 from gmvcausal.results.audit import Check
-from gmvcausal.results.moderated import RULES, Moderated, moderated, overlap_check
+from gmvcausal.results.moderated import RULES, Moderated, moderated, overlap_check, too_thin
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.rollout.fitted import FloatArray, IntArray
 from gmvcausal.rollout.intake.cohorts import UNTREATED
@@ -18,7 +18,7 @@ from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.per_unit import numbers_of
 from gmvcausal.rollout.referee.reassigned import BoolArray, refuse
 from gmvcausal.stats.inference import p_value
-from gmvcausal.stats.moderated import Along, interacted
+from gmvcausal.stats.moderated import Along, Piece, interacted
 
 if TYPE_CHECKING:
     from gmvcausal.rollout.result import DidResult
@@ -53,7 +53,15 @@ def moderation(result: DidResult, by: Any) -> Moderated:
     w = numbers_of(origin.data, panel, origin.unit, column, "moderator", options.outcome)
     control, last, notes = _controls(panel, options.anticipation)
     cohorts, lost = _cohorts(panel, control, last, options.anticipation)
-    kept = [c for c in cohorts if c.treated.sum() >= _LEAST and len(np.unique(w[c.rows][c.treated])) > 1]
+    varied = [c for c in cohorts if c.treated.sum() >= _LEAST and len(np.unique(w[c.rows][c.treated])) > 1]
+    thin = [too_thin(w[c.rows], c.treated) if len(np.unique(w[c.rows][~c.treated])) > 1 else "" for c in varied]
+    if varied and all(thin):
+        raise DesignError(
+            f"{column!r} has too few units for a line on each side, in every cohort: {thin[0]}",
+            column=column,
+            remedy="take ranks, logarithms or wider levels of it, fixed before the start",
+        )
+    kept = [c for c, why in zip(varied, thin, strict=True) if not why]
     if not kept:
         raise DesignError(
             f"no cohort has {_LEAST} units with different values of {column!r}, seen from before the start to the end",
@@ -71,7 +79,10 @@ def moderation(result: DidResult, by: Any) -> Moderated:
         )
     few = sum(int(c.treated.sum()) for c in cohorts) - len(behind)
     if few:
-        notes.append(f"{few:,} treated units are in cohorts of fewer than {_LEAST}, or of one value, and are left out")
+        notes.append(
+            f"{few:,} treated units are in cohorts of fewer than {_LEAST}, of one value, or "
+            "with too few units at its values for a line, and are left out"
+        )
     if lost:
         notes.append(f"{lost:,} units are not seen from the base to the end and are left out of the line")
     if options.estimator != "callaway_santanna" or panel.covariates is not None:
@@ -151,25 +162,38 @@ def _cohorts(panel: Panel, control: BoolArray, last: int, anticipation: int) -> 
 
 def _line(panel: Panel, cohorts: list[Cohort], w: FloatArray, middle: float, *, before: bool) -> Along | None:
     """The cohorts' lines, weighted; what each cluster adds is summed over cohorts, for controls serve several."""
-    used = [c for c in cohorts if not before or (c.before is not None and np.isfinite(c.before).all())]
+    used = [e for c in cohorts if (e := _earlier(c)) is not None] if before else cohorts
     total = sum(c.weight for c in used)
     value, influence = np.zeros(2), np.zeros((panel.n_clusters, 2))
     bends: list[float] = []
+    pieces: list[Piece] = []
     for c in used:
         code, own = np.unique(panel.cluster[c.rows], return_inverse=True)
         alone = None if len(code) == int(c.rows.sum()) else own
-        outcome = c.before if before else c.change
-        assert outcome is not None
-        one = interacted(outcome, c.treated, w[c.rows], middle, alone)
+        one = interacted(c.change, c.treated, w[c.rows], middle, alone)
         if one is None:
             return None
         share = c.weight / total
         value += share * one.value
         influence[code if alone is not None else panel.cluster[c.rows]] += share * one.influence
         bends.append(one.bend)
+        pieces += [p.scaled(share) for p in one.pieces]
     if not used:
         return None
-    return Along(value, influence[_reached(panel, used)], _sides(panel, used), middle, _smallest(bends))
+    return Along(value, influence[_reached(panel, used)], _sides(panel, used), middle, _smallest(bends), tuple(pieces))
+
+
+def _earlier(c: Cohort) -> Cohort | None:
+    """The cohort with the changes before its start as outcome, of the units that are seen there; None without any."""
+    if c.before is None:
+        return None
+    seen = np.isfinite(c.before)
+    own = c.treated[seen]
+    if own.sum() < _LEAST or (~own).sum() < _LEAST:
+        return None
+    rows = c.rows.copy()
+    rows[np.flatnonzero(c.rows)[~seen]] = False
+    return c._replace(rows=rows, treated=own, change=c.before[seen], before=None)
 
 
 def _reached(panel: Panel, cohorts: list[Cohort]) -> IntArray:
