@@ -93,7 +93,10 @@ def test_small_groups_are_not_shown_nor_what_gives_them_away() -> None:
     }
     shown = d.balance().to_frame().set_index("level")["difference"]
     assert np.isnan(shown["gold"]) and np.isnan(shown["silver"]) and "are not shown" in d.balance().printed()
-    assert "are not shown" in d.levels().printed() and d.balance().lines[0].p_value > 0
+    assert "are not shown" in d.levels().printed()
+    # From a chi-square and the shares of the other levels the small ones could be worked out.
+    first, gmv = d.balance().lines[0], d.balance().lines[-1]
+    assert first.variable == "tier" and math.isnan(first.p_value) and math.isnan(first.statistic) and gmv.p_value > 0
 
 
 def test_what_is_left_out_is_named_and_no_id_is_shown() -> None:
@@ -229,6 +232,19 @@ def test_three_arms_stand_one_by_one_beside_the_control() -> None:
     assert found.joint_test()["group"].tolist() == ["coupon", "push"] and len(found.lines) == 8
     two = gc.describe(data[data["arm"] != "push"], NUMBERS, by="arm", control="none").balance()
     np.testing.assert_allclose(two.to_frame()["difference"], found.to_frame()["difference"][:4], rtol=1e-12)
+    gaps = data.assign(gmv=data["gmv"].astype(float).where((data["arm"] != "push") | (data.index >= 30)))
+    uneven = gc.describe(gaps, NUMBERS, by="arm", control="none").balance()
+    one, other = uneven.joint
+    assert other.lost > one.lost and f"n = {one.n}, {one.lost} left out; n = {other.n}, {other.lost} left out" in (
+        uneven.printed()
+    )
+
+
+def test_more_columns_than_rows_are_too_few_rows() -> None:
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(12, 14)), columns=[f"x{k}" for k in range(14)]).assign(arm=np.arange(12) % 2)
+    told = gc.describe(wide, by="arm", control=0).balance().sentences()[0]
+    assert "cannot be tested; too few rows have every column" in told
 
 
 # --- exports and refusals ---

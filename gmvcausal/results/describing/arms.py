@@ -126,9 +126,11 @@ class Balance(Shown):
             lines.append(f"Shares of fewer than {MIN_CELL} rows, and what would give them away, are not shown.")
         if self.dependent:
             return [*lines, f"No tests: {self.dependent}."]
-        lost = max(j.lost for j in self.joint)
-        rows = "; ".join(f"n = {j.n:,}" for j in self.joint)
-        return [*lines, f"The joint test is on the rows that have every column ({rows}; {lost:,} are left out)."]
+        if len(self.joint) == 1:
+            rows = f"n = {self.joint[0].n:,}; {self.joint[0].lost:,} are left out"
+        else:
+            rows = "; ".join(f"n = {j.n:,}, {j.lost:,} left out" for j in self.joint)
+        return [*lines, f"The joint test is on the rows that have every column ({rows})."]
 
     def sentences(self) -> list[str]:
         """What the joint test says, how many differ by chance, and the largest difference."""
@@ -138,7 +140,8 @@ class Balance(Shown):
             if self.dependent:
                 lines.append(f"{told}: no test, for {self.dependent}.")
             elif math.isnan(j.p_value):
-                lines.append(f"{told}: all columns together cannot be tested; none is left that varies.")
+                why = "too few rows have every column" if j.df1 or not j.n else "none is left that varies"
+                lines.append(f"{told}: all columns together cannot be tested; {why}.")
             else:
                 found = "are told apart by" if j.p_value < 0.05 else "are not told apart by"
                 p = f"p = {j.p_value:.3f}" if j.p_value >= 0.001 else "p < 0.001"
@@ -202,6 +205,8 @@ def _lines(column: Column, inside: np.ndarray, treated: np.ndarray, label: str, 
     counts = np.stack([np.bincount(values[live & s].astype(np.int64), minlength=levels) for s in (~treated, treated)])
     statistic, df, p = (math.nan, 0, math.nan) if untested else alike(counts.T.astype(float))
     away = np.asarray(hidden_two_way(counts.T).cells.any(axis=1), dtype=bool)
+    if away.any():  # a chi-square and the shares beside it give the cells back
+        statistic, df, p = math.nan, 0, math.nan
     if column.kind == "0/1":
         gap = welch(values, treated)
         return [Line(column.name, "", label, _unshown(gap) if away.any() else gap, "chi2", statistic, float(df), p)]
