@@ -180,7 +180,7 @@ class Translator:
 
     def _numbered(self, text: str) -> str | None:
         """A note on one column of a table: its number, the title of the result, and what is estimated."""
-        note = re.fullmatch(r"(\(\d+\)) (.+)", text)
+        note = re.fullmatch(r"(\(\d+\)) ([A-Z].+)", text)  # titles have a capital, numbered clauses have none
         title, colon, rest = _last_colon(note.group(2)) if note else ("", "", "")
         return f"{note.group(1)} {self.text(title)}：{self.text(rest)}" if note and colon else None
 
