@@ -8,7 +8,7 @@
 import gmvcausal as gc
 
 orders = spark.table("shop.orders")  # noqa: F821  # the notebook gives spark
-exposures = spark.table("shop.exposures")  # noqa: F821  # likewise
+exposures = spark.table("shop.exposures")  # noqa: F821  # the notebook gives spark
 
 # COMMAND ----------
 logs = gc.Logs(orders=orders, exposures=exposures)
@@ -21,5 +21,5 @@ print(result.summary())
 
 # COMMAND ----------
 # A table of Spark for whoever reads on: one row per room and week, a few numbers each.
-spark.createDataFrame(panel).createOrReplaceTempView("panel")  # noqa: F821  # likewise
+spark.createDataFrame(panel).createOrReplaceTempView("panel")  # noqa: F821  # the notebook gives spark
 logs.close()

@@ -40,7 +40,11 @@ def test_every_kind_of_figure_is_chinese_throughout(results: dict[str, Any], nam
         said, put = texts(english), texts(chinese)
         left = [t for t in put if LATIN_WORDS.search(t) and not any(n in t for n in NAMES)]
         assert not left, kind
-        assert set(numbers(" ".join(said))) == set(numbers(" ".join(put))), kind  # ticks out of sight come and go
+        before, after = numbers(" ".join(said)), numbers(" ".join(put))
+        if kind == "heatmap":  # its ticks out of sight are written as often as it is drawn
+            assert set(before) == set(after)
+        else:
+            assert before == after, kind
         assert any("\u4e00" <= c <= "\u9fff" for t in put for c in t), kind
         assert all(style.drawable(t) for t in put), kind
         assert "<text" not in style.svg(chinese)  # outlines: no reader needs the font
