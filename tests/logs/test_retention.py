@@ -17,11 +17,12 @@ from gmvcausal.stats.survival import at, kaplan_meier
 DAY = pd.Timedelta("1D")
 
 
-def small() -> pd.DataFrame:
-    """Five users by hand: next orders after 2 and 5 days, one on the same day, two who never come again."""
-    rows = [("a", 3), ("a", 5), ("b", 3), ("b", 8), ("c", 4), ("d", 6), ("d", 6), ("e", 13)]
+def small(times: int = 1) -> pd.DataFrame:
+    """Five users by hand, `times` over: next orders after 2 and 5 days, one on the same day, two who never return."""
+    one = [("a", 3), ("a", 5), ("b", 3), ("b", 8), ("c", 4), ("d", 6), ("d", 6), ("e", 13)]
+    rows = [(f"{u}{k}", d) for k in range(times) for u, d in one]
     return pd.DataFrame({"user": [u for u, _ in rows], "time": [f"2025-03-{d:02d}" for _, d in rows], "gmv": 10.0,
-                         "order": range(8)})  # fmt: skip
+                         "order": range(len(rows))})  # fmt: skip
 
 
 def shop(seed: int = 0, users: int = 400, lift: float = 0.0) -> dict[str, pd.DataFrame]:
@@ -43,13 +44,14 @@ def shop(seed: int = 0, users: int = 400, lift: float = 0.0) -> dict[str, pd.Dat
 
 
 def test_by_hand():
-    r = gc.Logs(orders=small()).retention(freq="D", horizon=9)
+    r = gc.Logs(orders=small(10)).retention(freq="D", horizon=9)
     curve = r.curve().set_index("period")
     # Watched to the end of 13 March: a 11 days, b 11, c 10, d 8, e 1. d's second order that day is no return.
     assert curve["ordered"].to_dict() == pytest.approx(
         {1: 0, 2: 1 / 4, 3: 1 / 4, 4: 1 / 4, 5: 1 / 2, 6: 1 / 2, 7: 1 / 2, 8: 1 / 2, 9: 1 / 2}
     )
-    assert curve["watched"].to_dict() == {1: 5, **dict.fromkeys(range(2, 9), 4), 9: 3}
+    assert curve["watched"].to_dict() == {1: 50, **dict.fromkeys(range(2, 9), 40), 9: 30}
+    assert curve["at_risk"].tolist() == [50, 40, 30, 30, 30, 20, 20, 20, 10]
     # Period 3 is the third day: a's order after two days falls into it.
     assert curve.loc[3, "active"] == pytest.approx(1 / 4) and curve.loc[6, "active"] == pytest.approx(1 / 4)
     assert curve.loc[9, "orders"] == pytest.approx(1 / 4 + 1 / 4)
@@ -240,7 +242,7 @@ def test_audit():
     plain = gc.Logs(**dates).retention("coupon", horizon=4, anchor="2025-01-31")
     assert plain.audit["starts_with_an_order"].status == "not_run"
     assert plain.audit["starts_on_a_day_with_an_order"].status == "passed"
-    end = gc.Logs(orders=shop(5)["orders"]).retention(cohorts="4W", horizon=12)
+    end = gc.Logs(orders=shop(5, 1_500)["orders"]).retention(cohorts="4W", horizon=12)
     assert end.audit["watched"].status == "warned"
 
 

@@ -18,8 +18,10 @@ from gmvcausal.logs.logs import Logs
 from gmvcausal.logs.returns.checks import checks_of
 from gmvcausal.logs.returns.read import FloatArray, IntArray, Watched, read_arms, read_first
 from gmvcausal.logs.returns.result import Group, LogLog, RetentionResult
+from gmvcausal.logs.returns.small_groups import reach, without_small
 from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.audit import audit_with
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.stats.small_sample import normal
 from gmvcausal.stats.survival import at, kaplan_meier, mean_counts, restricted_mean
 
@@ -44,6 +46,8 @@ def make_retention(
             if value is not None:
                 raise InputError(f"{name}= is of arms, and none are named", remedy="name tactic=, or leave it out")
         w = read_first(logs, None if cohorts is None else parse_freq("cohorts", cohorts), length, horizon)
+        if cohorts is not None:
+            w = without_small(w)
     else:
         if cohorts is not None:
             raise InputError("cohorts= is of first orders, and tactic= names arms", remedy="leave one of them out")
@@ -52,9 +56,9 @@ def make_retention(
         w = read_arms(logs, tactic, anchor, control, length, horizon)
     effect = assignment == "random"
     shares = read_shares("expected_ratio", expected_ratio, w.labels) if effect else None
-    groups = _groups(w, horizon, arms)
-    reach = {g.label: g.periods for g in groups}
-    until = np.array([float(reach.get(label, 0)) for label in w.labels])
+    groups = _groups(w, horizon, arms, cohorts is not None)
+    ends = {g.label: g.periods for g in groups}
+    until = np.array([float(ends.get(label, 0)) for label in w.labels])
     checks = checks_of(w, logs._facts, until, horizon * length.micros / DAY, shares, arms=arms)
     lost = empty_days(logs, w.start.min(), logs._lines.end)
     options = {
@@ -89,8 +93,8 @@ def _assumed(effect: bool, arms: bool) -> str:
     return f"{watching}; nothing is said of why groups differ" if arms else watching
 
 
-def _groups(w: Watched, horizon: int, arms: bool) -> tuple[Group, ...]:
-    """A group for each label, as far as it is watched."""
+def _groups(w: Watched, horizon: int, arms: bool, cohorts: bool) -> tuple[Group, ...]:
+    """A group for each label, as far as it is watched; a cohort, as far as ten of it are."""
     out = []
     k = np.arange(1, horizon + 1)
     for g, label in enumerate(w.labels):
@@ -99,23 +103,28 @@ def _groups(w: Watched, horizon: int, arms: bool) -> tuple[Group, ...]:
             if arms:
                 raise DesignError(f"no user of {label!r} is watched", remedy="take a longer log, or an earlier anchor")
             continue
-        periods = min(horizon, math.floor(w.until[own].max() + 1e-9))
+        whole = w.until[own][:, None] >= k - 1e-9
+        seen = whole.sum(axis=0)
+        periods = reach(seen) if cohorts else int((seen > 0).sum())
         if arms and periods < horizon:
             raise DesignError(
                 f"nobody of {label!r} is watched for horizon={horizon} periods, only for {periods}",
                 remedy=f"pass horizon={max(periods, 1)}",
             )
         if periods < 1:
-            w.notes.append(f"the cohort {label} is watched for less than one period and is not shown")
-            w.dropped["users of cohorts watched for less than a period"] = w.dropped.get(
-                "users of cohorts watched for less than a period", 0
-            ) + int(own.sum())
+            w.notes.append(f"the cohort {label} is not shown: fewer than {MIN_CELL} of it are watched for a period")
+            why = f"users of cohorts of which fewer than {MIN_CELL} are watched for a period"
+            w.dropped[why] = w.dropped.get(why, 0) + int(own.sum())
             continue
-        whole = w.until[own][:, None] >= k - 1e-9
         counts = mean_counts(w.counts[own], whole)
         active = ((w.counts[own] > 0) & whole).sum(axis=0).astype(float)
         risk = (w.time[own][:, None] >= k).sum(axis=0).astype(np.int64)
         out.append(Group(label, kaplan_meier(w.time[own], w.ordered[own]), active, counts, risk, periods))
+    if not out:
+        raise DesignError(
+            f"no cohort can be shown: fewer than {MIN_CELL} of each are watched for a period",
+            remedy="take longer cohorts, or a longer log",
+        )
     return tuple(out)
 
 
@@ -176,10 +185,13 @@ def _effects(w: Watched, groups: tuple[Group, ...], length: Freq, horizon: int) 
 
 
 def _advice(groups: tuple[Group, ...], effect: bool) -> tuple[str, ...]:
+    cut = any(min(g.seen_until, g.risk_until) < g.periods for g in groups)
+    least = f"what rests on fewer than {MIN_CELL} users still at risk or watched"
     if not effect:
-        return ()
+        return (f"Left empty in curve(): {least}",) if cut else ()
     shares = ", ".join(f"{1 - float(g.left().share[-1]):.1%} of {g.label}" for g in groups)
-    return (f"Within the horizon {shares} order", "Every period is in curve() and differences()")
+    every = f"Every period is in curve() and differences(), but for {least}"
+    return (f"Within the horizon {shares} order", every if cut else "Every period is in curve() and differences()")
 
 
 def _arrays(w: Watched) -> list[Any]:

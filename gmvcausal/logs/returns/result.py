@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.logs.returns.small_groups import reach
 from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves, Line
 from gmvcausal.stats.inference import critical_value, sup_t
@@ -22,6 +23,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _MOST_LINES = 8
+_SHARES = ["ordered", "std_error", "conf_low", "conf_high"]
+_ACTIVITY = ["active", "active_low", "active_high", "orders", "orders_se"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,16 @@ class Group:
     orders: Counts
     at_risk: IntArray
     periods: int
+
+    @property
+    def risk_until(self) -> int:
+        """Last period at whose end ten or more are at risk: there the curve of shares ends."""
+        return reach(self.at_risk[: self.periods])
+
+    @property
+    def seen_until(self) -> int:
+        """Last period through which ten or more are watched."""
+        return reach(self.orders.seen[: self.periods])
 
     def left(self) -> At:
         """Share that has not ordered at the end of every period."""
@@ -162,6 +175,7 @@ class RetentionResult(Result):
             Kaplan-Meier), std_error (Greenwood), conf_low, conf_high (log-log), active (share with an order in the
             k-th period, among users watched throughout it), active_low, active_high (Wilson), orders (mean number by
             then), orders_se, at_risk (not yet ordered and still watched at the end of k), watched (throughout k).
+            Empty from where fewer than ten are at risk (shares), or watched (activity and orders).
         """
         import pandas as pd
 
@@ -180,7 +194,10 @@ class RetentionResult(Result):
                 "conf_low": 1 - limits[:, 1], "conf_high": 1 - limits[:, 0], "active": active, "active_low": low,
                 "active_high": high, "orders": g.orders.mean[: g.periods], "orders_se": g.orders.std_error[: g.periods],
                 "at_risk": g.at_risk[: g.periods], "watched": n.astype(int),
-            }))  # fmt: skip
+            }).astype({"at_risk": "Int64", "watched": "Int64"}))  # fmt: skip
+            for until, rest, count in ((g.risk_until, _SHARES, "at_risk"), (g.seen_until, _ACTIVITY, "watched")):
+                out[-1].loc[until:, rest] = math.nan
+                out[-1].loc[until:, count] = pd.NA
         return pd.concat(out, ignore_index=True)
 
     def differences(self) -> pd.DataFrame:
@@ -190,7 +207,8 @@ class RetentionResult(Result):
         -------
         DataFrame
             arm, control, period, difference, std_error, conf_low, conf_high, band_low, band_high (the band holds for
-            all periods of an arm at once). An effect only where chance drew the arms.
+            all periods of an arm at once). An effect only where chance drew the arms. Empty where one of the two
+            curves has ended.
         """
         import pandas as pd
 
@@ -201,10 +219,13 @@ class RetentionResult(Result):
             one = critical_value(1 - self.alpha) * error
             wide = sup_t(cov, 1 - self.alpha, int(self.manifest.seed or 0))
             band = wide * error if wide == wide else one
-            out.append(pd.DataFrame({
-                "arm": g.label, "control": self.groups[0].label, "period": k, "difference": gap, "std_error": error,
-                "conf_low": gap - one, "conf_high": gap + one, "band_low": gap - band, "band_high": gap + band,
-            }))  # fmt: skip
+            every = pd.RangeIndex(1, min(g.periods, self.groups[0].periods) + 1)
+            shown = pd.DataFrame({
+                "difference": gap, "std_error": error, "conf_low": gap - one, "conf_high": gap + one,
+                "band_low": gap - band, "band_high": gap + band,
+            }, index=k).reindex(every)  # fmt: skip
+            names = {"arm": g.label, "control": self.groups[0].label, "period": every.astype(float)}
+            out.append(pd.DataFrame(names, index=every).join(shown))
         if not out:
             from gmvcausal.errors import InputError
 
@@ -212,7 +233,7 @@ class RetentionResult(Result):
         return pd.concat(out, ignore_index=True)
 
     def _gap(self, g: Group) -> tuple[FloatArray, FloatArray, FloatArray]:
-        k = np.arange(1.0, min(g.periods, self.groups[0].periods) + 1)
+        k = np.arange(1.0, min(g.risk_until, self.groups[0].risk_until) + 1)
         own, control = at(g.curve, k), at(self.groups[0].curve, k)
         return control.share - own.share, own.cov() + control.cov(), k
 
