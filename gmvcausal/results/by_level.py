@@ -9,18 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
+from gmvcausal.frames.facts import holds_people
 from gmvcausal.frames.params import check, flag, one_of
 from gmvcausal.results.audit import Check
 from gmvcausal.results.rule import Rule
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.multiplicity import adjust
-from gmvcausal.stats.small_cells import MIN_CELL, beside
+from gmvcausal.stats.small_cells import MIN_CELL, enough, small
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 MOST_LEVELS = 50
 SMALL = MIN_CELL  # units of an arm below which a level is not shown: too few to tell, and too few to hide a person
+# One reason for small levels and for those hidden with them: which is which must not be told.
+FEW_IN_ARM = f"hidden: n < {SMALL} in an arm, here or in a level hidden with it"
+FEW_ON_SIDE = f"hidden: n < {SMALL} on a side, here or in a level hidden with it"
 SHARED_CLUSTERS = "clusters by {!r} lie in several levels, so that their estimates depend on each other"
 
 # Checks of `by()`, beside those of the whole.
@@ -98,29 +103,55 @@ def refuse_levels(column: str, labels: Collection[object]) -> None:
         )
 
 
-def shown_sizes(sizes: Sequence[int], left: Sequence[int]) -> list[int | None]:
-    """Sizes of the levels that are shown, None where one would tell how few people a level that is left out has.
+def people_of(
+    level: IntArray, levels: int, arm: IntArray, arms: int, cluster: IntArray | None, cluster_name: str
+) -> IntArray:
+    """How many people every level has in every arm: rows, or clusters where clusters are people.
 
-    The whole less all sizes shown is the size of what is left out: where that is a small group, the size of the
-    smallest level shown is kept back with it.
+    Returns
+    -------
+    ndarray of int, shape (levels, arms)
+    """
+    cell = level.astype(np.int64) * arms + arm
+    if cluster is not None and holds_people(cluster_name):
+        cell = np.unique(np.column_stack([cell, cluster]), axis=0)[:, 0]
+    return np.bincount(cell, minlength=levels * arms).reshape(levels, arms)
+
+
+def few_people(people: IntArray) -> BoolArray:
+    """Which levels have too few people in an arm to be shown, shape (levels,), from counts of shape (levels, arms)."""
+    return np.asarray(small(people).any(axis=1))
+
+
+def hidden_beside(people: IntArray, kept: BoolArray) -> BoolArray:
+    """Which of the levels `kept` are hidden as well, the smallest first.
+
+    A level that is left out alone follows from the whole and the levels shown, its size and its means. Where it has few
+    people in an arm, another level goes with it.
 
     Parameters
     ----------
-    sizes, left : sequence of int
-        Units of the levels shown, and of those left out.
+    people : ndarray of int, shape (levels, arms)
+    kept : ndarray of bool, shape (levels,)
 
     Examples
     --------
-    >>> shown_sizes([400, 35], [4]), shown_sizes([400, 35], [40])
-    ([400, None], [400, 35])
+    >>> people = np.array([[200, 200], [18, 17], [2, 2]])
+    >>> hidden_beside(people, np.array([True, True, False])).tolist()
+    [False, True, False]
     """
-    gone = beside(np.array(sizes, dtype=float), np.array(left, dtype=float))
-    return [None if hide else n for n, hide in zip(sizes, gone, strict=True)]
+    out = np.zeros(len(people), dtype=bool)
+    for k in np.argsort(people.sum(axis=1), kind="stable"):
+        gone = people[~kept | out]
+        if all(enough(arm[arm > 0]) for arm in gone.T if small(arm).any()):
+            break
+        out[k] = kept[k]
+    return out
 
 
 def none_left(column: str, level: str, why: str) -> DesignError:
-    """The error where no level can be estimated, with the first as the example."""
-    return DesignError(f"no level of {column!r} can be estimated: {level}: {why}", column=column, remedy="merge levels")
+    """The error where no level can be shown, with the first as the example."""
+    return DesignError(f"no level of {column!r} can be shown: {level}: {why}", column=column, remedy="merge levels")
 
 
 def family(how: str | None, p: FloatArray, alpha: float) -> Family:

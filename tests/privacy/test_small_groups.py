@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.results.by_level import shown_sizes
+from gmvcausal.results.by_level import FEW_IN_ARM, FEW_ON_SIDE, hidden_beside, people_of
 
 
 @cache
@@ -50,29 +50,89 @@ def test_cohorts_large_enough_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "left", "want"),
+    ("people", "gone", "want"),
     [
-        ([400, 35], [4], [400, None]),
-        ([400, 35], [4, 3], [400, None]),  # 7 in all
-        ([400, 35], [4, 9], [400, 35]),  # 13 in all, of which nobody can tell the parts
-        ([400, 35], [40], [400, 35]),
-        ([400, 35], [], [400, 35]),
-        ([400, 3], [2], [None, None]),
+        ([[400, 400], [35, 30], [4, 40]], [2], [1]),  # few in one arm alone
+        ([[35, 30], [400, 400], [4, 3], [3, 4]], [2, 3], [0]),  # 7 in each arm together
+        ([[400, 400], [35, 30], [4, 5], [9, 9]], [2, 3], []),  # 13 and 14, of which nobody can tell the parts
+        ([[400, 400], [35, 30], [40, 10]], [2], []),
+        ([[400, 400], [35, 30]], [], []),
+        ([[400, 400], [3, 30]], [1], [0]),  # of two levels each tells the other
+        ([[400, 400], [35, 30], [0, 60]], [2], []),  # nobody is no small group
+        ([[400, 400], [35, 30], [0, 6]], [2], [1]),
     ],
 )
-def test_sizes_of_levels_by_hand(sizes: list[int], left: list[int], want: list[int | None]) -> None:
-    assert shown_sizes(sizes, left) == want
+def test_levels_hidden_with_small_ones_by_hand(people: list[list[int]], gone: list[int], want: list[int]) -> None:
+    kept = np.ones(len(people), dtype=bool)
+    kept[gone] = False
+    assert np.flatnonzero(hidden_beside(np.array(people), kept)).tolist() == want
 
 
-def test_levels_of_a_test_do_not_tell_the_size_of_the_one_left_out() -> None:
-    rng, n = np.random.default_rng(2), 406
-    tier = np.repeat(["a", "b", "few"], [300, 100, 6])
-    users = pd.DataFrame({"arm": np.arange(n) % 2, "gmv": rng.gamma(2, 10, n), "tier": tier})
-    found = gc.ab_test(users, metrics="gmv").by("tier").to_frame()
-    assert found["level"].tolist() == ["all", "a", "b"]
-    assert found["n"].tolist()[:2] == [406, 300] and pd.isna(found["n"].iloc[2])
-    enough = gc.ab_test(users[:400], metrics="gmv").by("tier").to_frame()
-    assert enough["n"].tolist() == [400, 300, 100]
+@cache
+def users_of(sizes: tuple[int, ...]) -> pd.DataFrame:
+    """Users of tiers a, b, c, ... in two arms by turns; every one of tier c has spent 1,000."""
+    rng, n = np.random.default_rng(2), sum(sizes)
+    tier = np.repeat(list("abcdef")[: len(sizes)], sizes)
+    gmv = np.where(tier == "c", 1000.0, rng.gamma(2, 10, n))
+    return pd.DataFrame({"user": np.arange(n), "arm": np.arange(n) % 2, "gmv": gmv, "tier": tier})
+
+
+def test_a_small_level_of_a_test_takes_another_with_it() -> None:
+    metric = gc.Mean("gmv", cap=None)
+    found = gc.ab_test(users_of((300, 100, 6)), metrics=metric).by("tier")
+    frame = found.to_frame()
+    assert frame["level"].tolist() == ["all", "a"]
+    assert {h.level: h.why for h in found.hidden} == {"b": FEW_IN_ARM, "c": FEW_IN_ARM}
+    # What the whole less the levels shown tells is the mean of 106 users, and not that of the six.
+    whole, shown = frame["control_value"] * frame["n"] / 2
+    assert 10 < (whole - shown) / ((frame["n"].iloc[0] - frame["n"].iloc[1]) / 2) < 100
+    for number in ("1000", "1,000"):
+        assert number not in found.summary() and number not in found.to_frame().to_json()
+    every = gc.ab_test(users_of((300, 100, 40)), metrics=metric).by("tier").to_frame()
+    assert every["n"].tolist() == [440, 300, 100, 40]
+    with pytest.raises(gc.DesignError, match="hidden: n < 10 in an arm") as error:
+        gc.ab_test(users_of((300, 6)), metrics=metric).by("tier")
+    assert "Merge levels" in str(error.value)
+
+
+def test_one_person_more_in_a_small_level_changes_nothing_shown_of_levels() -> None:
+    few, more = (gc.ab_test(users_of((300, 100, c)), metrics=gc.Mean("gmv", cap=None)).by("tier") for c in (4, 8))
+    pd.testing.assert_frame_equal(few.to_frame().iloc[1:], more.to_frame().iloc[1:])
+    assert few.hidden == more.hidden
+
+
+def test_people_are_counted_with_clusters_too() -> None:
+    rng = np.random.default_rng(4)
+    room = np.repeat(np.arange(60), 20)
+    users = pd.DataFrame({"room": room, "arm": room % 2, "gmv": rng.exponential(5, 1200)})
+    # In each room of the first ten one user is of tier few: five users in each arm, of five rooms.
+    first = ~users["room"].duplicated() & (users["room"] < 10)
+    users["tier"] = np.where(first, "few", np.where(room < 30, "b", "a"))
+    found = gc.ab_test(users, metrics=gc.Mean("gmv", cap=None), cluster="room").by("tier")
+    assert {h.level for h in found.hidden} >= {"few"} and len(found.hidden) == 2
+    # A person with many rows is one person.
+    rows = np.repeat([0, 1, 1], [5, 4, 3])
+    arm = np.zeros(12, dtype=int)
+    who = np.array([0, 0, 0, 0, 1, 2, 2, 2, 2, 3, 3, 3])
+    assert people_of(rows, 2, arm, 1, who, "user_id").tolist() == [[2], [2]]
+    assert people_of(rows, 2, arm, 1, who, "room").tolist() == [[5], [7]]
+
+
+def test_levels_of_uplift_and_of_roll_outs() -> None:
+    users = users_of((600, 200, 8)).assign(x=np.arange(808) % 7)
+    found = gc.uplift(users, outcome="gmv", treatment="arm", features=[], propensity=0.5, control=0).by("tier")
+    assert {h.level: h.why for h in found.hidden} == {"b": FEW_IN_ARM, "c": FEW_IN_ARM}
+    assert found.to_frame()["n"].tolist() == [808, 600]
+    rng, rows = np.random.default_rng(0), []
+    for u in range(140):
+        tier, start = "c" if u < 6 else "b" if u < 50 else "a", 4 if u % 2 else None
+        rows += [(u, t, rng.normal() + 5 * (tier == "c"), start, tier) for t in range(1, 8)]
+    panel = pd.DataFrame(rows, columns=["user", "period", "gmv", "first_treated", "tier"])
+    segments = gc.did(panel, unit="user", time="period").by("tier")
+    assert segments.levels == ("all", "a")
+    assert segments.hidden == (("b", FEW_ON_SIDE), ("c", FEW_ON_SIDE))
+    rooms = gc.did(panel.rename(columns={"user": "room"}), unit="room", time="period").by("tier")
+    assert rooms.levels == ("all", "a", "b") and [why for _, why in rooms.hidden] != [FEW_ON_SIDE]
 
 
 def test_one_treated_person_among_few_leaves_no_trends_to_draw() -> None:

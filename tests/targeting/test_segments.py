@@ -13,6 +13,7 @@ from protocol import assert_protocol
 from scipy import stats
 
 import gmvcausal as gc
+from gmvcausal.results.by_level import FEW_IN_ARM
 from gmvcausal.stats.nuisance.aipw import scores
 
 COMMON = ["term", "unit", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "n"]
@@ -140,7 +141,7 @@ def test_small_levels_are_hidden_with_the_reason() -> None:
     tier[quiet] = "quiet"
     found = fitted(data.assign(tier=tier)).by("tier")
     why = {h.level: h.why for h in found.hidden}
-    assert why["tiny"] == "n < 10 in an arm, not shown"
+    assert why["tiny"] == FEW_IN_ARM
     assert why["quiet"] == "fewer than 10 of arm 0 with a non-zero outcome"
     assert found.audit["segment_levels"].status == "warned" and "quiet" in found.summary()
     assert found.to_frame()["level"].tolist() == ["all", "a", "b", "c"]

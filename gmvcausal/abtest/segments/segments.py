@@ -31,16 +31,18 @@ from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Manifest
 from gmvcausal.results.by_level import (
+    FEW_IN_ARM,
     SHARED_CLUSTERS,
-    SMALL,
     Test,
     apart,
     balance_check,
     family,
+    few_people,
+    hidden_beside,
     levels_check,
     none_left,
+    people_of,
     refuse_levels,
-    shown_sizes,
 )
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.results.levels import Hidden, Interaction
@@ -106,13 +108,18 @@ def segmented(result: AbResult, segment: Any, how: Any, test: Test) -> SegmentRe
         raise DesignError(f"no level can have an interval where the whole has none: {result.estimates.withheld}")
     whole = origin.fitted(rows)
     _unchanged(result, whole)
+    assert rows.segment is not None
+    people = people_of(rows.segment, len(levels), rows.arm, len(rows.labels), rows.cluster, rows.cluster_name)
+    few = few_people(people)
+    made = [
+        (None, FEW_IN_ARM) if few[k] else _level(origin, rows, rows.segment == k) for k in range(len(levels))
+    ]  # fmt: skip
+    with_few = hidden_beside(people, np.array([one is not None for one, _ in made]))
     found: dict[str, Fit] = {}
     hidden: list[Hidden] = []
-    assert rows.segment is not None
-    for k, level in enumerate(levels):
-        one, why = _level(origin, rows, rows.segment == k)
-        if one is None:
-            hidden.append(Hidden(str(level), why))
+    for (one, why), beside, level in zip(made, with_few, levels, strict=True):
+        if one is None or beside:
+            hidden.append(Hidden(str(level), why or FEW_IN_ARM))
         else:
             found[str(level)] = one
     if not found:
@@ -159,8 +166,6 @@ def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
     least = int(part.counts().min())
     if least < 2:
         return None, f"fewer than 2 {_units(rows)} in an arm"
-    if not rows.cluster_name and least < SMALL:
-        return None, f"n < {SMALL} in an arm, not shown"
     if part.stratum is not None:
         cells = np.bincount(part.arm * part.strata + part.stratum, minlength=len(part.labels) * part.strata)
         if cells.min() < 2:
@@ -170,15 +175,6 @@ def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
     except GmvCausalError as error:
         return None, error.rule
     return (None, found.withheld) if found.withheld else (found, "")
-
-
-def _left_out(rows: Rows, levels: tuple[Any, ...], found: Mapping[str, Fit], arms: tuple[int, int]) -> list[int]:
-    """Units in these arms of every level that is not estimated."""
-    assert rows.segment is not None
-    inside = np.isin(rows.arm, arms)
-    return [
-        int(np.count_nonzero(inside & (rows.segment == k))) for k, level in enumerate(levels) if str(level) not in found
-    ]
 
 
 def _units(rows: Rows) -> str:
@@ -221,8 +217,7 @@ def _result(
         )
         fits = [whole, *found.values()]
         arms = (term.arm, rows.control)
-        sizes = [round(sum(f.sample.arms[a].n for a in arms)) for f in fits]
-        counts += [sizes[0], *shown_sizes(sizes[1:], _left_out(rows, levels, found, arms))]
+        counts += [round(sum(f.sample.arms[a].n for a in arms)) for f in fits]
         for name, c, s in zip(["", *found], [term.contrast, *own], share, strict=True):
             inside = f", {segment} = {name}" if name else ""
             head.append((e.term[i] + inside, e.estimand[i] + inside, e.unit[i]))

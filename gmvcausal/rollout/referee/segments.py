@@ -14,18 +14,19 @@ from gmvcausal.errors import DesignError, GmvCausalError, InputError
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Estimates, Result
 from gmvcausal.results.by_level import (
+    FEW_ON_SIDE,
     SHARED_CLUSTERS,
-    SMALL,
     Test,
     apart,
     family,
+    few_people,
+    hidden_beside,
     levels_check,
     none_left,
     refuse_levels,
-    shown_sizes,
 )
 from gmvcausal.rollout.audit.case import subset
-from gmvcausal.rollout.fitted import Fitted, IntArray
+from gmvcausal.rollout.fitted import Fitted, IntArray, Options
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.per_unit import labels_of
 from gmvcausal.rollout.methods import estimate
@@ -125,19 +126,16 @@ def by_segment(result: DidResult, segment: Any, how: Any, test: Test) -> DidSegm
     origin = result.known_origin()
     code, labels = labels_of(origin.data, panel, origin.unit, column, "segment", options.outcome)
     refuse_levels(column, labels)
+    # No secret where units are rooms, shops or cities.
+    people = np.array([_sides(panel, code == k) for k in range(len(labels))]) * int(panel.people)
+    few = few_people(people)
+    made = [(None, FEW_ON_SIDE) if few[k] else _level(panel, code == k, options) for k in range(len(labels))]
+    with_few = hidden_beside(people, np.array([one is not None for one, _ in made]))
     found: dict[str, Fitted] = {}
     hidden: list[tuple[str, str]] = []
-    for k, label in enumerate(labels):
-        if panel.people and _few(panel, code == k):
-            hidden.append((str(label), f"n < {SMALL} on a side, not shown"))
-            continue
-        try:
-            one = estimate(subset(panel, code == k), options)
-        except GmvCausalError as error:
-            hidden.append((str(label), error.rule))
-            continue
-        if 0 not in one.estimates.special and not np.isfinite(one.estimates.std_error[0]):
-            hidden.append((str(label), one.estimates.withheld or "no interval"))
+    for (one, why), beside, label in zip(made, with_few, labels, strict=True):
+        if one is None or beside:
+            hidden.append((str(label), why or FEW_ON_SIDE))
         else:
             found[str(label)] = one
     if not found:
@@ -172,11 +170,21 @@ def _dealt(result: DidResult, code: IntArray, kept: list[int], found: dict[str, 
     return regrouped([seen], deals(own, cluster, part.start, test.seed), effects, test.reps, progress=test.progress)
 
 
-def _few(panel: Panel, here: NDArray[np.bool_]) -> bool:
-    """Whether fewer people than may be shown are treated in a level, or untreated."""
-    units = panel.units(here)
+def _sides(panel: Panel, here: NDArray[np.bool_]) -> tuple[int, int]:
+    """Units of a level that are treated, and that are not."""
     treated = panel.units(here & (panel.start >= 0))
-    return 0 < treated < SMALL or 0 < units - treated < SMALL
+    return treated, panel.units(here) - treated
+
+
+def _level(panel: Panel, here: NDArray[np.bool_], options: Options) -> tuple[Fitted | None, str]:
+    """The fit of a level, or why there is none."""
+    try:
+        one = estimate(subset(panel, here), options)
+    except GmvCausalError as error:
+        return None, error.rule
+    if 0 not in one.estimates.special and not np.isfinite(one.estimates.std_error[0]):
+        return None, one.estimates.withheld or "no interval"
+    return one, ""
 
 
 def _result(
@@ -199,10 +207,6 @@ def _result(
     test = (math.nan,) * 4 if no_test else equal_effects(value[1:], (error * factor)[1:] ** 2, df[1:])
     if dealt is not None:
         test = (*test[:3], float(dealt.p_value[0]))
-    sizes: list[int | None] = [e.n[0] for e in every[1:]]
-    if result.panel.people and hidden and None not in (every[0].n[0], *sizes):
-        own = [int(n or 0) for n in sizes]
-        sizes = shown_sizes(own, [max(int(every[0].n[0] or 0) - sum(own), 0)])
     names = ["all", *found]
     inside = ["", *(f", {column} = {name}" for name in found)]
     first = result.estimates
@@ -212,7 +216,7 @@ def _result(
         (first.unit[0],) * len(every),
         value,
         np.diag(error**2),
-        (every[0].n[0], *sizes),
+        tuple(e.n[0] for e in every),
         Spread(df, factor),
         first.withheld if math.isnan(p[0]) else "",
         {k: partial(_limits, e, float(s)) for k, (e, s) in enumerate(zip(every, share, strict=True))},

@@ -16,15 +16,18 @@ from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.frames.table import open_table
 from gmvcausal.results import Audit, Check, Estimates
 from gmvcausal.results.by_level import (
+    FEW_IN_ARM,
     SHARED_CLUSTERS,
     SMALL,
     apart,
     balance_check,
     family,
+    few_people,
+    hidden_beside,
     levels_check,
     none_left,
+    people_of,
     refuse_levels,
-    shown_sizes,
 )
 from gmvcausal.results.levels import Hidden, Interaction, LevelsResult
 from gmvcausal.stats.inference import critical_value, equal_effects
@@ -86,15 +89,12 @@ def by_segment(m: Uplift, segment: Any, how: Any) -> UpliftSegments:
     level, labels = _levels(m, column)
     if m.estimates.withheld:
         raise DesignError(f"no level can have an interval where the whole has none: {m.estimates.withheld}")
-    found: dict[str, _Level] = {}
-    hidden: list[Hidden] = []
-    for k, label in enumerate(labels):
-        here = level == k
-        why = _too_small(t, here)
-        if why:
-            hidden.append(Hidden(label, why))
-        else:
-            found[label] = _fitted(m, here)
+    people = people_of(level, len(labels), t.arm, t.arms, t.cluster, t.cluster_name)
+    why = [FEW_IN_ARM if few else _too_small(t, level == k) for k, few in enumerate(few_people(people))]
+    with_few = hidden_beside(people, np.array([not w for w in why]))
+    why = [FEW_IN_ARM if beside else w for w, beside in zip(why, with_few, strict=True)]
+    hidden = [Hidden(label, w) for label, w in zip(labels, why, strict=True) if w]
+    found = {label: _fitted(m, level == k) for k, label in enumerate(labels) if not why[k]}
     if not found:
         raise none_left(column, hidden[0].level, hidden[0].why)
     return _result(m, column, how, level, found, hidden)
@@ -130,8 +130,8 @@ def _levels(m: Uplift, column: str) -> tuple[IntArray, list[str]]:
 def _too_small(t: Trial, here: NDArray[np.bool_]) -> str:
     """Why a level is not shown; empty where it is."""
     arm, y = t.arm[here], t.y[here]
-    if np.bincount(arm, minlength=t.arms).min() < SMALL:
-        return f"n < {SMALL} in an arm, not shown"
+    if np.bincount(arm, minlength=t.arms).min() == 0:
+        return "no unit in an arm"
     kinds = [("with a non-zero outcome", y != 0)]
     if ((t.y == 0) | (t.y == 1)).all():
         kinds.append(("without the outcome", y == 0))
@@ -179,8 +179,6 @@ def _result(
     t, e, x, alpha = m.trial, m.estimates, m.extra, m.alpha
     alone = apart(t.cluster, level)
     names, k, said = ["all", *found], t.arms - 1, ""
-    # Every level of the trial has rows in the whole: what of them is not shown can be worked out.
-    sizes = shown_sizes([o.n for o in found.values()], [t.n - sum(o.n for o in found.values())] if hidden else [])
     rows: list[tuple[Any, ...]] = []
     interactions: list[Interaction] = []
     shares: list[float] = []
@@ -200,10 +198,8 @@ def _result(
         interactions.append(Interaction(
             e.term[a], e.estimand[a], m.asked.outcome, x.arm[a], int(live.sum()), *test, left,
         ))  # fmt: skip
-        levels: list[tuple[float, float, int | None]] = [(x.value[a], x.control_value[a], t.n)]
-        levels += [
-            (float(o.value[a]), float(o.control[a]), size) for o, size in zip(found.values(), sizes, strict=True)
-        ]
+        levels = [(x.value[a], x.control_value[a], t.n)]
+        levels += [(float(o.value[a]), float(o.control[a]), o.n) for o in found.values()]
         for i, name in enumerate(names):
             inside = f", {segment} = {name}" if i else ""
             rows.append((
