@@ -15,25 +15,14 @@ import matplotlib as mpl
 from matplotlib import font_manager, ft2font
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from gmvcausal.present import digits
+from gmvcausal.present import digits, letters
 
 # Okabe and Ito: told apart by colour-blind readers, and in print by lightness.
 INK, GREY, LIGHT = "#1b1f24", "#6b7280", "#d5d9de"
 BLUE, VERMILION = "#0b5c94", "#b3470d"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8A8D91")
-# Tried after our own, for names with characters that the subset lacks.
-_CJK = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "SimHei",
-    "WenQuanYi Zen Hei",
-)
 FAILED = ("audit failed", "审计未通过")
 _LATIN = "DejaVu Sans"  # comes with matplotlib, so that a figure is the same everywhere
 
@@ -42,7 +31,7 @@ _LATIN = "DejaVu Sans"  # comes with matplotlib, so that a figure is the same ev
 def families() -> tuple[str, ...]:
     """The fonts of the figures: matplotlib's own, the package's for Chinese, and whatever else this machine has."""
     known = set(font_manager.get_font_names())
-    return (_LATIN, _own(), *(name for name in _CJK if name in known))
+    return (_LATIN, _own(), *(name for name in letters.CJK if name in known))
 
 
 def _own() -> str:
@@ -91,22 +80,34 @@ def settings() -> dict[str, Any]:
 def applied(**more: Any) -> Iterator[None]:
     """Our settings, for the length of a block.
 
-    A name in a script that no font on this machine has is drawn as boxes in PNG, and as text in SVG for the browser to
-    set; either way the warning would tell the user nothing to act on, so it is silenced here and nowhere else.
+    A letter that no font on this machine has is drawn as a box in PNG, and as text in SVG for the browser to set.
+    `letters.complete` says so once, with the remedy; matplotlib's own warnings, one for each letter each time it is
+    measured, are silenced here and nowhere else.
     """
     held: Any = {**settings(), **more}  # the stubs list every key as a literal
     with mpl.rc_context(held), warnings.catch_warnings():
-        # Nothing for the user to act on (docstring).
+        # Said once by `letters` (docstring).
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font", category=UserWarning)  # see above
         yield
 
 
 class Drawing(Figure):
-    """A matplotlib figure that keeps its own style wherever it is drawn, and shows itself in notebooks."""
+    """A matplotlib figure that keeps its own style wherever it is drawn, and shows itself in notebooks.
+
+    Attributes
+    ----------
+    told : set of str
+        Letters without a font that were warned of; figures of one report share it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.told: set[str] = set()
 
     def draw(self, renderer: Any) -> None:
         """Draw under our settings."""
         with applied():
+            letters.complete(self, _glyphs(), self.told)
             super().draw(renderer)
 
     def get_tightbbox(self, *args: Any, **kwargs: Any) -> Bbox:
@@ -179,18 +180,20 @@ def svg(figure: Figure) -> str:
     Letters become outlines, so that no reader needs our font; where a text has letters that no font here can draw
     (Chinese, on many servers), texts stay text and the browser sets them.
     """
-    texts = [t.get_text() for t in figure.findobj(Text)]
-    outlines = all(drawable(t) for t in texts)
+    with applied():
+        boxes = letters.undrawable(letters.texts_of(figure), _glyphs())
+    if isinstance(figure, Drawing):
+        figure.told |= boxes  # the browser sets them: nothing is lost
     buffer = io.StringIO()
     # matplotlib reads these settings while it writes, after `draw` has begun: they must hold around the whole call.
-    with applied(**{"svg.fonttype": "path" if outlines else "none"}):
+    with applied(**{"svg.fonttype": "none" if boxes else "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
 def drawable(text: str) -> bool:
     """Whether the fonts at hand have every letter of `text`."""
-    return all(any(ord(c) in glyphs for glyphs in _glyphs()) for c in text if c not in "\n\t")
+    return not letters.undrawable([text], _glyphs())
 
 
 @cache

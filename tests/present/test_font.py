@@ -16,6 +16,7 @@ from matplotlib.ft2font import FT2Font
 
 FOLDER = Path(str(resources.files("gmvcausal.present"))) / "fonts"
 FONT = FOLDER / "NotoSansSC-subset.ttf"
+NAMES = "喆璟瑄祎垚燚堃珺赟犇镕昇晳瀞翀璿淏嫄琤珮玥钘玹旸暐彧妘媖頔堉湉芃昉珅炘"  # of people, outside of GB 2312
 TITLE = "处理后各周的增量成交额（元/人·周）：−12.5% ± 3.1，p ≤ 0.05"
 
 
@@ -29,6 +30,7 @@ def test_the_font_draws_the_national_character_set_and_the_marks_of_a_table():
     marks = "–−×±≤≥…‰¥€†•→∞²σρχ，。（）：；、“”《》【】％"
     missing = {c for c in characters + marks + bytes(range(0x21, 0x7F)).decode("ascii") if ord(c) not in drawn}
     assert not missing
+    assert not {c for c in NAMES if ord(c) not in drawn}
     assert FONT.stat().st_size < 2_200_000
 
 

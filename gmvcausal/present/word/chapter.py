@@ -33,6 +33,7 @@ class _Chapter:
     counts: dict[str, int] = field(default_factory=dict)
     checks: set[tuple[str, str, str]] = field(default_factory=set)
     pictures: set[bytes] = field(default_factory=set)
+    letters: set[str] = field(default_factory=set)  # without a font, and warned of
 
     def said(self, text: object) -> str:
         """A text of ours in the chapter's language."""
@@ -90,6 +91,8 @@ class _Chapter:
         """The figure in 300 dpi; its title becomes the caption. The same figure does not come twice."""
         figure = in_language(one.figure, self.language, self.labels)
         title = style.taken_title(figure) or self.said(caption)
+        if isinstance(figure, style.Drawing):
+            figure.told = self.letters
         buffer = io.BytesIO()
         with style.applied():
             figure.savefig(buffer, format="png", dpi=300, metadata={"Software": None})
