@@ -134,6 +134,26 @@ def holds_people(column: str | None, written: Mapping[str, Any] | None = None) -
     return (name in _PLACE and name != "unit") or name in _OR_NOT
 
 
+def rows_are_people(unit: str | None, written: Mapping[str, Any] | None = None) -> bool:
+    """Whether rows are people, in tables that need no column of units: where neither it nor `Logs` says otherwise.
+
+    Parameters
+    ----------
+    unit : str or None
+        The column of units.
+    written : mapping, optional
+        What `Logs` wrote of the table.
+
+    Examples
+    --------
+    >>> rows_are_people(None), rows_are_people("room"), rows_are_people(None, {"unit": "room"})
+    (True, False, False)
+    """
+    if unit is not None:
+        return holds_people(unit, written)
+    return bool((written or {}).get("unit", "user") == "user")
+
+
 def named_unit(columns: Iterable[str], taken: Collection[str | None] = ()) -> str | None:
     """The column that holds whom a row belongs to, by its very name; None without one.
 

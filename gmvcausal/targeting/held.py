@@ -18,6 +18,7 @@ from gmvcausal.frames.params import column_name
 from gmvcausal.frames.rows import seen_before, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.results.usual_checks import p_words
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_test
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
@@ -63,7 +64,7 @@ def evaluation(model: Uplift, test: Any, *, propensity: Any = None, scored: bool
     found = evaluate(
         held.effects, t.y, t.arm, held.e, mu=held.mu, cluster=t.cluster, cost=expected_cost(t.cost, held.redeems),
         margin=t.margin, labels=[str(label) for label in t.labels], unit=model.asked.outcome,
-        traits=Traits(t.features, t.x) if held.told is None else None, **options,
+        traits=Traits(t.features, t.x) if held.told is None else None, people=model.people, **options,
     )  # fmt: skip
     unkept = (_UNKEPT,) if held.told is not None and t.features.names else ()
     return replace(found, notes=(*found.notes, *unkept, *audit_failed(model)))
@@ -100,7 +101,9 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
     if depth is None:
         offer = read(data, False)
         plan = make_policy(offer, margin=margin, labels=labels, trained_on=trained_on, read=read, **options)
-        return replace(plan, whom=tuple(who_gets_what(plan.assign, labels, offer.x, features.names, levels)))
+        few = MIN_CELL if model.people else 0
+        whom = who_gets_what(plan.assign, labels, offer.x, features.names, levels, few)
+        return replace(plan, whom=tuple(whom), people=model.people)
     if not features.names:
         raise InputError("a tree asks for features, and the model has none", remedy="pass features= to uplift")
     if is_large(data, len(features.needed)):
@@ -110,11 +113,12 @@ def policy(model: Uplift, data: Any, *, groups: str | None = None, depth: int | 
         )
     if options.get("group_share") is not None:
         raise InputError("depth= and group_share= do not go together", remedy="limit a tree by budget= or max_share=")
-    return make_tree_policy(
+    plan = make_tree_policy(
         read(data, False), depth=depth, margin=margin, budget=bounded("budget", options.get("budget")),
         max_share=bounded("max_share", options.get("max_share"), 1.0), labels=labels,
         names=features.names, levels=levels, trained_on=trained_on, read=read,
     )  # fmt: skip
+    return replace(plan, people=model.people)
 
 
 def best_value(model: Uplift, test: Any) -> float:
@@ -131,7 +135,7 @@ def best_value(model: Uplift, test: Any) -> float:
     refuse_other_chances(model, held, _SCORED)
     cost = expected_cost(t.cost, held.redeems)
     arm, worth = best(t.margin * held.effects - cost, cost, 0.0)
-    return policy_value(np.where(worth > 0, arm, 0), _known(held, model.asked.outcome)).value
+    return policy_value(np.where(worth > 0, arm, 0), _known(held, model.asked.outcome, model.people)).value
 
 
 def trained(model: Uplift) -> Seen:
@@ -182,7 +186,7 @@ class Reader:
         made = {"features": found.met("features"), "rows": found.met("rows")}
         model.seen.refuse(made["rows"])
         refuse_other_chances(model, found)
-        held = _known(found, asked.outcome)
+        held = _known(found, asked.outcome, model.people)
         code = None if group is None else group[t.row]
         cost = expected_cost(t.cost, found.redeems)
         return Offer(
@@ -256,10 +260,10 @@ def refuse_other_chances(model: Uplift, found: HeldOut, strict: float = 1.0) -> 
     )
 
 
-def _known(found: HeldOut, unit: str) -> Held:
+def _known(found: HeldOut, unit: str, people: bool) -> Held:
     """Arms and outcomes of users kept apart, as `policy_value` takes them."""
     t = found.trial
-    return Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, unit, t.redeemed, found.redeems)
+    return Held(t.y, t.arm, found.e, t.cost, t.margin, found.mu, t.cluster, unit, t.redeemed, found.redeems, people)
 
 
 def _in_their_units(features: Features, x: Matrix) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
+from gmvcausal.frames.facts import rows_are_people
 from gmvcausal.results import Audit
 from gmvcausal.targeting.fit import Fit
 from gmvcausal.targeting.intake.trial import Asked, Trial
@@ -91,6 +92,11 @@ class Uplift(Modelled, Refereed):
     def control(self) -> Any:
         """Label of the control."""
         return self.trial.labels[0]
+
+    @property
+    def people(self) -> bool:
+        """Whether rows are people, of whom no group of fewer than ten is shown."""
+        return rows_are_people(self.asked.unit, self.trial.facts)
 
     @property
     def learner(self) -> str:

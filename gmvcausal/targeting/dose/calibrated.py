@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError
+from gmvcausal.frames.facts import rows_are_people
 from gmvcausal.frames.prints import prints
 from gmvcausal.stats.inference import critical_value
+from gmvcausal.stats.small_cells import small
 from gmvcausal.targeting.dose.fit import residuals
 from gmvcausal.targeting.dose.intake import read_doses
 from gmvcausal.targeting.dose.slope import slope
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.targeting.dose.result import DoseUplift
+
+
+def _groups(said: NDArray[np.float64], groups: int) -> NDArray[np.int64]:
+    """Group of every prediction; ties stay together, so that it is one of predictions and not of the order of rows."""
+    return np.searchsorted(np.quantile(said, np.arange(1, groups) / groups), said, side="left")
 
 
 def calibration(model: DoseUplift, test: Any, groups: int) -> pd.DataFrame:
@@ -34,8 +42,10 @@ def calibration(model: DoseUplift, test: Any, groups: int) -> pd.DataFrame:
     said = model.fit.predict(t.x)[:, 0]
     if not np.ptp(said) > 0:
         raise DesignError("all users have the same predicted slope, so that there are no groups of it")
-    # Ties stay together, so that a group is one of predictions and not of the order of the rows.
-    group = np.searchsorted(np.quantile(said, np.arange(1, groups) / groups), said, side="left")
+    group = _groups(said, groups)
+    while groups > 1 and rows_are_people(model.asked.unit, t.facts) and small(np.bincount(group)).any():
+        groups -= 1  # of people no group of fewer than ten is shown
+        group = _groups(said, groups)
     out = []
     for place in np.unique(group):
         own = group == place

@@ -10,9 +10,11 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
 from gmvcausal.targeting.evaluate.scores import fewest, spread
+from gmvcausal.targeting.evaluate.small import hidden_traits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +28,13 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
 
     refuse_no_ranking(ranking)
     ranked = rank(ranking.score, ranking.sides(True))
-    every = list(parts(ranked, groups))
+    # What is known of users does not hang on their arm: ten users in a group are enough.
+    every = list(parts(ranked, max(min(groups, ranked.n // MIN_CELL), 2) if ranking.people else groups))
     first, last = every[0], every[-1]
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.at()]
     # What is known of users does not hang on their arm: the two groups vary by themselves (rooms may be in both).
     group = (last > first).astype(np.int64) if cluster is None else ranking.sides_of(ranked.at())
-    rows, dfs = [], []
+    rows, dfs, ones = [], [], []
     for name in traits:
         value = np.asarray(traits[name], dtype=float)
         if value.shape != (ranking.n,):
@@ -47,6 +50,8 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         one = float(np.sqrt(cov[0, 0]))
         behind = min(fewest(part, [known], cluster) for part in (first, last))
         dfs.append(float(df[0]))
+        flag = bool(np.isin(value[known], (0.0, 1.0)).all())
+        ones.append([float(part[known] @ value[known]) if flag else np.nan for part in (first, last)])
         n = [float(part[known].sum()) for part in (first, last)]
         # A trait that is the same for everybody differs by rounding alone.
         small = 1e-12 * float(np.abs(value[known]).max(initial=0.0))
@@ -61,4 +66,10 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     level = 1 - np.where(np.isnan(family.interval_alpha), alpha, family.interval_alpha)
     half = np.array([critical_value(*v) for v in zip(level, dfs, strict=True)]) * error
     out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
-    return out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
+    out = out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
+    if ranking.people:
+        known_of = out[["n_most", "n_least"]].to_numpy(float)
+        gone, few = hidden_traits(list(traits), np.array(ones), known_of, np.array([first.sum(), last.sum()]))
+        out.loc[gone, out.columns[1:8]] = np.nan
+        out.loc[few, ["n_most", "n_least"]] = np.nan
+    return out

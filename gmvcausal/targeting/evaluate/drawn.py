@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gmvcausal.results.curves import Curves, Line
+from gmvcausal.targeting.evaluate.groups import TENTHS, merged_note
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.evaluate.evaluation import Evaluation
@@ -37,6 +38,8 @@ def sentences(e: Evaluation, verdicts: list[str]) -> list[str]:
                 f"{high:.2f}; 1 is right, 0 is noise)."
             )
         out.append(told)
+        out += [f"{label}: {said}." if len(e.labels) > 1 else f"{said[0].upper()}{said[1:]}."
+                for said in merged_note(one.rankings[0])]  # fmt: skip
     return [*out, *e.notes]
 
 
@@ -57,12 +60,13 @@ def curves(e: Evaluation, kind: str) -> Curves:
     per_user = f"{ranking.unit} per user"
     if kind in ("deciles", "calibration"):
         frame = e.deciles()
+        what = "decile" if len(frame) == TENTHS else "group"
         bins, estimate = np.asarray(frame["bin"], dtype=float), np.asarray(frame["estimate"])
         low, high = np.asarray(frame["conf_low"]), np.asarray(frame["conf_high"])
         if kind == "calibration":
             at = np.asarray(frame["predicted"])
             ends = np.array([at.min(), at.max()])
-            found = Line(f"estimated, by decile ({level})", at, estimate, "points", low, high)
+            found = Line(f"estimated, by {what} ({level})", at, estimate, "points", low, high)
             title, line = (
                 f"Effects predicted and estimated: {ranking.label}",
                 Line("as predicted", ends, ends, "dashed"),
@@ -70,8 +74,8 @@ def curves(e: Evaluation, kind: str) -> Curves:
             return Curves(title, f"Predicted, {per_user}", f"Estimated, {per_user}", (found, line), zero=True)
         lines = [Line(f"estimated ({level})", bins, estimate, "points", low, high)]
         lines.append(Line("predicted", bins, np.asarray(frame["predicted"]), "dashed"))
-        title = f"Effect by decile of the score: {ranking.label}"
-        return Curves(title, "Decile, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
+        title = f"Effect by {what} of the score: {ranking.label}"
+        return Curves(title, f"{what.capitalize()}, 1 = highest scores", f"Effect, {per_user}", tuple(lines), zero=True)
     if kind == "gates":
         return e.gates().curves()
     frame = e.curve()

@@ -15,7 +15,7 @@ from gmvcausal.results.curves import Curves, wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.targeting.evaluate import drawn
 from gmvcausal.targeting.evaluate.grouped import Grouped
-from gmvcausal.targeting.evaluate.groups import top_fifth
+from gmvcausal.targeting.evaluate.groups import merged_note, top_fifth
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray
 from gmvcausal.targeting.evaluate.ranking import Ranking
@@ -178,8 +178,8 @@ class Evaluation(Grouped, Shown):
                 lines.append(f"  {words:<15}{metric.estimate:>12.4g}   [{low:.4g}, {high:.4g}]   {metric.unit}")
             lines.append(f"  {verdict(found, self.alpha)}")
             if np.ptp(ranking.score) > 0:
-                lines.append(f"  {top_fifth(ranking, self._robust, 1 - self.alpha)}")
-            lines += [f"  Note: {note}" for note in ranking.tail(self._robust)]
+                lines += [f"  {said}" for said in [top_fifth(ranking, self._robust, 1 - self.alpha)] if said]
+            lines += [f"  Note: {note}" for note in (*ranking.tail(self._robust), *merged_note(ranking))]
         return wrapped([*lines, *(f"Note: {n}" for n in self.notes)], indent=2)
 
     def __repr__(self) -> str:
@@ -228,6 +228,7 @@ def evaluate(
     seed: int = 0,
     alpha: float = 0.05,
     traits: Mapping[str, Any] | None = None,
+    people: bool = False,
 ) -> Evaluation:
     """Hold a score against outcomes that it has not seen.
 
@@ -264,6 +265,9 @@ def evaluate(
     alpha : float
     traits : mapping of str to array, shape (n,), optional
         What is known of the users, for `clan()`; NaN where it is not.
+    people : bool
+        Whether rows are people: no group of fewer than ten of an arm is then shown. Arrays do not say so; of a model
+        `m.evaluate(test)` knows it.
 
     Returns
     -------
@@ -294,7 +298,7 @@ def evaluate(
     one_of("version", version, VERSIONS)
     replicated = check("draws", draws) if one_of("intervals", intervals, INTERVALS) == "poisson" else 0
     found = rankings(score, y, arm, e, mu, cluster, cost, check("margin", margin), labels, unit)
-    made = tuple(replace(r, draws=replicated, seed=check("seed", seed)) for r in found)
+    made = tuple(replace(r, draws=replicated, seed=check("seed", seed), people=people) for r in found)
     notes = [
         f"{r.label}: all users have the same score, so that there is no ranking" for r in made if np.ptp(r.score) == 0
     ]

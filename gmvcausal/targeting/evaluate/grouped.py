@@ -37,7 +37,8 @@ class Grouped:
         DataFrame
             ``bin`` (1 is the highest), ``predicted`` (mean score), ``estimate``, ``std_error``, ``conf_low``,
             ``conf_high``, ``n``. Users with the same score count in parts where a border runs through them; no
-            interval where an arm has fewer than two users. Borders are taken as they fell.
+            interval where an arm has fewer than two users. Borders are taken as they fell. Of people, as many groups as
+            leave ten users of either arm in each: fewer than `bins` of a small test set, in one row at worst.
         """
         return shares(self.rankings[0], self.version == "doubly_robust", int(bins), 1 - self.alpha)
 
@@ -61,6 +62,11 @@ class Grouped:
         ------
         DesignError
             All scores are equal; a group with fewer than two users of an arm.
+
+        Notes
+        -----
+        Of people, groups are merged until each has ten users of either arm; where there are no two such groups, a
+        `DesignError` says so.
 
         References
         ----------
@@ -111,7 +117,9 @@ class Grouped:
 
         Notes
         -----
-        It describes whom the model puts first, not what makes them gain: features that go together all differ.
+        It describes whom the model puts first, not what makes them gain: features that go together all differ. Of
+        people, rows from which a count of fewer than ten follows hold no numbers: a level that few have or few do not,
+        and one more level where the others would give it away.
         """
         if not self.traits:
             raise InputError(

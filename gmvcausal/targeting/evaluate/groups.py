@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvcausal.errors import DesignError, InputError
+from gmvcausal.errors import DesignError
 from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import band, critical_value, critical_values, p_value, standard_draws, sup_t
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray, Ranked, Side, rank
 from gmvcausal.targeting.evaluate.scores import NO_INTERVAL, fewest, heavy, spread
+from gmvcausal.targeting.evaluate.small import merged, slices, told
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gmvcausal.targeting.evaluate.ranking import Ranking
+
+TENTHS = 10
 
 
 def places(ranked: Ranked, steps: FloatArray) -> IntArray:
@@ -41,22 +45,6 @@ def parts(ranked: Ranked, groups: int) -> Iterator[FloatArray]:
         whole = np.zeros(ranked.n)
         whole[here] = part
         yield whole
-
-
-def slices(ranked: Ranked, groups: int) -> Iterator[tuple[slice, FloatArray]]:
-    """The places of each of so many equal shares of the users, highest first, and how much of each user is in it."""
-    if not 2 <= groups <= ranked.n:
-        raise InputError(f"the groups must be a whole number from 2 to the number of users, but are {groups}")
-    ends = np.append(ranked.start, ranked.n) / ranked.n
-    for g in range(1, groups + 1):
-        low, high = (g - 1) / groups, g / groups
-        first = max(int(np.searchsorted(ends, low, side="right")) - 1, 0)
-        last = min(int(np.searchsorted(ends, high, side="left")), len(ranked.start))
-        width = np.diff(ends[first : last + 1])
-        upto, since = (np.clip((s - ends[first:last]) / width, 0, 1) for s in (high, low))
-        size = np.diff(np.append(ranked.start, ranked.n)[first : last + 1])
-        here = slice(int(ranked.start[first]), int(np.append(ranked.start[last : last + 1], ranked.n)[0]))
-        yield here, np.repeat(upto - since, size)
 
 
 def effect_of(part: FloatArray, sides: Sequence[Side]) -> tuple[float, FloatArray]:
@@ -79,6 +67,7 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
     import pandas as pd
 
     ranked = rank(ranking.score, ranking.sides(robust))
+    groups = merged(ranking, ranked, groups)
     rows = []
     found = slices(ranked, groups)
     if ranking.cluster is not None:  # of clusters that have nobody in a group it counts that they are there
@@ -99,13 +88,24 @@ def shares(ranking: Ranking, robust: bool, groups: int, level: float) -> pd.Data
 
 
 def top_fifth(ranking: Ranking, robust: bool, level: float) -> str:
-    """What the fifth that is ranked first gains, beside everyone."""
-    row = shares(ranking, robust, 5, level).iloc[0]
+    """What the fifth that is ranked first gains, beside everyone; empty where it is not shown."""
+    table = shares(ranking, robust, 5, level)
+    if len(table) < 5:
+        return ""
+    row = table.iloc[0]
     ate = ranking.metrics(robust)["ate"].estimate
     return (
         f"The fifth that it puts first gains {row['estimate']:.3g} [{row['conf_low']:.3g}, {row['conf_high']:.3g}] "
         f"per user, the average user {ate:.3g}."
     )
+
+
+def merged_note(ranking: Ranking) -> tuple[str, ...]:
+    """That tenths of the users are not shown, and in how many groups they are; nothing where they are."""
+    if ranking.n < TENTHS:
+        return ()
+    shown = merged(ranking, rank(ranking.score, ranking.sides(False)), TENTHS)
+    return () if shown == TENTHS else (told(TENTHS, shown),)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -247,10 +247,17 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     Raises
     ------
     DesignError
-        All scores are equal; a group without two users (clusters) of an arm.
+        All scores are equal; a group without two users (clusters) of an arm; of people, not ten in each of two groups.
     """
     refuse_no_ranking(ranking)
     ranked = rank(ranking.score, ranking.sides(True))
+    asked, groups = groups, merged(ranking, ranked, groups)
+    if groups < 2:
+        raise DesignError(
+            f"two groups of these users have fewer than {MIN_CELL} of {ranking.label!r} or of the control, and so few "
+            "people are not shown",
+            remedy="evaluate on more users",
+        )
     order = ranked.at()
     cluster = None if ranking.cluster is None else ranking.cluster[order]
     by, of_arm = ranking.score[order], [(weight > 0)[order] for weight in (ranking.control, ranking.treated)]
@@ -288,7 +295,8 @@ def gates(ranking: Ranking, groups: int, alpha: float) -> Gates:
     order_p = _joint_p(one_sided, standard_draws(rise[0], ranking.seed), 1)
     y = ranking.y[order]
     tails = [heavy(own[part > 0], side[part > 0], y[part > 0]) for own, part in zip(columns, share, strict=True)]
-    notes = few_rooms(min(least), cluster) + next((note for note in tails if note and cluster is None), ())
+    notes: tuple[str, ...] = () if groups == asked else (told(asked, groups),)
+    notes += few_rooms(min(least), cluster) + next((note for note in tails if note and cluster is None), ())
     normal = sup_t(cov, 1 - alpha, ranking.seed)
     return Gates(
         ranking.label, f"{ranking.unit} per user", k, estimate, cov, np.array(predicted), np.array(n), difference,

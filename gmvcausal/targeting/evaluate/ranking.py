@@ -16,6 +16,7 @@ from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.poisson import replicates
 from gmvcausal.targeting.evaluate.ranked import BLOCK, FloatArray, IntArray, Ranked, Side, rank
 from gmvcausal.targeting.evaluate.scores import Spreading, heavy, spread, too_few
+from gmvcausal.targeting.evaluate.small import grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,8 @@ class Ranking:
         Of the outcome.
     draws, seed : int
         Replicates of the Poisson bootstrap; 0: intervals from influences.
+    people : bool
+        Whether rows are people, of whom no group of fewer than ten is shown.
     """
 
     label: str
@@ -67,6 +70,7 @@ class Ranking:
     unit: str
     draws: int
     seed: int
+    people: bool = False
 
     @cached_property
     def gamma(self) -> FloatArray:
@@ -181,14 +185,13 @@ class Ranking:
         sides = self.sides(robust)
         ranked = rank(self.score, sides)
         steps = ranked.steps()
-        grid = np.arange(1, points + 1) / points
         place = places(ranked, steps)
         spent = np.concatenate([[0.0], np.add.reduceat(self.cost[ranked.at()], ranked.start).cumsum()]) / self.n
         ends = np.concatenate([[0.0], steps[0].cumsum()]) / self.n
         cluster = None if self.cluster is None else self.cluster[ranked.at()]
         whole, side = self._gain_at(ranked, steps, ends, place, 1.0), self.sides_of(ranked.at())
         rows, wide = [], []
-        for s in grid:
+        for s in grid(self, ranked, points):
             gain, influence = self._gain_at(ranked, steps, ends, place, s)
             toc = gain / s - whole[0]
             weight = inside(place, ends, s)

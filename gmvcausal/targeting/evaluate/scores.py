@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.skewed import skewness
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.stats.small_sample import Trust, groups_of_clusters, trust_of_shares, welch
 from gmvcausal.targeting.audit.rules import MIN_CLUSTERS, judge
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
@@ -175,7 +176,5 @@ def heavy(influence: FloatArray, side: IntArray, y: FloatArray) -> tuple[str, ..
         return ()
     counts = [int((side == a).sum()) for a in (0, 1)]
     buyers = int((y[side == int(np.argmin(counts))] != 0).sum())
-    return (
-        f"heavy tail: about {buyers:,} buyers of the smaller arm decide this; its interval may miss more often than it "
-        f"says",
-    )
+    many = f"fewer than {MIN_CELL}" if 0 < buyers < MIN_CELL else f"about {buyers:,}"
+    return (f"heavy tail: {many} buyers of the smaller arm decide this; its interval may miss more often than it says",)

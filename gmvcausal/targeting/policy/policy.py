@@ -14,6 +14,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results.curves import wrapped
 from gmvcausal.results.shown import Shown
+from gmvcausal.stats.small_cells import HIDDEN, hidden
 from gmvcausal.targeting.evaluate.ranked import IntArray
 from gmvcausal.targeting.policy.rule import Assigns, Offer
 from gmvcausal.targeting.policy.seen import Seen
@@ -81,6 +82,8 @@ class Policy(Shown):
     notes : tuple of str
     whom : tuple of str
         What sets those who get an arm apart from all others.
+    people : bool
+        Whether users are people: arms that fewer than ten get are then not counted, nor is what tells how many do.
     """
 
     assign: NDArray[Any]
@@ -94,6 +97,7 @@ class Policy(Shown):
     read: Callable[..., Offer] | None = None
     notes: tuple[str, ...] = ()
     whom: tuple[str, ...] = ()
+    people: bool = False
 
     def apply(self, data: Any) -> NDArray[Any]:
         """Labels for other users, by the rule of the plan: the same price of budget and the same thresholds.
@@ -154,7 +158,7 @@ class Policy(Shown):
                 f"lots decide for {lots:.1%} of these users, whom the model does not tell apart: they count in parts"
             )
         found = policy_value(given, offer.held, other, self.labels)
-        return replace(found, notes=(*found.notes, *notes))
+        return replace(found, notes=(*found.notes, *notes), people=self.people)
 
     def _refuse_seen(self, offer: Offer) -> None:
         for what, before in self.chosen_on:
@@ -176,12 +180,30 @@ class Policy(Shown):
         return "The plan"
 
     def to_frame(self) -> pd.DataFrame:
-        """How many users get what: arm, users, share. Who gets what is `assign`, in the order of the rows."""
+        """How many users get what: arm, users, share. Who gets what is `assign`, in the order of the rows.
+
+        Of people, an arm that fewer than ten get has no numbers, nor has the next smallest, by which it would follow.
+        """
         import pandas as pd
 
-        users = [int((self.assign == label).sum()) for label in self.labels]
-        share = [k / max(len(self.assign), 1) for k in users]
-        return pd.DataFrame({"arm": list(self.labels), "users": users, "share": share})
+        users = self._users
+        share = users / max(len(self.assign), 1)
+        frame = pd.DataFrame({"arm": list(self.labels), "users": users, "share": share})
+        if not self.hides.any():
+            return frame
+        frame = frame.astype({"users": "Int64"})
+        frame.loc[self.hides, "users"] = pd.NA
+        frame.loc[self.hides, "share"] = math.nan
+        return frame
+
+    @property
+    def _users(self) -> IntArray:
+        return np.array([int((self.assign == label).sum()) for label in self.labels], dtype=np.int64)
+
+    @property
+    def hides(self) -> NDArray[np.bool_]:
+        """Arms whose number of users is not shown, shape (arms,)."""
+        return hidden(self._users) if self.people else np.zeros(len(self.labels), dtype=bool)
 
     def summary(self) -> str:
         """The plan in words."""
@@ -189,7 +211,10 @@ class Policy(Shown):
         rows = zip(given["arm"], given["users"], given["share"], strict=True)
         first, *rest = self.sentences()
         said, notes = rest[: len(rest) - len(self.notes)], self.notes
-        lines = [first, *(f"  {label}: {users:,} users ({share:.1%})" for label, users, share in rows), *said]
+        lines = [first]
+        for (label, users, share), gone in zip(rows, self.hides, strict=True):
+            lines.append(f"  {label}: {HIDDEN}" if gone else f"  {label}: {users:,} users ({share:.1%})")
+        lines += said
         return wrapped([*lines, *(f"Note: {n}" for n in notes)], indent=2)
 
     def sentences(self) -> list[str]:

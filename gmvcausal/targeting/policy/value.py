@@ -15,6 +15,7 @@ from gmvcausal.results.base import COMMON_COLUMNS
 from gmvcausal.results.curves import wrapped
 from gmvcausal.results.shown import Shown
 from gmvcausal.stats.inference import critical_value, fieller
+from gmvcausal.stats.small_cells import MIN_CELL, small
 from gmvcausal.targeting.evaluate.metric import Metric
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.evaluate.scores import heavy, potential, spread
@@ -49,6 +50,8 @@ class Held:
         Whether each user redeemed the coupon, 0 or 1: a coupon that was not costs nothing.
     chance : ndarray, shape (n, k), optional
         Of redeeming, from a model that has not seen these users. Without, the weighted share of the arm.
+    people : bool
+        Whether users are people, of whom no count below ten is told.
     """
 
     y: FloatArray
@@ -61,6 +64,7 @@ class Held:
     unit: str = "money"
     redeemed: FloatArray | None = None
     chance: FloatArray | None = None
+    people: bool = False
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -83,6 +87,8 @@ class PolicyValue(Shown):
     notes : tuple of str
     against : bool
         Whether the other policy is one of its own, not treating nobody.
+    people : bool
+        Whether users are people.
     """
 
     doubly_robust: Metric
@@ -94,6 +100,14 @@ class PolicyValue(Shown):
     treated: float
     notes: tuple[str, ...] = ()
     against: bool = False
+    people: bool = False
+
+    @property
+    def hides(self) -> bool:
+        """Whether gain, cost and ROI are not shown: they tell of fewer than ten people how many are treated, or not."""
+        # Where lots decide users count in parts: a part of one is one.
+        few = np.ceil(np.array([self.treated, 1 - self.treated]) * self.n - 1e-9)
+        return self.people and bool(small(few).any())
 
     @property
     def _led(self) -> Metric:
@@ -139,7 +153,10 @@ class PolicyValue(Shown):
         return low - 1, high - 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Value, gain, cost and ROI; the first ten columns are the same for every verb."""
+        """Value, gain, cost and ROI; the first ten columns are the same for every verb.
+
+        Without numbers of gain, cost and ROI where they would count fewer than ten people.
+        """
         import pandas as pd
 
         low, high = self.roi_conf_int()
@@ -149,7 +166,10 @@ class PolicyValue(Shown):
         )
         other = self.ipw if self.adjusted else self.doubly_robust
         rows = [m.row() for m in (self._led, other, self.gain, self.cost)]
-        return pd.DataFrame([*rows, roi], columns=list(COMMON_COLUMNS))
+        frame = pd.DataFrame([*rows, roi], columns=list(COMMON_COLUMNS))
+        if self.hides:
+            frame.loc[2:, list(COMMON_COLUMNS[3:-1])] = np.nan
+        return frame
 
     @property
     def report_title(self) -> str:
@@ -300,8 +320,10 @@ def _weighted(apart: FloatArray, held: Held, y: FloatArray, labels: Sequence[Any
             effect, fewest = effect + sign * mean, min(fewest, count)
         out[here] += effect * part[here]
         if fewest < _FEW and not any((one, two) == (to, since) for _, one, two, _ in empty):
+            only = "" if held.people and fewest < MIN_CELL else "only "
             notes.append(
-                f"only {fewest} users of an arm behind {int(here.sum()):,} assignments of {labels[to]!r}: "
+                f"{only}{_counted(fewest, held.people)} users of an arm "
+                f"behind {_counted(int(here.sum()), held.people)} assignments of {labels[to]!r}: "
                 f"that part of the interval is rough"
             )
     if empty:
@@ -310,21 +332,30 @@ def _weighted(apart: FloatArray, held: Held, y: FloatArray, labels: Sequence[Any
     return out, notes
 
 
+def _counted(users: int, people: bool) -> str:
+    """A number of users; of people not one below ten."""
+    return f"fewer than {MIN_CELL}" if people and 0 < users < MIN_CELL else f"{users:,}"
+
+
 def _on_trust(empty: list[tuple[FloatArray, int, int, int]], held: Held, labels: Sequence[Any]) -> str:
     """What rests on the model alone, in words; refused where that is more than hardly anybody."""
     n = len(held.y)
-    named = "; ".join(
-        f"of {int((part > 0).sum()):,} users to whom the policy gives {labels[one]!r} in place of {labels[two]!r}, "
-        f"none was drawn into {labels[a]!r}"
-        for part, one, two, a in empty
-    )
+
+    def named(people: bool) -> str:
+        return "; ".join(
+            f"of {_counted(int((part > 0).sum()), people)} users to whom the policy gives {labels[one]!r} in place of "
+            f"{labels[two]!r}, none was drawn into {labels[a]!r}"
+            for part, one, two, a in empty
+        )
+
     # A group that lacks both of its arms is one group.
     groups = {(one, two): part for part, one, two, _ in empty}
     if held.mu is None or sum(float(part.sum()) for part in groups.values()) > _ON_TRUST * n:
-        raise DesignError(named, remedy="evaluate on more users, or on users for whom both arms were possible")
+        raise DesignError(named(False), remedy="evaluate on more users, or on users for whom both arms were possible")
     users = sum(int((part > 0).sum()) for part in groups.values())
     apart = sum(float(part @ np.abs(held.mu[:, one] - held.mu[:, two])) for (one, two), part in groups.items())
     return (
-        f"{named}: there is no value by weights, and the part of these {users:,} users of the doubly robust value is "
-        f"the model's: were it wrong by as much as it says, by {held.margin * apart / n:.3g} {held.unit} per user"
+        f"{named(held.people)}: there is no value by weights, and the part of these {_counted(users, held.people)} "
+        f"users of the doubly robust value is the model's: were it wrong by as much as it says, by "
+        f"{held.margin * apart / n:.3g} {held.unit} per user"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -107,13 +108,19 @@ def _level(column: FloatArray, inside: NDArray[np.bool_], name: str, levels: Seq
 
 def who_gets_what(
     assign: NDArray[Any], labels: Sequence[Any], x: FloatArray | None, names: Sequence[str],
-    levels: Mapping[int, Sequence[str]],
+    levels: Mapping[int, Sequence[str]], min_cell: int = 0,
 ) -> list[str]:  # fmt: skip
-    """A line for every arm but the control: what sets those who get it apart from everyone else."""
+    """A line for every arm but the control: what sets those who get it apart from everyone else.
+
+    None for an arm that fewer than `min_cell` users get, or do not get.
+    """
     if x is None:
         return []
     out = []
     for label in labels[1:]:
+        given = int((assign == label).sum())
+        if min(given, len(assign) - given) < min_cell:
+            continue
         told = traits(x, np.asarray(assign == label), names, levels)
         if told:
             out.append(f"Who gets {label}: {', '.join(told)}")
@@ -131,7 +138,13 @@ def said_of_plan(p: Policy) -> list[str]:
     ]
     redeemed = "" if math.isnan(e.redeemed) else f" ({e.redeemed:.1%} of the coupons are redeemed)"
     back = "" if math.isnan(e.roi) else f"; every 1 spent is expected to bring back {amount(e.roi + 1, 3)} of margin"
-    lines += [f"Cost {amount(p.cost, 6)}{redeemed}{back}", f"Net value {amount(e.value, 6)}, {e.how}"]
+    cost = f"Cost {amount(p.cost, 6)}{redeemed}{back}"
+    if p.hides.any():
+        cost = (
+            f"Arms that fewer than {MIN_CELL} users get are not counted, nor is what would give their number away: "
+            "another arm, and the cost"
+        )
+    lines += [cost, f"Net value {amount(e.value, 6)}, {e.how}"]
     if not np.any(p.assign != p.labels[0]):
         binds = p.budget == 0 or p.max_share == 0 or e.bound > 0
         why = "the limits leave room for none" if binds else "no treatment is expected to earn more than it costs"
@@ -158,10 +171,13 @@ def said_of_value(v: PolicyValue) -> list[str]:
     if v.treated == 0:
         return [*out, "The two plans do the same for all of these users" if v.against else "Nobody is treated"]
     share = "The two plans differ on" if v.against else "Treated:"
-    out.append(
-        f"{share} {v.treated:.1%} of users; gain {amount(v.gain.estimate)}, cost {amount(v.cost.estimate)} per user"
-    )
-    out.append(_return(v))
+    if v.hides:
+        out.append(f"{share} so few users, or all but so few, that gain and cost would give their number away")
+    else:
+        out.append(
+            f"{share} {v.treated:.1%} of users; gain {amount(v.gain.estimate)}, cost {amount(v.cost.estimate)} per user"
+        )
+        out.append(_return(v))
     if math.isnan(low) or math.isnan(high):
         out.append("Whether the policy pays cannot be told: no interval, since an arm has too few clusters")
     elif low <= 0 <= high:
