@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gmvcausal.frames.params import check
-from gmvcausal.present import files
+from gmvcausal.present import files, panels
 from gmvcausal.present.chinese import say
 from gmvcausal.present.digits import clean, display_width, inline, wrap
 from gmvcausal.present.names import HEADS
@@ -134,7 +134,9 @@ class Table:
         return pd.DataFrame(rows, columns=[clean(c) for c in self.header])
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The table as an HTML fragment, every text escaped; a file gets a whole page around it.
+        """The table as an HTML fragment that scrolls where it is wider than the page; a file gets a whole page around it.
+
+        Every text is escaped.
 
         Parameters
         ----------
@@ -147,13 +149,18 @@ class Table:
         body = ""
         for k, row in enumerate(self.rows):
             last = "border-bottom:1.5pt solid currentColor;" if k == len(self.rows) - 1 else ""
-            cells = "".join(f'<td style="{_TD}{last}">{_h(c)}</td>' for c in row[1:])
+            # A number with its bracket and stars stays on one line: the table scrolls where the page is narrower.
+            cells = "".join(
+                f'<td style="{_TD}{"" if panels.lettered(c) else "white-space:nowrap;"}{last}">{_h(c)}</td>'
+                for c in row[1:]
+            )
             body += f'<tr><th scope="row" style="{_TD}{_LEFT}font-weight:normal;{last}">{_h(row[0])}</th>{cells}</tr>\n'
         note = f'<p style="font-size:85%;margin:.4em 0;max-width:60em">{_h(self.note)}</p>' if self.note else ""
         text = (
+            '<div style="overflow-x:auto">'
             f'<table class="gmvcausal" style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
             f'<caption style="text-align:left;font-weight:600;padding-bottom:.4em">{_h(self.caption)}</caption>\n'
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>{note}"
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>{note}"
         )
         if path is not None:
             files.ending(path, ".html", ".htm")
@@ -168,19 +175,35 @@ class Table:
     def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
         """The table for LaTeX with booktabs and threeparttable, every text escaped.
 
-        The preamble needs ``\\usepackage{booktabs,threeparttable}``, and ``ctex`` (XeLaTeX) for Chinese.
+        The preamble needs ``\\usepackage{booktabs,threeparttable}``, and ``ctex`` (XeLaTeX) for Chinese. More columns
+        than a page of A4 has room for stand in further tables, under the same number.
 
         Parameters
         ----------
         path : path, optional
             File to write as well.
         """
+        letters = [
+            max(display_width(inline(row[j])) for row in (self.header, *self.rows)) for j in range(len(self.header))
+        ]
+        widths = [_GAP + _LETTER * n for n in letters]
+        # Sentences are left to the author, who gives their column a width.
+        parts = panels.parted(self, widths, _TEXT) if max(letters[1:], default=0) <= _LONGEST else [self]
+        text = "".join(part._latex_panel(continued=k > 0) for k, part in enumerate(parts))
+        if path is not None:
+            files.ending(path, ".tex", ".ltx", ".txt")
+            files.write(path, text)
+        return text
+
+    def _latex_panel(self, *, continued: bool) -> str:
         align = "l" + "c" * (len(self.header) - 1)
+        caption = self.caption + (panels.CONTINUED[self.language] if continued else "")
         lines = [
             r"\begin{table}[htbp]",
+            *([r"\addtocounter{table}{-1}"] if continued else []),
             r"\centering",
             r"\begin{threeparttable}",
-            rf"\caption{{{latex(self.caption)}}}",
+            rf"\caption{{{latex(caption)}}}",
             rf"\begin{{tabular}}{{{align}}}",
         ]
         lines += [r"\toprule", " & ".join(_cell(c) for c in self.header) + r" \\", r"\midrule"]
@@ -189,11 +212,7 @@ class Table:
         if self.note:
             lines += [r"\begin{tablenotes}[flushleft]", r"\footnotesize"]
             lines += [rf"\item {_cell(self.note)}", r"\end{tablenotes}"]
-        text = "\n".join([*lines, r"\end{threeparttable}", r"\end{table}", ""])
-        if path is not None:
-            files.ending(path, ".tex", ".ltx", ".txt")
-            files.write(path, text)
-        return text
+        return "\n".join([*lines, r"\end{threeparttable}", r"\end{table}", ""])
 
     def to_docx(self, path: str | os.PathLike[str]) -> None:
         """Write the three-line table into a Word file: caption above, note below, no vertical rules.
@@ -208,6 +227,9 @@ class Table:
         files.ending(path, ".docx")
         writing.write(self, path)
 
+
+# LaTeX breaks no line of a cell: columns beyond the 12.6 cm of text of an A4 article (10.5 points) go into panels.
+_TEXT, _GAP, _LETTER, _LONGEST = 12.6, 0.42, 0.175, 30  # cm, and letters of a cell that is no sentence
 
 _TH = "padding:.3em .9em;text-align:right;border-top:1.5pt solid currentColor;border-bottom:.75pt solid currentColor;"
 _TD = "padding:.2em .9em;text-align:right;"

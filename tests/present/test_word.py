@@ -147,6 +147,63 @@ def test_wide_tables_stay_between_the_margins(tmp_path: Path) -> None:
     assert writing.LATIN in xml(tmp_path / "w.docx")
 
 
+def unbroken(path: Path) -> list[Any]:
+    """The tables of a file, each of three rules, between the margins, with room for every number on one line."""
+    made = docx.Document(str(path))
+    for table in made.tables:
+        assert rules(table) == [(0, "bottom", "6"), (0, "top", "12"), (len(table.rows) - 1, "bottom", "12")]
+        assert sum(c.width for c in table.rows[0].cells) <= docx.shared.Cm(15.01)
+        for row in table.rows[1:]:
+            for cell in row.cells[1:]:
+                size = cell.paragraphs[0].runs[0].font.size
+                # Digits of Times New Roman are half as wide as they are tall; 20 % more for fonts in its place.
+                letters = 0.6 * size * len(cell.text)
+                assert letters + docx.shared.Cm(0.24) <= cell.width, cell.text
+    return list(made.tables)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("count", [2, 6, 7, 12, 14])
+def test_many_models_stand_in_panels_and_no_number_is_broken(
+    results: dict[str, Any], tmp_path: Path, language: str, count: int
+) -> None:
+    from gmvcausal.present.table import Table
+
+    label = {"en": "clusters of cities (treated, control)", "zh": "平台用户月均成交额（含退款前的全部订单金额）"}[
+        language
+    ]
+    cells = ("−1,234,567.8***", "(123,456.7)", "[−12.3, 4.5]")
+    rows = tuple((label, *(cells[k % 3] for k in range(count))) for _ in range(3))
+    header = ("", *(f"({k + 1}) {'twfe' if language == 'en' else '双向固定效应'}" for k in range(count)))
+    table = Table("Models", header, rows, "A note.", language)
+    table.to_docx(tmp_path / "t.docx")
+    parts = unbroken(tmp_path / "t.docx")
+    assert (len(parts) == 1) == (count == 2) and len(parts) <= 4
+    assert [c.text for t in parts for c in t.rows[0].cells[1:]] == list(header[1:])  # none lost, in their order
+    assert [c.text for t in parts for c in t.rows[2].cells[1:]] == list(rows[1][1:])
+    assert all([r.cells[0].text for r in t.rows[1:]] == [label] * 3 for t in parts)
+    page = table.to_html()
+    assert page.startswith('<div style="overflow-x:auto">') and page.count("white-space:nowrap;") == 3 * count
+    said = [p.text for p in docx.Document(str(tmp_path / "t.docx")).paragraphs if p.text]
+    assert said == ["Models", *[{"en": "Models (continued)", "zh": "续表"}[language]] * (len(parts) - 1), "A note."]
+
+
+def test_panels_of_a_chapter_share_their_number(tmp_path: Path) -> None:
+    from gmvcausal.present.table import Table
+
+    wide = Table("模型", tuple(f"({k})" for k in range(15)), (("行", *["−1,234,567.8***"] * 14),), "", "zh")
+    made = writing.document()
+    for count in (1, 2):
+        writing.add_table(made, wide, ("表", 4, count))
+    (tmp_path / "c.docx").write_bytes(writing.saved(made))
+    unbroken(tmp_path / "c.docx")
+    captions = [p.text for p in made.paragraphs if p.style.name == "Caption"]
+    assert captions[0] == "表 4-1  模型" and captions[1] == "续表 4-1" and captions[-1] == "续表 4-2"
+    fields = [f.strip() for f in re.findall(r"<w:instrText[^>]*>([^<]*)<", xml(tmp_path / "c.docx"))]
+    assert fields.count("SEQ 表 \\* ARABIC") == 2  # what Word counts; panels repeat the number before them
+    assert set(fields) == {"SEQ 表 \\* ARABIC", "SEQ 表 \\c \\* ARABIC"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

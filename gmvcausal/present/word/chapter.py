@@ -18,7 +18,6 @@ from gmvcausal.present.word import writing
 from gmvcausal.results import Check, Result
 
 _LABELS = {"en": ("Table", "Figure"), "zh": ("表", "图")}
-_MOST_COLUMNS = 6  # models that fit side by side on a page
 
 
 @dataclass
@@ -156,7 +155,7 @@ def _together(made: _Chapter, found: dict[str, Result], asked: content.Asked) ->
     house = "cn" if asked.language == "zh" else "journal"
     verb = next(iter(found.values())).manifest.verb
     columns = [r for r in found.values() if r.manifest.verb == verb]
-    if 1 < len(columns) <= _MOST_COLUMNS:
+    if len(columns) > 1:
         made.table(side_by_side.table(*columns, style=house, language="en"), "Estimates")
     compared = figures.compare(found, benchmarks=asked.benchmarks, currency=asked.currency)
     made.picture(content.Picture(compared, ""), "The answers side by side")

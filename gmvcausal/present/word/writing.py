@@ -7,7 +7,7 @@ import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from gmvcausal.present import files
+from gmvcausal.present import files, panels
 from gmvcausal.present.digits import clean, display_width
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ LATIN, SONG, HEI = "Times New Roman", "宋体", "黑体"
 # Word counts borders in eighths of a point.
 _THICK, _THIN = 12, 6
 _WIDE = 7  # columns from which on a table is set smaller
-_BODY, _SMALL = 10.5, 9.0  # points: 五号 and 小五
+_BODY, _SMALL, _TINY = 10.5, 9.0, 7.5  # points: 五号, 小五 and 六号
+_SIDE = 0.12  # cm between a cell's text and its edge
 _TEXT = 15.0  # cm between the margins
+_AGAIN = {"en": ("", " (continued)"), "zh": ("续", "")}  # before and after the number of a further panel
 _HEADINGS = {1: 16.0, 2: 14.0, 3: 12.0}
 
 
@@ -94,7 +96,9 @@ def fonts(styled: Any, east_asia: str) -> None:
     found.set(qn("w:eastAsia"), east_asia)
 
 
-def caption(made: Any, text: str, number: tuple[str, int | None, int] | None = None) -> None:
+def caption(
+    made: Any, text: str, number: tuple[str, int | None, int] | None = None, *, again: tuple[str, str] | None = None
+) -> None:
     """A centred caption; numbered by a field that Word counts again when tables are added or moved.
 
     Parameters
@@ -103,6 +107,8 @@ def caption(made: Any, text: str, number: tuple[str, int | None, int] | None = N
     text : str
     number : (label, chapter, count), optional
         ``("表", 4, 1)`` prints 表 4-1.
+    again : (str, str), optional
+        What stands before and after the number of a further panel, which repeats the one before it.
     """
     from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
 
@@ -110,9 +116,10 @@ def caption(made: Any, text: str, number: tuple[str, int | None, int] | None = N
     paragraph.alignment = ALIGN.CENTER
     if number is not None:
         label, chapter, count = number
-        run(paragraph, f"{label} " + ("" if chapter is None else f"{chapter}-"))
-        _field(paragraph, f" SEQ {label} \\* ARABIC ", str(count))
-        run(paragraph, "  ")
+        before, after = again or ("", "  ")
+        run(paragraph, f"{before}{label} " + ("" if chapter is None else f"{chapter}-"))
+        _field(paragraph, f" SEQ {label} {'' if again is None else chr(92) + 'c '}\\* ARABIC ", str(count))
+        run(paragraph, after)
     run(paragraph, text)
 
 
@@ -134,19 +141,42 @@ def _field(paragraph: Any, instruction: str, shown: str) -> None:
 
 
 def add_table(made: Any, table: Table, number: tuple[str, int | None, int] | None = None) -> None:
-    """Add `table`: caption above, rules of 1.5 pt above and below and of .75 pt under the header, note below."""
-    from docx.enum.table import WD_TABLE_ALIGNMENT
-    from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
+    """Add `table`: caption above, rules of 1.5 pt above and below and of .75 pt under the header, note below.
+
+    Columns that the page has no room for stand in further panels, under the same number.
+    """
     from docx.shared import Pt
 
-    if table.caption or number is not None:
-        caption(made, table.caption, number)
-        made.paragraphs[-1].paragraph_format.keep_with_next = True
-    size = _SMALL if len(table.header) >= _WIDE else _BODY
+    sizes = (_SMALL, _TINY) if len(table.header) >= _WIDE else (_BODY, _SMALL, _TINY)
+    size = next((s for s in sizes if sum(_least(table, s)) <= _TEXT), _SMALL)
+    parts = panels.parted(table, _least(table, size), _TEXT)
+    for k, part in enumerate(parts):
+        if k:
+            before, after = _AGAIN[table.language]
+            text = "" if number is not None else f"{before}表" if before else f"{table.caption}{after}"
+            caption(made, text, number, again=(before, after))
+            made.paragraphs[-1].paragraph_format.space_before = Pt(6)
+        elif table.caption or number is not None:
+            caption(made, table.caption, number)
+        if k or table.caption or number is not None:
+            made.paragraphs[-1].paragraph_format.keep_with_next = True
+        _grid(made, part, size)
+    if table.note:
+        note = made.add_paragraph()
+        note.paragraph_format.space_before = Pt(3)
+        run(note, table.note, size=_SMALL)
+
+
+def _grid(made: Any, table: Table, size: float) -> None:
+    """Add the cells between their rules."""
+    from docx.enum.table import WD_TABLE_ALIGNMENT
+    from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
+    from docx.shared import Cm, Pt
+
     grid = made.add_table(rows=1 + len(table.rows), cols=len(table.header))
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
     grid.autofit = False
-    widths = _widths(table, size)
+    widths = [Cm(w) for w in _widths(table, size)]
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = width  # the grid, which other programs than Word go by
     last = len(table.rows)
@@ -162,26 +192,57 @@ def add_table(made: Any, table: Table, number: tuple[str, int | None, int] | Non
             cell.width = widths[j]
             _borders(cell, edges)
     _whole_rows(grid)
-    if table.note:
-        note = made.add_paragraph()
-        note.paragraph_format.space_before = Pt(3)
-        run(note, table.note, size=_SMALL)
+    _sides(grid)
 
 
-def _widths(table: Table, size: float) -> list[Any]:
-    """Widths of the columns by their longest texts: sentences share what the others leave of the page's width."""
-    from docx.shared import Cm
+def _sides(grid: Any) -> None:
+    """Less blank beside the text than Word's own, so that more columns have room."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
 
-    per_letter = 0.021 * size  # cm; a Chinese character counts twice
+    margins = OxmlElement("w:tblCellMar")
+    for side in ("left", "right"):
+        element = OxmlElement(f"w:{side}")
+        element.set(qn("w:w"), str(round(_SIDE / 2.54 * 1440)))
+        element.set(qn("w:type"), "dxa")
+        margins.append(element)
+    look = grid._tbl.tblPr.find(qn("w:tblLook"))
+    if look is None:
+        grid._tbl.tblPr.append(margins)
+    else:
+        look.addprevious(margins)  # the order of the schema
+
+
+def _wide(letters: int, size: float, *, gap: float = 0.5) -> float:
+    """Width of a column in cm; a Chinese character counts twice."""
+    return gap + 0.021 * size * letters
+
+
+def _least(table: Table, size: float) -> list[float]:
+    """Widths below which words and numbers of a column would be broken; labels of rows have a quarter of the page."""
+    lines = (table.header, *table.rows)
+    found = [_wide(max(panels.least(row[j]) for row in lines), size, gap=0.3) for j in range(len(table.header))]
+    labels = _wide(max(display_width(row[0]) for row in lines), size)
+    return [max(found[0], min(labels, _TEXT / 4)), *found[1:]]
+
+
+def _widths(table: Table, size: float) -> list[float]:
+    """Widths of the columns in cm by their longest texts: sentences share what the others leave of the page's width."""
     wanted = [
-        0.5 + per_letter * max(display_width(row[j]) for row in (table.header, *table.rows))
-        for j in range(len(table.header))
+        _wide(max(display_width(row[j]) for row in (table.header, *table.rows)), size) for j in range(len(table.header))
     ]
-    long = [w for w in wanted if w > _TEXT / 3]
+    if sum(wanted) <= _TEXT:
+        return wanted
+    long = sum(w for w in wanted if w > _TEXT / 3)
     room = _TEXT - sum(w for w in wanted if w <= _TEXT / 3)
-    if sum(wanted) > _TEXT:
-        wanted = [w if w <= _TEXT / 3 else max(room, _TEXT / 4) * w / sum(long) for w in wanted]
-    return [Cm(w * min(1.0, _TEXT / sum(wanted))) for w in wanted]
+    least = _least(table, size)
+    shared = [w if w <= _TEXT / 3 else max(room, _TEXT / 4) * w / long for w in wanted]
+    wanted = [max(w, low) for w, low in zip(shared, least, strict=True)]
+    # What is too much is taken off what could be broken without harm, and off all where that does not suffice.
+    spare, over = sum(wanted) - sum(least), max(sum(wanted) - _TEXT, 0.0)
+    part = min(over / spare, 1.0) if spare > 0 else 0.0
+    found = [w - part * (w - low) for w, low in zip(wanted, least, strict=True)]
+    return [w * min(1.0, _TEXT / sum(found)) for w in found]
 
 
 def _prose(table: Table) -> set[int]:
