@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gmvcausal.errors import InputError
 from gmvcausal.results.describing.read import Column
 from gmvcausal.results.describing.result import Described, Groups
+from gmvcausal.results.describing.small_groups import of_few
 from gmvcausal.results.shown import Cells, Shown
-from gmvcausal.stats.small_cells import MIN_CELL, hidden_two_way
+from gmvcausal.stats.small_cells import MIN_CELL, hidden, hidden_two_way
 from gmvcausal.stats.two_groups import Gap, alike, together, welch
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ class Balance(Shown):
         One for every other group.
     dependent : str
         Why there are no tests; empty where there are.
+    left : tuple of str
+        Groups that are not shown, being of fewer than ten people or giving such a one away.
+    untested : tuple of str
+        Columns that are not in the joint test, since not all of their numbers are shown.
     """
 
     by: str
@@ -66,6 +72,8 @@ class Balance(Shown):
     lines: tuple[Line, ...]
     joint: tuple[Joint, ...]
     dependent: str
+    left: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
 
     @property
     def report_title(self) -> str:
@@ -122,15 +130,23 @@ class Balance(Shown):
             "Means (shares for 0/1 and levels), difference from the control, and the difference over the root of the "
             "mean of both variances. t is Welch's; chi2 is Pearson's, of all levels of a column."
         ]
-        if any(math.isnan(x.gap.difference) for x in self.lines):
-            lines.append(f"Shares of fewer than {MIN_CELL} rows, and what would give them away, are not shown.")
+        if self.untested:
+            lines.append(f"Numbers of fewer than {MIN_CELL} rows, and what would give them away, are not shown.")
+        if self.left:
+            names = ", ".join(self.left)
+            lines.append(
+                f"Groups of fewer than {MIN_CELL} rows, and what would give them away, are not shown: {names}."
+            )
         if self.dependent:
             return [*lines, f"No tests: {self.dependent}."]
         if len(self.joint) == 1:
             rows = f"n = {self.joint[0].n:,}; {self.joint[0].lost:,} are left out"
         else:
             rows = "; ".join(f"n = {j.n:,}, {j.lost:,} left out" for j in self.joint)
-        return [*lines, f"The joint test is on the rows that have every column ({rows})."]
+        lines.append(f"The joint test is on the rows that have every column ({rows}).")
+        if self.untested:
+            lines.append(f"It leaves out what is not shown in full: {', '.join(self.untested)}.")
+        return lines
 
     def sentences(self) -> list[str]:
         """What the joint test says, how many differ by chance, and the largest difference."""
@@ -167,25 +183,66 @@ class Balance(Shown):
     __repr__ = summary
 
 
+def compared(of: Described, groups: Groups) -> list[int]:
+    """Places of the groups that can be shown beside the control: of people, none of a group of fewer than ten."""
+    sizes = np.bincount(groups.code, minlength=len(groups.labels))
+    away = hidden(sizes) if of.people else np.zeros(len(sizes), dtype=bool)
+    return [] if away[0] else [k for k in range(1, len(sizes)) if not away[k]]
+
+
+def none_compared(by: str) -> str:
+    """Why there is no balance."""
+    return f"the groups of {by!r} are of fewer than {MIN_CELL} rows, or one would give away another that is"
+
+
 def balanced(of: Described, groups: Groups) -> Balance:
     """See `Described.balance`."""
+    shown = compared(of, groups)
+    if not shown:
+        raise InputError(
+            none_compared(groups.column),
+            column=groups.column,
+            remedy="join small groups with others",
+        )
     columns = [c for c in of.columns if c.kind != "date"]
+    away = {c.name: _away(c, groups, of.people) for c in columns}
+    tested = [c for c in columns if not away[c.name].any()]
     lines: list[Line] = []
     joint: list[Joint] = []
-    for k, label in enumerate(groups.labels):
-        if k == 0:
-            continue
+    for k in shown:
         inside = (groups.code == 0) | (groups.code == k)
         treated = groups.code[inside] == k
         for column in columns:
-            lines += _lines(column, inside, treated, label, bool(of.dependent))
-        x = np.column_stack([part[inside] for c in columns for part in (c.dummies() or [np.zeros(of.n)])])
+            lines += _lines(column, inside, treated, groups.labels[k], bool(of.dependent), away[column.name])
+        x = np.column_stack([part[inside] for c in tested for part in c.dummies()] or [np.zeros(int(inside.sum()))])
         whole = ~np.isnan(x).any(axis=1)
         test = (math.nan, 0, 0, math.nan)
         if not of.dependent and treated[whole].any() and not treated[whole].all():
             test = together(x[whole], treated[whole])
-        joint.append(Joint(label, *test, int(whole.sum()), int((~whole).sum())))
-    return Balance(groups.column, groups.labels[0], tuple(lines), tuple(joint), of.dependent)
+        joint.append(Joint(groups.labels[k], *test, int(whole.sum()), int((~whole).sum())))
+    left = tuple(label for k, label in enumerate(groups.labels) if k and k not in shown)
+    untested = tuple(c.name for c in columns if c not in tested)
+    return Balance(groups.column, groups.labels[0], tuple(lines), tuple(joint), of.dependent, left, untested)
+
+
+def _away(column: Column, groups: Groups, people: bool) -> np.ndarray:
+    """Which levels of a column are not shown, shape (levels,); of a number or a flag: whether it is not, shape (1,).
+
+    Over all groups at once: what one pair of groups hides, another that shares the control would tell.
+    """
+    if not people:
+        return np.zeros(len(column.levels) or 1, dtype=bool)
+    values, live = column.values, ~np.isnan(column.values)
+    names, codes = np.unique(values[live], return_inverse=True)
+    if column.is_number and len(names) > 2:
+        return np.array([any(of_few(values[groups.code == k]) for k in range(len(groups.labels)))])
+    rows = len(names)
+    if not column.is_number:
+        rows, codes = len(column.levels), values[live].astype(np.int64)
+    counts = np.zeros((rows, len(groups.labels)), dtype=np.int64)
+    np.add.at(counts, (codes, groups.code[live]), 1)
+    gone = np.asarray(hidden_two_way(counts).cells.any(axis=1), dtype=bool)
+    return np.array([gone.any()]) if column.is_number else gone
 
 
 def _unshown(gap: Gap) -> Gap:
@@ -194,17 +251,18 @@ def _unshown(gap: Gap) -> Gap:
     return Gap(gap.n, gone, gone, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
-def _lines(column: Column, inside: np.ndarray, treated: np.ndarray, label: str, untested: bool) -> list[Line]:
+def _lines(
+    column: Column, inside: np.ndarray, treated: np.ndarray, label: str, untested: bool, away: np.ndarray
+) -> list[Line]:
     values = column.values[inside]
     if column.kind == "number":
-        gap = welch(values, treated)
+        gap = _unshown(welch(values, treated)) if away.any() else welch(values, treated)
         test = (math.nan,) * 3 if untested else (gap.statistic, gap.df, gap.p_value)
         return [Line(column.name, "", label, gap, "t", *test)]
     live = ~np.isnan(values)
     levels = len(column.levels) or 2
     counts = np.stack([np.bincount(values[live & s].astype(np.int64), minlength=levels) for s in (~treated, treated)])
     statistic, df, p = (math.nan, 0, math.nan) if untested else alike(counts.T.astype(float))
-    away = np.asarray(hidden_two_way(counts.T).cells.any(axis=1), dtype=bool)
     if away.any():  # a chi-square and the shares beside it give the cells back
         statistic, df, p = math.nan, 0, math.nan
     if column.kind == "0/1":

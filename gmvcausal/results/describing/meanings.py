@@ -1,12 +1,15 @@
-"""Two plain tables: what the columns are, and how many rows each level of a category has."""
+"""Two plain tables: what the columns are, as the call defines them, and how many rows each level of a category has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvcausal.errors import InputError
+from gmvcausal.frames.rules import nearest
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.small_cells import MIN_CELL, hidden
 
@@ -68,7 +71,8 @@ class Levels(Shown):
     def to_frame(self) -> pd.DataFrame:
         """variable, level, n, share (of the rows that have a level).
 
-        Missing are counts below ten, which would point at persons, and one more where the total would give them away.
+        Where rows are people, counts below ten, which would point at persons, are missing, and one more where the total
+        would give them away.
         """
         import pandas as pd
 
@@ -77,7 +81,7 @@ class Levels(Shown):
             if c.kind == "category":
                 live = c.values[~np.isnan(c.values)].astype(np.int64)
                 count = np.bincount(live, minlength=len(c.levels))
-                away = hidden(count)
+                away = hidden(count) if self.of.people else np.zeros(len(count), dtype=bool)
                 rows += [
                     (c.name, v, None if gone else int(k), None if gone else k / len(live))
                     for v, k, gone in zip(c.levels, count, away, strict=True)
@@ -106,3 +110,29 @@ class Levels(Shown):
         return self.printed()
 
     __repr__ = summary
+
+
+def meanings_of(definitions: Any, known: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Meaning and unit of every column that `definitions` names.
+
+    Raises
+    ------
+    InputError
+        No mapping of columns of the data to texts, or to pairs of meaning and unit.
+    """
+    if definitions is None:
+        return {}, {}
+    form = "write definitions={'gmv': 'GMV of the week after'} or {'gmv': ('GMV of the week after', 'yuan')}"
+    if not isinstance(definitions, Mapping):
+        raise InputError("definitions must map columns to what they mean", remedy=form)
+    meanings, units = {}, {}
+    for column, told in definitions.items():
+        if column not in known:
+            raise InputError(
+                f"definitions names {str(column)!r}, which is no column of data", remedy=nearest(column, known)
+            )
+        pair = (told, "") if isinstance(told, str) else told
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(t, str) for t in pair):
+            raise InputError(f"the definition of {column!r} must be a text, or a meaning and its unit", remedy=form)
+        meanings[column], units[column] = pair
+    return meanings, units

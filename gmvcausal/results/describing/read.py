@@ -20,6 +20,7 @@ from gmvcausal.frames.times import times
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 _MOST_PEOPLE = 20  # values of a column called "member" or "buyer" that may be a flag after all
 MOST_LEVELS = 50  # beyond these a category is a text or an id, and is not listed

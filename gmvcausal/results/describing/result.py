@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, counted, one_of
-from gmvcausal.frames.rules import nearest
 from gmvcausal.results.describing.read import Column, FloatArray, IntArray
+from gmvcausal.results.describing.small_groups import shown
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.describing import Summary, summary
+from gmvcausal.stats.small_cells import MIN_CELL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +58,8 @@ class Described(Shown):
     groups : Groups or None
     dependent : str
         Why rows are not independent of each other, so that no test of them holds; empty where nothing says so.
+    people : bool
+        Whether rows are of people: what rests on fewer than ten of them is not shown.
     """
 
     columns: tuple[Column, ...]
@@ -65,6 +69,7 @@ class Described(Shown):
     units: Mapping[str, str]
     groups: Groups | None = None
     dependent: str = ""
+    people: bool = True
 
     @property
     def report_title(self) -> str:
@@ -79,10 +84,14 @@ class Described(Shown):
     @property
     def summaries(self) -> list[tuple[Column, Summary]]:
         """The columns of numbers, each with its summary."""
-        return [(c, summary(c.values)) for c in self.numbers]
+        return [(c, (shown if self.people else summary)(c.values)) for c in self.numbers]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per column of numbers: variable, n, missing, mean, sd, min, p25, median, p75, max, zeros (share)."""
+        """One row per column of numbers: variable, n, missing, mean, sd, min, p25, median, p75, max, zeros (share).
+
+        Where rows are people, what rests on 1 to 9 of them is missing: all but the counts of a column that so few have,
+        mean, SD and zeros where so few differ from the others, and shares from which so few could be counted.
+        """
         import pandas as pd
 
         rows = [
@@ -107,6 +116,8 @@ class Described(Shown):
         texts = [c.name for c in self.columns if c.kind == "category"]
         if texts:
             lines.append(f"Counted by level, in a table of their own: {', '.join(texts)}.")
+        if any(s.n and math.isnan(s.mean + (s.sd if s.n > 1 else 0.0) + s.zeros) for _, s in self.summaries):
+            lines.append(f"What rests on fewer than {MIN_CELL} rows, or would count so few, is not shown.")
         return lines
 
     def sentences(self) -> list[str]:
@@ -138,11 +149,14 @@ class Described(Shown):
     def report_parts(self) -> list[Any]:
         """The table; the counts by level where there are categories; the balance where there are groups."""
         from gmvcausal.present import tables
+        from gmvcausal.results.describing.arms import compared, none_compared
 
         beside: list[Shown] = [self.levels()] if any(c.kind == "category" for c in self.columns) else []
-        if self.groups is not None:
-            beside.append(self.balance())
         parts = super().report_parts()
+        if self.groups is not None and compared(self, self.groups):
+            beside.append(self.balance())
+        elif self.groups is not None:
+            parts.append(f"No balance: {none_compared(self.groups.column)}.")
         for one in beside:
             parts += [*one.sentences(), tables.shown_table(one)]
         return parts
@@ -200,10 +214,10 @@ class Described(Shown):
         Examples
         --------
         >>> import gmvcausal as gc, pandas as pd
-        >>> users = pd.DataFrame({"gmv": [0.0, 3, 5, 8, 9, 14], "orders": [0, 1, 1, 2, 2, 3]})
+        >>> users = pd.DataFrame({"gmv": 10 * [0.0, 3, 5, 8, 9, 14], "orders": 10 * [0, 1, 1, 2, 2, 3]})
         >>> found = gc.describe(users).correlations().pairs()
         >>> found[["first", "second", "r", "n"]].round(3).values.tolist()
-        [['gmv', 'orders', 0.986, 6]]
+        [['gmv', 'orders', 0.986, 60]]
         """
         from gmvcausal.results.describing.together import correlated
 
@@ -231,11 +245,13 @@ class Described(Shown):
 
         Numbers are compared by Welch's t, 0/1 columns and categories by Pearson's chi-square (no correction), each on
         the rows that have a value; the joint test is the F test of the group on all columns, on the rows that have all.
+        Where rows are people, groups and columns whose numbers rest on fewer than ten are not shown, and not in the
+        joint test, from which they could be worked out.
 
         Raises
         ------
         InputError
-            `describe` was called without ``by=``.
+            `describe` was called without ``by=``; where rows are people, no group of ten can be compared.
         """
         from gmvcausal.results.describing.arms import balanced
 
@@ -258,7 +274,7 @@ def varying(described: Described) -> tuple[list[Column], list[str]]:
     InputError
         Fewer than two are left.
     """
-    kept = [c for c, s in described.summaries if s.n > 1 and s.low < s.high]
+    kept = [c for c in described.numbers if len(np.unique(c.values[~np.isnan(c.values)])) > 1]
     others = [c.name for c in described.columns if c not in kept]
     if len(kept) < 2:
         raise InputError(
@@ -266,29 +282,3 @@ def varying(described: Described) -> tuple[list[Column], list[str]]:
             remedy="name more columns of numbers in columns=",
         )
     return kept, others
-
-
-def meanings_of(definitions: Any, known: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Meaning and unit of every column that `definitions` names.
-
-    Raises
-    ------
-    InputError
-        No mapping of columns of the data to texts, or to pairs of meaning and unit.
-    """
-    if definitions is None:
-        return {}, {}
-    form = "write definitions={'gmv': 'GMV of the week after'} or {'gmv': ('GMV of the week after', 'yuan')}"
-    if not isinstance(definitions, Mapping):
-        raise InputError("definitions must map columns to what they mean", remedy=form)
-    meanings, units = {}, {}
-    for column, told in definitions.items():
-        if column not in known:
-            raise InputError(
-                f"definitions names {str(column)!r}, which is no column of data", remedy=nearest(column, known)
-            )
-        pair = (told, "") if isinstance(told, str) else told
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(t, str) for t in pair):
-            raise InputError(f"the definition of {column!r} must be a text, or a meaning and its unit", remedy=form)
-        meanings[column], units[column] = pair
-    return meanings, units

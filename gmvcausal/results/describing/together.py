@@ -11,8 +11,10 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.results.describing.read import FloatArray, IntArray
 from gmvcausal.results.describing.result import Described, varying
+from gmvcausal.results.describing.small_groups import hidden_pairs, without_pairs
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.describing import correlations, inflation
+from gmvcausal.stats.small_cells import MIN_CELL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,8 @@ class Correlations(Shown):
     style : {"journal", "cn"}
     dependent : str
         Why there are no stars; empty where there are.
+    unshown : bool
+        Whether some are missing, since they rest on fewer than ten people.
     """
 
     names: tuple[str, ...]
@@ -52,6 +56,7 @@ class Correlations(Shown):
     others: tuple[str, ...]
     style: str
     dependent: str
+    unshown: bool = False
 
     @property
     def report_title(self) -> str:
@@ -86,7 +91,10 @@ class Correlations(Shown):
             ]
             rows.append((f"({i + 1}) {name}", *found, *[""] * (len(self.names) - i - 1)))
         heads = ("", *(f"({i + 1})" for i in range(len(self.names))))
-        return heads, tuple(rows), " ".join([*self._note(), *self._rows_words()])
+        return heads, tuple(rows), " ".join([*self._note(), *self._rows_words(), *self._unshown_words()])
+
+    def _unshown_words(self) -> list[str]:
+        return [f"What rests on fewer than {MIN_CELL} rows, or would count so few, is not shown."] * self.unshown
 
     def _note(self) -> list[str]:
         from gmvcausal.present import digits
@@ -108,15 +116,15 @@ class Correlations(Shown):
         """How many would have a star by chance, and what is not among them."""
         from gmvcausal.present import digits
 
-        pairs = len(self.names) * (len(self.names) - 1) // 2
+        pairs = int((~np.isnan(self.r[np.tril_indices(len(self.names), -1)])).sum())
         lines = self._rows_words()
-        if not self.dependent:
+        if not self.dependent and pairs:
             bound = digits.STARS[self.style][0]
             lines.append(
                 f"Of {pairs} correlations, about {pairs * bound:.1f} would have a star by chance alone; none of them "
                 "says what causes what."
             )
-        else:
+        elif self.dependent:
             lines.append(f"No p-values: {self.dependent}.")
         if self.others:
             lines.append(f"Not among them (no numbers, or the same in all rows): {', '.join(self.others)}.")
@@ -143,6 +151,8 @@ class Inflations(Shown):
         Rows that have every column, and others.
     others : tuple of str
         Columns that are not among them.
+    unshown : tuple of str
+        Columns left out since their relations rest on fewer than ten people.
     """
 
     names: tuple[str, ...]
@@ -151,6 +161,7 @@ class Inflations(Shown):
     n: int
     lost: int
     others: tuple[str, ...]
+    unshown: tuple[str, ...] = ()
 
     @property
     def report_title(self) -> str:
@@ -199,6 +210,9 @@ class Inflations(Shown):
             lines.append(f"On the {self.n:,} rows that have every column; {self.lost:,} rows are left out (listwise).")
         if self.others:
             lines.append(f"Not among them (no numbers, or the same in all rows): {', '.join(self.others)}.")
+        if self.unshown:
+            names = ", ".join(self.unshown)
+            lines.append(f"Not among them, since relations of theirs rest on fewer than {MIN_CELL} rows: {names}.")
         return lines
 
     def summary(self) -> str:
@@ -217,10 +231,13 @@ def correlated(of: Described, method: str, missing: str, style: str) -> Correlat
         x = x[~np.isnan(x).any(axis=1)]
         _refuse_few(x, 3)
     found = correlations(x, ranked=method == "spearman")
+    np.fill_diagonal(found.r, 1.0)  # to the last digit: rounding depends on how many differ
     p = np.full_like(found.p, np.nan) if of.dependent else found.p
+    away = hidden_pairs(x) if of.people else np.zeros(found.r.shape, dtype=bool)
     return Correlations(
-        tuple(c.name for c in columns), method, found.r, p, found.n, missing, gaps, tuple(others), style, of.dependent
-    )
+        tuple(c.name for c in columns), method, np.where(away, np.nan, found.r), np.where(away, np.nan, p), found.n,
+        missing, gaps, tuple(others), style, of.dependent, bool(away.any()),
+    )  # fmt: skip
 
 
 def inflated(of: Described) -> Inflations:
@@ -231,10 +248,22 @@ def inflated(of: Described) -> Inflations:
     moving = [len(np.unique(column[:2])) > 1 or bool((column != column[0]).any()) for column in x.T]
     others += [c.name for c, moves in zip(columns, moving, strict=True) if not moves]
     columns = [c for c, moves in zip(columns, moving, strict=True) if moves]
-    found = inflation(x[:, moving])
+    x = x[:, moving]
+    unshown: list[str] = []
+    if of.people:
+        shown = without_pairs(x)
+        unshown = [c.name for k, c in enumerate(columns) if k not in shown]
+        columns, x = [columns[k] for k in shown], x[:, shown]
+    if unshown and len(columns) < 2:
+        raise InputError(
+            f"{len(columns)} column{'' if len(columns) == 1 else 's'} of numbers can be shown, and relations need two: "
+            f"others rest on fewer than {MIN_CELL} rows, or would count so few",
+            remedy="name more columns of numbers in columns=",
+        )
+    found = inflation(x)
     names = tuple(c.name for c in columns)
     told = tuple((names[j], tuple(names[k] for k in parts)) for j, parts in found.combinations)
-    return Inflations(names, found.vif, told, len(x), lost, tuple(others))
+    return Inflations(names, found.vif, told, len(x), lost, tuple(others), tuple(unshown))
 
 
 def _refuse_few(x: FloatArray, least: int) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.arms import find_control, place_of_assignment
 from gmvcausal.frames.columns import identifiers
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES, named_unit
+from gmvcausal.frames.facts import COARSER, TIME_NAMES, UNIT_NAMES, named_unit
 from gmvcausal.frames.params import check, column_name
 from gmvcausal.frames.table import Table, open_table
+from gmvcausal.results.describing.meanings import meanings_of
 from gmvcausal.results.describing.read import read_columns
-from gmvcausal.results.describing.result import Described, Groups, meanings_of
+from gmvcausal.results.describing.result import Described, Groups
+from gmvcausal.results.describing.small_groups import rows_are_people
 
 
 def describe(
@@ -61,6 +63,9 @@ def describe(
     Where a column of users shows that rows belong together, or groups do not vary within rooms or cities, rows are not
     independent, and no p-value or star is given.
 
+    Numbers that rest on fewer than ten people, or from which so few could be counted, are not shown; rows are taken for
+    people unless a column of units, or of places that tell all rows apart, says that they are none.
+
     References
     ----------
     Austin (2009), Statistics in Medicine 28 (standardised differences).
@@ -68,21 +73,22 @@ def describe(
     Examples
     --------
     >>> import gmvcausal as gc, pandas as pd
-    >>> users = pd.DataFrame({"gmv": [0.0, 0.0, 5.0, 8.0, 0.0, 30.0], "orders": [0, 0, 1, 1, 0, 3]})
+    >>> users = pd.DataFrame({"gmv": 10 * [0.0] + 10 * [5.0, 8.0], "orders": 10 * [0] + 10 * [1, 2]})
     >>> found = gc.describe(users).to_frame()
     >>> found.loc[0, ["mean", "median", "zeros"]].round(3).tolist()
-    [7.167, 2.5, 0.5]
+    [4.333, 5.0, 0.333]
     """
     named = None if columns is None else check("keep", columns, called="columns")
     by = column_name("by", by, optional=True)
     if by is None and control is not None:
         raise InputError("control= is the control of the groups, and there is no by=", remedy="pass by=")
     wanted = None if named is None else _wanted(named, by, definitions)
-    table = open_table(data, needed=wanted, optional=(*UNIT_NAMES, *COARSER))
+    table = open_table(data, needed=wanted, optional=(*UNIT_NAMES, *COARSER, *TIME_NAMES))
     meanings, units = meanings_of(definitions, table.columns)
     found, left = read_columns(table, named, [] if by is None else [by])
     groups = None if by is None else _groups(table, by, control)
-    return Described(tuple(found), table.n, tuple(left), meanings, units, groups, _dependent(table, groups))
+    people = rows_are_people(table, data)
+    return Described(tuple(found), table.n, tuple(left), meanings, units, groups, _dependent(table, groups), people)
 
 
 def _wanted(named: Sequence[str], by: str | None, definitions: Any) -> list[str]:

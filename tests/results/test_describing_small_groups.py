@@ -1,0 +1,165 @@
+"""`gc.describe` where rows are people: what rests on fewer than ten is not shown, and follows from nothing shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gmvcausal as gc
+from gmvcausal.results.describing.small_groups import hidden_pairs, of_few, without_pairs
+
+UNSHOWN = "rests on fewer than 10 rows, or would count so few, is not shown"
+
+
+def users(flagged: int = 4, n: int = 120) -> pd.DataFrame:
+    """Users of two arms, of whom the last `flagged` carry a flag."""
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"age": rng.normal(30, 6, n), "gmv": rng.gamma(2.0, 40.0, n), "member": np.arange(n) % 3 == 0})
+    frame["arm"] = np.where(np.arange(n) % 2, "coupon", "none")
+    frame["vip"] = (np.arange(n) >= n - flagged).astype(int)
+    return frame
+
+
+def everything(data: pd.DataFrame) -> str:
+    """All that is shown of a table."""
+    d = gc.describe(data, by="arm", control="none")
+    tables = [d, d.correlations(), d.correlations("spearman", missing="listwise"), d.vif(), d.balance()]
+    frames = [t.to_frame() for t in tables] + [d.balance().joint_test(), d.correlations().pairs()]
+    return "\n".join([*(f.to_csv() for f in frames), *(t.to_html() for t in tables), *map(str, tables)])
+
+
+def test_a_rare_flag_shows_no_count_and_one_more_person_changes_nothing() -> None:
+    d = gc.describe(users(), by="arm", control="none")
+    row = d.to_frame().set_index("variable").loc["vip"]
+    assert row[["mean", "sd", "zeros"]].isna().all() and (row["n"], row["missing"], row["max"]) == (120, 0, 1)
+    assert d.to_frame().set_index("variable").loc[["age", "gmv"]].notna().all(axis=None)
+    assert UNSHOWN in " ".join(d.printed().split())
+    # Whatever is worked out from all that is shown is the same for three, four and five.
+    assert everything(users(3)) == everything(users(4)) == everything(users(5))
+    assert everything(users(10)) != everything(users(4))
+    # Mostly ones is as rare.
+    turned = gc.describe(users().assign(vip=lambda f: 1 - f["vip"])).to_frame().set_index("variable")
+    assert turned.loc["vip", ["mean", "sd", "zeros"]].isna().all()
+
+
+def test_gmv_of_a_few_buyers_is_not_summed_up() -> None:
+    one, other = users(), users()
+    one["gmv"], other["gmv"] = 0.0, 0.0
+    one.loc[[3, 8, 12], "gmv"], other.loc[[3, 8, 12, 17], "gmv"] = [10.0, 20.0, 90.0], [70.0, 80.0, 90.0, 1.0]
+    assert everything(one) == everything(other)
+    assert "Zero in more than half" not in gc.describe(one).summary()
+    assert gc.describe(one).to_frame().set_index("variable").loc["gmv", "max"] == 90
+
+
+def test_a_column_that_few_have_is_not_described() -> None:
+    data = users().assign(refund=lambda f: f["gmv"].where(f.index < 5))
+    row = gc.describe(data).to_frame().set_index("variable").loc["refund"]
+    assert (row["n"], row["missing"]) == (5, 115) and row.drop(["n", "missing"]).isna().all()
+
+
+def test_few_whole_numbers_do_not_give_their_counts() -> None:
+    def orders(counts: list[int]) -> pd.Series:
+        data = users().assign(orders=np.repeat([0, 1, 2], counts))
+        return gc.describe(data).to_frame().set_index("variable").loc["orders"]
+
+    row = orders([80, 35, 5])
+    assert row[["sd", "zeros"]].isna().all() and row["mean"] == pytest.approx(45 / 120)
+    # The mean alone has several counts; all that is shown is that of other counts, of which the small cell is another.
+    pd.testing.assert_series_equal(row, orders([81, 33, 6]))
+    assert orders([70, 30, 20]).notna().all()
+
+
+def test_two_flags_have_no_small_cell_in_their_correlation() -> None:
+    n = 120
+    first, second = np.arange(n) < 40, (np.arange(n) >= 36) & (np.arange(n) < 90)
+    data = users(n=n).drop(columns=["vip", "member"]).assign(first=first, second=second)
+    found = gc.describe(data).correlations()
+    r = found.to_frame().set_index("variable")
+    assert np.isnan(r.loc["first", "second"]) and np.isfinite(r.loc["first", "age"])
+    assert UNSHOWN in " ".join(found.printed().split()) and "Of 5 correlations" in " ".join(found.sentences())
+    # VIF are worked out from correlations, and give them back.
+    vif = gc.describe(data).vif()
+    assert set(vif.names) == {"age", "gmv", "first"} and vif.unshown == ("second",)
+    assert "relations of theirs rest on fewer than 10 rows: second" in " ".join(vif.sentences())
+    with pytest.raises(gc.InputError, match="1 column of numbers can be shown, and relations need two"):
+        gc.describe(data, ["first", "second"]).vif()
+    apart = data.assign(second=~first)  # no cell but empty ones: nobody is in a small group
+    assert np.isfinite(gc.describe(apart).correlations().to_frame().set_index("variable").loc["first", "second"])
+
+
+def test_what_is_hidden_between_columns() -> None:
+    few, half, gap = np.repeat([0.0, 1], [95, 5]), np.tile([0.0, 1], 50), np.where(np.arange(100) < 5, 1.0, np.nan)
+    assert hidden_pairs(np.column_stack([few, half, np.arange(100.0)]))[0].tolist() == [False, True, True]
+    assert without_pairs(np.column_stack([half, few, np.arange(100.0)])) == [0, 2]
+    assert of_few(gap) and not of_few(half) and not of_few(np.arange(10.0)) and not of_few(np.full(40, np.nan))
+
+
+def test_a_cell_that_one_arm_hides_no_other_arm_shows() -> None:
+    n = 180
+    arm = np.array(["none", "coupon", "push"])[np.arange(n) % 3]
+    flag = np.zeros(n, dtype=int)
+    for label, many in (("none", 20), ("coupon", 30), ("push", 4)):
+        flag[np.flatnonzero(arm == label)[:many]] = 1
+    d = gc.describe(pd.DataFrame({"age": np.arange(n) % 37, "flag": flag, "arm": arm}), by="arm", control="none")
+    lines = d.balance().to_frame().query("variable == 'flag'")
+    assert len(lines) == 2 and lines[["mean_control", "mean", "difference", "statistic"]].isna().all(axis=None)
+    # The share of all is shown: had one line been left, the arm of four would follow.
+    assert d.to_frame().set_index("variable").loc["flag", "mean"] == pytest.approx(0.3)
+    assert d.balance().joint_test()["df1"].tolist() == [1, 1] and "not shown in full: flag" in d.balance().printed()
+
+
+def test_a_group_of_few_is_not_compared_nor_one_that_gives_it_away() -> None:
+    data = users(n=200).assign(arm=lambda f: np.repeat(["none", "coupon", "push", "staff"], [100, 60, 34, 6]))
+    found = gc.describe(data, ["age", "gmv"], by="arm", control="none").balance()
+    assert set(found.to_frame()["group"]) == {"coupon"} and found.left == ("push", "staff")
+    assert "are not shown: push, staff" in " ".join(found.printed().split())
+    moved = data.assign(arm=lambda f: f["arm"].where(f.index != 190, "staff"))
+    again = gc.describe(moved, ["age", "gmv"], by="arm", control="none").balance()
+    assert str(found) == str(again)
+    two = gc.describe(data[data["arm"].isin(["none", "staff"])], ["age"], by="arm", control="none")
+    with pytest.raises(gc.InputError, match="the groups of 'arm' are of fewer than 10 rows"):
+        two.balance()
+
+
+def test_a_report_stands_where_no_group_can_be_compared(tmp_path: Path) -> None:
+    data = users(n=60).assign(arm=lambda f: np.where(f.index < 3, "coupon", "none"))
+    d = gc.describe(data, ["age", "gmv"], by="arm", control="none")
+    answer = gc.ab_test(users(), arm="arm", control="none", metrics=["gmv"])
+    for language, told in (("en", "No balance: the groups of"), ("zh", "无平衡性检验")):
+        page = gc.report([answer, d], tmp_path / f"{language}.html", language=language).read_text(encoding="utf-8")
+        assert told in page and "Balance by arm" not in page
+
+
+@pytest.mark.parametrize("kind", ["unit", "logs", "grid", "rooms"])
+def test_tables_of_rooms_are_shown_whole(kind: str) -> None:
+    rooms = [f"r{k:02d}" for k in range(30)]
+    data = pd.DataFrame({"room": rooms, "treated": [1] * 3 + [0] * 27, "gmv": np.arange(30.0)})
+    data["tier"] = ["big"] * 4 + ["small"] * 26
+    if kind in ("unit", "logs"):
+        data = data.rename(columns={"room": "unit"})
+    if kind == "logs":
+        data.attrs["gmvcausal"] = {"unit": "room"}
+    if kind == "grid":
+        data = pd.concat([data.assign(week=w) for w in (1, 2)])
+    d = gc.describe(data, ["treated", "gmv", "tier"], by=None)
+    assert d.to_frame().set_index("variable").loc["treated", "mean"] == pytest.approx(0.1)
+    assert d.levels().to_frame()["n"].notna().all() and "not shown" not in d.printed()
+    assert np.isfinite(d.correlations().to_frame()["gmv"]).all()
+
+
+@pytest.mark.parametrize("kind", ["user", "logs", "nothing", "city"])
+def test_tables_of_users_are_not(kind: str) -> None:
+    data = users()
+    if kind == "user":
+        data["user_id"] = range(120)
+    if kind == "logs":
+        data["unit"] = range(120)
+        data.attrs["gmvcausal"] = {"unit": "user"}
+    if kind == "city":  # where they live, and the day on which they came: no grid of places
+        data["city"] = [f"c{k % 20}" for k in range(120)]
+        data["day"] = range(120)
+    d = gc.describe(data, ["age", "vip"])
+    assert np.isnan(d.to_frame().set_index("variable").loc["vip", "mean"])
