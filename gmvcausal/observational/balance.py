@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.small_cells import hidden_flags
+
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+TOO_FEW = "which too few have, or have not, for a number"
 
 
 def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weight: FloatArray) -> pd.DataFrame:
@@ -56,6 +59,37 @@ def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weigh
             }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray]) -> BoolArray:
+    """Which covariates of people are not shown by group: flags that fewer than ten of a group have, or have not.
+
+    Parameters
+    ----------
+    names : sequence of str
+    x : ndarray, shape (n, p)
+        A flag is a column of two values, whatever they are.
+    groups : sequence of ndarray of bool, shape (n,) each
+
+    Returns
+    -------
+    ndarray of bool, shape (p,)
+    """
+    ones = np.full((len(names), len(groups)), math.nan)
+    for j in range(len(names)):
+        low, high = float(x[:, j].min()), float(x[:, j].max())
+        if ((x[:, j] == low) | (x[:, j] == high)).all():
+            ones[j] = [float((x[own, j] == high).sum()) for own in groups] if high > low else 0.0
+    return hidden_flags(names, ones, np.tile([float(own.sum()) for own in groups], (len(names), 1)))
+
+
+def without_rare(table: pd.DataFrame, gone: BoolArray) -> pd.DataFrame:
+    """A table of covariates without the numbers of those that are `gone`."""
+    if not gone.any():
+        return table
+    out = table.copy()
+    out.loc[gone, [name for name in out.columns if name != "covariate"]] = math.nan
+    return out
 
 
 def balance_by_cohort(

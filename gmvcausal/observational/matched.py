@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.frames.params import one_of
-from gmvcausal.observational.balance import balance_by_cohort, balance_table, density, effective
+from gmvcausal.observational.balance import (
+    TOO_FEW,
+    balance_by_cohort,
+    balance_table,
+    density,
+    effective,
+    rare,
+    without_rare,
+)
 from gmvcausal.observational.rules import RULES
 from gmvcausal.results import Audit, Check, Manifest
-from gmvcausal.results.balanced import balance_cells
+from gmvcausal.results.balanced import NOT_SHOWN, balance_cells
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Cells, Shown
+from gmvcausal.stats.small_cells import hidden
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +63,8 @@ class Matched(Shown):
         Which covariates change over time.
     cohort : ndarray of str, shape (n,), or None
         When each treated unit started, "" for controls; None where that is not known.
+    people : bool
+        Whether units are people: shares and cohorts of fewer than ten are not shown.
     """
 
     frame: pd.DataFrame
@@ -66,10 +77,20 @@ class Matched(Shown):
     weight: FloatArray
     moving: BoolArray
     cohort: NDArray[np.str_] | None = None
+    people: bool = False
 
     @cached_property
     def _balance(self) -> pd.DataFrame:
         return balance_table(self.names, self.x, self.treated, self.weight)
+
+    @cached_property
+    def _rare(self) -> BoolArray:
+        """Covariates whose shares are not shown."""
+        if not self.people:
+            return np.zeros(len(self.names), dtype=bool)
+        used = self.weight > 0
+        sides = [side & when for side in (self.treated, ~self.treated) for when in (used, ~used)]
+        return rare(self.names, self.x, sides)
 
     def balance(self) -> pd.DataFrame:
         """How alike treated and controls are, before and after, covariate by covariate.
@@ -79,9 +100,11 @@ class Matched(Shown):
         DataFrame
             covariate, and for ``_before`` and ``_after``: treated and control (means), smd (difference of means over
             the pooled standard deviation before matching), variance_ratio, ks (largest distance of the distribution
-            functions), p (Welch's; it falls with the number of units, so do not judge balance by it).
+            functions), p (Welch's; it falls with the number of units, so do not judge balance by it). Of people,
+            without the numbers of a 0/1 covariate or level that fewer than ten of a side have or have not, matched or
+            not, and of those by which it would follow.
         """
-        return self._balance.copy()
+        return without_rare(self._balance.copy(), self._rare)
 
     def balance_by_cohort(self) -> pd.DataFrame:
         """How alike the matched units of every cohort and the weighted controls are.
@@ -90,8 +113,25 @@ class Matched(Shown):
         -------
         DataFrame
             cohort, covariate, n, treated and control (means after matching), smd, p; no rows where starts are not
-            known or there is a single one.
+            known or there is a single one. Of people, cohorts of fewer than ten have no numbers, nor has one more where
+            theirs would follow from it.
         """
+        table = self._cohorts
+        if not self.people or not len(table):
+            return table.copy()
+        sizes = table.drop_duplicates("cohort").set_index("cohort")["n"]
+        away = sizes.index[hidden(sizes.to_numpy())]
+        inside = [self.cohort == label for label in sizes.index] if self.cohort is not None else []
+        flags = rare(self.names, self.x, [own & self.treated & (self.weight > 0) for own in inside])
+        small = table["cohort"].isin(away).to_numpy()
+        gone = small | table["covariate"].isin(np.array(self.names)[flags | self._rare]).to_numpy()
+        out = table.astype({"n": "Int64"})
+        out.loc[gone, ["treated", "control", "smd", "p"]] = np.nan
+        out.loc[small, "n"] = None
+        return out
+
+    @cached_property
+    def _cohorts(self) -> pd.DataFrame:
         start = np.zeros(len(self.treated), dtype=np.str_) if self.cohort is None else self.cohort
         table = balance_by_cohort(self.names, self.x, start, self.treated, self.weight)
         return table if table["cohort"].nunique() > 1 else table.iloc[:0]
@@ -116,7 +156,7 @@ class Matched(Shown):
 
     def cells(self) -> Cells:
         """Means of both sides, standardised difference and Welch's p, before and after."""
-        return balance_cells(self._balance)
+        return balance_cells(self.balance())
 
     def figures(self) -> tuple[Curves, ...]:
         """Balance of every covariate, and the distributions of the propensity."""
@@ -130,7 +170,7 @@ class Matched(Shown):
     def curves(self, kind: str) -> Curves:
         """The figure `kind` in numbers."""
         if one_of("kind", kind, ("love", "density")) == "love":
-            table, at = self._balance, np.arange(len(self.names), dtype=float)
+            table, at = self.balance(), np.arange(len(self.names), dtype=float)
             edge = np.array([-0.5, len(at) - 0.5])
             return Curves(
                 "Balance before and after matching",
@@ -177,11 +217,12 @@ class Matched(Shown):
         lines.append(
             f"{'covariate':{width}}  {'SMD before':>10}  {'SMD after':>10}  {'VR before':>10}  {'VR after':>10}"
         )
-        for _, row in self._balance.iterrows():
+        for _, row in self.balance().iterrows():
             cells = [row[k] for k in ("smd_before", "smd_after", "variance_ratio_before", "variance_ratio_after")]
             name = str(row["covariate"])
             name = name if len(name) <= 28 else name[:27] + "…"
             lines.append(f"{name:{width}}" + "".join(f"  {v:>10.3f}" for v in cells))
+        lines += [wrapped([NOT_SHOWN])] if self._rare.any() else []
         lines += ["", "Audit"]
         for check in self.audit:
             text = f"  {check.status:8} {check.name}: {check.message}"
@@ -208,39 +249,54 @@ def _checks(m: Matched) -> list[Check]:
     table = m._balance
     out = []
 
-    def add(name: str, value: float, message: str, remedy: str) -> None:
-        out.append(RULES.check(name, value, message, remedy))
+    def add(name: str, value: float, message: str, remedy: str, *, rare: bool = False) -> None:
+        found = RULES.check(name, value, message, remedy)
+        out.append(replace(found, value=None) if rare else found)
 
     size = table["smd_after"].abs().to_numpy(float)
     k = int(np.argmax(size))
-    add(
-        "balance", size[k],
+    said = (
         f"the largest standardised difference after matching is {table['smd_after'].iloc[k]:+.3f} ({m.names[k]!r}; "
-        f"{table['smd_before'].iloc[k]:+.3f} before)",
+        f"{table['smd_before'].iloc[k]:+.3f} before)"
+    )
+    if m._rare[k]:
+        said = f"the largest standardised difference after matching is in {m.names[k]!r}, {TOO_FEW}"
+    add(
+        "balance", size[k], said,
         "match on other terms (squares, products, logs), a narrower caliper, or use gc.did(covariates=...)",
+        rare=bool(m._rare[k]),
     )  # fmt: skip
-    cohorts = m.balance_by_cohort()
+    cohorts, told = m._cohorts, m.balance_by_cohort()
     if len(cohorts):
         # A small cohort differs by chance: counted are differences beyond it, for their number.
         real = (cohorts["p"] < _CHANCE / len(cohorts)).to_numpy()
         apart = np.where(real, cohorts["smd"].abs().to_numpy(float), 0.0)
         k = int(np.argmax(apart)) if real.any() else int(np.argmax(cohorts["smd"].abs()))
-        row = cohorts.iloc[k]
-        add(
-            "balance_by_cohort", apart[k],
+        row, few = cohorts.iloc[k], bool(np.isnan(told["smd"].iloc[k])) and not np.isnan(cohorts["smd"].iloc[k])
+        said = (
             f"the matched units that start in {row['cohort']} are {row['smd']:+.3f} standard deviations from the "
             f"weighted controls in {row['covariate']!r}, the most of {cohorts['cohort'].nunique()} cohorts"
-            + ("" if real.any() else ", which chance explains"),
+        )
+        if few:
+            said = (
+                f"of {cohorts['cohort'].nunique()} cohorts one that is not shown lies farthest from the weighted "
+                f"controls, in {row['covariate']!r}"
+            )
+        add(
+            "balance_by_cohort", apart[k], said + ("" if real.any() else ", which chance explains"),
             "did compares every cohort with the same weighted controls: use gc.did(covariates=...), which weighs them "
             "for each cohort, or match and estimate cohort by cohort",
+            rare=few,
         )  # fmt: skip
     ratio = table["variance_ratio_after"].to_numpy(float)
     with np.errstate(divide="ignore"):
         apart = np.where(np.isfinite(ratio), np.maximum(ratio, 1.0 / ratio), np.inf)
     k = int(np.argmax(apart))
     add(
-        "variance_ratio", apart[k], f"variances differ at most by a factor of {apart[k]:.2f} ({m.names[k]!r})",
-        "match on the square of this covariate too",
+        "variance_ratio", apart[k],
+        f"variances differ most in {m.names[k]!r}, {TOO_FEW}"
+        if m._rare[k] else f"variances differ at most by a factor of {apart[k]:.2f} ({m.names[k]!r})",
+        "match on the square of this covariate too", rare=bool(m._rare[k]),
     )  # fmt: skip
     c = m.counts
     share = 1 - c["matched_treated"] / c["treated"]
@@ -259,8 +315,11 @@ def _checks(m: Matched) -> list[Check]:
         k = int(np.argmax(before))
         add(
             "regression_to_mean", before[k],
+            f"{m.names[k]!r} changes over time and differed before matching, {TOO_FEW}"
+            if m._rare[k] else
             f"{m.names[k]!r} changes over time and differed by {before[k]:.2f} standard deviations before matching",
             "units matched on what was high or low by chance go back to their own mean, and the gap comes back as an "
             "effect (Daw and Hatfield 2018): leave it out and read the leads, or match on what does not change",
+            rare=bool(m._rare[k]),
         )  # fmt: skip
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
-from gmvcausal.frames.facts import frame_facts
+from gmvcausal.frames.facts import frame_facts, rows_are_people
 from gmvcausal.frames.params import check, column_name, said
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.observational.matched import Matched
@@ -180,6 +180,7 @@ def match(
         _frame(table, data, units, order, weight, fit.chance, None if replace else pair), manifest, counts, width,
         (*np.array(units.names)[keep].tolist(), ODDS), np.column_stack([x[:, keep], odds]), treated, weight,
         np.append(units.moving[keep], False), None if units.cohort is None else units.cohort[order],
+        rows_are_people(unit, frame_facts(data)),
     )  # fmt: skip
     _tell(made, data)
     return made

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gmvcausal.results.shown import Cells
+from gmvcausal.stats.small_cells import MIN_CELL
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NOT_SHOWN = f"Shares of fewer than {MIN_CELL} rows, and what would give them away, are not shown."
 
 
 def balance_cells(table: pd.DataFrame) -> Cells:
@@ -29,4 +32,7 @@ def balance_cells(table: pd.DataFrame) -> Cells:
             sizes = (digits.fixed(one, places), digits.fixed(other, places))
             rows.append((name, when, *sizes, digits.fixed(smd, 3), digits.p_value(p)))
     head = ("covariate", "matching", "treated", "control units", "standardised difference", "p")
-    return head, tuple(rows), "Differences are over the pooled standard deviation before matching; p is Welch's."
+    note = "Differences are over the pooled standard deviation before matching; p is Welch's."
+    if table["treated_before"].isna().any():
+        note += f" {NOT_SHOWN}"
+    return head, tuple(rows), note

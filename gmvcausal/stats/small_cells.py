@@ -7,6 +7,7 @@ totals are shown: what is missing from a total is the hidden cell. So further ce
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -159,6 +160,42 @@ def hidden_two_way(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> Mask
         for i, j in zip(*np.nonzero(mask), strict=True):
             _shelter(whole, mask, int(i), int(j))
     return Masks(mask[:-1, :-1], mask[:-1, -1], mask[-1, :-1], bool(mask[-1, -1]))
+
+
+def hidden_flags(names: Sequence[str], ones: NDArray[np.float64], known: NDArray[np.float64]) -> BoolArray:
+    """Which 0/1 columns are not shown beside each other, from how many people of every group have a 1 in each.
+
+    Levels of a category, ``"tier = gold"`` and ``"tier missing"``, are looked at together, with those who have none of
+    them: they make up a whole.
+
+    Parameters
+    ----------
+    names : sequence of str
+    ones : ndarray, shape (columns, groups)
+        NaN for columns that are no flags. Parts of people count as one.
+    known : ndarray, shape (columns, groups)
+        People of whom a column is known.
+
+    Returns
+    -------
+    ndarray of bool, shape (columns,)
+
+    Examples
+    --------
+    >>> hidden_flags(["tier = gold", "tier = new", "age"], np.array([[4.0, 30], [41, 50], [np.nan, np.nan]]),
+    ...     np.full((3, 2), 100.0)).tolist()
+    [True, True, False]
+    """
+    out = np.zeros(len(names), dtype=bool)
+    whole: dict[str, list[int]] = {}
+    for k, name in enumerate(names):
+        if np.isfinite(ones[k]).all():
+            whole.setdefault(name.split(" = ")[0].removesuffix(" missing"), []).append(k)
+    for at in whole.values():
+        rest = known[at].max(axis=0) - ones[at].sum(axis=0)
+        cells = np.ceil(np.vstack([ones[at], np.maximum(rest, 0)]) - 1e-9).astype(np.int64)
+        out[at] = np.asarray(hidden_two_way(cells).cells.any(axis=1))[:-1]
+    return out
 
 
 def _shelter(whole: IntArray, mask: BoolArray, i: int, j: int) -> None:

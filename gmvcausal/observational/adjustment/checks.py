@@ -13,7 +13,7 @@ from gmvcausal.observational.adjustment.intake import Sample
 from gmvcausal.observational.adjustment.learn import NEAREST, Nuisances
 from gmvcausal.observational.adjustment.numbers import Found
 from gmvcausal.observational.adjustment.rules import FAR, MOVED, RULES, bound, judge
-from gmvcausal.observational.balance import effective
+from gmvcausal.observational.balance import TOO_FEW, effective, rare
 from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.usual_checks import p_words
@@ -92,22 +92,24 @@ def effective_sample_size(case: Case) -> Check:
 def balance(case: Case) -> Check | None:
     """Are the weighted arms alike in what was adjusted for?"""
     s = case.sample
-    at, name, before = 0.0, "", 0.0
-    for told, column in columns(s):
+    at, name, before, few = 0.0, "", 0.0, False
+    for (told, column), gone in zip(columns(s), rare_columns(s), strict=True):
         raw, left = differences(column, s.treated, case.found.weight)
         if not name or abs(left) > abs(at):
-            at, name, before = left, told, raw
+            at, name, before, few = left, told, raw, bool(gone)
     value = abs(at)
     status = judge("balance", value)
     if status == "failed" and case.estimator not in BY_WEIGHTS and not (case.estimator == "regression" and value > FAR):
         status = "warned"
     message = f"weighted, the arms differ most in {name!r}: {at:+.3f} standard deviations ({before:+.3f} before)"
+    if few:
+        message = f"weighted, the arms differ most in {name!r}, {TOO_FEW}"
     remedy = "" if status == "passed" else (
         f"the weights do not make the arms alike, so that the answer rests on the model of the outcome: {NEXT}"
         if case.estimator not in BY_WEIGHTS
         else f"take estimator='aipw', which does not rest on weights alone, or {NEXT}"
     )  # fmt: skip
-    return Check("balance", status, message, value, bound("balance"), remedy)
+    return Check("balance", status, message, None if few else value, bound("balance"), remedy)
 
 
 def form(case: Case) -> Check | None:
@@ -147,6 +149,14 @@ def columns(s: Sample) -> list[tuple[str, FloatArray]]:
         if gone.any():
             out.append((f"{name} missing", gone.astype(float)))
     return out
+
+
+def rare_columns(s: Sample) -> NDArray[np.bool_]:
+    """Which of `columns` are not shown by arm; none where rows are no people."""
+    found = columns(s)
+    if not s.people:
+        return np.zeros(len(found), dtype=bool)
+    return rare([name for name, _ in found], np.column_stack([c for _, c in found]), (s.treated, ~s.treated))
 
 
 def differences(column: FloatArray, treated: NDArray[np.bool_], weight: FloatArray) -> tuple[float, float]:

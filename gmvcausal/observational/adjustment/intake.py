@@ -12,7 +12,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.columns import identifiers
 from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.deciding import refuse_deciding
-from gmvcausal.frames.facts import COARSER, TIME_NAMES, UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import COARSER, TIME_NAMES, UNIT_NAMES, frame_facts, rows_are_people
 from gmvcausal.frames.features import Features, Matrix, learn_features, said_of_levels, tell_constant
 from gmvcausal.frames.prints import canonical_order, scattered
 from gmvcausal.frames.rows import read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
@@ -88,6 +88,8 @@ class Sample:
         Columns of the table.
     source : tuple of str
         The column of the table behind each of `names`.
+    people : bool
+        Whether rows are people, of whom no share of fewer than ten is shown.
     """
 
     y: FloatArray
@@ -111,6 +113,7 @@ class Sample:
     dropped: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     treatment: str = ""
+    people: bool = False
 
     @property
     def n(self) -> int:
@@ -191,7 +194,7 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
         y[order], arms.codes[order] == 1, (arms.labels[0], arms.labels[1]), x, names, categorical, features,
         None if cluster is None else cluster[order], found.name, found.found, order, table.n, len(table.columns),
         asked.covariates, source, unit is not None, spacing, tuple(notes), dict(facts.get("dropped", {})), facts,
-        asked.treatment,
+        asked.treatment, rows_are_people(unit, facts),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.frames.params import counted
-from gmvcausal.observational.adjustment.checks import Case, run_audit
+from gmvcausal.observational.adjustment.checks import Case, rare_columns, run_audit
 from gmvcausal.observational.adjustment.form import ASSUMED
 from gmvcausal.observational.adjustment.intake import Asked, Sample
 from gmvcausal.observational.adjustment.learn import Nuisances
@@ -18,8 +18,10 @@ from gmvcausal.observational.adjustment.periods import Runs, calendar, holes
 from gmvcausal.observational.adjustment.result import Adjusted, Extra
 from gmvcausal.observational.adjustment.within import Panel, conflict, within
 from gmvcausal.results import Audit, Check, Estimates, Manifest
+from gmvcausal.results.balanced import NOT_SHOWN
 from gmvcausal.results.usual_checks import worth_of
 from gmvcausal.results.usual_rules import MIN_CLUSTERS
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.stats.small_sample import Spread
 
 METHODS = {
@@ -62,12 +64,15 @@ def make_result(
         audit = Audit((*audit, *checks))
         if row is not None:
             rows.append(row)
+            few = s.people and 0 < panel.run.switchers < MIN_CELL
+            moved = f"fewer than {MIN_CELL} units" if few else counted(panel.run.switchers, "unit")
             advice.append(
-                f"{counted(panel.run.switchers, 'unit')} of {int(panel.unit.max()) + 1:,} change between the arms; "
-                "only these speak within units"
+                f"{moved} of {int(panel.unit.max()) + 1:,} change between the arms; only these speak within units"
             )
             if panel.run.stays:
                 manifest = replace(manifest, notes=(*manifest.notes, _stays_words(panel.run)))
+    if rare_columns(s).any():
+        manifest = replace(manifest, notes=(*manifest.notes, f"balance(): {NOT_SHOWN}"))
     if audit["overlap"].status != "passed" and about != "overlap" and estimator != "matching":
         beside = ESTIMATORS[estimator](s, known, "overlap")
         rows.append((f"{s.labels[1]} (overlap)", _WHO["overlap"].format(**words), METHODS[estimator], beside))

@@ -140,16 +140,17 @@ class Adjusted(Result):
         -------
         DataFrame
             covariate, and for ``_before`` and ``_after``: treated and control (means, standardised where regressions
-            were asked for), smd, variance_ratio, ks, p.
+            were asked for), smd, variance_ratio, ks, p. Where rows are people, without the numbers of a 0/1 covariate
+            or level that fewer than ten of an arm have or have not, and of those by which it would follow.
         """
-        from gmvcausal.observational.adjustment.checks import columns
-        from gmvcausal.observational.balance import balance_table
+        from gmvcausal.observational.adjustment.checks import columns, rare_columns
+        from gmvcausal.observational.balance import balance_table, without_rare
 
         found = columns(self.sample)
         table = balance_table(
             [name for name, _ in found], np.column_stack([c for _, c in found]), self.sample.treated, self.found.weight
         )
-        return table
+        return without_rare(table, rare_columns(self.sample))
 
     def sensitivity(
         self,

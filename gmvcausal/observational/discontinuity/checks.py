@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gmvcausal.observational.discontinuity.rules import RULES
 from gmvcausal.results import Check
 from gmvcausal.stats.inference import p_value
 from gmvcausal.stats.multiplicity import holm
+from gmvcausal.stats.small_cells import MIN_CELL, small
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,12 @@ def checks_of(
     out: list[Check] = []
 
     def add(name: str, value: float, message: str, remedy: str, *, fails: bool = False) -> None:
-        out.append(RULES.check(name, value, message, remedy, status="failed" if fails else None))
+        found = RULES.check(name, value, message, remedy, status="failed" if fails else None)
+        # The number of a few people stands in no check either.
+        untold = few and name in ("mass_points", "few_observations")
+        out.append(replace(found, value=None) if untold else found)
+
+    few = rows.people and bool(small(np.array(found.inside)).any())
 
     if density is None:
         out.append(Check("density", "not_run", "the scores on one side are too few for a density at the threshold"))
@@ -99,17 +105,22 @@ def checks_of(
     sides = rows.x[rows.x < 0], rows.x[rows.x >= 0]
     shares = [1 - len(np.unique(x)) / len(x) for x in sides]
     widened = "; pilot bandwidths were widened to ten distinct scores" if found.widths.repeated else ""
+    scores = (
+        f"{found.distinct[0]:,} distinct scores below and {found.distinct[1]:,} above lie within the bandwidth"
+        if not few else "too few rows of a side lie within the bandwidth for their distinct scores to be counted"
+    )  # fmt: skip
     add(
         "mass_points", min(found.distinct),
-        f"{found.distinct[0]:,} distinct scores below and {found.distinct[1]:,} above lie within the bandwidth; "
-        f"{shares[0]:.0%} of all rows below and {shares[1]:.0%} above repeat the score of another{widened}",
+        f"{scores}; {shares[0]:.0%} of all rows below and {shares[1]:.0%} above repeat the score of another{widened}",
         "take the score before it was rounded: with so few values the result rests on the line being straight between "
         "them, whatever the number of rows",
     )  # fmt: skip
+    inside = (
+        f"fewer than {MIN_CELL} rows of a side" if few
+        else f"{found.inside[0]:,} rows below and {found.inside[1]:,} above"
+    )  # fmt: skip
     add(
-        "few_observations", min(found.inside),
-        f"{found.inside[0]:,} rows below and {found.inside[1]:,} above lie within {found.widths.h:.4g} of the "
-        "threshold",
+        "few_observations", min(found.inside), f"{inside} lie within {found.widths.h:.4g} of the threshold",
         "the normal distribution is a rough guide for so few: collect more units near the threshold",
     )  # fmt: skip
     if rows.cluster is not None:
@@ -139,10 +150,18 @@ def checks_of(
 def _heap(add: Callable[..., None], rows: Rows, asked: Asked, h: float) -> None:
     """Do more rows stand exactly at the threshold than at the scores next to it?"""
     found = heap(rows.x, asked.cutoff, h)
-    add(
-        "heap_at_cutoff", found.p,
+
+    said = (
         f"{found.here:,} rows lie at {asked.cutoff:g} itself, and {found.usual:g} at the median of the scores next to "
-        f"it ({found.most:,} at most): p = {found.p:.2g}",
+        f"it ({found.most:,} at most)"
+    )
+    if rows.people and 0 < found.here < MIN_CELL:
+        said = f"fewer than {MIN_CELL} rows lie at {asked.cutoff:g} itself"
+    elif rows.people and 0 < found.usual < MIN_CELL:
+        most = f"fewer than {MIN_CELL}" if found.most < MIN_CELL else f"at most {found.most:,}"
+        said = f"{found.here:,} rows lie at {asked.cutoff:g} itself, and {most} at each of the scores next to it"
+    add(
+        "heap_at_cutoff", found.p, f"{said}: p = {found.p:.2g}",
         "they were brought to the threshold (recharges of just that much), and are unlike those above: leave them out "
         f"(remove rows with a score of {asked.cutoff:g}), and compare",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import first_rows, flags, identifiers, numeric
 from gmvcausal.frames.covariates import encode
-from gmvcausal.frames.facts import UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import UNIT_NAMES, frame_facts, rows_are_people
 from gmvcausal.frames.params import counted
 from gmvcausal.frames.rows import read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
@@ -51,6 +51,8 @@ class Rows:
     z : ndarray, shape (n, p)
         Covariates, standardised; `covariates` are their names.
     cluster : ndarray of int, shape (n,), or None
+    people : bool
+        Whether rows are people: fewer than ten of them are not counted.
     """
 
     y: FloatArray
@@ -64,6 +66,7 @@ class Rows:
     notes: list[str]
     dropped: dict[str, int]
     facts: dict[str, Any] = field(repr=False)
+    people: bool = False
 
     @property
     def n(self) -> int:
@@ -146,7 +149,7 @@ def read(data: Any, asked: Asked) -> Rows:
     return Rows(
         y[order], score[order] - asked.cutoff, None if t is None else t[order], z, kept,
         None if cluster is None else cluster[order], table.n, len(table.columns), notes,
-        dict(facts.get("dropped", {})), facts,
+        dict(facts.get("dropped", {})), facts, rows_are_people(unit, facts),
     )  # fmt: skip
 
 

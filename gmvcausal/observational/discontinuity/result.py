@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmvcausal.observational.discontinuity.bins import apart, binned
 from gmvcausal.observational.discontinuity.checks import Placebos
 from gmvcausal.observational.discontinuity.density import Density
 from gmvcausal.observational.discontinuity.jump import Jump
 from gmvcausal.observational.discontinuity.local import FloatArray
 from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves, Line
+from gmvcausal.stats.small_cells import MIN_CELL, small
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_BINS = 20
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -36,6 +36,8 @@ class Threshold(Result):
     density : Density or None
         The test for a pile of scores on one side.
     advice : tuple of str
+    people : bool
+        Whether rows are people: fewer than ten are then not counted, nor is a mean of them drawn.
     """
 
     checks: Audit
@@ -50,6 +52,7 @@ class Threshold(Result):
     outcome: str = ""
     cutoff: float = 0.0
     advice: tuple[str, ...] = ()
+    people: bool = False
 
     @property
     def audit(self) -> Audit:
@@ -62,7 +65,10 @@ class Threshold(Result):
         return f"{sum(self.found.inside):,} rows within the bandwidth, of {len(self.x):,}"
 
     def _extra_columns(self) -> dict[str, Any]:
-        w, (below, above) = self.found.widths, self.found.inside
+        w, inside = self.found.widths, np.array(self.found.inside, dtype=float)
+        if self.people and small(inside).any():  # the sum of both is known
+            inside[:] = np.nan
+        below, above = (v if np.isnan(v) else int(v) for v in inside)
         return {"h": w.h, "b": w.b, "n_below": below, "n_above": above}
 
     def bandwidths(self) -> pd.DataFrame:
@@ -72,11 +78,21 @@ class Threshold(Result):
         -------
         DataFrame
             multiple, h, b, estimate, std_error, conf_low, conf_high, n_below, n_above; a bandwidth with too few
-            distinct scores is left out.
+            distinct scores is left out. Of people, numbers of rows are left empty where they, or their difference from
+            another one shown, count fewer than ten.
         """
         import pandas as pd
 
-        return pd.DataFrame(self.table).astype({"n_below": int, "n_above": int})
+        frame = pd.DataFrame(self.table).astype({"n_below": int, "n_above": int})
+        if not self.people:
+            return frame
+        at = int(np.flatnonzero(frame["multiple"] == 1)[0]) if (frame["multiple"] == 1).any() else 0
+        for name in ("n_below", "n_above"):
+            count = frame[name].to_numpy(float)
+            count = apart(count, at) if not np.isnan(self._extra_columns()[name]) else np.full(len(count), np.nan)
+            if np.isnan(count).any():
+                frame[name] = pd.Series(count, dtype="Int64")
+        return frame
 
     def covariates_at_cutoff(self) -> pd.DataFrame:
         """Jump of each covariate, in standard deviations: name, estimate, std_error, p_value, p_holm, h."""
@@ -108,11 +124,12 @@ class Threshold(Result):
         for sign, name, fit in zip((-1, 1), ("below", "above"), self.found.lines, strict=True):
             own = (self.x < 0) if sign < 0 else (self.x >= 0)
             own &= np.abs(self.x) <= 2 * h
-            place = np.minimum((np.abs(self.x[own]) / (2 * h) * _BINS).astype(int), _BINS - 1)
-            size = np.bincount(place, minlength=_BINS)
+            edges, place = binned(np.abs(self.x[own]), 2 * h, self.people)
+            size = np.bincount(place, minlength=len(edges) - 1)
             with np.errstate(invalid="ignore"):
-                mean = np.bincount(place, self.y[own], minlength=_BINS) / size
-            middle = self.cutoff + sign * (np.arange(_BINS) + 0.5) * 2 * h / _BINS
+                mean = np.bincount(place, self.y[own], minlength=len(edges) - 1) / size
+            mean[size < (MIN_CELL if self.people else 1)] = np.nan
+            middle = self.cutoff + sign * (edges[:-1] + edges[1:]) / 2
             ends = np.array([0.0, sign * h])
             lines += [
                 Line(f"{name}: means of bins", middle, mean, "points"),

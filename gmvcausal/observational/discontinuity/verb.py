@@ -12,6 +12,7 @@ import numpy as np
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import check, column_name, counted, one_of, said
 from gmvcausal.observational.discontinuity.bandwidth import Widths
+from gmvcausal.observational.discontinuity.bins import MERGED, merges
 from gmvcausal.observational.discontinuity.checks import checks_of, covariates_at, false_cutoffs
 from gmvcausal.observational.discontinuity.density import density_test
 from gmvcausal.observational.discontinuity.jump import Estimate, Jump, jump
@@ -22,6 +23,7 @@ from gmvcausal.results import Manifest
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.estimates import Estimates
 from gmvcausal.stats.inference import critical_value
+from gmvcausal.stats.small_cells import MIN_CELL
 
 _MULTIPLES = (0.5, 0.75, 1.0, 1.5, 2.0)
 
@@ -167,7 +169,11 @@ def threshold(
     ]
     exact = int((rows.x == 0).sum())
     if exact:
-        notes.append(f"{counted(exact, 'row')} exactly at {at:g}: at the cutoff counts as above it")
+        few = rows.people and exact < MIN_CELL
+        there = f"fewer than {MIN_CELL} rows" if few else counted(exact, "row")
+        notes.append(f"{there} exactly at {at:g}: at the cutoff counts as above it")
+    if rows.people and merges(rows.x, w.h):
+        notes.append(MERGED)
     manifest = Manifest(
         "threshold", options, None, rows.rows, rows.columns, dropped, tuple(notes), partial(_arrays, rows)
     )
@@ -186,7 +192,7 @@ def threshold(
     return Threshold(
         title, assumption, estimates, manifest, options["alpha"], audit_with(checks, rows.facts), found, density,
         covariate, false, _by_bandwidth(sides, found, errors, options["alpha"], sign), rows.x, rows.y,
-        score, outcome, at, advice,
+        score, outcome, at, advice, rows.people,
     )  # fmt: skip
 
 

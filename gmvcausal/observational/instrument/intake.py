@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.columns import identifiers, numeric
 from gmvcausal.frames.covariates import encode, is_text
-from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts
+from gmvcausal.frames.facts import COARSER, UNIT_NAMES, frame_facts, rows_are_people
 from gmvcausal.frames.rows import read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.stats.standardise import standardised
@@ -62,6 +62,8 @@ class Trial:
         Distance of neighbouring numbers in the source type of the outcome (0 for exact sources).
     named_units : bool
         Whether a column says whom a row belongs to.
+    people : bool
+        Whether rows are people, of whom no share of fewer than ten is shown.
     """
 
     y: FloatArray
@@ -86,6 +88,7 @@ class Trial:
     notes: list[str]
     dropped: dict[str, int]
     facts: dict[str, Any] = field(repr=False)
+    people: bool = False
 
     @property
     def n(self) -> int:
@@ -139,6 +142,7 @@ def read(data: Any, asked: Asked) -> Trial:
     return Trial(
         y, d, z, names, arm, labels, x, kept, level, spread, cluster, raw, clusters.name, clusters.found, binary,
         spacing, unit is not None, table.n, len(table.columns), notes, dict(facts.get("dropped", {})), facts,
+        rows_are_people(unit, facts),
     )  # fmt: skip
 
 

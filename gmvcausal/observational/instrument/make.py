@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.arms import read_shares
+from gmvcausal.observational.balance import rare
 from gmvcausal.observational.instrument.characteristics import complier_means, types
 from gmvcausal.observational.instrument.checks import Case, f_words, run_audit, worth
 from gmvcausal.observational.instrument.errors import Errors
@@ -59,6 +60,9 @@ def make_result(asked: Asked, t: Trial, options: dict[str, Any], manifest: Manif
             "std_error": (error * t.spread).tolist(),
             "ratio": [a / b if b else math.nan for a, b in zip(own.tolist(), t.level.tolist(), strict=True)],
         }  # fmt: skip
+        if t.people:
+            gone = rare(t.covariates, t.x, (np.ones(len(t.y), dtype=bool),))
+            who |= {k: np.where(gone, math.nan, v).tolist() for k, v in who.items() if k != "covariate"}
     return InstrumentResult(
         f"Instrument: {asked.treatment} moved by {', '.join(asked.instruments)}", _assumed(asked, t), estimates,
         manifest, options["alpha"], audit, extra, fit.effect, asked.outcome, asked.treatment, fit.joint[0],

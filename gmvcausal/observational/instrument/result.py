@@ -175,7 +175,7 @@ class InstrumentResult(Result):
         -------
         DataFrame
             covariate, everybody, compliers, std_error (of compliers), ratio. Weights take assignment as a lot with one
-            chance for all.
+            chance for all. Where rows are people, without the numbers of a level that fewer than ten have or have not.
 
         Raises
         ------

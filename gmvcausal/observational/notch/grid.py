@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.small_cells import hidden
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
 
@@ -92,6 +95,22 @@ class Counts:
     def take(self, rows: NDArray[np.bool_] | IntArray) -> Counts:
         """Some of the draws."""
         return Counts(self.seen[rows], None if self.other is None else self.other[rows])
+
+
+def unshown(count: FloatArray, grid: Grid) -> BoolArray:
+    """Which bins are not shown, shape (bins,): of 1 to 9 orders, and more where the sum of the window tells of them.
+
+    Parameters
+    ----------
+    count : ndarray, shape (bins,)
+    grid : Grid
+    """
+    at = np.arange(grid.bins)
+    window = (at >= grid.low) & (at < grid.high)
+    out = np.zeros(grid.bins, dtype=bool)
+    for part in (window, ~window):
+        out[part] = hidden(count[part])
+    return out
 
 
 def means_by_bin(basket: FloatArray, cell: IntArray, grid: Grid) -> FloatArray:

@@ -13,7 +13,7 @@ from gmvcausal.observational.notch import words
 from gmvcausal.observational.notch.ask import Options, farthest, grid_of
 from gmvcausal.observational.notch.checks import Found, checks_of, each_time, p_of
 from gmvcausal.observational.notch.draws import resampled
-from gmvcausal.observational.notch.grid import Counts, FloatArray, Grid, IntArray, means_by_bin
+from gmvcausal.observational.notch.grid import Counts, FloatArray, Grid, IntArray, means_by_bin, unshown
 from gmvcausal.observational.notch.numbers import Expect, by_comparison, by_polynomial, converge, pile
 from gmvcausal.observational.notch.read import Orders
 from gmvcausal.observational.notch.result import Bunching
@@ -96,6 +96,9 @@ def made(
         "window": [float(grid.edges[grid.low]), float(grid.edges[grid.high])],
     }  # fmt: skip
     options["round_numbers"] = list(how.round_terms) if how is not None else []
+    few = np.zeros(grid.bins, dtype=bool) if once.other is None else unshown(once.other[0, 1:-1], grid)
+    away = np.stack([unshown(once.inside[0], grid), few])
+    notes += [words.UNSHOWN] if away.any() else []
     manifest = Manifest(
         "bunching", options, asked.seed, orders.rows, orders.columns, dict(orders.facts.get("dropped", {})),
         tuple(notes), partial(_arrays, orders),
@@ -103,7 +106,7 @@ def made(
     return Bunching(
         words.title(basket, grid, orders), words.assumption(how, orders), estimates, manifest, asked.alpha,
         audit_with(checks, orders.facts), grid, once.inside[0], used[0], int(ours.sum()), basket,
-        words.advice(draws, asked, orders, responds=shown),
+        words.advice(draws, asked, orders, responds=shown), away,
     )  # fmt: skip
 
 

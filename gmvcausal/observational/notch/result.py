@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmvcausal.observational.notch.grid import FloatArray, Grid
+from gmvcausal.observational.notch.grid import BoolArray, FloatArray, Grid
 from gmvcausal.results import Audit, Result
 from gmvcausal.results.curves import Curves, Line
 
@@ -33,6 +33,8 @@ class Bunching(Result):
         Orders by bin: those with the promotion, and those expected without it.
     orders : int
         Orders with the promotion.
+    away : ndarray of bool, shape (2, bins)
+        Bins of which the orders seen, and those expected, are not shown: of fewer than ten, and what tells of them.
     advice : tuple of str
     """
 
@@ -43,6 +45,7 @@ class Bunching(Result):
     orders: int = 0
     basket: str = ""
     advice: tuple[str, ...] = ()
+    away: BoolArray | None = field(default=None, repr=False)
 
     @property
     def audit(self) -> Audit:
@@ -61,15 +64,26 @@ class Bunching(Result):
         Returns
         -------
         DataFrame
-            basket_from, basket_to, orders, expected (without the promotion), in_window.
+            basket_from, basket_to, orders, expected (without the promotion), in_window. Bins of 1 to 9 orders, which
+            say who bought for how much, are left empty, and one more with them where their sum is known; so are bins
+            expected from so few orders of a comparison.
         """
         import pandas as pd
 
         edges, at = self.grid.edges, np.arange(self.grid.bins)
+        seen, expected = self._shown
+        orders = pd.Series(seen, dtype="Int64") if np.isnan(seen).any() else seen.astype(int)
         return pd.DataFrame({
-            "basket_from": edges[:-1], "basket_to": edges[1:], "orders": self.seen.astype(int),
-            "expected": self.expected, "in_window": (at >= self.grid.low) & (at < self.grid.high),
+            "basket_from": edges[:-1], "basket_to": edges[1:], "orders": orders, "expected": expected,
+            "in_window": (at >= self.grid.low) & (at < self.grid.high),
         })  # fmt: skip
+
+    @property
+    def _shown(self) -> tuple[FloatArray, FloatArray]:
+        """Orders seen and expected, NaN where they are not shown."""
+        if self.away is None:
+            return self.seen, self.expected
+        return np.where(self.away[0], np.nan, self.seen), np.where(self.away[1], np.nan, self.expected)
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:
@@ -81,15 +95,16 @@ class Bunching(Result):
         if kind != "bunching":
             raise KeyError(kind)
         g, ends = self.grid, self.grid.edges
-        top = float(max(self.seen.max(), self.expected.max()))
+        seen, expected = self._shown
+        top = float(np.nanmax(np.concatenate([[0.0], seen, expected])))
         marks = [
             ("threshold", ends[g.below], "dashed"),
             ("window", ends[g.low], "dotted"),
             ("", ends[g.high], "dotted"),
         ]
         lines = [
-            Line("orders with the promotion", g.middles, self.seen, "points"),
-            Line("expected without it", g.middles, self.expected),
+            Line("orders with the promotion", g.middles, seen, "points"),
+            Line("expected without it", g.middles, expected),
             *(Line(name, np.array([at, at]), np.array([0.0, top]), style) for name, at, style in marks),
         ]
         return Curves(f"Baskets at {g.cutoff:g}", self.basket, f"orders per {g.width:g}", tuple(lines))

@@ -9,6 +9,9 @@ from gmvcausal.observational.notch.grid import Grid
 from gmvcausal.observational.notch.read import Orders
 from gmvcausal.observational.notch.smooth import Design
 from gmvcausal.observational.notch.terms import Draws
+from gmvcausal.stats.small_cells import MIN_CELL
+
+UNSHOWN = f"bins of fewer than {MIN_CELL} orders, and what would give them away, are not shown"
 
 
 def title(basket: str, grid: Grid, orders: Orders) -> str:

@@ -10,11 +10,10 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
-from gmvcausal.stats.small_cells import MIN_CELL
+from gmvcausal.stats.small_cells import MIN_CELL, hidden_flags, small
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
 from gmvcausal.targeting.evaluate.scores import fewest, spread
-from gmvcausal.targeting.evaluate.small import hidden_traits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,9 +53,9 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         ones.append([float(part[known] @ value[known]) if flag else np.nan for part in (first, last)])
         n = [float(part[known].sum()) for part in (first, last)]
         # A trait that is the same for everybody differs by rounding alone.
-        small = 1e-12 * float(np.abs(value[known]).max(initial=0.0))
-        apart = 0.0 if abs(most - least) <= small else most - least
-        one = 0.0 if one <= small else one
+        tiny = 1e-12 * float(np.abs(value[known]).max(initial=0.0))
+        apart = 0.0 if abs(most - least) <= tiny else most - least
+        one = 0.0 if one <= tiny else one
         rows.append((name, most + middle, least + middle, apart, one if behind >= 2 else np.nan, *n))
     out = pd.DataFrame(rows, columns=["feature", "most", "least", "difference", "std_error", "n_most", "n_least"])
     gap, error = (out[c].to_numpy(dtype=float) for c in ("difference", "std_error"))
@@ -68,8 +67,9 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     out = out.assign(p_value=family.p_value, conf_low=gap - half, conf_high=gap + half)
     out = out[[*out.columns[:5], "p_value", "conf_low", "conf_high", "n_most", "n_least"]]
     if ranking.people:
-        known_of = out[["n_most", "n_least"]].to_numpy(float)
-        gone, few = hidden_traits(list(traits), np.array(ones), known_of, np.array([first.sum(), last.sum()]))
+        of_whom = out[["n_most", "n_least"]].to_numpy(float)
+        missing = np.array([first.sum(), last.sum()]) - of_whom
+        gone = hidden_flags(list(traits), np.array(ones), of_whom) | small(np.ceil(of_whom - 1e-9)).any(axis=1)
         out.loc[gone, out.columns[1:8]] = np.nan
-        out.loc[few, ["n_most", "n_least"]] = np.nan
+        out.loc[gone | small(np.ceil(missing - 1e-9)).any(axis=1), ["n_most", "n_least"]] = np.nan
     return out

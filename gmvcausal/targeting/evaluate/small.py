@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmvcausal.errors import InputError
-from gmvcausal.stats.small_cells import MIN_CELL, hidden_two_way, small
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Ranked
 
 if TYPE_CHECKING:
     from gmvcausal.targeting.evaluate.ranking import Ranking
 
-BoolArray = NDArray[np.bool_]
 _ROUNDING = 1e-9  # of users who are in a group in parts
 
 
@@ -85,37 +83,3 @@ def grid(ranking: Ranking, ranked: Ranked, points: int) -> FloatArray:
     keep = fewest >= MIN_CELL - _ROUNDING
     keep[-1] = True
     return np.asarray((np.arange(1, some + 1) / some)[keep])
-
-
-def hidden_traits(
-    names: list[str], of_one: FloatArray, of_known: FloatArray, size: FloatArray
-) -> tuple[BoolArray, BoolArray]:
-    """Which rows of a table of traits are not shown, and which numbers of users known.
-
-    Levels of a category, ``"tier = gold"`` and ``"tier missing"``, are looked at together: they make up a whole.
-
-    Parameters
-    ----------
-    names : list of str
-    of_one : ndarray, shape (traits, groups)
-        Users of whom a trait that is 0 or 1 is 1; NaN for other traits.
-    of_known : ndarray, shape (traits, groups)
-        Users of whom it is known.
-    size : ndarray, shape (groups,)
-        All users.
-
-    Returns
-    -------
-    ndarray of bool, shape (traits,), twice
-    """
-    gone: BoolArray = np.asarray(small(np.ceil(of_known - _ROUNDING)).any(axis=1))
-    apart: BoolArray = np.asarray(small(np.ceil(size - of_known - _ROUNDING)).any(axis=1))
-    whole: dict[str, list[int]] = {}
-    for k, name in enumerate(names):
-        if np.isfinite(of_one[k]).all():
-            whole.setdefault(name.split(" = ")[0].removesuffix(" missing"), []).append(k)
-    for at in whole.values():
-        rest = of_known[at].max(axis=0) - of_one[at].sum(axis=0)
-        cells = np.ceil(np.vstack([of_one[at], np.maximum(rest, 0)]) - _ROUNDING).astype(np.int64)
-        gone[at] |= np.asarray(hidden_two_way(cells).cells.any(axis=1))[:-1]
-    return gone, gone | apart
