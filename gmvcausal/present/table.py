@@ -134,9 +134,9 @@ class Table:
         return pd.DataFrame(rows, columns=[clean(c) for c in self.header])
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The table as an HTML fragment that scrolls where it is wider than the page; a file gets a whole page around it.
+        """The table as an HTML fragment, every text escaped; it scrolls where it is wider than the page.
 
-        Every text is escaped.
+        A file gets a whole page around it.
 
         Parameters
         ----------

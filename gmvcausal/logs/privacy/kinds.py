@@ -23,7 +23,9 @@ _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # A card's first digits: UnionPay 62, Visa 4, Mastercard 51-55 and 2221-2720, JCB 35.
 _CARD = re.compile(r"(?:62|4|5[1-5]|2[2-7]|35)")
 # Words that may stand right before a number; other letters make it a code.
-_CALLED = r"(?:tel|phone|mobile|mob|cell|wechat|weixin|wx|vx)"
+_CALLED = r"(?:tel|phone|mobile|mob|cell|ph|call|contact|dianhua|shouji|wechat|weixin|whatsapp|wx|vx|v|qq)"
+# What people put between the digits of a number; a point only where it is the only mark, as amounts have them.
+_GAP = r"(?:[\s_/~\u00b7-]{1,3})"
 
 
 class Kind(NamedTuple):
@@ -122,7 +124,7 @@ def _bank(text: str) -> bool:
 
 
 # Not inside a longer number or code: letters and digits must not touch it, words for a telephone may.
-_BEFORE = rf"(?<![0-9A-Za-z_.])(?:{_CALLED}[:\s]*)?"
+_BEFORE = rf"(?<![0-9A-Za-z_.])(?:{_CALLED}[:=_\s]*)?"
 _AFTER = r"(?![0-9A-Za-z_])(?!\.\d)"
 
 
@@ -135,10 +137,31 @@ KINDS = (
     Kind("phone number", _shape(r"86\d{11}"), (13,), _with_86, 0.5, 0.062),
     Kind(
         "phone number",
-        _shape(r"\(?(?:\+|00)86\)?[\s-]?1\d{2}[\s.-]?\d{4}[\s.-]?\d{4}|1\d{2}([\s.-])\d{4}\2\d{4}"),
+        _shape(r"\(?(?:\+|00)86\)?[\s-]{0,3}1\d{2}[\s.-]{0,3}\d{4}[\s.-]{0,3}\d{4}"),
         (),
         lambda t: bool(re.match(_MOBILE, _digits(t)[-11:])),
         0.0,
+        0.062,
+    ),
+    Kind(  # in groups, or every digit by itself; what begins with 0 is a number of a town, and tells of no other
+        "phone number",
+        re.compile(
+            rf"(?<![0-9A-Za-z.])(?<!\d[\s_/~-])(?:{_CALLED}[:=_\s]*)?"
+            rf"((?:\+?86{_GAP})?(?!0)(?:\d{{3}}{_GAP}\d{{4}}{_GAP}?\d{{4}}|\d{{7}}{_GAP}\d{{4}}|\d{{3}}\.\d{{4}}\.\d{{4}}"
+            rf"|\d{{3}}{_GAP}\d{{3}}{_GAP}\d{{5}}|\d(?:{_GAP}\d){{10}})){_AFTER}(?!{_GAP}\d)",
+            re.IGNORECASE,
+        ),
+        (),
+        lambda t: bool(re.match(_MOBILE, _digits(t)[-11:])),
+        0.5,
+        0.062,
+    ),
+    Kind(  # between letters: a word and a number, and no code, which has digits on both sides of its letters
+        "phone number",
+        re.compile(r"(?<![0-9A-Za-z_.])[A-Za-z_]{0,12}(\d{11})[A-Za-z_]{0,12}(?![0-9A-Za-z_])(?!\.\d)"),
+        (),
+        lambda t: bool(re.match(_MOBILE, t)),
+        0.5,
         0.062,
     ),
     Kind("identity card", _shape(r"\d{17}[\dXx]"), (18,), card_18, 0.001, 1.6e-5),

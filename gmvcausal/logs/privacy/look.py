@@ -15,15 +15,19 @@ from gmvcausal.frames.table import Table, open_table
 from gmvcausal.logs.privacy.found import Finding, Scan
 from gmvcausal.logs.privacy.kinds import KINDS, by_name, plain
 
-# What no kind can do without: eleven digits with blanks, dashes or dots between them, seen or not, or an at sign (also
-# in full width and small).
-_MAYBE = r"(?:\p{Nd}[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.\x{FF0E}()]{0,3}){10}\p{Nd}|[@\x{FF20}\x{FE6B}]"
+# What no kind can do without: eleven digits with blanks, dashes, dots or other marks between them, seen or not, or an
+# at sign (also in full width and small).
+_MAYBE = (
+    r"(?:\p{Nd}[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.\x{FF0E}()_/~\x{B7}\x{FF3F}\x{FF0F}\x{FF5E}]{0,3}){10}\p{Nd}"
+    r"|[@\x{FF20}\x{FE6B}]"
+)
 
 
 def scan(data: Any, columns: Any = None, *, rows: int | None = None) -> Scan:
     """Find the columns that hold, or are called like, what names people.
 
-    Looked for are mobile numbers of mainland China (bare, with +86, with blanks, dashes or dots), identity cards (18
+    Looked for are mobile numbers of mainland China (bare, with +86, with blanks, dashes, dots and other marks between
+    their digits, or right beside letters), identity cards (18
     characters with region, date and check character; the old form of 15 digits), bank cards (prefix and check digit),
     e-mails, alone or in free text, in columns and in the index of a pandas frame, and names of columns such as 手机号,
     身份证, 收货地址, address, openid. A value is never shown. A scan finds forms: that it finds nothing does not make a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import decimal
 import hashlib
 import hmac
@@ -21,6 +22,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.logs.privacy.key import digest as of_key
+from gmvcausal.logs.privacy.key import key_of
 
 KEY = "9b1f0c7e55a24d0f8e3c6a7714d2b8e0-Shop"
 
@@ -178,6 +180,17 @@ BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "repeats with a tail": ({"key": "abcd1234" * 5 + "abcd"}, "pattern"),
     "counts": ({"key": "abcdefghijklmnopqrstuvwxyz0123456789"}, "pattern"),
     "few letters": ({"key": "ababbbaabababbbababababbaabababbaab" * 1}, "pattern"),
+    "a common password": ({"key": "password"}, "8 bytes"),
+    "digits in a row": ({"key": "123456"}, "6 bytes"),
+    "a common word in it": ({"key": "Xk39-myShopPassWord-20251111-v7Tq"}, "common word"),
+    "a row of the keyboard": ({"key": "7hqwertyuiop-2025-zPq84-Lm19-vB3x"}, "common word"),
+    "a row that counts": ({"key": "9b1f0c7e123456a24d0f8e3c6a7714d2b8"}, "repeat or count"),
+    "a row that counts down": ({"key": "9b1f0c7e987654a24d0f8e3c6a7714d2b8"}, "repeat or count"),
+    "one character in a row": ({"key": "9b1f0c7eaaaaaa24d0f8e3c6a7714d2b8e"}, "repeat or count"),
+    "a phrase": ({"key": "correct horse battery staple 42 shop"}, "made of words"),
+    "words without blanks": ({"key": "CorrectHorseBatteryStapleUnderTheMoon"}, "made of words"),
+    "a Chinese phrase": ({"key": "本店二零二五年优惠券研究所用之密钥"}, "made of words"),
+    "a phrase in bytes": ({"key": b"correct horse battery staple 42 shop"}, "made of words"),
     "not set": ({"environment": "NO_SUCH_KEY_VARIABLE"}, "is not set"),
     "no name": ({"environment": 3}, "the name of"),
     "a line end": ({"key": KEY + "\n"}, "blanks, a line end or quotes"),
@@ -197,6 +210,23 @@ def test_bad_keys_are_refused_without_being_shown(case: str, caplog: pytest.LogC
         assert len(str(value)) < 4 or str(value) not in told
     if case not in ("no name", "no purpose", "a line end", "quotes"):
         assert "token_hex" in str(caught.value)
+
+
+def test_keys_drawn_by_lot_are_taken() -> None:
+    rng = np.random.default_rng(8)
+    refused = 0
+    for _ in range(1_000):
+        raw = rng.bytes(32)
+        if raw.strip(b" \t\r\n\0\"'") == raw:  # else refused for what a shell might have added
+            assert key_of(raw, None) == raw
+        for key in (raw.hex(), raw[:16].hex(), base64.b64encode(raw), base64.urlsafe_b64encode(raw).decode()):
+            try:
+                assert key_of(key, None) == (key if isinstance(key, bytes) else key.encode())
+            except gc.InputError:
+                refused += 1
+    assert (
+        refused <= 10
+    )  # of 5,000: six characters in a row, a key in base64 without a digit, bytes that end in a blank
 
 
 def test_a_key_passed_as_the_name_of_a_variable_is_not_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ def test_check_digits_by_hand() -> None:
         ("138.0013.8000", "phone number"), ("138\u200b00138000", "phone number"), ("13800138000.0", "phone number"),
         ("(+86)13800138000", "phone number"), ("110105 19491231 002X", "identity card"),
         ("110105-19491231-002X", "identity card"), ("110105 1949 1231 002x", "identity card"),
+        ("138 - 0013 - 8000", "phone number"), ("138  0013  8000", "phone number"), ("1380013 8000", "phone number"),
+        ("138 00138000", "phone number"), ("138_0013_8000", "phone number"), ("138/0013/8000", "phone number"),
+        ("138·0013·8000", "phone number"), ("138～0013～8000", "phone number"),
+        ("１３８－００１３－８０００", "phone number"),
+        ("1 3 8 0 0 1 3 8 0 0 0", "phone number"), ("1-3-8-0-0-1-3-8-0-0-0", "phone number"),
+        ("138 001 38000", "phone number"), ("+86 - 138 - 0013 - 8000", "phone number"),
+        ("238-0013-8000", None), ("138-0013-80001", None), ("1138-0013-8000", None), ("12.13800138000", None),
+        ("13800138000.5", None), ("138-0013-8000-1", None), ("a13800138000b1", None), ("138001380001x", None),
         (" 13800138000 ", "phone number"), (CARD, "identity card"), (CARD.lower(), "identity card"),
         ("110105491231002", "identity card"), ("a.b+c@shop.example.com", "e-mail"), ("甲@例子.com", "e-mail"),
         ("6222021234567890128", "bank card"), ("4111111111111111", None), ("4012 8888 8888 1881", "bank card"),
@@ -58,6 +67,8 @@ def test_values(value: Any, kind: str | None) -> None:
 @pytest.mark.parametrize(
     "text",
     ["收货人电话13800138000,放门口", "call 138-0013-8000!", "tel:13800138000", "VX13800138000 加我", f"身份证{CARD}。",
+     "vx_13800138000", "加V13800138000", "phone=13800138000", "tel:138-0013-8000", "a13800138000", "13800138000abc",
+     "加我abc13800138000谢谢", "手机1380013 8000", "ＶＸ１３８００１３８０００", "电话:+86 138－0013－8000",
      "mail me: a@b.cn", "邮箱a.x@b.cn谢谢", "['13800138000']"],
 )  # fmt: skip
 def test_free_text(text: str) -> None:
@@ -103,6 +114,21 @@ def test_order_numbers_amounts_and_times_raise_no_alarm() -> None:
     drawn = {f"n{k}": rng.integers(10 ** (k - 1), min(10**k, 2**63 - 1), n) for k in range(8, 20)}
     frame = pd.DataFrame(drawn | {f"t{k}": pd.Series(drawn[f"n{k}"]).astype(str) for k in (11, 13, 15, 16, 18, 19)})
     frame["no"] = ["DD" + str(k) for k in drawn["n11"]]
+    cut = [str(k) for k in drawn["n11"]]
+    for gap in ("-", " ", "_", "/", "·"):
+        frame["groups" + gap] = [f"{k[:3]}{gap}{k[3:7]}{gap}{k[7:]}" for k in cut]
+        frame["halves" + gap] = [f"{k[:3]}{gap}{k[3:]}" for k in cut]
+        frame["digits" + gap] = [gap.join(k) for k in cut]
+    frame["ending"] = [k + "CN" for k in cut]
+    frame["two_letters"] = [f"SO_{k}" for k in cut]
+    frame["dated"] = [f"SO25{100 + k % 900}{k % 10**6:06d}" for k in drawn["n11"]]
+    frame["hashes"] = [hashlib.md5(k.encode()).hexdigest() for k in cut]  # no secret: a code that a shop might have
+    frame["amounts"] = [
+        f"{a} {b} {c}" for a, b, c in zip(drawn["n8"] % 900, drawn["n9"] % 9000, drawn["n10"] % 9999, strict=True)
+    ]
+    frame["money"] = [f"{k / 100:,.2f}" for k in drawn["n13"]]
+    frame["minutes"] = [f"{k[:4]}/{k[4:6]}/{k[6:8]} {k[8:10]}" for k in map(str, drawn["n10"])]
+    frame["ratings"] = [" ".join(str(k % 5 + 1) for k in map(int, c)) for c in cut]
     frame["long"] = [f"2025{k}" for k in drawn["n11"]]
     frame["day_first"] = (20250101000000 + rng.integers(0, 10**9, n)) * 10**4 + rng.integers(0, 10**4, n)
     frame["seconds"] = 1_735_689_600 + rng.integers(0, 10**7, n)
