@@ -9,6 +9,7 @@ import numpy as np
 
 from gmvcausal.present import digits, phrases, style, words
 from gmvcausal.results import Result
+from gmvcausal.stats.small_cells import MIN_CELL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +22,20 @@ LOG = "log points"
 def stacks(result: Any) -> Figure:
     """The estimate of each campaign, heaviest first."""
     frame = result.by_stack().sort_values("weight", ascending=False)
-    total, frame = len(frame), frame.head(_ROWS).iloc[::-1]
+    total, seen = len(frame), frame.dropna(subset=["weight"])  # campaigns on so few people are not drawn
+    frame = seen.head(_ROWS).iloc[::-1]
     figure, axes = style.drawing(7.4, 1.6 + 0.24 * len(frame))
     style.bare(axes, zero="x")
     rows = np.arange(len(frame))
     weight = frame["weight"].to_numpy(float)
-    axes.scatter(frame["estimate"], rows, s=14 + 190 * weight / weight.max(), color=style.BLUE, alpha=0.75, linewidth=0)
+    axes.scatter(
+        frame["estimate"],
+        rows,
+        s=14 + 190 * weight / weight.max(initial=0.0),
+        color=style.BLUE,
+        alpha=0.75,
+        linewidth=0,
+    )
     axes.axvline(result.estimate, color=style.VERMILION, linewidth=1.2, linestyle="--")
     axes.annotate(
         "weighted mean",
@@ -49,7 +58,9 @@ def stacks(result: Any) -> Figure:
             fontsize=8.5,
         )
     axes.set_xlabel(style.wrapped(result.unit, 70))
-    more = f", {_ROWS} heaviest of {total}" if total > _ROWS else ""
+    more = f", {_ROWS} heaviest of {total}" if len(seen) > _ROWS else ""
+    if len(seen) < total:
+        more += f", without those on fewer than {MIN_CELL} people"
     axes.set_title(f"Estimate of each campaign{more}; right: weight (treated units)\n")
     return figure
 

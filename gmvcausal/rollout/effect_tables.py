@@ -16,7 +16,7 @@ from gmvcausal.rollout.intake.cohorts import ALWAYS, UNTREATED
 from gmvcausal.rollout.intake.outcome import mean_path
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.summed import Summed
-from gmvcausal.rollout.small_groups import hidden_starts, without_small
+from gmvcausal.rollout.small_groups import hidden_starts, without_small, without_small_stacks
 from gmvcausal.stats.inference import band as joint_values
 from gmvcausal.stats.inference import critical_values, root_of_diagonal, sidak, sup_t
 
@@ -263,7 +263,8 @@ class EffectTables(Displacing):
         Returns
         -------
         DataFrame
-            stack, estimate, weight, treated (units), periods.
+            stack, estimate, weight, treated (units), periods. Of people, the numbers of campaigns on fewer than ten are
+            missing, and of further ones where the weighted mean would tell theirs.
         """
         import pandas as pd
 
@@ -279,7 +280,7 @@ class EffectTables(Displacing):
         product = np.bincount(block, (weight * residual * np.where(present, self.panel.y, 0.0)).sum(axis=1))
         treated = np.bincount(block, (on == 1).any(axis=1))
         periods = [int(present[block == b].any(axis=0).sum()) for b in range(len(information))]
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "stack": self.panel.stack_labels,
                 "estimate": product / information,
@@ -288,6 +289,7 @@ class EffectTables(Displacing):
                 "periods": periods,
             }
         )
+        return without_small_stacks(frame, self.panel)
 
     def bacon(self) -> pd.DataFrame:
         """What the coefficient of ``estimator="twfe"`` is made of: every two-by-two comparison and its weight.

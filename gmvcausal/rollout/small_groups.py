@@ -58,6 +58,20 @@ def without_small(frame: pd.DataFrame, panel: Panel, gone: BoolArray, keep: tupl
     return out
 
 
+def without_small_stacks(frame: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """The table of campaigns without the numbers of those that treat fewer than ten people, and of what tells theirs.
+
+    Weights add up to one and weigh the estimates to the coefficient: of a lone one all would follow.
+    """
+    gone = hidden(frame["treated"].to_numpy())
+    if not panel.people or not gone.any():
+        return frame
+    out = frame.astype({"treated": "Int64"})
+    out.loc[gone, ["estimate", "weight"]] = np.nan
+    out.loc[gone, "treated"] = _missing()
+    return out
+
+
 def _missing() -> Any:
     import pandas as pd
 

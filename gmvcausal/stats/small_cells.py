@@ -43,6 +43,17 @@ def small(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> BoolArray:
     return np.asarray((counts > 0) & (counts < min_cell))
 
 
+def in_words(count: float, exactly: str = "") -> str:
+    """A count of people in a sentence; `exactly` stands before one that is not small.
+
+    Examples
+    --------
+    >>> in_words(1204, "only "), in_words(3, "only "), in_words(0)
+    ('only 1,204', 'fewer than 10', '0')
+    """
+    return f"fewer than {MIN_CELL}" if small(np.array(round(count, 9))) else f"{exactly}{count:,.0f}"
+
+
 def hidden(counts: NDArray[np.number], min_cell: int = MIN_CELL, *, total: bool = True) -> BoolArray:
     """Which groups of a list are hidden.
 

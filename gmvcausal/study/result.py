@@ -167,8 +167,10 @@ class StudyResult:
         facts = [audit[c].message for c in _FACTS if c in audit]
         if hasattr(result, "by_stack") and result.manifest.options.get("estimator") == "stacked":
             weight = result.by_stack()["weight"]
-            span = f"{digits.percent(float(weight.min()))} to {digits.percent(float(weight.max()))}"
-            facts.append(f"{len(weight)} campaigns, weighted by what each can tell: {span} each")
+            told = f"{len(weight)} campaigns, weighted by what each can tell"
+            if weight.notna().all():  # of those on fewer than ten people it is not shown
+                told += f": {digits.percent(float(weight.min()))} to {digits.percent(float(weight.max()))} each"
+            facts.append(told)
         return facts + [self._other_outcome(outcome, r) for outcome, r in self.also.get(name, {}).items()]
 
     def _other_outcome(self, outcome: str, result: Result) -> str:

@@ -118,6 +118,17 @@ def test_guardrails_at_their_margin() -> None:
     assert silent["p_value"] == pytest.approx(stats.norm.cdf(z), rel=1e-12)
 
 
+def test_the_few_are_not_counted_in_words() -> None:
+    """A rate is shown, as rates of tests are; no sentence counts three people or tells them from four."""
+    one, other = (" ".join(draws(k, 1000, 40, 9000).manifest.notes) for k in (3, 4))
+    assert one == other and "40 of 9,000 in A" in one and "fewer than 10 of 1,000 in B" in one
+    checks = [draws(k, 1000, 40, 9000).audit["small_arm"] for k in (3, 4)]
+    assert all(c.value is None or c.value >= 10 for c in checks)
+    told = gc.ab_test(pd.DataFrame({"arm": [0, 1] * 500, "gmv": [0.0] * 990 + [3.0] * 10}), metrics="gmv")
+    assert "fewer than 10 of the 500 rows" in told.audit["small_arm"].message
+    assert "不足 10 行" in told.summary(language="zh")
+
+
 def test_other_rows_are_left_without_interval() -> None:
     n = 2000
     gmv = np.zeros(n)
@@ -132,7 +143,8 @@ def test_other_rows_are_left_without_interval() -> None:
     assert rare["std_error"].notna().all() and f.loc["age", "p_value"] > 0
     assert set(r.guardrails()["status"]) == {"not shown"}
     assert r.audit["small_arm"].status == "failed"
-    assert "only 7 of the 1,000 rows of 0 have 'gmv' other than zero" in r.audit["small_arm"].message
+    assert "fewer than 10 of the 1,000 rows of 0 have 'gmv' other than zero" in r.audit["small_arm"].message
+    assert r.audit["small_arm"].value is None and " 7 of" not in r.summary() and " 8 of" not in r.summary()
     assert "at least 10 are needed" in " ".join(r.summary().split())
     assert np.linalg.eigvalsh(r.estimates.cov).min() > -1e-9
     half = data.assign(orders=np.where(data.index < 400, 1.0, 0.0), gmv=lambda f: f["orders"] * f["age"])

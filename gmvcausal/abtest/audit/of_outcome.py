@@ -18,7 +18,7 @@ from gmvcausal.results import Check
 from gmvcausal.results.usual_checks import held_as, p_words
 from gmvcausal.stats.humps import two_humps
 from gmvcausal.stats.inference import chi_square
-from gmvcausal.stats.small_cells import MIN_CELL, small
+from gmvcausal.stats.small_cells import MIN_CELL, in_words, small
 
 
 class Skewness(NamedTuple):
@@ -199,14 +199,16 @@ def small_arm(case: Case) -> Check:
     value = live.get(column, least)
     status = judge("small_arm", value)
     remedy = "collect more; until then read every interval as approximate, the capped ones too"
-    message = f"about {value:,.0f} of the {least:,.0f} rows of the smallest arm have {column!r} other than zero"
+    held = in_words(value, "about ")
+    message = f"{held} of the {least:,.0f} rows of the smallest arm have {column!r} other than zero"
     first = spokesmen(case)[0]
     thin = sorted((t for t in case.fit.terms if t.contrast.thin), key=lambda t: t is not case.fit.terms[first])
     if thin:
         status = "failed" if thin[0] is case.fit.terms[first] else "warned"
         message = f"{case.label(thin[0])} has no interval and no p-value: {thin[0].contrast.thin}"
         remedy = "collect more, or count the units with a value: gc.Proportion has a test that holds for rare events"
-    return Check("small_arm", status, message, value, bound("small_arm"), "" if status == "passed" else remedy)
+    seen = None if small(np.array(round(value, 9))) else value  # so few people are not counted exactly
+    return Check("small_arm", status, message, seen, bound("small_arm"), "" if status == "passed" else remedy)
 
 
 def relative(case: Case) -> Check:

@@ -18,6 +18,7 @@ from gmvcausal.abtest.metrics import Metric, Proportion, name_of
 from gmvcausal.abtest.terms.compare import Contrast
 from gmvcausal.abtest.terms.estimate import Fit, Term
 from gmvcausal.stats import score
+from gmvcausal.stats.small_cells import in_words
 
 SCORE = "score test of Miettinen and Nurminen"
 _NOBODY = score.Shares(0, 1, 0, 1)
@@ -144,7 +145,9 @@ def _contrast(fit: Fit, term: Term, metric: Metric, counted: dict[Col, Any], not
         if share and by_rows:
             if all(min(own.live, own.n - own.live) >= MIN_LIVE for own in pair):
                 return c
-            told = ", ".join(f"{k:,.0f} of {n:,.0f} in {label}" for (k, n), label in zip(pair, labels, strict=True))
+            told = ", ".join(
+                f"{in_words(k)} of {n:,.0f} in {label}" for (k, n), label in zip(pair, labels, strict=True)
+            )
             notes.append(
                 f"{name_of(metric)!r} ({told}) has fewer than {MIN_LIVE} units with or without it in an arm: interval "
                 f"and p-value are those of the {SCORE} (1985), the standard error is Welch's"
@@ -158,8 +161,8 @@ def _contrast(fit: Fit, term: Term, metric: Metric, counted: dict[Col, Any], not
             continue
         own, label = min(zip(pair, labels, strict=True), key=lambda found: _smaller(found[0], divided))
         why = (
-            f"only {own.live:,.0f} of the {own.n:,.0f} rows of {label} have {fit.cols[column].name!r} {kind} zero, and "
-            f"at least {MIN_LIVE} are needed"
+            f"{in_words(own.live, 'only ')} of the {own.n:,.0f} rows of {label} have {fit.cols[column].name!r} {kind} "
+            f"zero, and at least {MIN_LIVE} are needed"
         )
         notes.append(f"{name_of(metric)!r} is given without interval and p-value: {why}")
         return Thin(**facts(c), why=why)
