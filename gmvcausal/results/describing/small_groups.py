@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvcausal.frames.facts import COARSER, TIME_NAMES, folded, frame_facts, holds_people, named_unit
+from gmvcausal.frames.facts import COARSER, TIME_NAMES, folded, frame_facts, named_unit, rows_are_people
 from gmvcausal.frames.table import Table
 from gmvcausal.results.describing.read import BoolArray, FloatArray
 from gmvcausal.stats.describing import Summary, summary
@@ -23,16 +23,16 @@ _FEW = 4  # values of which counts could be worked out from n, mean, SD and the 
 _FILLED = 0.5  # of the grid of places and times, from which on rows are taken for a panel of places
 
 
-def rows_are_people(table: Table, data: Any) -> bool:
+def describes_people(table: Table, data: Any) -> bool:
     """Whether rows are of people, for all that the table says: rooms, shops and cities are none, and are shown whole.
 
-    What `Logs` wrote counts first, then the column of units; else rows are of places where places, or places by time,
-    tell every row apart and fill their grid.
+    The column of units counts, and what `Logs` wrote; without both, rows are of places where places, or places by
+    time, tell every row apart and fill their grid.
     """
     facts = frame_facts(data)
     unit = named_unit(table.columns)
     if facts or unit is not None:
-        return bool(facts.get("unit") == "user") if facts.get("unit") else holds_people(unit, facts) or unit is None
+        return rows_are_people(unit, facts)
     names = {folded(name): name for name in table.columns}
     places = [names[folded(name)] for name in COARSER if folded(name) in names]
     times = [names[folded(name)] for name in TIME_NAMES if folded(name) in names]

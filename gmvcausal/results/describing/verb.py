@@ -16,7 +16,7 @@ from gmvcausal.frames.table import Table, open_table
 from gmvcausal.results.describing.meanings import meanings_of
 from gmvcausal.results.describing.read import read_columns
 from gmvcausal.results.describing.result import Described, Groups
-from gmvcausal.results.describing.small_groups import rows_are_people
+from gmvcausal.results.describing.small_groups import describes_people
 
 
 def describe(
@@ -87,7 +87,7 @@ def describe(
     meanings, units = meanings_of(definitions, table.columns)
     found, left = read_columns(table, named, [] if by is None else [by])
     groups = None if by is None else _groups(table, by, control)
-    people = rows_are_people(table, data)
+    people = describes_people(table, data)
     return Described(tuple(found), table.n, tuple(left), meanings, units, groups, _dependent(table, groups), people)
 
 
