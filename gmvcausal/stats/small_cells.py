@@ -193,7 +193,7 @@ def hidden_flags(names: Sequence[str], ones: NDArray[np.float64], known: NDArray
 
     Examples
     --------
-    >>> hidden_flags(["tier = gold", "tier = new", "age"], np.array([[4.0, 30], [41, 50], [np.nan, np.nan]]),
+    >>> hidden_flags(["tier = gold", "tier = new", "age"], np.array([[4.0, 30], [96, 70], [np.nan, np.nan]]),
     ...     np.full((3, 2), 100.0)).tolist()
     [True, True, False]
     """

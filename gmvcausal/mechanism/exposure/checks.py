@@ -20,6 +20,7 @@ from gmvcausal.mechanism.exposure.scores import Interaction
 from gmvcausal.results import Check, usual_checks
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.skewed import skewness_of_sum
+from gmvcausal.stats.small_cells import MIN_CELL
 
 FloatArray = NDArray[np.float64]
 _CAPPED = "collect more users, or analyse the outcome capped at a quantile beside it"
@@ -67,12 +68,15 @@ def of_users(u: Users, srm_alpha: float) -> list[Check]:
     return [c for c in out if c is not None]
 
 
-def of_links(net: Network, lot: Lottery) -> list[Check]:
+def of_links(net: Network, lot: Lottery, u: Users) -> list[Check]:
     """What the links show."""
     degree = net.degree
     alone = float((degree == 0).mean())
-    out = [judged("isolated", alone, f"{int((degree == 0).sum()):,} of {len(degree):,} users have no neighbour",
+    lone = int((degree == 0).sum())
+    few = u.people and 0 < lone < MIN_CELL  # the share of so few would count them
+    out = [judged("isolated", alone, f"{u.counted(lone)} of {len(degree):,} users have no neighbour",
                   "check that edges= holds all links: who has none in the data may have some outside")]  # fmt: skip
+    out = [replace(out[0], value=None)] if few else out
     if net.outside is not None:
         out.append(judged(
             "outside", net.outside, f"{net.outside:.1%} of links name users who are not in the data and are left out",
@@ -163,17 +167,19 @@ def of_interaction(found: Interaction, s: Shares, lot: Lottery) -> Check:
     return Check("interaction", status, message, found.p_value, rule.bound, remedy)
 
 
-def of_conditions(m: Means, names: Iterable[str], least: float) -> Check:
+def of_conditions(m: Means, names: Iterable[str], least: float, people: bool) -> Check:
     """Are there enough users in every condition?"""
     at = int(np.argmin(m.effective))
     name = list(names)[at]
-    return judged(
-        "exposure_overlap",
-        round(float(m.effective[at]), 6),
-        f"the condition {name!r} holds {m.inside[at]:,} users, "
-        f"worth {m.effective[at]:.3g} of equal weight; the smallest probability of a condition is {least:.2g}",
+    few = people and m.inside[at] < MIN_CELL
+    holds = f"{m.inside[at]:,} users, worth {m.effective[at]:.3g} of equal weight"
+    check = judged(
+        "exposure_overlap", round(float(m.effective[at]), 6),
+        f"the condition {name!r} holds {f'fewer than {MIN_CELL} users' if few else holds}; the smallest probability "
+        f"of a condition is {least:.2g}",
         "some conditions hardly occur among users with many neighbours: use exposure='line', or a higher threshold",
-    )
+    )  # fmt: skip
+    return replace(check, value=None) if few else check
 
 
 def of_influence(

@@ -23,6 +23,7 @@ from gmvcausal.results import Estimates, Manifest
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.results.usual_rules import MIN_CLUSTERS
+from gmvcausal.stats.small_cells import MIN_CELL, hidden
 from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
@@ -48,7 +49,7 @@ def along_links(
     test = fisher.fisher_test(u.y, x, s, lot, rng, options["reps"]) if options["reps"] and lot.given is None else None
     bend = bent(line, s, lot, rng)
     far = beyond(line, net.weights, lot)[1] if lot.single and lot.given is None else math.nan
-    judged = [*checks.of_users(u, options["srm_alpha"]), *checks.of_links(net, lot)]
+    judged = [*checks.of_users(u, options["srm_alpha"]), *checks.of_links(net, lot, u)]
     judged.append(checks.drawn_by_lot(chosen(net.degree, s, lot, rng)))
     few = not lot.single and _fewest(u) < MIN_CLUSTERS
     naive, naive_own = _naive(u)
@@ -59,17 +60,19 @@ def along_links(
         judged += checks.of_line(s, bend, far)
         judged.append(checks.of_interaction(interaction(line, s, lot, rng), s, lot))
         found = _exact(net, u)
-        about |= {"table": {} if found is None else _table(means(u.y, found), found)}
+        about |= {"table": {} if found is None else _table(means(u.y, found), found, u.people)}
         assumed = _LINE
     else:
         found = chances(net.weights, mapping, lot, rng, options["draws"], net.weighted)
         m = _checked_means(u, found)
         e, more, own = _on_conditions(u, net, mapping, found, m, naive, naive_own, options["outcome"], few)
-        judged += [checks.of_conditions(m, NAMES, smallest(found.probability)), checks.second_order(far)]
-        about |= {"table": _table(m, found)}
+        judged += [checks.of_conditions(m, NAMES, smallest(found.probability), u.people), checks.second_order(far)]
+        about |= {"table": _table(m, found, u.people)}
         assumed = _CONDITIONS.format(mapping.words)
     judged += checks.of_influence(own, float(e.estimate[2]), "" if lot.single else u.cluster_name, mapping is not None)
     advice = (*_fisher_words(test), *more.pop("advice", ()))
+    if None in about["table"].get("users", ()):
+        advice += (f"Not shown by conditions(): those of fewer than {MIN_CELL} users, and what would give them away",)
     return SpilloverResult(
         f"Spillover: {options['treatment']} through links", assumed, e, manifest, options["alpha"],
         audit_with(judged, u.facts), advice=advice, **(about | more),
@@ -134,7 +137,7 @@ def _on_line(
     withheld = f"fewer than {MIN_CLUSTERS} clusters were drawn into one arm" if few else ""
     who = f"mean over {counted(n, 'user')}"
     lone = int((~s.linked[keep]).sum())
-    none = f", 0 for the {lone:,} without neighbours" if lone else ""
+    none = f", 0 for the {u.counted(lone)} without neighbours" if lone else ""
     out = int((~keep).sum())
     apart = f" (without {out:,} whose neighbours were all drawn with them)" if out else ""
     estimands = (
@@ -181,14 +184,16 @@ def _exact(net: Network, u: Users) -> Chances | None:
     return Chances((2 * u.treated + exposed).astype(np.int64), found, 0)
 
 
-def _table(m: Means, found: Chances) -> dict[str, list[Any]]:
+def _table(m: Means, found: Chances, people: bool) -> dict[str, list[Any]]:
     can = found.probability[m.can]
     some = len(can) > 0
+    gone = hidden(m.inside) if people else np.zeros(4, dtype=bool)  # their sum is that of those compared
     return {
-        "condition": list(NAMES), "users": m.inside.tolist(), "effective": m.effective.tolist(),
+        "condition": list(NAMES), "users": [None if hide else int(k) for k, hide in zip(m.inside, gone, strict=True)],
+        "effective": np.where(gone, math.nan, m.effective).tolist(),
         "smallest_probability": can.min(axis=0).tolist() if some else [math.nan] * 4,
         "mean_probability": can.mean(axis=0).tolist() if some else [math.nan] * 4,
-        "mean": m.hajek.tolist(),
+        "mean": np.where(gone, math.nan, m.hajek).tolist(),
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from gmvcausal.mechanism.exposure.rules import MIN_GROUPS
 from gmvcausal.mechanism.exposure.saturation import Cells, Contrast, cells, contrasts, estimate
 from gmvcausal.results import Check, Estimates, Manifest
 from gmvcausal.results.audit import audit_with
+from gmvcausal.stats.small_cells import MIN_CELL, hidden_two_way
 from gmvcausal.stats.small_sample import Spread
 
 FloatArray = NDArray[np.float64]
@@ -53,7 +54,11 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
     full[:-1, :-1] = cov
     full[-1, -1] = own @ own
     full[:-1][few] = full[:, :-1][:, few] = math.nan
-    users = tuple(int(c.users.ravel()[[a.plus, a.minus]].sum()) for a in asked)
+    gone = hidden_two_way(c.users).cells if u.people else np.zeros(c.users.shape, dtype=bool)
+    away = gone.ravel()
+    users = tuple(
+        None if away[[a.plus, a.minus]].any() else int(c.users.ravel()[[a.plus, a.minus]].sum()) for a in asked
+    )
     e = Estimates(
         (*(a.term for a in asked), "difference of means"),
         (*(f"{outcome}: {a.estimand}" for a in asked), f"{outcome}: {NAIVE}"), (f"{outcome} per user",) * k,
@@ -74,9 +79,11 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
         Check("second_order", "not_run", "whether treatment reaches other groups cannot be seen in one's own")
     )
     base = f"{c.levels[0]:.4g}"
-    advice = () if c.levels[0] == 0 else (
+    advice: tuple[str, ...] = () if c.levels[0] == 0 else (
         f"No group is at 0: spillover and total are against groups at {base}, where some are treated too",
     )  # fmt: skip
+    if gone.any():
+        advice += (f"Not shown by conditions(): those of fewer than {MIN_CELL} users, and what would give them away",)
     at = asked[whole]
     everyone = c.levels[-1] == 1 and c.levels[0] == 0
     said = "everyone treated against nobody" if everyone else "as their terms say, not everyone against nobody"
@@ -90,10 +97,11 @@ def between_groups(u: Users, options: dict[str, Any], manifest: Manifest) -> Spi
         Projection(whole, len(u.y), f"all {len(u.y):,} users, {at.estimand}", (f"It compares {said}.",)), {},
         {
             "saturation": np.repeat(c.levels, 2).tolist(), "treated": [0, 1] * len(c.levels),
-            "users": c.users.ravel().tolist(), "groups": np.repeat(c.groups, 2).tolist(),
-            "mean": c.mean.ravel().tolist(),
+            "users": [None if hide else int(k) for k, hide in zip(c.users.ravel(), away, strict=True)],
+            "groups": np.repeat(c.groups, 2).tolist(),
+            "mean": np.where(away, math.nan, c.mean.ravel()).tolist(),
         },
-        by_saturation(c.levels, c.mean, error, outcome), float(c.mean[0, 0]),
+        by_saturation(c.levels, np.where(gone, math.nan, c.mean), error, outcome), float(c.mean[0, 0]),
         f"of untreated users in groups at {base}", advice, meta=u.facts,
         everybody=f"{len(u.y):,} users in {len(c.size):,} groups",
     )  # fmt: skip

@@ -15,11 +15,12 @@ from gmvcausal.frames import rules
 from gmvcausal.frames.arms import read_shares
 from gmvcausal.frames.columns import first_rows, id_values, identifiers, numeric
 from gmvcausal.frames.covariates import encode
-from gmvcausal.frames.facts import COARSER, frame_facts
+from gmvcausal.frames.facts import COARSER, frame_facts, rows_are_people
 from gmvcausal.frames.params import said
 from gmvcausal.frames.rows import Arms, Clusters, read_arms, read_clusters, read_outcome
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.mechanism.exposure.lottery import Lottery
+from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
@@ -63,6 +64,8 @@ class Users:
     saturation : ndarray, shape (groups,), or None
     labels : tuple
         Of the two arms, the control first.
+    people : bool
+        Whether units are people: fewer than ten of them are not counted.
     """
 
     y: FloatArray
@@ -82,6 +85,11 @@ class Users:
     facts: dict[str, Any] = field(repr=False)
     cluster_name: str = ""
     found_cluster: bool = False
+    people: bool = False
+
+    def counted(self, users: int) -> str:
+        """A number of units; of people not one below ten."""
+        return f"fewer than {MIN_CELL}" if self.people and 0 < users < MIN_CELL else f"{users:,}"
 
 
 def read(data: Any, asked: Asked) -> Users:
@@ -124,7 +132,7 @@ def read(data: Any, asked: Asked) -> Users:
         y[order], treated[order], ids[order], x[order], names, lottery, planned,
         None if group is None else group[order], saturation, labels, table.n, len(table.columns), notes,
         dict(facts.get("dropped", {})), facts,
-        clusters.name, clusters.found,
+        clusters.name, clusters.found, rows_are_people(asked.unit, facts),
     )  # fmt: skip
 
 

@@ -124,7 +124,8 @@ class SpilloverResult(Result):
         -------
         DataFrame
             condition, users, effective (sample, by Kish's formula), smallest and mean probability, mean (Hájek). Of a
-            saturation design: saturation, treated, users, groups, mean.
+            saturation design: saturation, treated, users, groups, mean. Of people, conditions (cells) of fewer than
+            ten hold no numbers of theirs, nor do others from which these would follow.
 
         Raises
         ------
@@ -136,7 +137,8 @@ class SpilloverResult(Result):
         if not self.table:
             raise InputError("probabilities of the four conditions have no closed form in this lottery",
                              remedy="ask for them with exposure='any'")  # fmt: skip
-        return pd.DataFrame(self.table)
+        frame = pd.DataFrame(self.table)
+        return frame.astype({"users": "Int64"}) if None in self.table["users"] else frame
 
     @property
     def curve_kinds(self) -> tuple[str, ...]:
