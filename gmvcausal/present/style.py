@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib import font_manager, ft2font
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from gmvcausal.present import digits, letters
@@ -105,10 +106,19 @@ class Drawing(Figure):
         self.told: set[str] = set()
 
     def draw(self, renderer: Any) -> None:
-        """Draw under our settings."""
+        """Draw under our settings.
+
+        To write a file matplotlib draws twice: first on nothing, to have the axes laid out, then on the file with the
+        layout switched off. The first time we lay out and draw nothing; the file is the same.
+        """
         with applied():
             letters.complete(self, _glyphs(), self.told)
-            super().draw(renderer)
+            layout = self.get_layout_engine()
+            if self.canvas.is_saving() and isinstance(layout, ConstrainedLayoutEngine):
+                with suppress(ValueError):  # as in matplotlib: a figure too small to lay out is drawn as it is
+                    layout.execute(self)
+            else:
+                super().draw(renderer)
 
     def get_tightbbox(self, *args: Any, **kwargs: Any) -> Bbox:
         """Measure under our settings."""
