@@ -105,11 +105,17 @@ class FromMoments:
         _, weight, gap = self._parts
         k, n_groups = weight.shape
         loads = csr_array(rows[:, :k])
-        maps: list[FloatArray] = []
-        for h in range(n_groups):
-            data = loads.data * weight[loads.indices, h]
-            scaled = csr_array((data, loads.indices, loads.indptr), shape=loads.shape)
-            maps.append(np.asarray((scaled @ self._steps).toarray()))
+        # The groups below one another, in one product: what each sparse product costs beside its sums is paid once.
+        held = loads.nnz * np.arange(n_groups)[:, None] + loads.indptr[:-1]
+        every = csr_array(
+            (
+                (loads.data * weight[loads.indices].T).ravel(),
+                np.tile(loads.indices, n_groups),
+                np.append(held, n_groups * loads.nnz),
+            ),
+            shape=(n_groups * len(rows), k),
+        )
+        maps = list((every @ self._steps).toarray().reshape(n_groups, len(rows), -1))
         share = np.eye(n_groups, n_groups - 1) - self.shares
         return maps, np.asarray(loads @ gap + rows[:, k:] @ share.T / self.n.sum())
 
