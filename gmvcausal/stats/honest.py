@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +123,7 @@ def _pieces(study: Study, bound: float, s: int, sign: float, draws: FloatArray) 
         rows += list(-2 * bound * largest / (sd_up + sd_down)[:, None])
         slope += [0.0] * n_post
     linear = np.array(rows)
-    maxima = np.sort((linear @ draws.T).max(axis=0))  # along the draws: across a handful of columns it takes six times
+    maxima = np.sort(reduce(np.maximum, (draws @ linear.T).T))  # a handful of columns: .max(axis=1) takes five times
     return Pieces(linear @ study.beta, np.array(slope), linear @ sigma @ linear.T, maxima)
 
 

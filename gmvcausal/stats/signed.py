@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _of(study: Study, draws: FloatArray, rows: list[FloatArray], constants: list
     linear = np.array(rows)
     size = np.sqrt(np.einsum("ij,jk,ik->i", linear, study.sigma, linear))
     linear = linear / size[:, None]
-    maxima = np.sort((linear @ draws.T).max(axis=0))  # as in `honest`
+    maxima = np.sort(reduce(np.maximum, (draws @ linear.T).T))  # as in `honest`
     at_zero = linear @ study.beta + np.array(constants) / size
     return Pieces(at_zero, np.array(slopes) / size, linear @ study.sigma @ linear.T, maxima)
 
