@@ -72,6 +72,18 @@ def test_few_whole_numbers_do_not_give_their_counts() -> None:
     assert orders([70, 30, 20]).notna().all()
 
 
+def test_few_whole_numbers_of_an_arm_do_not_give_their_counts() -> None:
+    data = users()
+    data["orders"] = np.where(data["arm"] == "none", np.arange(120) // 2 % 3, (np.arange(120) > 60).astype(int))
+    data.loc[data.index[data["arm"] == "coupon"][:4], "orders"] = 2
+    d = gc.describe(data, ["age", "orders"], by="arm", control="none")
+    # 24 of all have two orders, and four of one arm: n, mean and SD of the arm are three equations in three counts.
+    assert d.to_frame().set_index("variable").loc["orders"].notna().all()
+    line = d.balance().to_frame().set_index("variable").loc["orders"]
+    assert line[["mean_control", "mean", "sd", "standardised", "statistic"]].isna().all()
+    assert d.balance().untested == ("orders",)
+
+
 def test_two_flags_have_no_small_cell_in_their_correlation() -> None:
     n = 120
     first, second = np.arange(n) < 40, (np.arange(n) >= 36) & (np.arange(n) < 90)

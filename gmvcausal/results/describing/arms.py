@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.results.describing.read import Column
 from gmvcausal.results.describing.result import Described, Groups
-from gmvcausal.results.describing.small_groups import of_few
+from gmvcausal.results.describing.small_groups import FEW_VALUES, of_few
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.small_cells import MIN_CELL, hidden, hidden_two_way
 from gmvcausal.stats.two_groups import Gap, alike, together, welch
@@ -234,7 +234,7 @@ def _away(column: Column, groups: Groups, people: bool) -> np.ndarray:
         return np.zeros(len(column.levels) or 1, dtype=bool)
     values, live = column.values, ~np.isnan(column.values)
     names, codes = np.unique(values[live], return_inverse=True)
-    if column.is_number and len(names) > 2:
+    if column.is_number and len(names) > FEW_VALUES:  # of fewer, mean and SD give the counts
         return np.array([any(of_few(values[groups.code == k]) for k in range(len(groups.labels)))])
     rows = len(names)
     if not column.is_number:

@@ -19,7 +19,7 @@ from gmvcausal.results.describing.read import BoolArray, FloatArray
 from gmvcausal.stats.describing import Summary, summary
 from gmvcausal.stats.small_cells import MIN_CELL, small
 
-_FEW = 4  # values of which counts could be worked out from n, mean, SD and the share of zeros
+FEW_VALUES = 4  # values of which counts could be worked out from n, mean, SD and the share of zeros
 _FILLED = 0.5  # of the grid of places and times, from which on rows are taken for a panel of places
 
 
@@ -81,7 +81,7 @@ def shown(values: FloatArray) -> Summary:
     counts = np.unique(live, return_counts=True)[1]
     none = int((live == 0).sum())
     few = of_few(values)
-    told = len(counts) <= _FEW and bool(small(counts).any())
+    told = len(counts) <= FEW_VALUES and bool(small(counts).any())
     return found._replace(
         mean=math.nan if few else found.mean,
         sd=math.nan if few or told else found.sd,
