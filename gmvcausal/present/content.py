@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gmvcausal.errors import InputError
-from gmvcausal.present import digits, figures, phrases, tables, words
+from gmvcausal.present import digits, figures, names, phrases, tables, words
 from gmvcausal.present.selection import selection
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
@@ -106,6 +106,7 @@ def section(name: str, result: Result, currency: str) -> dict[str, Any]:
     several = len(kinds) == 1 and len(result.to_frame()) > 1
     wanted = [k for k in kinds if k != "estimates" or k in result.curve_kinds or several]
     manifest = result.manifest
+    own = names.written(result)
     return {
         "name": name,
         "title": result.title,
@@ -117,14 +118,14 @@ def section(name: str, result: Result, currency: str) -> dict[str, Any]:
         "selection": selection(result, currency),
         "estimand": result.told.estimand,
         "unit": result.told.unit,
-        "assumption": phrases.sentence(result.assumption),
-        "withheld": phrases.sentence(result.estimates.withheld),
+        "assumption": phrases.sentence(result.assumption, own),
+        "withheld": phrases.sentence(result.estimates.withheld, own),
         "pictures": [Picture(figures.plot(result, kind), figures.describe(result, kind)) for kind in wanted],
         "estimates": replace(tables.estimates_table(result), caption=""),
         "audit": _audit(result),
         "rows": f"{manifest.rows:,} rows of {manifest.columns:,} columns were read.",
         "dropped": [f"{why}: {count:,}" for why, count in manifest.dropped.items() if count],
-        "notes": [phrases.sentence(note) for note in manifest.notes],
+        "notes": [phrases.sentence(note, own) for note in manifest.notes],
         "manifest": manifest.to_json(),
     }
 

@@ -76,6 +76,17 @@ def of(result: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(inline(name) for name in found if name.strip()))
 
 
+def written(result: Any) -> tuple[str, ...]:
+    """Every name of a result, plain words too: none is given a capital where it begins a sentence of ours."""
+    manifest = getattr(result, "manifest", None)
+    if manifest is None:
+        return ()
+    found = [name for key in (*_MEASURED, *_ROLES) for name in _texts(manifest.options.get(key))]
+    frame = result.to_frame()
+    found += [str(name) for column in _LEVELS if column in frame for name in frame[column].unique()]
+    return tuple(dict.fromkeys(inline(name) for name in found if name.strip()))
+
+
 def _texts(value: Any) -> Iterator[str]:
     """The names in an option: itself, those of a list, those that a written metric quotes."""
     if isinstance(value, str):

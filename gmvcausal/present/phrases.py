@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gmvcausal.errors import InputError
@@ -163,10 +163,19 @@ def join(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
-def sentence(text: str) -> str:
-    """`text` with a capital first letter and a full stop."""
+def sentence(text: str, own: Iterable[str] = ()) -> str:
+    """`text` with a capital first letter and a full stop; a name of the user's own keeps its letters.
+
+    Examples
+    --------
+    >>> sentence("none 1,238, coupon 1,240", own=["none"]), sentence("nonesuch", own=["none"])
+    ('none 1,238, coupon 1,240.', 'Nonesuch.')
+    """
     text = text.strip()
-    return text if not text else text[:1].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    if not text:
+        return text
+    kept = any(text.startswith(name) and not re.match(r"\w", text[len(name) :]) for name in own if name)
+    return (text if kept else text[:1].upper() + text[1:]) + ("" if text[-1] in ".!?" else ".")
 
 
 def check_words(check: Check) -> str:

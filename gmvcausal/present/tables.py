@@ -34,7 +34,7 @@ def estimates_table(result: Result) -> Table:
     if not result.audit.credible:
         note.append(words.answer(result))
     elif result.estimates.withheld:
-        note.append(phrases.sentence(result.estimates.withheld))
+        note.append(phrases.sentence(result.estimates.withheld, names.written(result)))
     return Table(result.title, head, rows, " ".join(note), own=names.of(result))
 
 

@@ -43,8 +43,9 @@ def summary(result: Result, *, language: str = "en", labels: Mapping[str, str] |
     title = t(digits.inline(result.title))
     first = "REFUSED" if words.verdict(result) == "refused" else "FINDING"
     lines = [*digits.wrap(title, WIDTH), "=" * min(digits.display_width(title), WIDTH)]
+    own = names.written(result)
     label, opening = result.opening if first == "FINDING" else ("", ())
-    before = [phrases.sentence(digits.inline(text)) for text in opening]
+    before = [phrases.sentence(digits.inline(text), own) for text in opening]
     lines += [*_block(label, before, t), ""] if before else []
     lines += _block(first, [words.answer(result), *(text for text in words.details(result) if text not in before)], t)
     estimands = [digits.inline(result.told.estimand)]
@@ -58,9 +59,9 @@ def summary(result: Result, *, language: str = "en", labels: Mapping[str, str] |
     lines += ["", *_estimates(result, t), ""]
     if result.estimates.withheld and words.verdict(result) != "no_interval":
         some = math.isfinite(result.told.low)  # the headline has one, and other rows have none
-        withheld = phrases.sentence(digits.inline(result.estimates.withheld))
+        withheld = phrases.sentence(digits.inline(result.estimates.withheld), own)
         lines += _block("Other terms" if some else "No interval", [withheld], t)
-    lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption))], t)
+    lines += _block("Assumes", [phrases.sentence(digits.inline(result.assumption), own)], t)
     lines += ["", *_audit(result, t)]
     lines += ["", *_rows(result, t)]
     told = selection(result)
@@ -115,7 +116,7 @@ def _rows(result: Result, t: Callable[[str], str]) -> list[str]:
     manifest = result.manifest
     lines = [f"{manifest.rows:,} rows read"]
     lines += [f"left out: {digits.inline(why)}: {count:,}" for why, count in manifest.dropped.items() if count]
-    lines += [phrases.sentence(digits.inline(note)) for note in manifest.notes]
+    lines += [phrases.sentence(digits.inline(note), names.written(result)) for note in manifest.notes]
     return _block("Rows", lines, t)
 
 

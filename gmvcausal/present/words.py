@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmvcausal.present.digits import MINUS, inline, number, percent
+from gmvcausal.present.names import written
 from gmvcausal.present.phrases import (
     baseline_of,
     check_words,
@@ -108,7 +109,7 @@ def answer(result: Result, currency: str = "") -> str:
         names = [c.name for c in result.audit.failed]
         return f"No headline is given: the audit failed on {join(names)}."
     if found == "described":
-        return sentence(inline(result.described[0]))
+        return sentence(inline(result.described[0]), written(result))
     p = f"; {p_words(row.p_value)}" if getattr(result, "alike", ()) and not math.isnan(row.p_value) else ""
     return sentence(_said(row, found, f"{interval_words(result, currency)}{p}", currency))
 
@@ -157,7 +158,7 @@ def details(result: Result, currency: str = "") -> tuple[str, ...]:
     own = _details(result, currency)
     if verdict(result) in ("refused", "no_interval"):
         return own
-    advice = tuple(sentence(inline(text)) for text in getattr(result, "advice", ()))
+    advice = tuple(sentence(inline(text), written(result)) for text in getattr(result, "advice", ()))
     return (*own, *_wider(result), *_beside(result, currency), *advice)
 
 
@@ -168,11 +169,11 @@ def _details(result: Result, currency: str) -> tuple[str, ...]:
         lines = [check_words(c) for c in result.audit.failed]
         return (*lines, *next_steps([result]))
     if found == "described":
-        return tuple(sentence(inline(text)) for text in result.described[1:])
+        return tuple(sentence(inline(text), written(result)) for text in result.described[1:])
     if found == "no_interval":
         flat = "the outcome leaves no variation from which to tell an effect from chance"
         why = inline(result.estimates.withheld) or (flat if row.std_error == 0 else "the standard error is not known")
-        return (sentence(why), *next_steps([result]))
+        return (sentence(why, written(result)), *next_steps([result]))
     base_text = number(base, 3, currency=currency) if base == base else ""
     mean = f"the {base_text} {getattr(result, 'baseline_words', 'that treated units had before')}"
     if found == "no_effect":

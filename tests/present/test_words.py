@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
+import docx
 import numpy as np
 import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.present import digits, phrases, words
+from gmvcausal.present import digits, names, phrases, words
 from gmvcausal.present.selection import selection
 
 
@@ -165,3 +168,21 @@ def test_names_that_switch_the_direction_of_writing_are_isolated_once(
     assert digits.inline(once) == once and digits.inline(f"of {once}, 3") == f"of {once}, 3"
     for ending in ("html", "docx"):
         assert gc.report({name: results["gain"]}, tmp_path / f"a.{ending}").exists()
+
+
+def test_names_of_arms_and_columns_keep_their_letters_at_the_head_of_a_sentence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    n = 3_000
+    users = pd.DataFrame(
+        {"arm": rng.choice(["none", "aCoupon"], n), "eGmv": rng.gamma(2, 50, n), "x": rng.normal(size=n)}
+    )
+    test = gc.ab_test(users, metrics="eGmv", arm="arm", control="none")
+    model = gc.uplift(users, outcome="eGmv", treatment="arm", control="none", features=["x"], propensity=0.5)
+    assert set(names.written(test)) >= {"none", "aCoupon", "eGmv"}
+    gc.report([test, model], tmp_path / "a.docx")
+    made = docx.Document(str(tmp_path / "a.docx"))
+    cells = [c.text for t in made.tables for row in t.rows for c in row.cells]
+    text = "\n".join([*(p.text for p in made.paragraphs), *cells, test.summary(), model.summary(), test._repr_html_()])
+    assert any(c.startswith(("none 1,", "aCoupon 1,")) for c in cells)  # a check that begins with an arm
+    assert not re.search(r"\b(None \d|ACoupon|EGmv)", text)
+    assert phrases.sentence("none of them", ["nonesuch"]) == "None of them."

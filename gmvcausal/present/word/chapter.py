@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from gmvcausal.frames.params import counted
-from gmvcausal.present import content, digits, figures, phrases, side_by_side, style
+from gmvcausal.present import content, digits, figures, names, phrases, side_by_side, style
 from gmvcausal.present.chinese import say
 from gmvcausal.present.table import Table
 from gmvcausal.present.translated import in_language
@@ -33,6 +33,7 @@ class _Chapter:
     checks: set[tuple[str, str, str]] = field(default_factory=set)
     pictures: set[bytes] = field(default_factory=set)
     letters: set[str] = field(default_factory=set)  # without a font, and warned of
+    own: tuple[str, ...] = ()  # names of the user's
 
     def said(self, text: object) -> str:
         """A text of ours in the chapter's language."""
@@ -81,7 +82,7 @@ class _Chapter:
         new = [c for c in checks if (c.name, c.status, c.message) not in self.checks]
         self.checks |= {(c.name, c.status, c.message) for c in new}
         if new:
-            rows = tuple((c.name, c.status.replace("_", " "), _finding(c)) for c in new)
+            rows = tuple((c.name, c.status.replace("_", " "), _finding(c, self.own)) for c in new)
             self.table(Table("", ("check", "status", "finding"), rows), f"Audit of {name}")
         if len(new) < len(checks):
             self.text(f"{counted(len(checks) - len(new), 'further check')} of its audit: in a table above.")
@@ -115,7 +116,8 @@ def render(
     asked: content.Asked,
 ) -> bytes:
     """The document; `found`, `plans` and `order` as `content.sorted_out` gives them, `extra` to stand after all."""
-    made = _Chapter(writing.document(), asked.language, asked.labels, chapter)
+    own = tuple(dict.fromkeys(name for result in found.values() for name in names.written(result)))
+    made = _Chapter(writing.document(), asked.language, asked.labels, chapter, own=own)
     first = content.first_screen(found, asked)
     top = made.said(first["title"])
     made.head(top if chapter is None else f"{made.said(f'Chapter {chapter}')}  {top}", 1)
@@ -140,7 +142,7 @@ def _opening(made: _Chapter, first: dict[str, Any], beside: Sequence[str]) -> No
     made.text(first["question"])
     made.text(first["first"].answer, bold=True)
     made.text(*first["first"].details)
-    made.text(*[phrases.sentence(digits.inline(text)) for text in beside])
+    made.text(*[phrases.sentence(digits.inline(text), made.own) for text in beside])
     made.text(f"Estimand: {first['estimand']}.", f"Unit: {first['unit']}.", f"Sample: {first['n']}.")
     made.audit(first["audit"]["all"], first["shown"])
     if first["first"].selection:
@@ -178,9 +180,9 @@ def _section(made: _Chapter, one: dict[str, Any]) -> None:
     made.text(one["rows"], *left_out, *one["notes"], one["selection"])
 
 
-def _finding(check: Check) -> str:
+def _finding(check: Check, own: Sequence[str]) -> str:
     """What was found, and what to do where it did not pass."""
-    return " ".join(phrases.sentence(text) for text in (check.message, check.remedy) if text)
+    return " ".join(phrases.sentence(text, own) for text in (check.message, check.remedy) if text)
 
 
 def _parts(made: _Chapter, heading: Any, more: Any) -> None:
