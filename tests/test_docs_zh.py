@@ -39,15 +39,21 @@ def test_the_prose_is_chinese_with_its_punctuation(page: Path) -> None:
     assert not half_width
 
 
-def test_chinese_pages_say_that_they_are_chinese() -> None:
-    say = runpy.run_path(str(DOCS / "assets" / "pages.py"))["on_post_page"]
-    html = '<!doctype html><html lang="en" class="no-js">'
+def test_chinese_pages_say_that_they_are_chinese_and_so_do_the_words_of_the_theme() -> None:
+    hook = runpy.run_path(str(DOCS / "assets" / "pages.py"))
+    config = SimpleNamespace(theme={"language": "en"})
 
     def of(path: str) -> str:
-        return say(html, page=SimpleNamespace(file=SimpleNamespace(src_uri=path)), config=None)
+        page = SimpleNamespace(file=SimpleNamespace(src_uri=path))
+        assert hook["on_page_context"]("context", page=page, config=config, nav=None) == "context"
+        html = f'<!doctype html><html lang="{config.theme["language"]}" class="no-js">'  # as the theme writes it
+        return str(hook["on_post_page"](html, page=page, config=config))
 
-    assert '<html lang="zh-CN" class' in of("zh/howto/raffle.md")
-    assert of("howto/raffle.md") == html
+    assert '<html lang="zh-CN" class' in of("zh/howto/raffle.md") and config.theme["language"] == "zh"
+    assert '<html lang="en" class' in of("howto/raffle.md") and config.theme["language"] == "en"
+    of("zh/index.md")
+    hook["on_post_build"](config=config)
+    assert config.theme["language"] == "en"
 
 
 def test_search_finds_chinese_words_within_a_sentence() -> None:
