@@ -21,7 +21,7 @@ weeks = weeks.join(users.set_index("user")[["gmv_pre", "segment"]], on="unit")
 # 2. What the columns are, how they go together, how unlike the arms were.
 meanings = {"gmv": ("GMV of the four weeks after", "yuan"), "gmv_pre": ("GMV of the four weeks before", "yuan")}
 d = gc.describe(users, ["gmv", "gmv_pre", "orders_pre", "frequency"], definitions=meanings, by="arm", control="none")
-for one in (d.definitions(), d, d.correlations(style="cn"), d.vif(), d.balance()):
+for one in (d.definitions(), d, d.correlations(), d.vif(), d.balance()):
     print(one.printed(), end="\n\n")
 
 # 3. The effect, twice; false users and false dates; the matched; groups with their test; along what was spent before.
@@ -34,6 +34,6 @@ print(placebo.advice[0], matched.printed(), *by_class.advice, *along.sentences()
 
 # 4. All of it: a page, and a Word chapter in Chinese.
 parts = {"did": effect, "matched": gc.did(matched.frame, weights="weight"), "placebo": placebo, "along": along}
-parts |= {"variables": d.definitions(), "described": d, "correlations": d.correlations(style="cn"), "twins": matched}
+parts |= {"variables": d.definitions(), "described": d, "correlations": d.correlations(), "twins": matched}
 gc.report(parts, out / "report.html", title="What the coupon did")
 gc.report(list(parts.values()), out / "chapter.docx", language="zh")

@@ -80,7 +80,7 @@ def compare(results: Any, *, benchmarks: Sequence[str] = (), currency: str = "")
             axes.text(1.02, i + 0.02, row.said, transform=beside, va="bottom", fontsize=9)
             tone = style.VERMILION if failed else style.GREY if plain else style.BLUE
             axes.text(1.02, i - 0.06, row.word, transform=beside, va="top", fontsize=9, color=tone, fontweight="bold")
-        names = ["\n".join(digits.wrap(digits.cut(r.name, 56), 28)) for r in rows]
+        names = [digits.cut_lines(r.name, 56, 28) for r in rows]
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.tick_params(axis="y", length=0)

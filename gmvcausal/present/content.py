@@ -14,6 +14,7 @@ from gmvcausal.present.selection import selection
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.curves import Curves
+from gmvcausal.results.shown import Shown
 
 # A page must open on a phone: longer frames are cut, and say so.
 _SHOWN_ROWS = 200
@@ -203,13 +204,14 @@ def pairs(extra: Any) -> list[tuple[Any, Any]]:
     return [(heading, content) for heading, content in pairs]
 
 
-def parts_of(content: Any) -> list[dict[str, Any]]:
-    """Sentences, tables and figures of one section, each told by its kind."""
+def parts_of(content: Any, language: str) -> list[dict[str, Any]]:
+    """Sentences, tables and figures of one section, each told by its kind, with the stars that `language` uses."""
     import pandas as pd
 
     found: list[dict[str, Any]] = []
     listed = content if isinstance(content, list | tuple) else [content]
-    for part in [p for one in listed for p in (one.report_parts() if hasattr(one, "report_parts") else [one])]:
+    shown = [one.in_house(language) if isinstance(one, Shown) else one for one in listed]
+    for part in [p for one in shown for p in (one.report_parts() if hasattr(one, "report_parts") else [one])]:
         if isinstance(part, str):
             found.append({"kind": "text", "text": part})
         elif isinstance(part, pd.DataFrame):

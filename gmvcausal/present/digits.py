@@ -192,6 +192,7 @@ class Cut(str):
 
     full: str
     width: int
+    line: int | None = None
 
 
 def cut(text: str, width: int, mark: str = "...") -> str:
@@ -207,6 +208,20 @@ def cut(text: str, width: int, mark: str = "...") -> str:
         return text
     found = Cut(_within(text, width, mark))
     found.full, found.width = text, width
+    return found
+
+
+def cut_lines(text: str, width: int, line: int) -> Cut:
+    """`text` within `width` columns, broken into lines of `line` columns.
+
+    Examples
+    --------
+    >>> found = cut_lines("outcome winsorised at a quantile", 25, 12)
+    >>> found.splitlines(), found.full
+    (['outcome', 'winsorised', 'at a...'], 'outcome winsorised at a quantile')
+    """
+    found = Cut("\n".join(wrap(cut(text, width), line)))
+    found.full, found.width, found.line = text, width, line
     return found
 
 

@@ -19,6 +19,7 @@ from gmvcausal.present import (
     synthetic,
 )
 from gmvcausal.present.compare import compare
+from gmvcausal.present.labels import warn_unknown
 from gmvcausal.present.translated import in_language
 from gmvcausal.results import Result
 from gmvcausal.results.curves import Curves
@@ -77,12 +78,14 @@ def plot(
     """
     offered = kinds(result)
     chosen = offered[0] if kind is None else one_of("kind", kind, offered)
+    given = check("labels", labels)
+    warn_unknown(given, [result], whole=False, frames_up=4)
     if chosen in result.curve_kinds:
         made = curves.draw(result.curves(chosen), phrases.failed_names(result))
     else:
         with style.applied():
             made = _KINDS[chosen](result)
-    return in_language(made, language, names.known(result, language, check("labels", labels)))
+    return in_language(made, language, names.known(result, language, given))
 
 
 def describe(result: Result, kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from gmvcausal.present import content, digits, figures, phrases, style
+from gmvcausal.present import content, digits, figures, names, phrases, style
 from gmvcausal.present.chinese import say
 from gmvcausal.present.translated import in_language
 from gmvcausal.results import Result
@@ -52,7 +52,8 @@ def render(found: dict[str, Result], plans: Sequence[tuple[str, Any]], asked: co
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printed
     )
     # The template's own words: as constants they would be escaped before they are put into another language.
-    environment.globals["t"] = lambda text: _Verbatim(printed(text))
+    ours = {name: label for name, label in labels.items() if name != label or name not in names.HEADS}
+    environment.globals["t"] = lambda text: _Verbatim(digits.clean(say(text, language, ours)))
     environment.filters["as_is"] = _Verbatim
     # A sign is never parted from its number at the end of a line.
     environment.filters["unbroken"] = lambda text: _Verbatim(printed(text).replace("\u2212", "\u2212\u2060"))
@@ -66,7 +67,7 @@ def render(found: dict[str, Result], plans: Sequence[tuple[str, Any]], asked: co
             {
                 "heading": digits.inline(h),
                 "id": _Verbatim(f"extra-{i}"),
-                "parts": [part(p) for p in content.parts_of(c)],
+                "parts": [part(p) for p in content.parts_of(c, language)],
             }
             for i, (h, c) in enumerate(plans)
         ],

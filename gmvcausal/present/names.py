@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from gmvcausal.present.chinese import translate
 from gmvcausal.present.digits import inline
 
 # What these options name is measured or compared by: also a plain word such as "orders" or "loss" stays.
@@ -47,7 +48,7 @@ HEADS = frozenset(
 
 
 def known(results: Any, language: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """`labels`, and in Chinese also the names of `results`, each kept as it is.
+    """`labels`, and in Chinese also the names of `results`, each kept as it is, and their titles.
 
     Parameters
     ----------
@@ -59,14 +60,24 @@ def known(results: Any, language: str, labels: Mapping[str, str]) -> dict[str, s
     if language != "zh":
         return dict(labels)
     listed = results if isinstance(results, list | tuple) else [results]
-    return {name: name for one in listed for name in of(one)} | dict(labels)
+    made = {name: name for one in listed for name in of(one)} | dict(labels)
+    # Where nobody gave a name, a page calls a result by its title: a phrase of ours, with any punctuation inside.
+    titles = {inline(title) for one in listed if (title := getattr(one, "title", ""))}
+    return {title: translate(title, made) for title in sorted(titles)} | made
+
+
+def every(result: Any) -> tuple[str, ...]:
+    """All names that a result was given, also those that are plain words of ours."""
+    options = getattr(getattr(result, "manifest", None), "options", {})
+    given = [name for key in (*_MEASURED, *_ROLES) for name in _texts(options.get(key))]
+    return tuple(dict.fromkeys([*given, *of(result)]))
 
 
 def of(result: Any) -> tuple[str, ...]:
-    """The names of columns, arms and levels that the manifest and the frame of a result hold."""
+    """The names of columns, arms and levels that a result holds: in its manifest and frame, or as its table says."""
     manifest = getattr(result, "manifest", None)
     if manifest is None:
-        return ()
+        return tuple(inline(name) for name in getattr(result, "own", ()) if name.strip())
     found = [name for key in _MEASURED for name in _texts(manifest.options.get(key))]
     found += [name for key in _ROLES for name in _texts(manifest.options.get(key)) if not _plain(name)]
     frame = result.to_frame()

@@ -10,6 +10,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.present import content, files, names, phrases
 from gmvcausal.present.digits import inline
+from gmvcausal.present.labels import warn_unknown
 from gmvcausal.results import Result
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def report(
     written = [title, question, *(heading for heading, _ in more)]
     written += list(results) if isinstance(results, Mapping) else []
     headings = {inline(text): inline(text) for text in written if text}
-    known = names.known(list(found.values()), language, (headings if language == "zh" else {}) | given)
+    shown = [*found.values(), *(one for _, one in plans), *_texts(more)]
+    known = names.known(shown, language, (headings if language == "zh" else {}) | given)
+    warn_unknown(given, [*found, *shown], whole=True)
     asked = content.Asked(language, known, title, question, benchmarks, currency, beside)
     if kind == "docx":
         from gmvcausal.present.word import chapter as word
@@ -108,6 +111,11 @@ def report(
     from gmvcausal.present import html_page
 
     return files.write(path, html_page.render(found, [*more, *plans], asked))
+
+
+def _texts(more: Sequence[tuple[str, Any]]) -> list[Any]:
+    """What a study adds, one by one."""
+    return [part for pair in more for one in pair for part in (one if isinstance(one, list | tuple) else [one])]
 
 
 def _kind(path: Any) -> str:

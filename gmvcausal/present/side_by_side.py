@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check
 from gmvcausal.present import digits, names, phrases, tables
+from gmvcausal.present.labels import warn_unknown
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
@@ -17,7 +18,7 @@ from gmvcausal.results.shown import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
-_LANGUAGE = {"journal": "en", "cn": "zh"}
+_SPOKEN = {"journal": "en", "cn": "zh"}
 # Panel designs compare a unit with itself and with others in the same period: both kinds of effects are taken out.
 _WITHIN = {"did"}
 _NOT_WITHIN = {"naive", "synthetic_control", "augmented_synthetic_control"}
@@ -69,12 +70,15 @@ def table(
     ['', '(1) callaway_santanna', '(2) twfe']
     """
     check("style", style)
-    language = _LANGUAGE[style] if language is None else check("language", language)
+    language = _SPOKEN[style] if language is None else check("language", language)
     if caption is not None and not isinstance(caption, str):
         raise InputError(f"caption must be a text, but is {caption!r}", remedy="write caption='Effect of the coupon'")
+    given = check("labels", labels)
     if len(results) == 1 and isinstance(results[0], Shown):
-        return tables.shown_table(results[0], caption).in_language(language, labels)
+        warn_unknown(given, results, whole=False)
+        return tables.shown_table(results[0].in_house(_SPOKEN[style]), caption).in_language(language, labels)
     models = list(phrases.named(list(results)).values())
+    warn_unknown(given, models, whole=False)
     made = _columns(models, style)
     done = made.in_language(language, labels)
     return done if caption is None else replace(done, caption=caption)
@@ -89,6 +93,7 @@ def _columns(models: list[Result], style: str) -> Table:
         picked = [f.iloc[k if shared else r.spoken] for f, r in zip(frames, models, strict=True)]
         rows.append((digits.clean(term), *(_coefficient(r, row, style) for r, row in zip(models, picked, strict=True))))
         rows.append(("", *(_bracket(row) for row in picked)))
+    named = len(rows) if shared else 0  # what follows has words of ours before it, also where a column is called so
     told = [r.told for r in models]
     rows += _specification(models)
     rows.append(("n", *(phrases.units_words(row.n, "") for row in told)))
@@ -104,7 +109,7 @@ def _columns(models: list[Result], style: str) -> Table:
         rows.append(("unit", *(digits.clean(row.unit) for row in told)))
     own = tuple(dict.fromkeys(name for r in models for name in names.of(r)))
     heads = [f"({i + 1}) {r.manifest.options.get('estimator', r.manifest.verb)}" for i, r in enumerate(models)]
-    return Table("Estimates", ("", *heads), tuple(rows), _note(models, style), own=own)
+    return Table("Estimates", ("", *heads), tuple(rows), _note(models, style), own=own, named=named)
 
 
 def _specification(models: list[Result]) -> list[tuple[str, ...]]:

@@ -56,6 +56,8 @@ class Table:
         Of the texts; see `in_language`.
     own : tuple of str
         Names of the user's data, which Chinese keeps as they are.
+    named : int, optional
+        How many rows, from the first, may be called by a name of the data; the others by words of ours. Default all.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Table:
     note: str = ""
     language: str = "en"
     own: tuple[str, ...] = ()
+    named: int | None = None
 
     def in_language(self, language: str = "en", labels: Mapping[str, str] | None = None) -> Table:
         """The same table with its words in `language`; numbers and the user's own names stay.
@@ -105,7 +108,11 @@ class Table:
             return among.get(text) or say(text, language, among)
 
         rows = tuple(
-            (*map(put, row[:1]), *(put(c, ours if c in HEADS else names) for c in row[1:])) for row in self.rows
+            (
+                put(row[0], names if self.named is None or i < self.named else given),
+                *(put(c, ours if c in HEADS else names) for c in row[1:]),
+            )
+            for i, row in enumerate(self.rows)
         )
         header = tuple(put(c, ours if c in HEADS else names) for c in self.header)
         note = say(self.note, language, names)

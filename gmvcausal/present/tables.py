@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 from gmvcausal.present import digits, names, phrases, three_steps, words
+from gmvcausal.present.chinese import say
 from gmvcausal.present.table import Table
 from gmvcausal.results import Result
 from gmvcausal.results.shown import Shown
@@ -120,14 +121,15 @@ def shown_table(one: Shown, caption: str | None = None) -> Table:
     if hasattr(one, "regressions"):
         return three_steps.table_of(cast("ThreeSteps", one))
     title = one.report_title if caption is None else caption
-    printed = one.cells()
+    printed, own = one.cells(), names.of(one)
     if printed is not None:
         head, rows, note = printed
-        return Table(title, tuple(map(digits.inline, head)), tuple(tuple(map(digits.inline, r)) for r in rows), note)
+        cells = tuple(tuple(map(digits.inline, row)) for row in rows)
+        return Table(title, tuple(map(digits.inline, head)), cells, note, own=own)
     frame = one.to_frame()
     if "conf_low" not in frame:
         columns = [[frame_cell(v) for v in frame[name]] for name in frame]
-        return Table(title, tuple(digits.inline(c) for c in frame), tuple(zip(*columns, strict=True)))
+        return Table(title, tuple(digits.inline(c) for c in frame), tuple(zip(*columns, strict=True)), own=own)
     labels = [digits.inline(t) for t in frame["term"]]
     for extra in ("arm", "estimand"):  # what sets rows apart that have one term
         if extra in frame:
@@ -139,13 +141,14 @@ def shown_table(one: Shown, caption: str | None = None) -> Table:
         for label, cells, unit in zip(labels, estimate_cells(one), frame["unit"], strict=True)
     )
     head = ("", "estimate", "std. error", f"{100 * one.level:g}% interval", "p", "unit")
-    return Table(title, head, rows, f"n = {int(frame['n'].iloc[0]):,}.")
+    return Table(title, head, rows, f"n = {int(frame['n'].iloc[0]):,}.", own=own)
 
 
 def shown_block(one: Shown) -> str:
     """Its sentences and its table, for notebooks."""
-    told = "".join(f'<p style="margin:.2em 0;max-width:60em">{_h(text)}</p>' for text in one.sentences())
-    return f'<div class="gmvcausal">{told}{shown_table(one).to_html()}</div>'
+    said = (say(text, one.spoken) for text in one.sentences())
+    told = "".join(f'<p style="margin:.2em 0;max-width:60em">{_h(text)}</p>' for text in said)
+    return f'<div class="gmvcausal">{told}{shown_table(one).in_language(one.spoken).to_html()}</div>'
 
 
 def frame_cell(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gmvcausal.frames.params import check
 from gmvcausal.present import digits, names, phrases, tables, words
 from gmvcausal.present.chinese import say
+from gmvcausal.present.labels import warn_unknown
 from gmvcausal.present.selection import selection
 from gmvcausal.results import Result
 
@@ -35,7 +36,9 @@ def summary(result: Result, *, language: str = "en", labels: Mapping[str, str] |
         For another language, or labels that are no texts.
     """
     check("language", language)
-    known = names.known(result, language, check("labels", labels))
+    given = check("labels", labels)
+    warn_unknown(given, [result], whole=False, frames_up=4)
+    known = names.known(result, language, given)
 
     def t(text: str) -> str:
         return say(text, language, known)

@@ -67,7 +67,8 @@ def _ticks(axis: Axis, language: str, names: Mapping[str, str]) -> None:
 
 def _tick(text: str, language: str, names: Mapping[str, str]) -> str:
     if isinstance(text, digits.Cut):
-        return digits.cut(_said(text.full, language, names), text.width)
+        made = _said(text.full, language, names)
+        return digits.cut(made, text.width) if text.line is None else digits.cut_lines(made, text.width, text.line)
     return _said(text, language, names)
 
 

@@ -207,7 +207,7 @@ class Result(ReadByMaketables, Exports):
 
         return tables.html_block(self)
 
-    def _as_table(self) -> Table:
+    def _as_table(self, language: str = "en") -> Table:
         from gmvcausal.present import tables
 
         return tables.estimates_table(self)

@@ -21,8 +21,8 @@ class Exports(ABC):
         """Its numbers."""
 
     @abstractmethod
-    def _as_table(self) -> Table:
-        """Its numbers as they are printed, in English."""
+    def _as_table(self, language: str = "en") -> Table:
+        """Its numbers as they are printed, in English; the stars may be those that are usual in `language`."""
 
     def to_html(
         self,
@@ -46,7 +46,7 @@ class Exports(ABC):
         InputError
             For another language, labels that are no texts, a path that cannot be written.
         """
-        return self._as_table().in_language(language, labels).to_html(path)
+        return self._as_table(language).in_language(language, labels).to_html(path)
 
     def to_latex(
         self,
@@ -56,13 +56,13 @@ class Exports(ABC):
         labels: Mapping[str, str] | None = None,
     ) -> str:
         """The numbers as a table of booktabs and threeparttable, text escaped; parameters as of `to_html`."""
-        return self._as_table().in_language(language, labels).to_latex(path)
+        return self._as_table(language).in_language(language, labels).to_latex(path)
 
     def to_docx(
         self, path: str | os.PathLike[str], *, language: str = "en", labels: Mapping[str, str] | None = None
     ) -> None:
         """Write the numbers as a three-line table into a Word file; parameters as of `to_html`."""
-        self._as_table().in_language(language, labels).to_docx(path)
+        self._as_table(language).in_language(language, labels).to_docx(path)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `to_frame()` as CSV; cells that a spreadsheet would run as a formula are defused."""

@@ -43,6 +43,20 @@ class Shown(Exports):
         """Of the intervals in `to_frame()`."""
         return 0.95
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Names of the user in its table: they are printed as they are in every language."""
+        return ()
+
+    @property
+    def spoken(self) -> str:
+        """The language of its text where nobody names one: ``"en"``, or ``"zh"`` where it was asked for."""
+        return "en"
+
+    def in_house(self, language: str) -> Shown:
+        """The same with the stars that are usual in `language`, where none were asked for."""
+        return self
+
     def cells(self) -> Cells | None:
         """Heads, rows and note of its printed table, where they are not those of `to_frame()`; None where they are."""
         return None
@@ -61,14 +75,14 @@ class Shown(Exports):
         """The table as text."""
         from gmvcausal.present import tables
 
-        return str(tables.shown_table(self))
+        return str(tables.shown_table(self).in_language(self.spoken))
 
     def _repr_html_(self) -> str:
         from gmvcausal.present import tables
 
         return tables.shown_block(self)
 
-    def _as_table(self) -> Table:
+    def _as_table(self, language: str = "en") -> Table:
         from gmvcausal.present import tables
 
-        return tables.shown_table(self)
+        return tables.shown_table(self.in_house(language))

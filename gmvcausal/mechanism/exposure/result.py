@@ -177,7 +177,7 @@ def by_share(
         x, mean, half = x[some], mean[some], half[some]
         lines.append(Line(name, x, mean, "points", mean - half, mean + half))
     ends = np.array([0.0, 1.0])
-    for arm, name in ((0, "line, untreated"), (1, "line, treated")):
+    for arm, name in ((0, "line of the untreated"), (1, "line of the treated")):
         lines.append(Line(name, ends, level[arm] + slopes[1] * ends, ("dashed", "line")[arm]))
     return Curves("Outcome by the share of treated neighbours", "share of neighbours treated", outcome, tuple(lines))
 

@@ -28,7 +28,9 @@ _WORDS = rf"(?:(?!; |: |[.!?] {_OPENS})[^()]|{_NESTED})+?"
 _NAME = r"(?:'[^']*'|[^\s,;:()]+)"
 _HOLE = re.compile(r"\{(\w+)(?::([ntlwo]))?\}")
 _SENTENCE = re.compile(rf"(?<=[.!?])\s+(?={_OPENS})")
-_QUOTED = re.compile(r"'([^']+)'")
+_HAN = re.compile("[\u4e00-\u9fff\ue000-\uf8ff]")  # Chinese, and what stands for a name while templates are matched
+# In code ("times={'watch': ...}", "Mean('gmv')") quotes stay as they are.
+_QUOTED = re.compile(r"(?<![={\[\w])(?<!\w\()'([^']+)'(?!\w|:)")
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,6 @@ def _outside(text: str, mark: str, most: int = 0) -> list[str]:
     return [*pieces, text[start:]]
 
 
-def _last_colon(text: str) -> tuple[str, str, str]:
-    """What stands before and after the last colon outside brackets, as `str.rpartition` gives it."""
-    *before, last = _outside(text, ": ")
-    return (": ".join(before), ": ", last) if before else ("", "", text)
-
-
 class Translator:
     """The catalogue with the Chinese of a user's own names.
 
@@ -173,16 +169,28 @@ class Translator:
         plain = " ".join(text.split())
         if (own := self._own(plain)) != plain or plain in self.labels:
             return own  # a label that is the name itself keeps it from being taken for a word
-        if not re.search("[A-Za-z]", plain):
+        if not re.search("[A-Za-z\ue000-\uf8fe]", plain):
             return text
-        found = self._numbered(plain) or self._known(plain) or self._pieces(plain)
+        found = self._numbered(plain) or self._again(plain) or self._known(plain) or self._pieces(plain)
         return self.named(text) if found is None else found
 
     def _numbered(self, text: str) -> str | None:
         """A note on one column of a table: its number, the title of the result, and what is estimated."""
-        note = re.fullmatch(r"(\(\d+\)) ([A-Z].+)", text)  # titles have a capital, numbered clauses have none
-        title, colon, rest = _last_colon(note.group(2)) if note else ("", "", "")
-        return f"{note.group(1)} {self.text(title)}：{self.text(rest)}" if note and colon else None
+        note = re.fullmatch(r"(\(\d+\)) (.+)", text)
+        parts = _outside(note.group(2), ": ") if note else []
+        cuts = [(": ".join(parts[:k]), ": ".join(parts[k:])) for k in range(len(parts) - 1, 0, -1)]
+        named = [cut for cut in cuts if self._known(cut[0]) is not None or cut[0] in self.labels]
+        whole = [cut for cut in named if self._known(cut[1]) is not None]  # an estimand may have a colon of its own
+        if not note or not named:
+            return None
+        title, rest = (whole or named)[0]
+        return f"{note.group(1)} {self.text(title)}：{self.text(rest)}"
+
+    def _again(self, text: str) -> str | None:
+        """A title that stands for a second result: its number after it."""
+        found = re.fullmatch(r"([A-Z].+) \((\d\d?)\)", text)  # titles have a capital
+        made = self._known(found.group(1)) if found else None
+        return f"{made}（{found.group(2)}）" if found and made else None
 
     def _whole(self, text: str) -> str | None:
         """The Chinese of a text that one entry covers."""
@@ -223,7 +231,12 @@ class Translator:
         """The user's own names in Chinese, where they stand alone or in quotes."""
         if (own := self._own(text)) != text:
             return own
-        return _QUOTED.sub(lambda m: f"“{own}”" if (own := self._own(m.group(1))) != m.group(1) else m.group(0), text)
+        return _QUOTED.sub(self._quoted, text)
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        """Quotes of the language around what is known to be a name."""
+        name = found.group(1)
+        return f"“{own}”" if (own := self._own(name)) != name or name in self.labels or _HAN.search(name) else found[0]
 
     def _own(self, name: str) -> str:
         """A name of the user, or the two sides of a ratio of such names; anything else as it is."""

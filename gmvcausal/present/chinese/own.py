@@ -8,6 +8,8 @@ from collections.abc import Mapping
 # Private characters of Unicode stand for names while templates are matched; the last one for a space inside a name.
 _FIRST, _SPACE = 0xE000, "\uf8ff"
 _CHINESE = r"[\u4e00-\u9fff]"
+# Punctuation of full width brings its own room: no space goes before it, none after it.
+_WIDE = re.compile("(?<=\\S) +(?=[，。；：、／（）])|(?<=[，。；：、／（）]) +(?=\\S)")
 _GAP = re.compile(rf"“[^”]*”|'[^']*'|(?<={_CHINESE}) +(?={_CHINESE})")
 
 
@@ -51,7 +53,8 @@ class Masks:
         """`shown` without the spaces that English needs between two names in Chinese; names keep their own."""
         if self._tokens is not None:
             text = self._tokens.sub(lambda found: self._label[found.group()], text)
-        return _GAP.sub(lambda gap: gap.group().strip(" "), text).replace(_SPACE, " ")
+        text = _GAP.sub(lambda gap: gap.group().strip(" "), text)
+        return _WIDE.sub("", text).replace(_SPACE, " ")
 
 
 def _alone(name: str) -> str:

@@ -188,7 +188,7 @@ def _finding(check: Check, own: Sequence[str]) -> str:
 def _parts(made: _Chapter, heading: Any, more: Any) -> None:
     """What a study adds, and what is no answer of its own: sentences, tables, figures."""
     made.heading(digits.inline(heading))
-    for part in content.parts_of(more):
+    for part in content.parts_of(more, made.language):
         if part["kind"] == "text":
             made.text(part["text"])
         elif part["kind"] == "table":
@@ -205,7 +205,8 @@ def _again(made: _Chapter, found: dict[str, Result]) -> None:
         told = json.loads(result.manifest.to_json())
         versions = told["versions"]
         data = told["data"]
-        rows.append((name, str(told["verb"]), str(told["seed"]), f"{data['rows']:,}", str(data["sha256"])[:12]))
+        seed = digits.NOT_GIVEN if told["seed"] is None else str(told["seed"])
+        rows.append((name, str(told["verb"]), seed, f"{data['rows']:,}", str(data["sha256"])[:12]))
     note = (
         f"gmvcausal {versions['gmvcausal']}, Python {versions['python']}; the manifest of each result has all options."
     )

@@ -80,6 +80,11 @@ class Balance(Shown):
         """Heading."""
         return f"Balance by {self.by}"
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Columns and levels; a group called by a plain word is told by it."""
+        return tuple(name for x in self.lines for name in (x.variable, x.level))
+
     def to_frame(self) -> pd.DataFrame:
         """One row per number or level: variable, level, group, both sides, differences and the test.
 

@@ -30,6 +30,11 @@ class Definitions(Shown):
         """Heading."""
         return "Definitions of variables"
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Those of the description."""
+        return self.of.own
+
     def to_frame(self) -> pd.DataFrame:
         """variable, meaning, unit (as the call defined them; empty where it did not), type (as the column holds it)."""
         import pandas as pd
@@ -67,6 +72,11 @@ class Levels(Shown):
     def report_title(self) -> str:
         """Heading."""
         return "Categories by level"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Those of the description."""
+        return self.of.own
 
     def to_frame(self) -> pd.DataFrame:
         """variable, level, n, share (of the rows that have a level).

@@ -77,6 +77,12 @@ class Described(Shown):
         return "Descriptive statistics"
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """Columns, their levels, and what the call says of them."""
+        levels = (level for c in self.columns if c.kind == "category" for level in c.levels)
+        return (*(c.name for c in self.columns), *levels, *self.meanings.values(), *self.units.values())
+
+    @property
     def numbers(self) -> list[Column]:
         """The columns that have a mean."""
         return [c for c in self.columns if c.is_number]
@@ -193,7 +199,7 @@ class Described(Shown):
         return Levels(self)
 
     def correlations(
-        self, method: str = "pearson", *, missing: str = "pairwise", style: str = "journal"
+        self, method: str = "pearson", *, missing: str = "pairwise", style: str | None = None
     ) -> Correlations:
         """Correlations of the columns of numbers, the lower triangle with stars.
 
@@ -203,8 +209,9 @@ class Described(Shown):
             Spearman's is that of ranks: one whale does not decide it.
         missing : {"pairwise", "listwise"}
             Each coefficient on the rows that have both columns, or all on the rows that have every column.
-        style : {"journal", "cn"}
-            Stars at 5, 1 and .1 %, or at 10, 5 and 1 %.
+        style : {"journal", "cn"}, optional
+            Stars at 5, 1 and .1 %, or at 10, 5 and 1 %; ``cn`` also prints in Chinese. Default that of the page: ``cn``
+            in a Chinese one, ``journal`` elsewhere.
 
         Raises
         ------
@@ -223,7 +230,7 @@ class Described(Shown):
 
         one_of("method", method, ("pearson", "spearman"))
         one_of("missing", missing, ("pairwise", "listwise"))
-        return correlated(self, method, missing, check("style", style))
+        return correlated(self, method, missing, None if style is None else check("style", style))
 
     def vif(self) -> Inflations:
         """Variance inflation factors of the columns of numbers, on the rows that have all of them.

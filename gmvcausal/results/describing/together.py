@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,8 @@ class Correlations(Shown):
         Rows that lack some column.
     others : tuple of str
         Columns that are not among them: no numbers, or constant.
-    style : {"journal", "cn"}
+    asked : {"journal", "cn"}, optional
+        The stars that were asked for; None follows the page.
     dependent : str
         Why there are no stars; empty where there are.
     unshown : bool
@@ -54,14 +55,33 @@ class Correlations(Shown):
     missing: str
     lost: int
     others: tuple[str, ...]
-    style: str
+    asked: str | None
     dependent: str
     unshown: bool = False
+
+    @property
+    def style(self) -> str:
+        """Of the stars: ``journal`` where neither the caller nor a page says otherwise."""
+        return self.asked or "journal"
+
+    @property
+    def spoken(self) -> str:
+        """Chinese where the stars of Chinese journals were asked for."""
+        return "zh" if self.style == "cn" else "en"
+
+    def in_house(self, language: str) -> Correlations:
+        """The same with the stars of a page in `language`, where none were asked for."""
+        return self if self.asked else replace(self, asked={"zh": "cn"}.get(language, "journal"))
 
     @property
     def report_title(self) -> str:
         """Heading."""
         return "Correlations" if self.method == "pearson" else "Rank correlations"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns."""
+        return (*self.names, *self.others)
 
     def to_frame(self) -> pd.DataFrame:
         """The matrix in full: variable, then one column for each."""
@@ -132,7 +152,9 @@ class Correlations(Shown):
 
     def summary(self) -> str:
         """The sentences and the table."""
-        return "\n".join([*self.sentences(), "", self.printed()])
+        from gmvcausal.present.chinese import say
+
+        return "\n".join([*(say(text, self.spoken) for text in self.sentences()), "", self.printed()])
 
     __repr__ = summary
 
@@ -167,6 +189,11 @@ class Inflations(Shown):
     def report_title(self) -> str:
         """Heading."""
         return "Variance inflation factors"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns."""
+        return (*self.names, *self.others)
 
     def to_frame(self) -> pd.DataFrame:
         """variable, vif, tolerance (1 / vif): one row per column, the largest first."""
@@ -222,7 +249,7 @@ class Inflations(Shown):
     __repr__ = summary
 
 
-def correlated(of: Described, method: str, missing: str, style: str) -> Correlations:
+def correlated(of: Described, method: str, missing: str, style: str | None) -> Correlations:
     """See `Described.correlations`."""
     columns, others = varying(of)
     x = np.column_stack([c.values for c in columns])
