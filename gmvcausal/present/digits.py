@@ -218,7 +218,7 @@ def cut_lines(text: str, width: int, line: int) -> Cut:
     --------
     >>> found = cut_lines("outcome winsorised at a quantile", 25, 12)
     >>> found.splitlines(), found.full
-    (['outcome', 'winsorised', 'at a...'], 'outcome winsorised at a quantile')
+    (['outcome', 'winsorised', 'at ...'], 'outcome winsorised at a quantile')
     """
     found = Cut("\n".join(wrap(cut(text, width), line)))
     found.full, found.width, found.line = text, width, line
