@@ -61,6 +61,7 @@ def test_balance_after_matching() -> None:
     frame = m.balance().set_index("covariate")
     assert frame.loc["tier = gold"].isna().all() and frame.loc["age"].notna().all()
     assert "are not shown" in m.cells()[2] and "are not shown" in m.summary()
+    assert "are not shown" not in translate(m.cells()[2]) and "不予显示" in translate(m.cells()[2])
     at = m.audit["balance"]
     if "tier" in at.message:
         assert at.value is None and not any(c.isdigit() for c in at.message.split("tier")[0])
