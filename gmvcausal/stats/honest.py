@@ -34,13 +34,20 @@ class Pieces:
         How they fall as the hypothesised effect rises.
     cov : ndarray, shape (m, m)
     maxima : ndarray, shape (draws,)
-        Sorted draws of their maximum under the least favourable mean: their quantiles are first-stage critical values.
+        Sorted draws of their maximum under the least favourable mean; of two functions none are needed.
     """
 
     at_zero: FloatArray
     per_effect: FloatArray
     cov: FloatArray
     maxima: FloatArray
+
+    def first(self, level: float) -> float:
+        """The critical value of the first stage: their maximum lies above it with chance `level`, at most a half."""
+        if not len(self.maxima):
+            return _largest_of_two(self.cov, level)
+        place = (1 - level) * (len(self.maxima) - 1)
+        return float(np.interp(place, np.arange(len(self.maxima)), self.maxima))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +100,32 @@ def draws_of(study: Study) -> FloatArray:
     """Draws of the noise of the coefficients, shape (draws, n_pre + n_post)."""
     values, vectors = np.linalg.eigh((study.sigma + study.sigma.T) / 2)
     draws = np.random.default_rng(study.seed).standard_normal((_DRAWS, len(study.beta)))
-    return np.asarray(draws @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T)
+    # The symmetric root: vectors of equal eigenvalues differ from one processor to the next, it does not.
+    return np.asarray(draws @ ((vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T))
+
+
+def maxima_of(linear: FloatArray, cov: FloatArray, draws: FloatArray) -> FloatArray:
+    """Sorted draws of the largest of these functions; none of two that vary, whose law has a closed form."""
+    if len(linear) == 2 and (np.diag(cov) > 0).all():
+        return np.empty(0)
+    return np.sort(reduce(np.maximum, (draws @ linear.T).T))  # a handful of columns: .max(axis=1) takes five times
+
+
+def _largest_of_two(cov: FloatArray, level: float) -> float:
+    """What the larger of two normal variables with mean zero exceeds with chance `level` (Owen 1956)."""
+    from scipy import optimize, special
+
+    sd = np.sqrt(np.diag(cov))
+    rho = float(np.clip(cov[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
+    apart = math.sqrt((1 - rho) * (1 + rho))
+
+    def above(at: float) -> float:
+        end = at / sd
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.nan_to_num((end[::-1] - rho * end) / (end * apart), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        return float((special.ndtr(-end) / 2 + special.owens_t(end, slope)).sum()) - level
+
+    return float(optimize.brentq(above, 1e-9 * sd.min(), 40.0 * sd.max(), xtol=1e-12))
 
 
 def _pieces(study: Study, bound: float, s: int, sign: float, draws: FloatArray) -> Pieces:
@@ -123,8 +155,8 @@ def _pieces(study: Study, bound: float, s: int, sign: float, draws: FloatArray) 
         rows += list(-2 * bound * largest / (sd_up + sd_down)[:, None])
         slope += [0.0] * n_post
     linear = np.array(rows)
-    maxima = np.sort(reduce(np.maximum, (draws @ linear.T).T))  # a handful of columns: .max(axis=1) takes five times
-    return Pieces(linear @ study.beta, np.array(slope), linear @ sigma @ linear.T, maxima)
+    cov = linear @ sigma @ linear.T
+    return Pieces(linear @ study.beta, np.array(slope), cov, maxima_of(linear, cov, draws))
 
 
 def accepts(pieces: Pieces, theta: FloatArray, alpha: float) -> NDArray[np.bool_]:
@@ -134,8 +166,7 @@ def accepts(pieces: Pieces, theta: FloatArray, alpha: float) -> NDArray[np.bool_
     """
     from scipy import special
 
-    place = (1 - alpha / 10) * (len(pieces.maxima) - 1)
-    first = float(np.interp(place, np.arange(len(pieces.maxima)), pieces.maxima))
+    first = pieces.first(alpha / 10)
     z = pieces.at_zero + theta[:, None] * pieces.per_effect
     top = z.argmax(axis=1)
     eta = z[np.arange(len(theta)), top]

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 
 import numpy as np
 
-from gmvcausal.stats.honest import SMALLEST_STEP, FloatArray, Pieces, Study, draws_of, interval_of, p_of
+from gmvcausal.stats.honest import SMALLEST_STEP, FloatArray, Pieces, Study, draws_of, interval_of, maxima_of, p_of
 from gmvcausal.stats.smooth_trend import best_weights
 
 
@@ -93,9 +93,9 @@ def _of(study: Study, draws: FloatArray, rows: list[FloatArray], constants: list
     linear = np.array(rows)
     size = np.sqrt(np.einsum("ij,jk,ik->i", linear, study.sigma, linear))
     linear = linear / size[:, None]
-    maxima = np.sort(reduce(np.maximum, (draws @ linear.T).T))  # as in `honest`
+    cov = linear @ study.sigma @ linear.T
     at_zero = linear @ study.beta + np.array(constants) / size
-    return Pieces(at_zero, np.array(slopes) / size, linear @ study.sigma @ linear.T, maxima)
+    return Pieces(at_zero, np.array(slopes) / size, cov, maxima_of(linear, cov, draws))
 
 
 def _moves(study: Study) -> FloatArray:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import linprog
 
 import gmvcausal as gc
 from gmvcausal.rollout.referee import bounds
-from gmvcausal.stats import signed
+from gmvcausal.stats import honest, signed
 from gmvcausal.stats.honest import Pieces, Study, accepts
 
 METHODS = ("relative_magnitude", "smoothness")
@@ -173,8 +174,8 @@ def test_a_bound_that_goes_to_zero_gives_parallel_trends(side: str) -> None:
     low, high = (frame[c].to_numpy()[1:] for c in ("conf_low", "conf_high"))
     p = frame["p_value"].to_numpy()[1:]
     parallel = frame.loc[0, ["conf_low", "conf_high"]].to_numpy(dtype=float)
-    np.testing.assert_allclose([low[:2], high[:2]], parallel[:, None] * np.ones(2), atol=1e-3)
-    assert p[1] == pytest.approx(p[0], abs=1e-4)
+    np.testing.assert_allclose([low[:2], high[:2]], parallel[:, None] * np.ones(2), atol=1e-5)
+    assert p[1] == pytest.approx(p[0], abs=1e-6)
     assert (np.diff(low) <= 1e-6).all() and (np.diff(high) >= -1e-6).all()
     plain = gc.honest_did(BETA, SIGMA, 4, 3, grid=grid).to_frame()
     error = float(frame.loc[0, "std_error"])
@@ -183,6 +184,24 @@ def test_a_bound_that_goes_to_zero_gives_parallel_trends(side: str) -> None:
     assert (high <= plain["conf_high"].to_numpy()[1:] + 0.25 * error).all()
     cut = high if side == "positive" else -low
     assert cut[-1] < (plain["conf_high"] if side == "positive" else -plain["conf_low"]).to_numpy()[-1] - 2 * error
+
+
+@pytest.mark.parametrize(("sd", "rho"), [((1.0, 1.0), -1.0), ((1.0, 1.0), 1.0), ((0.5, 2.0), -0.7), ((3.0, 1.0), 0.4)])
+def test_the_larger_of_two_by_the_bivariate_normal(sd: tuple[float, float], rho: float) -> None:
+    """The critical value of the first stage in closed form, against scipy's integral over the plane."""
+    cov = np.array([[sd[0] ** 2, rho * sd[0] * sd[1]], [rho * sd[0] * sd[1], sd[1] ** 2]])
+    for level in (0.1, 0.005, 1e-6):
+        at = honest.Pieces(np.zeros(2), np.ones(2), cov, np.empty(0)).first(level)
+        within = stats.multivariate_normal.cdf([at, at], cov=cov, allow_singular=True, abseps=1e-12, releps=1e-12)
+        assert 1 - within == pytest.approx(level, rel=1e-6)
+
+
+def test_draws_are_those_of_the_covariance_however_its_eigenvectors_are_turned() -> None:
+    """Seven coefficients of which six eigenvalues are equal: their vectors are anybody's choice, the draws are not."""
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(7, 7)))[0]
+    study = Study(BETA, SIGMA, 4, np.full(3, 1 / 3))
+    again = Study(BETA, turned @ (turned.T @ SIGMA @ turned) @ turned.T, 4, np.full(3, 1 / 3))
+    np.testing.assert_allclose(honest.draws_of(study), honest.draws_of(again), atol=1e-9)
 
 
 def test_a_breakdown_at_nothing_is_found_and_said() -> None:
