@@ -109,7 +109,7 @@ def renew(page: Path) -> None:
 if __name__ == "__main__":
     os.environ["MPLBACKEND"] = "Agg"
     warnings.simplefilter("error")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for one in PAGES:
-            if SHOWN in one.read_text(encoding="utf-8"):
+    for one in PAGES:
+        if SHOWN in one.read_text(encoding="utf-8"):
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
                 renew(one)

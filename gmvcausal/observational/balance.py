@@ -19,6 +19,17 @@ BoolArray = NDArray[np.bool_]
 TOO_FEW = "which too few have, or have not, for a number"
 
 
+def largest(size: NDArray[np.float64]) -> int:
+    """Place of the largest, the first of those that are equal but for rounding, which differs between processors.
+
+    Examples
+    --------
+    >>> largest(np.array([0.2, 0.7, 0.7 + 1e-15])), largest(np.array([1.0, np.inf, np.inf]))
+    (1, 1)
+    """
+    return int(np.argmax(np.isclose(size, np.max(size), rtol=1e-9, atol=1e-12, equal_nan=True)))
+
+
 def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weight: FloatArray) -> pd.DataFrame:
     """Means, standardised differences, variance ratios and Kolmogorov-Smirnov distances, before and after.
 

@@ -17,6 +17,7 @@ from gmvcausal.observational.balance import (
     balance_table,
     density,
     effective,
+    largest,
     rare,
     without_rare,
 )
@@ -254,7 +255,7 @@ def _checks(m: Matched) -> list[Check]:
         out.append(replace(found, value=None) if rare else found)
 
     size = table["smd_after"].abs().to_numpy(float)
-    k = int(np.argmax(size))
+    k = largest(size)
     said = (
         f"the largest standardised difference after matching is {table['smd_after'].iloc[k]:+.3f} ({m.names[k]!r}; "
         f"{table['smd_before'].iloc[k]:+.3f} before)"
@@ -271,7 +272,7 @@ def _checks(m: Matched) -> list[Check]:
         # A small cohort differs by chance: counted are differences beyond it, for their number.
         real = (cohorts["p"] < _CHANCE / len(cohorts)).to_numpy()
         apart = np.where(real, cohorts["smd"].abs().to_numpy(float), 0.0)
-        k = int(np.argmax(apart)) if real.any() else int(np.argmax(cohorts["smd"].abs()))
+        k = largest(apart) if real.any() else largest(cohorts["smd"].abs().to_numpy(float))
         row, few = cohorts.iloc[k], bool(np.isnan(told["smd"].iloc[k])) and not np.isnan(cohorts["smd"].iloc[k])
         said = (
             f"the matched units that start in {row['cohort']} are {row['smd']:+.3f} standard deviations from the "
@@ -291,7 +292,7 @@ def _checks(m: Matched) -> list[Check]:
     ratio = table["variance_ratio_after"].to_numpy(float)
     with np.errstate(divide="ignore"):
         apart = np.where(np.isfinite(ratio), np.maximum(ratio, 1.0 / ratio), np.inf)
-    k = int(np.argmax(apart))
+    k = largest(apart)
     add(
         "variance_ratio", apart[k],
         f"variances differ most in {m.names[k]!r}, {TOO_FEW}"
@@ -312,7 +313,7 @@ def _checks(m: Matched) -> list[Check]:
     )  # fmt: skip
     if m.moving.any():
         before = np.where(m.moving, table["smd_before"].abs().to_numpy(float), -1.0)
-        k = int(np.argmax(before))
+        k = largest(before)
         add(
             "regression_to_mean", before[k],
             f"{m.names[k]!r} changes over time and differed before matching, {TOO_FEW}"
