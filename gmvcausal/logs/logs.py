@@ -421,8 +421,9 @@ class Logs:
         Examples
         --------
         >>> import pandas as pd
-        >>> orders = pd.DataFrame({"user": [1, 1, 2, 3, 3], "gmv": [5.0, 5, 5, 5, 5], "time": [
-        ...     "2025-03-03", "2025-03-12", "2025-03-03", "2025-03-04", "2025-03-06"]})
+        >>> days = pd.to_datetime(["2025-03-03", "2025-03-12", "2025-03-03", "2025-03-04", "2025-03-06"] * 10)
+        >>> users = [user + 3 * k for k in range(10) for user in (1, 1, 2, 3, 3)]
+        >>> orders = pd.DataFrame({"user": users, "gmv": 5.0, "time": days, "order": range(50)})
         >>> r = Logs(orders=orders).retention(freq="D", horizon=9)
         >>> r.curve()["ordered"].round(3).tolist()[:3], round(r.estimate, 3)
         ([0.0, 0.333, 0.333], 0.667)

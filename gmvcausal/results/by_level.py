@@ -188,15 +188,18 @@ def apart(cluster: IntArray | None, level: IntArray) -> bool:
 
 
 def balance_check(
-    segment: str, levels: int, level: IntArray, arm: IntArray, arms: int, cluster: IntArray | None, cluster_name: str
-) -> Check:
+    segment: str, level: IntArray, away: BoolArray, arm: IntArray, arms: int, cluster: IntArray | None,
+    cluster_name: str,
+) -> Check:  # fmt: skip
     """Whether the levels have the same shares in all arms, as a segment fixed before a draw by lot has.
 
     Parameters
     ----------
     segment : str
-    levels : int
-    level, arm : ndarray of int, shape (n,)
+    level : ndarray of int, shape (n,)
+    away : ndarray of bool, shape (levels,)
+        Levels that are hidden for their size; they are counted as one, for a test of each would tell what it is.
+    arm : ndarray of int, shape (n,)
     arms : int
     cluster : ndarray of int, shape (n,), optional
         What was assigned together: clusters are counted then.
@@ -211,15 +214,18 @@ def balance_check(
             why = f"clusters by {cluster_name!r} lie in several levels or arms, so levels cannot be counted by cluster"
             return Check("segment_balance", "not_run", why)
         level, arm = level[first], arm[first]
+    level = np.unique(np.where(away, -1, np.arange(len(away)))[level], return_inverse=True)[1]
+    levels = int(level.max()) + 1
     cells = np.bincount(level * arms + arm, minlength=levels * arms).reshape(-1, arms).astype(float)
-    p = float(stats.chi2_contingency(cells[cells.sum(axis=1) > 0], correction=False).pvalue)
+    p = float(stats.chi2_contingency(cells, correction=False).pvalue)
     status = rule.status(p)
     remedy = "" if status == "passed" else (
         "name a segment that was fixed before assignment: this one was moved by the tactic, or the arms were not drawn "
         "by lot"
     )  # fmt: skip
     have = "have the same shares in all arms" if status == "passed" else "do not have the same shares in all arms"
-    message = f"the {levels} levels of {segment!r} {have}: {p_words(p)}"
+    merged = ", those hidden as one," if away.any() else ""
+    message = f"the {levels} levels of {segment!r}{merged} {have}: {p_words(p)}"
     return Check("segment_balance", status, message, p, rule.bound, remedy)
 
 

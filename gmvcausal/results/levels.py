@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gmvcausal.results.audit import Audit
 from gmvcausal.results.base import Result
+from gmvcausal.results.by_level import FEW_IN_ARM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +45,12 @@ class Hidden:
 
     level: str
     why: str
+
+
+def few_of(labels: Sequence[object], hidden: Collection[Hidden]) -> NDArray[np.bool_]:
+    """Which of the levels are hidden for their size, or with such a one."""
+    gone = {h.level for h in hidden if h.why == FEW_IN_ARM}
+    return np.array([str(label) in gone for label in labels], dtype=bool)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

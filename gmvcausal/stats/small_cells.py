@@ -116,24 +116,6 @@ def filled(counts: NDArray[np.number], gone: BoolArray, min_cell: int = MIN_CELL
     return out
 
 
-def beside(shown: NDArray[np.number], gone: NDArray[np.number], min_cell: int = MIN_CELL) -> BoolArray:
-    """Which of the groups shown are hidden as well, where groups `gone` are not shown and the total of all is known.
-
-    Examples
-    --------
-    >>> beside(np.array([400, 35]), np.array([4])).tolist(), beside(np.array([400, 35]), np.array([4, 20])).tolist()
-    ([False, True], [False, False])
-    """
-    out = np.zeros(len(shown), dtype=bool)
-    if not small(gone, min_cell).any():
-        return out
-    for k in np.argsort(shown, kind="stable"):
-        if enough(np.concatenate([gone[gone > 0], shown[out]]), min_cell):
-            break
-        out[k] = shown[k] > 0
-    return out
-
-
 def hidden_two_way(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> Masks:
     """Which cells and totals of a table of two ways are hidden, where the totals of rows, of columns and of all show.
 

@@ -118,6 +118,32 @@ def test_people_are_counted_with_clusters_too() -> None:
     assert people_of(rows, 2, arm, 1, who, "room").tolist() == [[5], [7]]
 
 
+def test_the_balance_of_a_segment_counts_hidden_levels_as_one() -> None:
+    """The p-value of a table that has the small level in it would tell its counts by arm."""
+    metric = gc.Mean("gmv", cap=None)
+    many = users_of((300, 100, 60, 8))
+    split = gc.ab_test(many, metrics=metric).by("tier").audit["segment_balance"]
+    joined = many.assign(tier=many["tier"].replace({"c": "d"}))
+    assert {"c", "d"} == {h.level for h in gc.ab_test(many, metrics=metric).by("tier").hidden}
+    whole = gc.ab_test(joined, metrics=metric).by("tier").audit["segment_balance"]
+    assert split.value == whole.value and "the 3 levels of 'tier', those hidden as one, have" in split.message
+    assert "the 3 levels of 'tier' have" in whole.message
+    model = gc.uplift(many, outcome="gmv", treatment="arm", features=[], propensity=0.5, control=0)
+    assert model.by("tier").audit["segment_balance"].value == whole.value
+
+
+def test_levels_of_rooms_are_no_secret() -> None:
+    rooms = users_of((104, 16)).rename(columns={"user": "room"})
+    options: dict[str, Any] = {"metrics": gc.Mean("gmv", cap=None), "unit": "room"}
+    found = gc.ab_test(rooms, **options).by("tier")
+    # Eight in an arm are too few to tell, and the others are shown.
+    assert found.to_frame()["level"].tolist() == ["all", "a"]
+    assert [h.why for h in found.hidden] == ["fewer than 10 units in an arm"]
+    assert "hidden" not in found.audit["segment_balance"].message
+    model = gc.uplift(rooms, outcome="gmv", treatment="arm", features=[], propensity=0.5, control=0, unit="room")
+    assert [h.why for h in model.by("tier").hidden] == ["fewer than 10 units in an arm"]
+
+
 def test_levels_of_uplift_and_of_roll_outs() -> None:
     users = users_of((600, 200, 8)).assign(x=np.arange(808) % 7)
     found = gc.uplift(users, outcome="gmv", treatment="arm", features=[], propensity=0.5, control=0).by("tier")

@@ -28,11 +28,13 @@ from gmvcausal.errors import DesignError, GmvCausalError, GmvCausalWarning, Inpu
 from gmvcausal.frames.engines.choose import choose_engine
 from gmvcausal.frames.engines.engine import without_positions
 from gmvcausal.frames.engines.kinds import is_spark
+from gmvcausal.frames.facts import rows_are_people
 from gmvcausal.frames.params import column_name, one_of
 from gmvcausal.results import Audit, Manifest
 from gmvcausal.results.by_level import (
     FEW_IN_ARM,
     SHARED_CLUSTERS,
+    SMALL,
     Test,
     apart,
     balance_check,
@@ -45,7 +47,7 @@ from gmvcausal.results.by_level import (
     refuse_levels,
 )
 from gmvcausal.results.estimates import Estimates
-from gmvcausal.results.levels import Hidden, Interaction
+from gmvcausal.results.levels import Hidden, Interaction, few_of
 from gmvcausal.stats.inference import equal_effects
 from gmvcausal.stats.regrouped import Regrouped
 from gmvcausal.stats.regrouped import said as said_of_deals
@@ -110,6 +112,8 @@ def segmented(result: AbResult, segment: Any, how: Any, test: Test) -> SegmentRe
     _unchanged(result, whole)
     assert rows.segment is not None
     people = people_of(rows.segment, len(levels), rows.arm, len(rows.labels), rows.cluster, rows.cluster_name)
+    # No secret where rows are rooms, shops or cities.
+    people *= rows_are_people(origin.columns.unit, rows.meta)
     few = few_people(people)
     made = [
         (None, FEW_IN_ARM) if few[k] else _level(origin, rows, rows.segment == k) for k in range(len(levels))
@@ -164,8 +168,8 @@ def _level(origin: Origin, rows: Rows, mask: Any) -> tuple[Fit | None, str]:
     """The fit of a level, or why there is none."""
     part = rows.part(mask)
     least = int(part.counts().min())
-    if least < 2:
-        return None, f"fewer than 2 {_units(rows)} in an arm"
+    if least < (2 if rows.cluster_name else SMALL):
+        return None, f"fewer than {2 if rows.cluster_name else SMALL} {_units(rows)} in an arm"
     if part.stratum is not None:
         cells = np.bincount(part.arm * part.strata + part.stratum, minlength=len(part.labels) * part.strata)
         if cells.min() < 2:
@@ -270,7 +274,15 @@ def _result(
     audit = Audit(
         (
             *result.audit,
-            balance_check(segment, total, rows.segment, rows.arm, len(rows.labels), rows.cluster, rows.cluster_name),
+            balance_check(
+                segment,
+                rows.segment,
+                few_of(levels, hidden),
+                rows.arm,
+                len(rows.labels),
+                rows.cluster,
+                rows.cluster_name,
+            ),
             levels_check(segment, total, [(h.level, h.why) for h in hidden]),
         )
     )

@@ -29,7 +29,7 @@ from gmvcausal.results.by_level import (
     people_of,
     refuse_levels,
 )
-from gmvcausal.results.levels import Hidden, Interaction, LevelsResult
+from gmvcausal.results.levels import Hidden, Interaction, LevelsResult, few_of
 from gmvcausal.stats.inference import critical_value, equal_effects
 from gmvcausal.stats.nuisance.aipw import Averages, averages, mean_outcomes
 from gmvcausal.stats.nuisance.outcomes import arm_means
@@ -89,7 +89,7 @@ def by_segment(m: Uplift, segment: Any, how: Any) -> UpliftSegments:
     level, labels = _levels(m, column)
     if m.estimates.withheld:
         raise DesignError(f"no level can have an interval where the whole has none: {m.estimates.withheld}")
-    people = people_of(level, len(labels), t.arm, t.arms, t.cluster, t.cluster_name)
+    people = people_of(level, len(labels), t.arm, t.arms, t.cluster, t.cluster_name) * int(m.people)
     why = [FEW_IN_ARM if few else _too_small(t, level == k) for k, few in enumerate(few_people(people))]
     with_few = hidden_beside(people, np.array([not w for w in why]))
     why = [FEW_IN_ARM if beside else w for w, beside in zip(why, with_few, strict=True)]
@@ -97,7 +97,7 @@ def by_segment(m: Uplift, segment: Any, how: Any) -> UpliftSegments:
     found = {label: _fitted(m, level == k) for k, label in enumerate(labels) if not why[k]}
     if not found:
         raise none_left(column, hidden[0].level, hidden[0].why)
-    return _result(m, column, how, level, found, hidden)
+    return _result(m, column, how, level, labels, found, hidden)
 
 
 def _levels(m: Uplift, column: str) -> tuple[IntArray, list[str]]:
@@ -130,8 +130,8 @@ def _levels(m: Uplift, column: str) -> tuple[IntArray, list[str]]:
 def _too_small(t: Trial, here: NDArray[np.bool_]) -> str:
     """Why a level is not shown; empty where it is."""
     arm, y = t.arm[here], t.y[here]
-    if np.bincount(arm, minlength=t.arms).min() == 0:
-        return "no unit in an arm"
+    if np.bincount(arm, minlength=t.arms).min() < SMALL:
+        return f"fewer than {SMALL} units in an arm"
     kinds = [("with a non-zero outcome", y != 0)]
     if ((t.y == 0) | (t.y == 1)).all():
         kinds.append(("without the outcome", y == 0))
@@ -174,7 +174,13 @@ def _fitted(m: Uplift, here: NDArray[np.bool_]) -> _Level:
 
 
 def _result(
-    m: Uplift, segment: str, how: str | None, level: IntArray, found: dict[str, _Level], hidden: list[Hidden]
+    m: Uplift,
+    segment: str,
+    how: str | None,
+    level: IntArray,
+    labels: list[str],
+    found: dict[str, _Level],
+    hidden: list[Hidden],
 ) -> UpliftSegments:
     t, e, x, alpha = m.trial, m.estimates, m.extra, m.alpha
     alone = apart(t.cluster, level)
@@ -220,7 +226,10 @@ def _result(
         notes.append(f"levels of {segment!r} are adjusted arm by arm: {said}")
     options = {**m.manifest.options, "segment": segment, "adjust": how}
     total = len(found) + len(hidden)
-    checks = [_balance(m, segment, total, level), levels_check(segment, total, [(h.level, h.why) for h in hidden])]
+    checks = [
+        _balance(m, segment, level, few_of(labels, hidden)),
+        levels_check(segment, total, [(h.level, h.why) for h in hidden]),
+    ]
     return UpliftSegments(
         f"{m.title}, by {segment}", m.assumption, estimates,
         replace(m.manifest, verb="uplift.by", options=options, notes=tuple(notes)), alpha, segment,
@@ -235,11 +244,11 @@ def _limits(row: tuple[Any, ...], share: float, level: float) -> tuple[float, fl
     return float(value - half), float(value + half)
 
 
-def _balance(m: Uplift, segment: str, levels: int, level: IntArray) -> Check:
+def _balance(m: Uplift, segment: str, level: IntArray, away: NDArray[np.bool_]) -> Check:
     t = m.trial
     if not _lot(m):
         return Check(
             "segment_balance", "not_run", "chances of the arms differ between users, and so may the levels' shares",
             remedy=f"name {segment!r} among the features if it told who was treated" if not t.known else "",
         )  # fmt: skip
-    return balance_check(segment, levels, level, t.arm, t.arms, t.cluster, t.cluster_name)
+    return balance_check(segment, level, away, t.arm, t.arms, t.cluster, t.cluster_name)
