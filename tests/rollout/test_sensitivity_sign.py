@@ -204,6 +204,16 @@ def test_draws_are_those_of_the_covariance_however_its_eigenvectors_are_turned()
     np.testing.assert_allclose(honest.draws_of(study), honest.draws_of(again), atol=1e-9)
 
 
+def test_a_direction_that_the_past_contradicts_has_no_breakdown_and_says_why() -> None:
+    """A positive, growing difference after +0.9 (0.4) before the start: each wider bound leaves a narrower interval."""
+    options: dict[str, Any] = {"grid": [0.0, 1.0, 2.0], "sign": "positive", "monotone": True}
+    result = gc.honest_did([0.9, 1.0], np.diag([0.16, 0.25]), 1, 1, **options)
+    low = result.to_frame()["conf_low"].to_numpy()
+    assert low[0] > 0 and low[1] < 0 < low[2] < low[3]
+    assert np.isnan(result.breakdown) and "nan" not in " ".join(result.advice)
+    assert "speaks against the direction" in " ".join(result.summary().split())
+
+
 def test_a_breakdown_at_nothing_is_found_and_said() -> None:
     """Zero is rejected under parallel trends and by no bound above it: the search ends, and the words say so."""
     study = Study(BETA, SIGMA, 4, np.full(3, 1 / 3))

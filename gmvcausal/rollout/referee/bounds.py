@@ -75,14 +75,19 @@ def p_of(study: Study, method: str, m: float, alpha: float, direction: Direction
 
 
 def breakdown_of(study: Study, method: str, alpha: float, seen: float, direction: Direction) -> float:
-    """The largest bound under which zero is rejected; 0 where that is none above a thousandth of what was seen."""
+    """The largest bound under which zero is rejected; 0 where that is none above a thousandth of what was seen.
+
+    NaN where zero lies in the interval under parallel trends already, or comes in with the direction alone.
+    """
 
     def rejected(m: float) -> bool:
         return p_of(study, method, m, alpha, direction) <= alpha
 
     unit = 1.0 if method == METHODS[0] else seen if seen > 0 else study.std_error
-    if parallel_p(study) > alpha or not rejected(0.0):
+    if parallel_p(study) > alpha:
         return math.nan
+    if not rejected(0.0):
+        return 0.0 if direction is None else math.nan
     low, high = 0.0, unit
     while rejected(high):
         low, high = high, 2 * high

@@ -84,6 +84,12 @@ class SensitivityResult(Result):
         low, high = self.estimates.interval(1 - self.alpha)
         if not (low[0] > 0 or high[0] < 0):
             return ("Zero lies in the interval under parallel trends already.",)
+        if math.isnan(self.breakdown):
+            return (
+                "Zero is left out under parallel trends, but not once trends may differ in this direction alone.",
+                "What was seen before the start speaks against the direction: a wider bound may give a narrower "
+                "interval, so no bound is the largest that a finding stands. Leave the direction out.",
+            )
         if math.isinf(self.breakdown):
             return (f"The interval leaves zero out for every bound up to {MOST:g} times what was seen.",)
         if self.breakdown == 0:
