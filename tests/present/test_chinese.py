@@ -53,7 +53,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> matching.Translator:
         ("gain; not given (passed; control arm)", "增益；不给出（通过；对照组）"),
         ("by gain; 3 of 1,200, first", "按增益；1,200 中 3 在前"),
         ("by a (b: gain): passed", "按a (b: gain)：通过"),
-        ("gmv against 'a b'", "成交额 对比 'a b'"),
+        ("gmv against 'a b'", "成交额 对比 “a b”"),
         ("Nothing said against gmv", "Nothing said against gmv"),
         ("成交额", "成交额"),
         ("3.5", "3.5"),

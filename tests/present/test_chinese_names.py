@@ -100,3 +100,27 @@ def test_no_space_between_chinese_words_but_in_names_and_quotes() -> None:
         "对成交额的 “甲 乙” 与 '丙 丁' 及甲 乙"
     )
     assert masks.shown(masks.hidden("a bc and a b")) == "a bc and 甲 乙"
+
+
+@pytest.mark.parametrize("name", ["effect", "gmv", "实付金额"])
+def test_labels_reach_rows_by_level_heads_of_columns_and_arms(name: str) -> None:
+    labels = {name: "成交额", "coupon": "发券", "none": "无券"}
+    assert translate(f"{name}, 城市 = 北京", labels) == "成交额，城市 = 北京"
+    assert translate(f"(1) {name}", labels) == "(1) 成交额"
+    assert translate("coupon 300, none 1,300 against equal shares: p = 0.0010", labels) == (
+        "发券 300、无券 1,300，与均等比例比较：p = 0.0010"
+    )
+
+
+def test_names_in_chinese_sentences_have_one_kind_of_quotes() -> None:
+    made = translate("no 'user' is in two arms, or in two rows outside a cluster")
+    assert made == "没有用户同时属于两组或重复出现（聚类之内除外）"
+    made = translate("no 'uid' is in two arms, or in two rows outside a cluster", {"uid": "会员"})
+    assert made == "没有会员同时属于两组或重复出现（聚类之内除外）"
+    assert translate("gmv against 'a b'", {"gmv": "成交额"}) == "成交额对比 “a b”"
+
+
+@pytest.mark.parametrize("more", ["", ", 等级 = 金"])
+def test_orders_per_buyer_have_one_name(more: str) -> None:
+    told = more.replace(", ", "，")
+    assert translate(f"gmv: orders per buyer{more}", {"gmv": "成交额"}) == f"成交额：每位买家的订单数{told}"

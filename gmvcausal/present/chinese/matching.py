@@ -28,7 +28,6 @@ _WORDS = rf"(?:(?!; |: |[.!?] {_OPENS})[^()]|{_NESTED})+?"
 _NAME = r"(?:'[^']*'|[^\s,;:()]+)"
 _HOLE = re.compile(r"\{(\w+)(?::([ntlwo]))?\}")
 _SENTENCE = re.compile(rf"(?<=[.!?])\s+(?={_OPENS})")
-_HAN = re.compile("[\u4e00-\u9fff\ue000-\uf8ff]")  # Chinese, and what stands for a name while templates are matched
 # In code ("times={'watch': ...}", "Mean('gmv')") quotes stay as they are.
 _QUOTED = re.compile(r"(?<![={\[\w])(?<!\w\()'([^']+)'(?!\w|:)")
 
@@ -169,10 +168,22 @@ class Translator:
         plain = " ".join(text.split())
         if (own := self._own(plain)) != plain or plain in self.labels:
             return own  # a label that is the name itself keeps it from being taken for a word
-        if not re.search("[A-Za-z\ue000-\uf8fe]", plain):
+        if not re.search("[A-Za-z\u4e00-\u9fff\ue000-\uf8fe]", plain):
             return text
-        found = self._numbered(plain) or self._again(plain) or self._known(plain) or self._pieces(plain)
+        found = self._named_row(plain) or self._numbered(plain) or self._again(plain)
+        found = found or self._known(plain) or self._pieces(plain)
         return self.named(text) if found is None else found
+
+    def _named_row(self, text: str) -> str | None:
+        """What the user named, with its number, or at one level of a column: the name may be a word of ours too."""
+        head = re.fullmatch(r"(\(\d+\)) (.+)", text)
+        if head and head.group(2) in self.labels:
+            return f"{head.group(1)} {self.labels[head.group(2)]}"
+        row = re.fullmatch(rf"(.+?), ({_NAME}) = ([^,;:]+)", text)
+        if row and row.group(1) in self.labels:
+            name, column, level = (self.named(part) for part in row.groups())
+            return f"{name}，{column} = {level}"
+        return None
 
     def _numbered(self, text: str) -> str | None:
         """A note on one column of a table: its number, the title of the result, and what is estimated."""
@@ -236,7 +247,7 @@ class Translator:
     def _quoted(self, found: re.Match[str]) -> str:
         """Quotes of the language around what is known to be a name."""
         name = found.group(1)
-        return f"“{own}”" if (own := self._own(name)) != name or name in self.labels or _HAN.search(name) else found[0]
+        return f"“{self._own(name)}”"
 
     def _own(self, name: str) -> str:
         """A name of the user, or the two sides of a ratio of such names; anything else as it is."""
