@@ -207,8 +207,8 @@ class RetentionResult(Result):
         -------
         DataFrame
             arm, control, period, difference, std_error, conf_low, conf_high, band_low, band_high (the band holds for
-            all periods of an arm at once). An effect only where chance drew the arms. Empty where one of the two
-            curves has ended.
+            all periods of an arm that are shown, at once). An effect only where chance drew the arms. Empty where one
+            of the two curves has ended.
         """
         import pandas as pd
 
