@@ -175,3 +175,14 @@ def test_tables_of_users_are_not(kind: str) -> None:
         data["day"] = range(120)
     d = gc.describe(data, ["age", "vip"])
     assert np.isnan(d.to_frame().set_index("variable").loc["vip", "mean"])
+
+
+def test_a_column_that_tells_the_arms_apart_is_not_silent_where_it_is_hidden() -> None:
+    rng = np.random.default_rng(2)
+    arm = np.where(rng.random(600) < 0.5, "a", "b")
+    host = ((arm == "b") & (rng.random(600) < 0.12)) | (rng.random(600) < 0.01)
+    frame = pd.DataFrame({"user": range(600), "arm": arm, "age": rng.normal(40, 9, 600), "was_host": host.astype(int)})
+    balance = gc.describe(frame, ["age", "was_host"], by="arm", control="a").balance()
+    told = " ".join(balance.sentences())
+    assert "b and a are not told apart by the columns tested together" in told
+    assert "With was_host, of which not all numbers are shown, they are told apart at 5 %." in told

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -65,6 +66,9 @@ class Balance(Shown):
         Groups that are not shown, being of fewer than ten people or giving such a one away.
     untested : tuple of str
         Columns that are not in the joint test, since not all of their numbers are shown.
+    with_all : dict of str to bool
+        Whether a group is told apart at 5 % with those columns in the test; no more is said of that test, from which
+        they could be worked out.
     """
 
     by: str
@@ -74,6 +78,7 @@ class Balance(Shown):
     dependent: str
     left: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
+    with_all: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def report_title(self) -> str:
@@ -166,7 +171,11 @@ class Balance(Shown):
             else:
                 found = "are told apart by" if j.p_value < 0.05 else "are not told apart by"
                 p = f"p = {j.p_value:.3f}" if j.p_value >= 0.001 else "p < 0.001"
-                lines.append(f"{told} {found} all columns together (F = {j.statistic:.3g}, {p}).")
+                what = "the columns tested" if self.untested else "all columns"
+                lines.append(f"{told} {found} {what} together (F = {j.statistic:.3g}, {p}).")
+            if j.group in self.with_all:
+                names, also = ", ".join(self.untested), "are" if self.with_all[j.group] else "are not"
+                lines.append(f"With {names}, of which not all numbers are shown, they {also} told apart at 5 %.")
         known = [x for x in self.lines if not math.isnan(x.gap.standardised)]
         if known:
             top = max(known, key=lambda x: abs(x.gap.standardised))
@@ -214,20 +223,28 @@ def balanced(of: Described, groups: Groups) -> Balance:
     tested = [c for c in columns if not away[c.name].any()]
     lines: list[Line] = []
     joint: list[Joint] = []
+    with_all: dict[str, bool] = {}
     for k in shown:
         inside = (groups.code == 0) | (groups.code == k)
         treated = groups.code[inside] == k
         for column in columns:
             lines += _lines(column, inside, treated, groups.labels[k], bool(of.dependent), away[column.name])
-        x = np.column_stack([part[inside] for c in tested for part in c.dummies()] or [np.zeros(int(inside.sum()))])
-        whole = ~np.isnan(x).any(axis=1)
-        test = (math.nan, 0, 0, math.nan)
-        if not of.dependent and treated[whole].any() and not treated[whole].all():
-            test = together(x[whole], treated[whole])
-        joint.append(Joint(groups.labels[k], *test, int(whole.sum()), int((~whole).sum())))
+        joint.append(_joint(groups.labels[k], tested, inside, treated, bool(of.dependent)))
+        if len(tested) < len(columns):
+            p = _joint(groups.labels[k], columns, inside, treated, bool(of.dependent)).p_value
+            with_all |= {groups.labels[k]: p < 0.05} if not math.isnan(p) else {}
     left = tuple(label for k, label in enumerate(groups.labels) if k and k not in shown)
     untested = tuple(c.name for c in columns if c not in tested)
-    return Balance(groups.column, groups.labels[0], tuple(lines), tuple(joint), of.dependent, left, untested)
+    return Balance(groups.column, groups.labels[0], tuple(lines), tuple(joint), of.dependent, left, untested, with_all)
+
+
+def _joint(label: str, columns: list[Column], inside: np.ndarray, treated: np.ndarray, untested: bool) -> Joint:
+    x = np.column_stack([part[inside] for c in columns for part in c.dummies()] or [np.zeros(int(inside.sum()))])
+    whole = ~np.isnan(x).any(axis=1)
+    test = (math.nan, 0, 0, math.nan)
+    if not untested and treated[whole].any() and not treated[whole].all():
+        test = together(x[whole], treated[whole])
+    return Joint(label, *test, int(whole.sum()), int((~whole).sum()))
 
 
 def _away(column: Column, groups: Groups, people: bool) -> np.ndarray:
