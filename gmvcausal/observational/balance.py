@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.stats.small_cells import hidden_flags
+from gmvcausal.stats.small_columns import hidden_columns, tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,9 @@ def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weigh
 
 
 def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray]) -> BoolArray:
-    """Which covariates of people are not shown by group: flags that fewer than ten of a group have, or have not.
+    """Which covariates of people are not shown by group: those whose numbers would count fewer than ten of a group.
+
+    Flags and levels that so few have, or have not; numbers of few values of which one is as rare.
 
     Parameters
     ----------
@@ -86,12 +88,7 @@ def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray]) -> Bo
     -------
     ndarray of bool, shape (p,)
     """
-    ones = np.full((len(names), len(groups)), math.nan)
-    for j in range(len(names)):
-        low, high = float(x[:, j].min()), float(x[:, j].max())
-        if ((x[:, j] == low) | (x[:, j] == high)).all():
-            ones[j] = [float((x[own, j] == high).sum()) for own in groups] if high > low else 0.0
-    return hidden_flags(names, ones, np.tile([float(own.sum()) for own in groups], (len(names), 1)))
+    return hidden_columns(names, [tally(column, groups) for column in x.T])
 
 
 def without_rare(table: pd.DataFrame, gone: BoolArray) -> pd.DataFrame:

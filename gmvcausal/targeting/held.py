@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from gmvcausal.targeting.audit.of_design import as_drawn, counts_beside, ratio_t
 from gmvcausal.targeting.evaluate import Evaluation, evaluate
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 from gmvcausal.targeting.intake.shares import columns_of, read_cost
-from gmvcausal.targeting.intake.traits import Traits
+from gmvcausal.targeting.intake.traits import Traits, in_units
 from gmvcausal.targeting.large import narrow
 from gmvcausal.targeting.large.source import is_large
 from gmvcausal.targeting.policy import Held, Offer, Policy, Seen, make_policy, make_tree_policy, prints
@@ -268,10 +267,9 @@ def _known(found: HeldOut, unit: str, people: bool) -> Held:
 
 def _in_their_units(features: Features, x: Matrix) -> FloatArray:
     """Numbers as the table has them, to be read aloud; categories stay codes."""
-    out: FloatArray = x.astype(np.float64) * np.array(features.scale) + np.array(features.shift)
-    for j, scale in enumerate(features.scale):
-        # Beyond the digits that single precision has kept of the scale there is only noise.
-        out[:, j] = np.round(out[:, j], math.floor(-math.log10(2 * float(np.finfo(np.float32).eps) * scale)))
+    out: FloatArray = x.astype(np.float64)
+    for j in range(out.shape[1]):
+        out[:, j] = in_units(features, j, out[:, j])
     return out
 
 

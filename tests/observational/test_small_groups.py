@@ -77,6 +77,64 @@ def test_a_level_that_few_lost_in_matching() -> None:
     assert rare(["vip"], x, sides(used))[0]
 
 
+def with_children(many: int, unit: str) -> pd.DataFrame:
+    """Nobody untreated has two children, and `many` of the treated have."""
+    rng = np.random.default_rng(many)
+    n = 600
+    coupon, children = np.arange(n) % 2, rng.integers(0, 2, n)
+    children[np.flatnonzero(coupon)[:many]] = 2
+    gmv, age = rng.gamma(1, 30, n).round(2), rng.normal(30, 5, n)
+    return pd.DataFrame({unit: np.arange(n), "coupon": coupon, "age": age, "children": children, "gmv": gmv})
+
+
+@pytest.mark.parametrize("many", [3, 6])
+def test_a_number_of_few_values_that_few_of_an_arm_have(many: int) -> None:
+    """Means, difference and ratio of variances are three equations of the counts."""
+    row = {}
+    for unit in ("user", "room"):
+        table = with_children(many, unit)
+        m = gc.match(table, "coupon", ["age", "children"], control=0, unit=unit)
+        row[unit] = m.balance().set_index("covariate").loc["children"]
+        if unit == "user":
+            assert m.balance().set_index("covariate").loc["age"].notna().all()
+            assert np.isnan(m.curves("love").lines[0].y[1]) and "are not shown" in m.summary()
+    room = row["room"]
+    gap = room["treated_before"] - room["control_before"]
+    both = 2 * (gap / room["smd_before"]) ** 2
+    treated = both * room["variance_ratio_before"] / (1 + room["variance_ratio_before"])
+    squares = treated * 299 + 300 * room["treated_before"] ** 2
+    assert (squares - 300 * room["treated_before"]) / 2 == pytest.approx(many)
+    assert row["user"].isna().all()
+
+
+def test_a_number_of_few_values_in_an_adjusted_comparison() -> None:
+    for estimator in ("ipw", "regression"):
+        ask = {"outcome": "gmv", "treatment": "coupon", "covariates": ["age", "children"], "estimator": estimator}
+        r, room = (gc.adjust(with_children(5, u), **ask, unit=u) for u in ("user", "room"))
+        shown = r.balance().set_index("covariate")
+        assert shown.loc["children"].isna().all() and shown.loc["age"].notna().all()
+        assert room.balance().notna().all().all() and room.estimate == r.estimate
+        if "children" in r.audit["balance"].message:
+            assert r.audit["balance"].value is None
+
+
+def test_values_of_a_number_are_counted_side_by_side() -> None:
+    """Orders 0 to 9 in one arm, 0 to 2 in the other: there, three have 2; and GMV of an arm in which four bought."""
+    treated = np.arange(400) < 200
+    orders = np.where(treated, np.arange(400) % 2, np.arange(400) % 10).astype(float)
+    spent = np.where(treated, 0.0, np.arange(400) % 10 + 0.5)
+    sides = [treated, ~treated]
+    assert not rare(["orders"], orders[:, None], sides)[0]
+    orders[:3], spent[:4] = 2, [7.5, 60, 31, 8]
+    assert rare(["orders", "spent", "age"], np.column_stack([orders, spent, np.arange(400) % 50]), sides).tolist() == [
+        True, True, False,
+    ]  # fmt: skip
+    # A gap filled by the mean makes no third value of which the counts would be safe.
+    flag = np.where(np.arange(400) < 6, 1.0, 0.0)
+    flag[100:140] = flag[np.r_[0:100, 140:400]].mean()
+    assert rare(["flag"], flag[:, None], sides)[0]
+
+
 def test_cohorts_of_few() -> None:
     rng = np.random.default_rng(2)
     n = 300

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import gmvcausal as gc
-from gmvcausal.results.describing.small_groups import hidden_pairs, of_few, without_pairs
+from gmvcausal.results.describing.small_groups import hidden_pairs, without_pairs
+from gmvcausal.stats.small_columns import of_few
 
 UNSHOWN = "rests on fewer than 10 rows, or would count so few, is not shown"
 

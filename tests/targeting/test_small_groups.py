@@ -211,3 +211,50 @@ def test_of_a_model_rows_are_people_unless_it_is_told() -> None:
         assert m.people == people
         assert (len(m.evaluate(b).deciles()) < 10) == people
         assert m.policy(b).people == people
+
+
+CODES = {
+    "int": lambda own: own.astype(int),
+    "bool": lambda own: own,
+    "float": lambda own: own.astype(float),
+    "one or two": lambda own: own + 1,
+    "part": lambda own: np.where(own, 0.3, 0.1),
+    "children": lambda own: np.where(own, 2, np.arange(len(own)) // 2 % 2),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_feature_that_few_of_those_who_gain_most_have(code) -> None:
+    rng = np.random.default_rng(0)
+    n = 1200
+    ill = rng.random(n) < 0.02
+    table = pd.DataFrame({"arm": np.arange(n) % 2, "gmv": rng.gamma(1, 30, n).round(2), "seen": rng.random(n)})
+    table["sick"], table["even"] = CODES[code](ill), CODES["int"](rng.random(n) < 0.5)
+    found = {}
+    for unit in ("user", "room"):
+        data = table.assign(**{unit: np.arange(n)})
+        asked = {"outcome": "gmv", "treatment": "arm", "features": ["seen", "sick", "even"], "propensity": 0.5}
+        e = gc.uplift(data[:600], **asked, learner="t", unit=unit).evaluate(data[600:])
+        assert np.array_equal(np.unique(e.traits["sick"]), np.unique(data["sick"][600:].astype(float)))
+        found[unit] = e.clan().set_index("feature")
+    # What is left out is what would count them: among rooms the mean of the group times its size does.
+    room = found["room"].loc["sick"]
+    if code == "int":
+        count = room[["most", "least"]].to_numpy(float) * room[["n_most", "n_least"]].to_numpy(float)
+        assert count == pytest.approx(np.round(count)) and ((count > 0) & (count < 10)).any()
+    assert room.notna().all() and found["user"].loc["sick"].isna().all()
+    pd.testing.assert_frame_equal(found["user"].drop(index="sick"), found["room"].drop(index="sick"))
+
+
+def test_a_feature_of_few_does_not_say_who_gets_an_arm() -> None:
+    """Of an arm of 40 four have it, of the others two: shown are means, which count them."""
+    assign = np.repeat(["none", "coupon", "push"], [160, 40, 100])
+    vip = np.isin(np.arange(300), [1, 2, 161, 162, 163, 164]).astype(float)
+    city = np.where(vip == 1, 2.0, np.arange(300) // 2 % 2)
+    x = np.column_stack([vip, vip + 1, city, np.where(vip == 1, 2.0, np.arange(300) % 2), assign == "coupon"])
+    names, levels = ["vip", "tier", "city", "children", "new"], {2: ["Hefei", "Wuhu", "Lu'an"]}
+    labels = ["none", "coupon", "push"]
+    shown, told = (who_gets_what(assign, labels, x, names, levels, m) for m in (0, 10))
+    assert any("vip 0.1 (others 0.00769)" in line for line in shown)  # 0.1 x 40, 0.00769 x 260
+    assert not any(name in line for line in told for name in ("vip", "tier", "city", "children"))
+    assert any("new 1 (others 0)" in line for line in told)

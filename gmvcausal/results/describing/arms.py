@@ -12,9 +12,9 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.results.describing.read import Column
 from gmvcausal.results.describing.result import Described, Groups
-from gmvcausal.results.describing.small_groups import FEW_VALUES, of_few
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.small_cells import MIN_CELL, hidden, hidden_two_way
+from gmvcausal.stats.small_columns import FEW_VALUES, of_few
 from gmvcausal.stats.two_groups import Gap, alike, together, welch
 
 if TYPE_CHECKING:

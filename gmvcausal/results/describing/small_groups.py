@@ -18,8 +18,8 @@ from gmvcausal.frames.table import Table
 from gmvcausal.results.describing.read import BoolArray, FloatArray
 from gmvcausal.stats.describing import Summary, summary
 from gmvcausal.stats.small_cells import MIN_CELL, small
+from gmvcausal.stats.small_columns import FEW_VALUES, of_few
 
-FEW_VALUES = 4  # values of which counts could be worked out from n, mean, SD and the share of zeros
 _FILLED = 0.5  # of the grid of places and times, from which on rows are taken for a panel of places
 
 
@@ -44,24 +44,6 @@ def _grid(table: Table, columns: list[str]) -> bool:
     keys = table.frame.select(columns)
     cells = math.prod(keys[column].n_unique() for column in columns)
     return bool(table.n >= _FILLED * cells and keys.is_unique().all())
-
-
-def of_few(values: FloatArray) -> bool:
-    """Whether mean and SD of the values are those of 1 to 9 rows.
-
-    Examples
-    --------
-    >>> of_few(np.array([0.0] * 50 + [1] * 4)), of_few(np.array([0.0] * 50 + [1] * 40)), of_few(np.arange(9.0))
-    (True, False, True)
-    """
-    live = values[~np.isnan(values)]
-    counts = np.unique(live, return_counts=True)[1]
-    if not len(live) or len(counts) == 1:
-        return bool(small(np.array(len(live))))
-    if len(counts) == 2 and small(counts).any():
-        return True
-    rest = len(live) - int(counts.max())
-    return len(live) < MIN_CELL or bool(rest < MIN_CELL and 2 * rest <= len(live))
 
 
 def shown(values: FloatArray) -> Summary:

@@ -10,7 +10,8 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
-from gmvcausal.stats.small_cells import MIN_CELL, hidden_flags, small
+from gmvcausal.stats.small_cells import MIN_CELL, small
+from gmvcausal.stats.small_columns import hidden_columns, tally
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
 from gmvcausal.targeting.evaluate.scores import fewest, spread
@@ -33,7 +34,7 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     cluster = None if ranking.cluster is None else ranking.cluster[ranked.at()]
     # What is known of users does not hang on their arm: the two groups vary by themselves (rooms may be in both).
     group = (last > first).astype(np.int64) if cluster is None else ranking.sides_of(ranked.at())
-    rows, dfs, ones = [], [], []
+    rows, dfs, held = [], [], []
     for name in traits:
         value = np.asarray(traits[name], dtype=float)
         if value.shape != (ranking.n,):
@@ -49,8 +50,8 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         one = float(np.sqrt(cov[0, 0]))
         behind = min(fewest(part, [known], cluster) for part in (first, last))
         dfs.append(float(df[0]))
-        flag = bool(np.isin(value[known], (0.0, 1.0)).all())
-        ones.append([float(part[known] @ value[known]) if flag else np.nan for part in (first, last)])
+        if ranking.people:
+            held.append(tally(np.where(known, value, np.nan), (first, last)))
         n = [float(part[known].sum()) for part in (first, last)]
         # A trait that is the same for everybody differs by rounding alone.
         tiny = 1e-12 * float(np.abs(value[known]).max(initial=0.0))
@@ -69,7 +70,7 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
     if ranking.people:
         of_whom = out[["n_most", "n_least"]].to_numpy(float)
         missing = np.array([first.sum(), last.sum()]) - of_whom
-        gone = hidden_flags(list(traits), np.array(ones), of_whom) | small(np.ceil(of_whom - 1e-9)).any(axis=1)
+        gone = hidden_columns(list(traits), held) | small(np.ceil(of_whom - 1e-9)).any(axis=1)
         out.loc[gone, out.columns[1:8]] = np.nan
         out.loc[gone | small(np.ceil(missing - 1e-9)).any(axis=1), ["n_most", "n_least"]] = np.nan
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -10,6 +11,13 @@ from numpy.typing import NDArray
 from gmvcausal.frames.features import Features, Matrix
 
 FloatArray = NDArray[np.float64]
+
+
+def in_units(features: Features, j: int, column: FloatArray) -> FloatArray:
+    """Feature `j` as the table has it: beyond the digits that single precision has kept there is only noise."""
+    places = math.floor(-math.log10(2 * float(np.finfo(np.float32).eps) * features.scale[j]))
+    # What is added makes 0.0 of -0.0.
+    return np.asarray(np.round(column * features.scale[j] + features.shift[j], places) + 0.0)
 
 
 class Traits(Mapping[str, FloatArray]):
@@ -40,8 +48,7 @@ class Traits(Mapping[str, FloatArray]):
             return np.asarray(column == k, dtype=np.float64)
         if k == -2:
             return np.asarray(np.isnan(column), dtype=np.float64)
-        out: FloatArray = column * self._features.scale[j] + self._features.shift[j]
-        return out
+        return in_units(self._features, j, column)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._at)

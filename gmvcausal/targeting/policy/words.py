@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.small_cells import MIN_CELL
+from gmvcausal.stats.small_columns import hidden_columns, tally
 from gmvcausal.targeting.evaluate.ranked import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def traits(
     names: Sequence[str],
     levels: Mapping[int, Sequence[str]],
     most: int = 3,
+    people: Sequence[NDArray[np.bool_]] = (),
 ) -> list[str]:
     """The features that set some users apart from all others most, in words.
 
@@ -61,6 +63,8 @@ def traits(
     levels : mapping of int to sequence of str
         Of features that are codes.
     most : int
+    people : sequence of ndarray of bool, shape (n,) each
+        Groups of people: what would count fewer than ten of one is not named.
 
     Examples
     --------
@@ -72,9 +76,16 @@ def traits(
         return []
     found: list[tuple[float, str]] = []
     for j, name in enumerate(names):
-        told = _level(x[:, j], inside, name, levels[j]) if j in levels else _number(x[:, j], inside, name)
-        if told is not None and told[0] >= _APART:
-            found.append(told)
+        column = x[:, j]
+        told: tuple[float, str] | None
+        if j in levels:
+            told, named = _level(column, inside, name, levels[j])
+            column = (np.where(np.isnan(column), len(levels[j]), column) == named).astype(float)
+        else:
+            told = _number(column, inside, name)
+        if told is None or told[0] < _APART or (people and hidden_columns([name], [tally(column, people)])[0]):
+            continue
+        found.append(told)
     found.sort(key=lambda one: -one[0])
     return [words for _, words in found[:most]]
 
@@ -94,7 +105,10 @@ def _number(column: FloatArray, inside: NDArray[np.bool_], name: str) -> tuple[f
     return apart, f"{name} {amount(shown[0], 3)} (others {amount(shown[1], 3)})"
 
 
-def _level(column: FloatArray, inside: NDArray[np.bool_], name: str, levels: Sequence[str]) -> tuple[float, str] | None:
+def _level(
+    column: FloatArray, inside: NDArray[np.bool_], name: str, levels: Sequence[str]
+) -> tuple[tuple[float, str], int]:
+    """How far the groups are apart in the level that sets them apart most, in words, and its code."""
     code: IntArray = np.where(np.isnan(column), len(levels), column).astype(np.int64)
     here, there = (np.bincount(code[side], minlength=len(levels) + 1) / side.sum() for side in (inside, ~inside))
     spread = np.sqrt((here * (1 - here) + there * (1 - there)) / 2)
@@ -103,7 +117,7 @@ def _level(column: FloatArray, inside: NDArray[np.bool_], name: str, levels: Seq
     # Of a category with two levels both differ by as much: the one that is more frequent inside is named.
     top = int(np.lexsort((here, np.round(apart, 9)))[-1])
     label = str(levels[top]) if top < len(levels) else "missing"
-    return float(apart[top]), f"{name} {label} {here[top]:.0%} (others {there[top]:.0%})"
+    return (float(apart[top]), f"{name} {label} {here[top]:.0%} (others {there[top]:.0%})"), top
 
 
 def who_gets_what(
@@ -112,16 +126,18 @@ def who_gets_what(
 ) -> list[str]:  # fmt: skip
     """A line for every arm but the control: what sets those who get it apart from everyone else.
 
-    None for an arm that fewer than `min_cell` users get, or do not get.
+    None for an arm that fewer than `min_cell` users get, or do not get; where that is not 0, nothing that would
+    count fewer than ten in any arm.
     """
     if x is None:
         return []
     out = []
-    for label in labels[1:]:
-        given = int((assign == label).sum())
-        if min(given, len(assign) - given) < min_cell:
-            continue
-        told = traits(x, np.asarray(assign == label), names, levels)
+    arms = [label for label in labels[1:] if min((own := int((assign == label).sum())), len(assign) - own) >= min_cell]
+    sides = [np.asarray(assign == label) for label in arms]
+    # Those with none of these arms follow from the others.
+    rest = ~np.any(sides, axis=0) if sides else np.zeros(len(assign), dtype=bool)
+    for label, inside in zip(arms, sides, strict=True):
+        told = traits(x, inside, names, levels, people=[*sides, rest] if min_cell else ())
         if told:
             out.append(f"Who gets {label}: {', '.join(told)}")
     return out
