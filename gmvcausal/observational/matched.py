@@ -103,7 +103,7 @@ class Matched(Shown):
             the pooled standard deviation before matching), variance_ratio, ks (largest distance of the distribution
             functions), p (Welch's; it falls with the number of units, so do not judge balance by it). Of people,
             without the numbers of a 0/1 covariate or level that fewer than ten of a side have or have not, matched or
-            not, and of those by which it would follow.
+            not, of those by which it would follow, and of a number of at most four values of which one is as rare.
         """
         return without_rare(self._balance.copy(), self._rare)
 

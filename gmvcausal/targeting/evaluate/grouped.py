@@ -118,8 +118,8 @@ class Grouped:
         Notes
         -----
         It describes whom the model puts first, not what makes them gain: features that go together all differ. Of
-        people, rows from which a count of fewer than ten follows hold no numbers: a level that few have or few do not,
-        and one more level where the others would give it away.
+        people, rows from which a count of fewer than ten follows hold no numbers: a level or flag that few have or few
+        do not, one more level where the others would give it away, a number of few values of which one is as rare.
         """
         if not self.traits:
             raise InputError(
