@@ -42,13 +42,22 @@ def test_conditions_of_few(seed: int) -> None:
     assert translate(least.message) != least.message and "不足 10 个用户" in translate(least.message)
 
 
-def test_few_without_a_neighbour_are_not_counted() -> None:
-    r, room = chain(200, 0.5, 1, "user"), chain(200, 0.5, 1, "room")
-    lone = r.audit["isolated"]
-    assert lone.message.startswith("fewer than 10 of 200") and lone.value is None
-    assert "不足 10 个" in translate(lone.message)
-    assert room.audit["isolated"].message.startswith("2 of 200") and room.audit["isolated"].value == 0.01
-    assert lone.status == room.audit["isolated"].status
+def test_users_without_a_neighbour_are_counted_as_rows_that_are_dropped() -> None:
+    """They are in no condition: n of all less n of those compared is their number."""
+    rng = np.random.default_rng(3)
+    n, alone = 400, 6
+    users = pd.DataFrame({"user": np.arange(n), "sent": rng.integers(0, 2, n), "gmv": rng.gamma(1, 30, n)})
+    links = pd.DataFrame({"source": rng.integers(alone, n, 1500), "target": rng.integers(alone, n, 1500)})
+    links = links[links["source"] != links["target"]].drop_duplicates()
+    between = gc.spillover(users, "gmv", "sent", "user", links, probability=0.5, exposure=0.5, reps=0)
+    line = gc.spillover(users, "gmv", "sent", "user", links, probability=0.5, reps=0)
+    assert n - between.to_frame()["n"][0] == alone
+    assert f"{alone} users cannot be in all four conditions and are left out" in between.advice
+    assert any(f"0 for the {alone} without neighbours" in words for words in line.to_frame()["estimand"])
+    for r in (between, line):
+        isolated = r.audit["isolated"]
+        assert isolated.message == f"{alone} of {n} users have no neighbour" and isolated.value == alone / n
+        assert "6 个没有邻居" in translate(isolated.message)
 
 
 def saturated(unit: str) -> Any:

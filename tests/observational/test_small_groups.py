@@ -235,6 +235,25 @@ def test_bins_expected_from_a_comparison_of_few() -> None:
     assert np.flatnonzero(unshown(none, grid)).tolist() == [3, 5]
 
 
+@pytest.mark.parametrize("seed", [0, 4])
+def test_compliers_with_a_flag_that_few_takers_have(seed: int) -> None:
+    """Thirteen have it, fewer than ten on either side of the lot: both means count those who did not take it."""
+    rng = np.random.default_rng(seed)
+    n = 800
+    table = pd.DataFrame({"lot": np.arange(n) % 2, "gmv": rng.gamma(1, 30, n)})
+    table["got"], table["sick"], table["even"] = table["lot"] * (rng.random(n) < 0.7), 0, rng.random(n) < 0.5
+    table.loc[rng.choice(n, 13, replace=False), "sick"] = 1
+    frame = {}
+    for unit in ("user", "room"):
+        data = table.assign(**{unit: np.arange(n)})
+        frame[unit] = gc.iv(data, "gmv", "got", "lot", covariates=["sick", "even"], unit=unit).compliers()
+        frame[unit] = frame[unit].set_index("covariate")
+    shown = frame["room"].loc["sick"]
+    left = 400 * (shown["everybody"] - shown["compliers"] * table["got"].sum() / 400)
+    assert left == pytest.approx((table["sick"] * table["lot"] * (1 - table["got"])).sum()) and 0 < left < 10
+    assert frame["user"].loc["sick"].isna().all() and frame["user"].loc["even"].notna().all()
+
+
 def test_compliers_of_a_rare_level() -> None:
     table = users(4).assign(lot=np.arange(400) % 2)
     table["coupon"] = ((np.arange(400) % 2 == 1) & (np.arange(400) % 5 > 0)).astype(int)

@@ -68,15 +68,14 @@ def of_users(u: Users, srm_alpha: float) -> list[Check]:
     return [c for c in out if c is not None]
 
 
-def of_links(net: Network, lot: Lottery, u: Users) -> list[Check]:
+def of_links(net: Network, lot: Lottery) -> list[Check]:
     """What the links show."""
     degree = net.degree
     alone = float((degree == 0).mean())
     lone = int((degree == 0).sum())
-    few = u.people and 0 < lone < MIN_CELL  # the share of so few would count them
-    out = [judged("isolated", alone, f"{u.counted(lone)} of {len(degree):,} users have no neighbour",
+    # As rows that are dropped, they are counted however few they are: n is that of the others.
+    out = [judged("isolated", alone, f"{lone:,} of {len(degree):,} users have no neighbour",
                   "check that edges= holds all links: who has none in the data may have some outside")]  # fmt: skip
-    out = [replace(out[0], value=None)] if few else out
     if net.outside is not None:
         out.append(judged(
             "outside", net.outside, f"{net.outside:.1%} of links name users who are not in the data and are left out",

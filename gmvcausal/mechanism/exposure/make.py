@@ -49,7 +49,7 @@ def along_links(
     test = fisher.fisher_test(u.y, x, s, lot, rng, options["reps"]) if options["reps"] and lot.given is None else None
     bend = bent(line, s, lot, rng)
     far = beyond(line, net.weights, lot)[1] if lot.single and lot.given is None else math.nan
-    judged = [*checks.of_users(u, options["srm_alpha"]), *checks.of_links(net, lot, u)]
+    judged = [*checks.of_users(u, options["srm_alpha"]), *checks.of_links(net, lot)]
     judged.append(checks.drawn_by_lot(chosen(net.degree, s, lot, rng)))
     few = not lot.single and _fewest(u) < MIN_CLUSTERS
     naive, naive_own = _naive(u)
@@ -137,7 +137,7 @@ def _on_line(
     withheld = f"fewer than {MIN_CLUSTERS} clusters were drawn into one arm" if few else ""
     who = f"mean over {counted(n, 'user')}"
     lone = int((~s.linked[keep]).sum())
-    none = f", 0 for the {u.counted(lone)} without neighbours" if lone else ""
+    none = f", 0 for the {lone:,} without neighbours" if lone else ""
     out = int((~keep).sum())
     apart = f" (without {out:,} whose neighbours were all drawn with them)" if out else ""
     estimands = (

@@ -20,7 +20,6 @@ from gmvcausal.frames.params import said
 from gmvcausal.frames.rows import Arms, Clusters, read_arms, read_clusters, read_outcome
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.mechanism.exposure.lottery import Lottery
-from gmvcausal.stats.small_cells import MIN_CELL
 from gmvcausal.stats.standardise import standardised
 
 FloatArray = NDArray[np.float64]
@@ -65,7 +64,7 @@ class Users:
     labels : tuple
         Of the two arms, the control first.
     people : bool
-        Whether units are people: fewer than ten of them are not counted.
+        Whether units are people: conditions of fewer than ten are not shown.
     """
 
     y: FloatArray
@@ -86,10 +85,6 @@ class Users:
     cluster_name: str = ""
     found_cluster: bool = False
     people: bool = False
-
-    def counted(self, users: int) -> str:
-        """A number of units; of people not one below ten."""
-        return f"fewer than {MIN_CELL}" if self.people and 0 < users < MIN_CELL else f"{users:,}"
 
 
 def read(data: Any, asked: Asked) -> Users:

@@ -141,8 +141,8 @@ class Adjusted(Result):
         DataFrame
             covariate, and for ``_before`` and ``_after``: treated and control (means, standardised where regressions
             were asked for), smd, variance_ratio, ks, p. Where rows are people, without the numbers of a 0/1 covariate
-            or level that fewer than ten of an arm have or have not, of those by which it would follow, and of a number of
-            at most four values of which one is as rare.
+            or level that fewer than ten of an arm have or have not, of those by which it would follow, and of a number
+            of at most four values of which one is as rare.
         """
         from gmvcausal.observational.adjustment.checks import columns, rare_columns
         from gmvcausal.observational.balance import balance_table, without_rare

@@ -61,7 +61,9 @@ def make_result(asked: Asked, t: Trial, options: dict[str, Any], manifest: Manif
             "ratio": [a / b if b else math.nan for a, b in zip(own.tolist(), t.level.tolist(), strict=True)],
         }  # fmt: skip
         if t.people:
-            gone = rare(t.covariates, t.x, (np.ones(len(t.y), dtype=bool),))
+            # The mean of compliers is a difference between those who received and who did not, by lot.
+            cells = [(t.arm == a) & (t.d == d) for a in (0, 1) for d in (0, 1)]
+            gone = rare(t.covariates, t.x, cells)
             who |= {k: np.where(gone, math.nan, v).tolist() for k, v in who.items() if k != "covariate"}
     return InstrumentResult(
         f"Instrument: {asked.treatment} moved by {', '.join(asked.instruments)}", _assumed(asked, t), estimates,

@@ -175,7 +175,9 @@ class InstrumentResult(Result):
         -------
         DataFrame
             covariate, everybody, compliers, std_error (of compliers), ratio. Weights take assignment as a lot with one
-            chance for all. Where rows are people, without the numbers of a level that fewer than ten have or have not.
+            chance for all. Where rows are people, without the numbers of a flag or level that fewer than ten
+            have or have not of those who received, or did not, on a side of the lot, and of a number of at most four
+            values of which one is as rare.
 
         Raises
         ------
