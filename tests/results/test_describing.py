@@ -141,11 +141,11 @@ def test_correlations_are_those_of_scipy(method: str, missing: str) -> None:
 
 
 def test_correlations_print_a_lower_triangle_with_stars() -> None:
-    data = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) ** 2, "c": np.tile([0.0, 1, 2, 1, 0], 6)})
+    data = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0) ** 2, "c": np.tile([0.0, 1, 2, 1, 0], 12)})
     table = gc.describe(data).correlations(style="cn")
     head, rows, note = table.cells() or ((), (), "")
     assert head == ("", "(1)", "(2)", "(3)") and rows[0][2:] == ("", "") and rows[1][1].endswith("***")
-    assert "*" not in rows[2][1] and "* p < 0.1, ** p < 0.05, *** p < 0.01" in note and "n = 30." in note
+    assert "*" not in rows[2][1] and "* p < 0.1, ** p < 0.05, *** p < 0.01" in note and "n = 60." in note
     assert "Of 3 correlations, about 0.3 would have a star by chance alone" in " ".join(table.sentences())
 
 

@@ -187,3 +187,80 @@ def test_a_column_that_tells_the_arms_apart_is_not_silent_where_it_is_hidden() -
     told = " ".join(balance.sentences())
     assert "b and a are not told apart by the columns tested together" in told
     assert "With was_host, of which not all numbers are shown, they are told apart at 5 %." in told
+
+
+def test_the_correlations_of_few_whole_numbers_do_not_give_their_counts() -> None:
+    rng = np.random.default_rng(3)
+    n, secret = 300, 3
+    refunds = rng.permutation(np.repeat([0, 1, 2], [200, 100 - secret, secret]))
+    data = pd.DataFrame({"refunds": refunds, "city": (rng.random(n) < 0.5).astype(int), "gmv": rng.gamma(1, 30, n)})
+    d = gc.describe(data)
+    # The mean is shown; with the SD, which a correlation with a flag gives, it counts those who have two.
+    assert d.to_frame().set_index("variable").loc["refunds", "mean"] == pytest.approx(refunds.mean())
+    for method in ("pearson", "spearman"):
+        r = d.correlations(method).to_frame().set_index("variable")
+        assert np.isnan(r.loc["refunds", ["city", "gmv"]].astype(float)).all() and np.isfinite(r.loc["city", "gmv"])
+    assert set(d.vif().names) == {"city", "gmv"} and d.vif().unshown == ("refunds",)
+    many = data.assign(refunds=rng.permutation(np.repeat([0, 1, 2], [200, 90, 10])))
+    assert np.isfinite(gc.describe(many).correlations().to_frame().set_index("variable")).all(axis=None)
+
+
+def tiers(sizes: tuple[int, ...] = (250, 134, 12, 4)) -> pd.DataFrame:
+    """A category with its dummies, a number, and two arms."""
+    tier = np.repeat(["new", "silver", "gold", "black"], sizes)
+    n = len(tier)
+    dummies = pd.get_dummies(pd.Series(tier), dtype=int)
+    return dummies.assign(
+        tier=tier, gmv=np.random.default_rng(0).gamma(1, 30, n), age=np.arange(n) % 37, arm=np.arange(n) % 2
+    )
+
+
+@pytest.mark.parametrize("left_out", [[], ["tier"], ["gold"], ["new", "silver"], ["black"]])
+def test_flags_that_make_up_a_whole_with_a_category_are_levels_of_it(left_out: list[str]) -> None:
+    def table(sizes: tuple[int, ...]) -> str:
+        d = gc.describe(tiers(sizes).drop(columns=left_out), by="arm", control=0)
+        frames = [d, d.correlations(), d.vif(), d.balance()] + ([] if "tier" in left_out else [d.levels()])
+        return "\n".join(f.to_frame().to_csv() for f in frames)
+
+    d = gc.describe(tiers().drop(columns=left_out))
+    mean = d.to_frame().set_index("variable")["mean"]
+    shown = {name for name in ("new", "silver", "gold", "black") if name in mean and np.isfinite(mean[name])}
+    assert shown == {"new", "silver"} - set(left_out)
+    assert table((250, 134, 12, 4)) == table((250, 134, 10, 6)) != table((250, 132, 12, 6))
+
+
+def test_what_follows_from_other_columns_is_hidden_with_them() -> None:
+    n = 200
+    few, some = np.arange(n) < 4, (np.arange(n) >= 4) & (np.arange(n) < 44)
+    flags = pd.DataFrame({"few": few, "some": some, "either": few | some, "half": np.arange(n) % 2 == 0})
+    found = gc.describe(flags).to_frame().set_index("variable")["mean"]
+    # 44 less 40 would be the four: the smaller of both goes.
+    assert found.isna().to_dict() == {"few": True, "some": True, "either": False, "half": False}
+    amounts = pd.DataFrame({"app": np.arange(n) % 7, "shop": np.where(few, 50.0, 0.0)})
+    amounts["whole"] = amounts["app"] + amounts["shop"]
+    found = gc.describe(amounts).to_frame().set_index("variable")["mean"]
+    assert found.isna().sum() == 2 and np.isnan(found["shop"])
+    apart = gc.describe(flags.drop(columns="either")).to_frame().set_index("variable")["mean"]
+    assert apart.isna().to_dict() == {"few": True, "some": False, "half": False}
+
+
+def test_cells_of_a_flag_and_all_dummies_of_a_whole_are_hidden_in_twos() -> None:
+    n = 400
+    tier = np.arange(n) % 4
+    flag = np.zeros(n, dtype=int)
+    flag[np.concatenate([np.flatnonzero(tier == k)[:many] for k, many in enumerate((4, 30, 40, 50))])] = 1
+    data = pd.DataFrame({"flag": flag, "gmv": np.arange(n) % 89} | {f"t{k}": (tier == k).astype(int) for k in range(4)})
+    r = gc.describe(data).correlations().to_frame().set_index("variable")["flag"]
+    # The flag's covariances with all four add up to none, so one hidden alone would follow from three.
+    assert r.isna().to_dict() == {"flag": False, "gmv": False, "t0": True, "t1": True, "t2": False, "t3": False}
+
+
+def test_dummies_within_an_arm_do_not_give_a_small_cell() -> None:
+    n = 400
+    arm, tier = np.arange(n) % 2, np.repeat([0, 1, 2], [200, 150, 50])
+    arm[(tier == 2)] = (np.arange(50) >= 5).astype(int)  # five of them in one arm
+    data = pd.DataFrame({f"t{k}": (tier == k).astype(int) for k in range(3)} | {"gmv": np.arange(n) % 89, "arm": arm})
+    d = gc.describe(data, by="arm", control=0)
+    hidden = d.balance().to_frame().set_index("variable")["mean_control"].isna()
+    assert hidden.to_dict() == {"t0": False, "t1": True, "t2": True, "gmv": False}
+    assert d.balance().untested == ("t1", "t2")

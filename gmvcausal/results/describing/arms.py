@@ -12,9 +12,9 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.results.describing.read import Column
 from gmvcausal.results.describing.result import Described, Groups
+from gmvcausal.results.describing.small_groups import away_by
 from gmvcausal.results.shown import Cells, Shown
-from gmvcausal.stats.small_cells import MIN_CELL, hidden, hidden_two_way
-from gmvcausal.stats.small_columns import FEW_VALUES, of_few
+from gmvcausal.stats.small_cells import MIN_CELL, hidden
 from gmvcausal.stats.two_groups import Gap, alike, together, welch
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def balanced(of: Described, groups: Groups) -> Balance:
             remedy="join small groups with others",
         )
     columns = [c for c in of.columns if c.kind != "date"]
-    away = {c.name: _away(c, groups, of.people) for c in columns}
+    away = away_by(columns, of.away, groups.code, len(groups.labels)) if of.people else of.away
     tested = [c for c in columns if not away[c.name].any()]
     lines: list[Line] = []
     joint: list[Joint] = []
@@ -245,26 +245,6 @@ def _joint(label: str, columns: list[Column], inside: np.ndarray, treated: np.nd
     if not untested and treated[whole].any() and not treated[whole].all():
         test = together(x[whole], treated[whole])
     return Joint(label, *test, int(whole.sum()), int((~whole).sum()))
-
-
-def _away(column: Column, groups: Groups, people: bool) -> np.ndarray:
-    """Which levels of a column are not shown, shape (levels,); of a number or a flag: whether it is not, shape (1,).
-
-    Over all groups at once: what one pair of groups hides, another that shares the control would tell.
-    """
-    if not people:
-        return np.zeros(len(column.levels) or 1, dtype=bool)
-    values, live = column.values, ~np.isnan(column.values)
-    names, codes = np.unique(values[live], return_inverse=True)
-    if column.is_number and len(names) > FEW_VALUES:  # of fewer, mean and SD give the counts
-        return np.array([any(of_few(values[groups.code == k]) for k in range(len(groups.labels)))])
-    rows = len(names)
-    if not column.is_number:
-        rows, codes = len(column.levels), values[live].astype(np.int64)
-    counts = np.zeros((rows, len(groups.labels)), dtype=np.int64)
-    np.add.at(counts, (codes, groups.code[live]), 1)
-    gone = np.asarray(hidden_two_way(counts).cells.any(axis=1), dtype=bool)
-    return np.array([gone.any()]) if column.is_number else gone
 
 
 def _unshown(gap: Gap) -> Gap:

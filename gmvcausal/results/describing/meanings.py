@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import InputError
 from gmvcausal.frames.rules import nearest
 from gmvcausal.results.shown import Cells, Shown
-from gmvcausal.stats.small_cells import MIN_CELL, hidden
+from gmvcausal.stats.small_cells import MIN_CELL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,10 +91,9 @@ class Levels(Shown):
             if c.kind == "category":
                 live = c.values[~np.isnan(c.values)].astype(np.int64)
                 count = np.bincount(live, minlength=len(c.levels))
-                away = hidden(count) if self.of.people else np.zeros(len(count), dtype=bool)
                 rows += [
                     (c.name, v, None if gone else int(k), None if gone else k / len(live))
-                    for v, k, gone in zip(c.levels, count, away, strict=True)
+                    for v, k, gone in zip(c.levels, count, self.of.away[c.name], strict=True)
                 ]
         return pd.DataFrame(rows, columns=["variable", "level", "n", "share"]).astype({"n": "Int64", "share": float})
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, counted, one_of
-from gmvcausal.results.describing.read import Column, FloatArray, IntArray
-from gmvcausal.results.describing.small_groups import shown
+from gmvcausal.results.describing.read import BoolArray, Column, FloatArray, IntArray
+from gmvcausal.results.describing.small_groups import away, shown
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.describing import Summary, summary
 from gmvcausal.stats.small_cells import MIN_CELL
@@ -90,7 +91,15 @@ class Described(Shown):
     @property
     def summaries(self) -> list[tuple[Column, Summary]]:
         """The columns of numbers, each with its summary."""
-        return [(c, (shown if self.people else summary)(c.values)) for c in self.numbers]
+        if not self.people:
+            return [(c, summary(c.values)) for c in self.numbers]
+        return [(c, shown(c.values, bool(self.away[c.name][0]))) for c in self.numbers]
+
+    @cached_property
+    def away(self) -> dict[str, BoolArray]:
+        """What of each column is hidden for the sake of few people: the mean of a number, levels of a category."""
+        columns = [c for c in self.columns if c.kind != "date"]
+        return away(columns) if self.people else {c.name: np.zeros(len(c.levels) or 1, dtype=bool) for c in columns}
 
     def to_frame(self) -> pd.DataFrame:
         """One row per column of numbers: variable, n, missing, mean, sd, min, p25, median, p75, max, zeros (share).

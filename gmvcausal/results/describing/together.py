@@ -260,7 +260,7 @@ def correlated(of: Described, method: str, missing: str, style: str | None) -> C
     found = correlations(x, ranked=method == "spearman")
     np.fill_diagonal(found.r, 1.0)  # to the last digit: rounding depends on how many differ
     p = np.full_like(found.p, np.nan) if of.dependent else found.p
-    away = hidden_pairs(x) if of.people else np.zeros(found.r.shape, dtype=bool)
+    away = hidden_pairs(x, [of.away[c.name][0] for c in columns]) if of.people else np.zeros(found.r.shape, dtype=bool)
     return Correlations(
         tuple(c.name for c in columns), method, np.where(away, np.nan, found.r), np.where(away, np.nan, p), found.n,
         missing, gaps, tuple(others), style, of.dependent, bool(away.any()),
@@ -278,7 +278,7 @@ def inflated(of: Described) -> Inflations:
     x = x[:, moving]
     unshown: list[str] = []
     if of.people:
-        shown = without_pairs(x)
+        shown = without_pairs(x, [of.away[c.name][0] for c in columns])
         unshown = [c.name for k, c in enumerate(columns) if k not in shown]
         columns, x = [columns[k] for k in shown], x[:, shown]
     if unshown and len(columns) < 2:
