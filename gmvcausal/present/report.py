@@ -47,9 +47,9 @@ def report(
     ----------
     results : Result, list of Result, or mapping of str to Result
         In the order in which they would be believed: the first that its audit and an interval support is the headline.
-        Tables of `gc.describe`, plans of `gc.power` and `gc.sample_size`, and of an uplift model its evaluation, its
-        plan and the plan's value, become sections of their own; so do DataFrames and tables of `gc.table`, as they are:
-        ids of people and small groups in them are yours to take out.
+        Tables of `gc.describe`, plans of `gc.power` and `gc.sample_size`, what ``sensitivity()`` and ``refute()`` give,
+        and of an uplift model its evaluation, its plan and the plan's value, become sections of their own; so do
+        DataFrames and tables of `gc.table`, as they are: ids of people and small groups in them are yours to take out.
     path : path
         File to write, ``.html`` or ``.docx``; its folder must exist.
     language : {"en", "zh"}

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from gmvcausal.errors import DesignError, InputError
 from gmvcausal.frames.params import said
+from gmvcausal.results import hidden_words as words
 from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats import hidden
 
 if TYPE_CHECKING:
@@ -20,12 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
-
-_GIVEN = (
-    "The chances of the arms were given: a lot decided, or a log that wrote down what did. Whatever was not seen is "
-    "then as frequent in every arm, so hidden confounding is excluded by design, as long as these are the chances that "
-    "decided (checks sample_ratio and balance) and nobody left the table after assignment."
-)
 
 
 class Benchmark(NamedTuple):
@@ -56,7 +52,7 @@ class Benchmark(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class HiddenConfounding:
+class HiddenConfounding(Shown):
     """Average effects held against a confounder that nobody has measured.
 
     Attributes
@@ -80,7 +76,7 @@ class HiddenConfounding:
         Whether E-values are of a risk ratio; else of what the difference in standard deviations is worth as one.
     role : str
         The option that names what was measured: "features" or "covariates".
-    own : mapping of str to float
+    by_estimator : mapping of str to float
         What the estimator says in its own language, in columns of `to_frame()`.
     said : tuple of str
         The same in words.
@@ -101,7 +97,7 @@ class HiddenConfounding:
     unit: str
     by_ratio: bool
     role: str = "features"
-    own: Mapping[str, float] = field(default_factory=dict)
+    by_estimator: Mapping[str, float] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
@@ -132,7 +128,7 @@ class HiddenConfounding:
                 ]  # fmt: skip
             names = ("robustness", "robustness_interval", "bound_low", "bound_high", "conf_low", "conf_high")
             rows.append({**row, **dict(zip((*names, "e_value", "e_value_limit"), numbers, strict=True))})
-        return pd.DataFrame(rows).assign(unit=self.unit, **self.own)
+        return pd.DataFrame(rows).assign(unit=self.unit, **self.by_estimator)
 
     def benchmark_frame(self) -> pd.DataFrame:
         """One row per feature and arm: ``feature``, ``arm``, ``outcome``, ``treatment``, ``rho``, ``change``, ``low``,
@@ -141,46 +137,51 @@ class HiddenConfounding:
 
         return pd.DataFrame(self.benchmarks, columns=list(Benchmark._fields))
 
+    @property
+    def report_title(self) -> str:
+        """Heading."""
+        return "Sensitivity to hidden confounding"
+
+    def sentences(self) -> list[str]:
+        """How strong something unseen would have to be, one sentence each."""
+        if self.given:
+            return [words.GIVEN]
+        told = [text for head, lines in words.told(self) for text in (f"{head}.", *lines)]
+        return [*told, *words.compared(self), words.LAST]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Arms and the columns that were compared with."""
+        return tuple(map(str, (*self.arms, self.control, *(b.feature for b in self.benchmarks))))
+
+    def cells(self) -> Cells:
+        """The numbers of `to_frame()`, a column for each arm."""
+        from gmvcausal.present.tables import frame_cell
+
+        frame = self.to_frame().set_index("arm").drop(columns="unit")
+        kept = [name for name in frame if not frame[name].isna().all()]
+        rows = tuple((words.CALLED[str(name)], *map(frame_cell, frame[name].astype(float))) for name in kept)
+        if self.given:
+            return ("", *map(str, self.arms)), rows, f"Unit: {self.unit}."
+        strong = f"outcome {self.outcome:.1%}, treatment {self.treatment:.1%}, rho {self.rho:g}"
+        return ("", *map(str, self.arms)), rows, f"Bounds at this strength: {strong}. Unit: {self.unit}."
+
+    def figures(self) -> list[Curves]:
+        """The contours of each arm."""
+        return [] if self.given else [self.curves(arm) for arm in self.arms]
+
     def summary(self) -> str:
         """How strong something unseen would have to be, in words."""
-        lines = ["Sensitivity to hidden confounding"]
+        lines = [self.report_title]
         if self.given:
-            return wrapped([*lines, _GIVEN], indent=0)
-        frame = self.to_frame()
-        for row in frame.to_dict("records"):
-            lines.append(
-                f"{row['arm']} against {self.control}: {row['estimate']:+.4g} ({row['std_error']:.3g}) {self.unit}"
-            )
-            lines.append(
-                f"  Something unseen that explains {row['robustness']:.1%} of what the {self.role} leave of the "
-                f"outcome, and adds as much to the weights' mean square, could be all of it"
-                + (
-                    f"; {row['robustness_interval']:.1%} would do to bring 0 into the interval."
-                    if row["robustness_interval"] > 0
-                    else "; the interval holds 0 as it is."
-                )
-            )
-            lines.append(
-                f"  With {self.outcome:.1%} of the outcome and {self.treatment:.1%} of treatment (rho {self.rho:g}) "
-                f"the effect lies between {row['bound_low']:+.4g} and {row['bound_high']:+.4g}, with its interval "
-                f"{row['conf_low']:+.4g} to {row['conf_high']:+.4g}."
-            )
-            about = "" if self.by_ratio else " (by the approximation for differences in standard deviations)"
-            lines.append(
-                f"  E-value {row['e_value']:.3g}, of the interval {row['e_value_limit']:.3g}{about}: the risk ratio "
-                "that it would need with treatment and outcome alike."
-            )
-        for b in self.benchmarks:
-            lines.append(
-                f"As strong as {b.feature!r} (outcome {b.outcome:.1%}, treatment {b.treatment:.1%}): {b.arm} between "
-                f"{b.low:+.4g} and {b.high:+.4g}; leaving it out changes the estimate by {b.change:+.3g}."
-            )
-        lines += self.said
+            return wrapped([*lines, words.GIVEN], indent=0)
+        for head, told in words.told(self):
+            lines += [head, *(f"  {text}" for text in told)]
+        lines += words.compared(self)
         if not self.benchmarks:
             one = self.role.removesuffix("s")
             lines.append(f"Is that much? Name a {one} to compare with: .sensitivity(benchmark=['tier']).")
-        lines.append("No number says that there is no confounder; these say how strong it would have to be.")
-        return wrapped(lines, indent=2)
+        return wrapped([*lines, words.LAST], indent=2)
 
     def __repr__(self) -> str:
         return self.summary()

@@ -20,6 +20,7 @@ from gmvcausal.errors import InputError
 from gmvcausal.frames.params import said
 from gmvcausal.results.audit import Audit, Check
 from gmvcausal.results.curves import Curves, Line, wrapped
+from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.redeal import dealt_anew, drawn_again, part_of
 
@@ -43,9 +44,14 @@ _LOOKS = {
     "bootstrap": "on rows drawn anew the effect of",
 }
 
+_LAST = (
+    "Passing does not show that nothing hidden confounds: no refuter sees that (sensitivity()). Failing shows that "
+    "estimate or standard error cannot be trusted here."
+)
+
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Refutation:
+class Refutation(Shown):
     """What became of the average effects where nothing, or the same, should be found.
 
     Attributes
@@ -86,17 +92,45 @@ class Refutation:
         columns = ["refuter", "arm", "estimate", "std_error", "new_effect", "spread", "draws", "status"]
         return pd.DataFrame(rows, columns=columns)
 
+    @property
+    def report_title(self) -> str:
+        """Heading."""
+        return "Refuters"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The arms."""
+        return tuple(map(str, self.arms))
+
+    @property
+    def _told(self) -> str:
+        return f"Refuters of {', '.join(map(str, self.arms))}, {self.rows:,} of {self.of:,} rows"
+
+    def sentences(self) -> list[str]:
+        """What each refuter found, and what to do where it did not pass."""
+        found = [(name, self.audit[name]) for name in self.runs]
+        lines = [f"{name}: {one.message}." + (f" {one.remedy}." if one.remedy else "") for name, one in found]
+        return [f"{self._told}.", *lines, _LAST]
+
+    def cells(self) -> Cells:
+        """The numbers of `to_frame()`."""
+        from gmvcausal.present.tables import frame_cell
+
+        rows = [[frame_cell(value) for value in row] for row in self.to_frame().itertuples(index=False)]
+        heads = ("refuter", "arm", "estimate", "std. error", "mean of runs", "spread of runs", "runs", "status")
+        return heads, tuple((*row[:-1], row[-1].replace("_", " ")) for row in rows), f"Unit: {self.unit}."
+
+    def figures(self) -> list[Curves]:
+        """The runs of each arm."""
+        return [self.curves(arm) for arm in self.arms]
+
     def summary(self) -> str:
         """The four checks, in words."""
-        lines = [f"Refuters of {', '.join(map(str, self.arms))}, {self.rows:,} of {self.of:,} rows"]
+        lines = [self._told]
         for name in self.runs:
             one = self.audit[name]
             lines.append(f"{one.status:<8}{name}: {one.message}" + (f". {one.remedy}" if one.remedy else ""))
-        lines.append(
-            "Passing does not show that nothing hidden confounds: no refuter sees that (sensitivity()). Failing "
-            "shows that estimate or standard error cannot be trusted here."
-        )
-        return wrapped(lines, indent=8)
+        return wrapped([*lines, _LAST], indent=8)
 
     def __repr__(self) -> str:
         return self.summary()
