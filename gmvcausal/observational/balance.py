@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-TOO_FEW = "which too few have, or have not, for a number"
+TOO_FEW = "(not shown: its numbers would count too few people)"
 
 
 def largest(size: NDArray[np.float64]) -> int:

@@ -261,7 +261,7 @@ def _checks(m: Matched) -> list[Check]:
         f"{table['smd_before'].iloc[k]:+.3f} before)"
     )
     if m._rare[k]:
-        said = f"the largest standardised difference after matching is in {m.names[k]!r}, {TOO_FEW}"
+        said = f"the largest standardised difference after matching is in {m.names[k]!r} {TOO_FEW}"
     add(
         "balance", size[k], said,
         "match on other terms (squares, products, logs), a narrower caliper, or use gc.did(covariates=...)",
@@ -295,7 +295,7 @@ def _checks(m: Matched) -> list[Check]:
     k = largest(apart)
     add(
         "variance_ratio", apart[k],
-        f"variances differ most in {m.names[k]!r}, {TOO_FEW}"
+        f"variances differ most in {m.names[k]!r} {TOO_FEW}"
         if m._rare[k] else f"variances differ at most by a factor of {apart[k]:.2f} ({m.names[k]!r})",
         "match on the square of this covariate too", rare=bool(m._rare[k]),
     )  # fmt: skip
@@ -316,7 +316,7 @@ def _checks(m: Matched) -> list[Check]:
         k = largest(before)
         add(
             "regression_to_mean", before[k],
-            f"{m.names[k]!r} changes over time and differed before matching, {TOO_FEW}"
+            f"{m.names[k]!r} changes over time and differed before matching {TOO_FEW}"
             if m._rare[k] else
             f"{m.names[k]!r} changes over time and differed by {before[k]:.2f} standard deviations before matching",
             "units matched on what was high or low by chance go back to their own mean, and the gap comes back as an "

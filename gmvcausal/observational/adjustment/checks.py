@@ -103,7 +103,7 @@ def balance(case: Case) -> Check | None:
         status = "warned"
     message = f"weighted, the arms differ most in {name!r}: {at:+.3f} standard deviations ({before:+.3f} before)"
     if few:
-        message = f"weighted, the arms differ most in {name!r}, {TOO_FEW}"
+        message = f"weighted, the arms differ most in {name!r} {TOO_FEW}"
     remedy = "" if status == "passed" else (
         f"the weights do not make the arms alike, so that the answer rests on the model of the outcome: {NEXT}"
         if case.estimator not in BY_WEIGHTS
