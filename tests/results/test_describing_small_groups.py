@@ -95,8 +95,8 @@ def test_two_flags_have_no_small_cell_in_their_correlation() -> None:
     assert UNSHOWN in " ".join(found.printed().split()) and "Of 5 correlations" in " ".join(found.sentences())
     # VIF are worked out from correlations, and give them back.
     vif = gc.describe(data).vif()
-    assert set(vif.names) == {"age", "gmv", "first"} and vif.unshown == ("second",)
-    assert "relations of theirs rest on fewer than 10 rows: second" in " ".join(vif.sentences())
+    assert set(vif.names) == {"age", "gmv", "second"} and vif.unshown == ("first",)
+    assert "relations of theirs rest on fewer than 10 rows: first" in " ".join(vif.sentences())
     with pytest.raises(gc.InputError, match="1 column of numbers can be shown, and relations need two"):
         gc.describe(data, ["first", "second"]).vif()
     apart = data.assign(second=~first)  # no cell but empty ones: nobody is in a small group
@@ -264,3 +264,15 @@ def test_dummies_within_an_arm_do_not_give_a_small_cell() -> None:
     hidden = d.balance().to_frame().set_index("variable")["mean_control"].isna()
     assert hidden.to_dict() == {"t0": False, "t1": True, "t2": True, "gmv": False}
     assert d.balance().untested == ("t1", "t2")
+
+
+@pytest.mark.parametrize("columns", [["vip", "score", "age", "buy"], ["buy", "age", "score", "vip"]])
+def test_vif_leaves_out_the_rare_flag_and_not_what_it_crosses(columns: list[str]) -> None:
+    """Of vip, which eighteen are, and buy, which half do, a cell is small; buy and score are nearly the same."""
+    rng = np.random.default_rng(3)
+    buy = (rng.random(900) < 0.5).astype(float)
+    vip = np.zeros(900)
+    vip[np.flatnonzero(buy == 1)[:15]] = vip[np.flatnonzero(buy == 0)[:3]] = 1
+    frame = pd.DataFrame({"buy": buy, "vip": vip, "score": buy + rng.normal(0, 0.1, 900), "age": rng.normal(size=900)})
+    vif = gc.describe(frame[columns]).vif()
+    assert vif.unshown == ("vip",) and "score" in vif.sentences()[0] and vif.to_frame()["vif"].max() > 10

@@ -202,13 +202,20 @@ def _small_cell(both: FloatArray) -> bool:
 
 
 def without_pairs(x: FloatArray, away: Sequence[bool] = ()) -> list[int]:
-    """Columns of which no correlation is hidden among themselves: those in most hidden ones go first, of two the later.
+    """Columns of which no correlation is hidden among themselves: a VIF is worked out from them, and they from it.
 
-    A VIF is worked out from correlations, and they from it.
+    Those in most hidden ones go first, of these the one that varies in the fewest rows (the rare flag, and not what it
+    crosses), of two alike the later.
     """
+    varying = [_varying(column[~np.isnan(column)]) for column in x.T]
     gone = hidden_pairs(x, away)
     kept = list(range(x.shape[1]))
     while gone[np.ix_(kept, kept)].any():
         many = gone[np.ix_(kept, kept)].sum(axis=1)
-        del kept[len(kept) - 1 - int(np.argmax(many[::-1]))]
+        kept.pop(max(range(len(kept)), key=lambda k: (many[k], -varying[kept[k]], k)))
     return kept
+
+
+def _varying(live: FloatArray) -> int:
+    """Rows whose value is not the most frequent one."""
+    return len(live) - int(np.unique(live, return_counts=True)[1].max(initial=0))
