@@ -6,18 +6,16 @@ totals are shown: what is missing from a total is the hidden cell. So further ce
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvcausal.stats.cell_network import BoolArray, fill, path, shelter
+
 MIN_CELL = 10
 HIDDEN = "hidden"  # one word for small cells and for those hidden with them: which is which must not be told
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 class Masks(NamedTuple):
@@ -148,11 +146,76 @@ def hidden_two_way(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> Mask
     primary = [(int(i), int(j)) for i, j in zip(*np.nonzero(mask), strict=True)]
     # The smallest first: what they take with them may shelter the others.
     for i, j in sorted(primary, key=lambda at: int(whole[at])):
-        _shelter(whole, mask, i, j)
-    while _fill(whole, mask, min_cell):
+        shelter(whole, mask, i, j)
+    while fill(whole, mask, min_cell):
         for i, j in zip(*np.nonzero(mask), strict=True):
-            _shelter(whole, mask, int(i), int(j))
+            shelter(whole, mask, int(i), int(j))
     return Masks(mask[:-1, :-1], mask[:-1, -1], mask[-1, :-1], bool(mask[-1, -1]))
+
+
+def hidden_beside_totals(counts: NDArray[np.number], min_cell: int = MIN_CELL) -> tuple[BoolArray, int]:
+    """Which cells of a table of two ways are hidden where all of its totals are known from elsewhere.
+
+    As `hidden_two_way`, but no total can be hidden in a cell's place: a cell that is alone with its totals follows.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (rows, columns)
+    min_cell : int
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+    int
+        Lines in which hidden cells follow from the totals, or hold fewer than `min_cell` together.
+
+    Examples
+    --------
+    >>> hidden_beside_totals(np.array([[4, 60, 90], [65, 50, 80], [90, 30, 85]]))[0].astype(int).tolist()
+    [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    >>> hidden_beside_totals(np.array([[12, 0], [40, 5]]))[1]
+    2
+    """
+    # Totals of nobody are no way around.
+    whole = np.pad(np.asarray(counts, dtype=np.int64), ((0, 1), (0, 1)))
+    mask = small(whole, min_cell)
+    alone: dict[tuple[int, int], bool] = {}
+
+    def follows(i: int, j: int) -> bool:
+        if (i, j) not in alone:
+            ways = [path(whole, mask, i, j, step) for step in ((1, -1) if whole[i, j] > 1 else (1,))]
+            alone[i, j] = all(way is None for way in ways)
+        return alone[i, j]
+
+    for i, j in sorted(zip(*np.nonzero(mask), strict=True), key=lambda at: int(whole[at])):
+        shelter(whole, mask, int(i), int(j))
+    changed = True
+    while changed:
+        changed, short = False, 0
+        for at in _lines(whole.shape):
+            own = [k for k in at if mask[k]]
+            kept = [k for k in own if not follows(*k)]
+            short += len(kept) < len(own)
+            if not kept or sum(int(whole[k]) for k in kept) >= min_cell:
+                continue
+            # A cell that follows hides nothing.
+            more = next(
+                (k for k in sorted(at, key=lambda k: int(whole[k])) if whole[k] and not mask[k] and not follows(*k)),
+                None,
+            )
+            short += more is None
+            if more is not None:
+                mask[more] = changed = True
+                shelter(whole, mask, *more)
+    cells = mask[:-1, :-1]
+    # Those who know some of the totals alone are still told nothing.
+    return (cells | hidden_two_way(counts, min_cell).cells if short else cells), short
+
+
+def _lines(shape: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+    """Places of the cells of every row and every column, without the totals."""
+    r, c = shape[0] - 1, shape[1] - 1
+    return [*([(i, j) for j in range(c)] for i in range(r)), *([(i, j) for i in range(r)] for j in range(c))]
 
 
 def hidden_flags(names: Sequence[str], ones: NDArray[np.float64], known: NDArray[np.float64]) -> BoolArray:
@@ -189,71 +252,3 @@ def hidden_flags(names: Sequence[str], ones: NDArray[np.float64], known: NDArray
         cells = np.ceil(np.vstack([ones[at], np.maximum(rest, 0)]) - 1e-9).astype(np.int64)
         out[at] = np.asarray(hidden_two_way(cells).cells.any(axis=1))[:-1]
     return out
-
-
-def _shelter(whole: IntArray, mask: BoolArray, i: int, j: int) -> None:
-    """Hide, in place, the cheapest cells with which (i, j) could be one more or one less, the totals as they are."""
-    more = _path(whole, mask, i, j, 1)
-    less = _path(whole, mask, i, j, -1) if whole[i, j] > 1 else None
-    # There is a way for one more: its own totals and that of all.
-    for at in min((way for way in (more, less) if way is not None), key=lambda way: way[0], default=(0.0, []))[1]:
-        mask[at] = True
-
-
-def _path(whole: IntArray, mask: BoolArray, i: int, j: int, step: int) -> tuple[float, list[tuple[int, int]]] | None:
-    """Price and cells of the cheapest way to make up for a `step` of cell (i, j) (Dijkstra); hidden cells are free.
-
-    Nodes are rows 0 .. r-1 and columns r .. r+c-1. One more in a cell is an arc from its row to its column, in a total
-    of a line the other way; one less is the arc turned round, and there is none in a cell of one. Zeros are no way.
-    """
-    r, c = whole.shape
-
-    def outward(a: int, b: int) -> bool:
-        return bool((a == r - 1) == (b == c - 1))
-
-    start, end = (r + j, i) if outward(i, j) == (step > 0) else (i, r + j)
-    best = {start: 0.0}
-    before: dict[int, int] = {}
-    queue = [(0.0, start)]
-    while queue:
-        cost, node = heapq.heappop(queue)
-        if node == end:
-            break
-        if cost > best[node]:
-            continue
-        for other in range(c) if node < r else range(r):
-            at = (node, other) if node < r else (other, node - r)
-            less = outward(*at) != (node < r)
-            if at == (i, j) or whole[at] <= less:
-                continue
-            # A total hides more than a cell of its size: it is taken last.
-            price = 0.0 if mask[at] else float(whole[at]) * (10.0 if at[0] == r - 1 or at[1] == c - 1 else 1.0)
-            to = r + other if node < r else other
-            if cost + price < best.get(to, np.inf):
-                best[to], before[to] = cost + price, node
-                heapq.heappush(queue, (cost + price, to))
-    if end not in best:
-        return None
-    out, node = [], end
-    while node != start:
-        last = before[node]
-        out.append((last, node - r) if last < r else (node, last - r))
-        node = last
-    return best[end], out
-
-
-def _fill(whole: IntArray, mask: BoolArray, min_cell: int) -> bool:
-    """Hide one more cell, in place, where what is hidden of a line holds too few people; False where none does."""
-    for line, own in [*zip(whole, mask, strict=True), *zip(whole.T, mask.T, strict=True)]:
-        if not own.any():
-            continue
-        # A total that is hidden stands on the other side of the sum.
-        gap = abs(int(line[:-1][own[:-1]].sum()) - (int(line[-1]) if own[-1] else 0))
-        if own[-1] and own[:-1].all():
-            continue
-        left = np.flatnonzero(~own[:-1] & (line[:-1] > 0))
-        if own[-1] or gap >= min_cell or not len(left):
-            continue
-        own[left[np.argmin(line[left])]] = True
-        return True
-    return False

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvcausal.stats.small_cells import MIN_CELL, BoolArray, IntArray, hidden_flags, small
+from gmvcausal.stats.cell_network import BoolArray, IntArray
+from gmvcausal.stats.small_cells import MIN_CELL, hidden_flags, small
 
 FloatArray = NDArray[np.float64]
 

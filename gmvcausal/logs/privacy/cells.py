@@ -11,7 +11,7 @@ import numpy as np
 from gmvcausal.errors import GmvCausalWarning, InputError
 from gmvcausal.frames import rules
 from gmvcausal.frames.params import check, said
-from gmvcausal.stats.small_cells import MIN_CELL, enough, filled, hidden, hidden_two_way
+from gmvcausal.stats.small_cells import MIN_CELL, enough, filled, hidden, hidden_beside_totals, hidden_two_way
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,9 @@ def suppress(
     margins : str, optional
         Label of the row and column of totals of a two-way table (`pandas.crosstab` with ``margins=True``: "All").
     total : bool
-        Whether readers know the totals, from this table or elsewhere. Say False only where they cannot.
+        Whether readers know the totals, from this table or elsewhere. Say False only where they cannot. A two-way table
+        without `margins` has totals that nothing can be hidden of; with False, as many of them are taken for unknown as
+        its cells need.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def suppress(
             "columns of the table share a name", column=str(twice[0]), count=len(twice), remedy="rename them"
         )
     if counts is None:
-        return _two_way(table, least, margins)
+        return _two_way(table, least, margins, total)
     names, inside, labels = check("counts", counts), check("within", within), check("keep", keep)
     if not names:
         raise InputError("counts names no column", remedy="write counts=['users'], or leave counts= out")
@@ -119,12 +121,7 @@ def suppress(
     if total:
         bare = [n[own][hide[own]] for own in lines for n in values if hide[own].any()]
         if short := sum(not enough(n[n > 0], least) for n in bare):
-            warnings.warn(
-                f"no group is left to hide with those hidden ({short} times): whoever knows their total can work them "
-                "out, so do not show it, or put groups together",
-                GmvCausalWarning,
-                stacklevel=2,
-            )
+            _warn_of_totals(short, 3)
     out = table.copy()
     for column in table.columns:
         if column not in inside and column not in labels and (column in names or _tells(table[column], hide)):
@@ -182,7 +179,7 @@ def _whole(column: pd.Series[Any], name: str) -> Any:
     return values
 
 
-def _two_way(table: pd.DataFrame, least: int, margins: str | None) -> pd.DataFrame:
+def _two_way(table: pd.DataFrame, least: int, margins: str | None, total: bool) -> pd.DataFrame:
     import pandas as pd
 
     inner = table
@@ -207,6 +204,11 @@ def _two_way(table: pd.DataFrame, least: int, margins: str | None) -> pd.DataFra
     values = np.column_stack([_whole(inner[c], str(c)) for c in inner.columns]).astype(np.int64)
     if margins is not None:
         _must_add_up(table, values, margins)
+    elif total:
+        cells, short = hidden_beside_totals(values, least)
+        if short:
+            _warn_of_totals(short, 4)
+        return _without(table, cells)
     masks = hidden_two_way(values, least)
     whole = np.zeros(table.shape, dtype=bool)
     rows = np.ones(len(table), dtype=bool) if margins is None else np.asarray(table.index != margins)
@@ -216,9 +218,22 @@ def _two_way(table: pd.DataFrame, least: int, margins: str | None) -> pd.DataFra
         whole[np.ix_(rows, ~columns)] = masks.rows[:, None]
         whole[np.ix_(~rows, columns)] = masks.columns[None, :]
         whole[np.ix_(~rows, ~columns)] = masks.total
-    out = table.astype("Int64").mask(whole)
-    out.attrs = {**table.attrs, "hidden": int(whole.sum())}
+    return _without(table, whole)
+
+
+def _without(table: pd.DataFrame, hide: Any) -> pd.DataFrame:
+    out = table.astype("Int64").mask(hide)
+    out.attrs = {**table.attrs, "hidden": int(hide.sum())}
     return out
+
+
+def _warn_of_totals(short: int, depth: int) -> None:
+    warnings.warn(
+        f"no group is left to hide with those hidden ({short} times): whoever knows their total can work them "
+        "out, so do not show it, or put groups together",
+        GmvCausalWarning,
+        stacklevel=depth,
+    )
 
 
 def _must_add_up(table: pd.DataFrame, values: Any, margins: str) -> None:

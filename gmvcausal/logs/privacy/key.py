@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import math
 import os
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,10 @@ _COMMON = (
     "iloveyou", "woaini", "dragon", "monkey", "login", "changeme", "default", "taobao", "douyin", "alibaba",
     "wechat", "weixin", "pseudonym", "anonym", "gmvcausal", "thesis", "marketing", "customer", "coupon",
 )  # fmt: skip
+_HEX = re.compile(r"(?:[0-9a-f]+(?:-[0-9a-f]+)*|[0-9A-F]+(?:-[0-9A-F]+)*)")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+|[A-Za-z0-9_-]+")
+_TOO_WORDY = 10.0  # standard errors; 1 of 100,000 keys by lot has more
+_MOST_AGAIN = 0.4  # share of the characters that are those a few places before; sixteen kinds by lot have 0.06
 _IN_A_ROW = 6  # characters that repeat or count: sixteen kinds by lot do so in 1 of 10,000 keys
 _MAKE = 'make one with `python -c "import secrets; print(secrets.token_hex(32))"` and keep it apart from the data'
 
@@ -68,7 +73,7 @@ def key_of(key: Any, environment: Any) -> bytes:
     if _thought_of(found):
         raise InputError(
             f"{what} is made of words, or holds a common word or {_IN_A_ROW} characters that repeat or count, so that "
-            "it could be guessed; 32 hexadecimal digits drawn by lot, or more, are a key",
+            "it could be guessed; a key is 32 hexadecimal digits drawn by lot, or more, or base64 of random bytes",
             remedy=_MAKE,
         )
     return found
@@ -115,5 +120,38 @@ def _thought_of(key: bytes) -> bool:
         return False
     if not text.isprintable():
         return False
-    written = not text.isascii() or " " in text or not any(c.isdigit() for c in text)
-    return written or any(word in text.casefold() for word in _COMMON)
+    return not _like_drawn(text) or any(word in text.casefold() for word in _COMMON)
+
+
+def _like_drawn(text: str) -> bool:
+    """Whether a text looks like random bytes in hexadecimal digits (blocks of them) or in base64.
+
+    Words in base64's letters have more vowels than a lot has, more letters that go on in lower case and digits after
+    digits, and fewer capitals after capitals and changes between letters and digits: all three are counted in standard
+    errors from what a lot leads to, and added.
+
+    Examples
+    --------
+    >>> _like_drawn("9b1f0c7e55a24d0f8e3c6a7714d2b8e0"), _like_drawn("TheQuickBrownFoxJumpsOverTheLazyDog1")
+    (True, False)
+    >>> _like_drawn("a1a2a3a4a5a6a7a8a9b1b2b3b4b5b6b7"), _like_drawn("zhangweizhangweizhangweizhangwei8")
+    (False, False)
+    """
+    if any(sum(a == b for a, b in zip(text, text[k:], strict=False)) > _MOST_AGAIN * len(text) for k in range(1, 9)):
+        return False
+    if _HEX.fullmatch(text):
+        return True
+    body = text.rstrip("=")
+    if not _BASE64.fullmatch(body) or min(sum(map(str.isupper, body)), sum(map(str.islower, body))) < 2:
+        return False
+    letters = [c for c in body.casefold() if c.isalpha()]
+    vowels = sum(c in "aeioun" for c in letters)
+    joined = sum((a.isalpha() and b.islower()) or (a + b).isdigit() for a, b in pairwise(body))
+    broken = sum(((a + b).isupper() and (a + b).isalpha()) or a.isdigit() != b.isdigit() for a, b in pairwise(body))
+    pairs = len(body) - 1
+    wordy = _beyond(vowels, len(letters), 6 / 26) + _beyond(joined, pairs, (52 * 26 + 10 * 10) / 64**2)
+    return wordy - _beyond(broken, pairs, (26 * 26 + 2 * 10 * 54) / 64**2) < _TOO_WORDY
+
+
+def _beyond(found: int, of: int, share: float) -> float:
+    return (found - of * share) / math.sqrt(of * share * (1 - share))
