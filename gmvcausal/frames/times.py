@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MICRO = "datetime64[us]"
 _WHOLE_TEXT = re.compile(r"\s*-?\d+\s*")
+_NUMBER = re.compile(r"\s*-?\d+(\.\d*)?\s*")
 _LARGEST = 1e100
 
 
@@ -238,7 +239,10 @@ def _object_times(series: nw.Series[Any], column: str, role: str, timezone: str 
     if bad:
         wrong = np.zeros(len(items), dtype=bool)
         wrong[~missing] = np.isin(codes, bad)
-        raise rules.bad_time(column, role, str(distinct[bad[0]]), *seen(wrong), code=role == "first_treated")
+        # A word beside numbers written as text is what may mean never; the numbers are periods.
+        word = next((i for i in bad if not _NUMBER.fullmatch(str(distinct[i]))), None)
+        code = role == "first_treated" and (word is not None or len(bad) < len(distinct))
+        raise rules.bad_time(column, role, str(distinct[bad[0] if word is None else word]), *seen(wrong), code=code)
     if len(zones) > 1:
         detail = ", ".join(sorted("none" if z is None else f"offset {z}" for z in zones))
         raise rules.mixed_zones(column, role, detail)

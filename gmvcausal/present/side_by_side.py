@@ -162,8 +162,20 @@ def _note(models: list[Result], style: str) -> str:
         parts.append(f"Unit: {units.pop()}.")
     for i, r in enumerate(models):
         parts.append(f"({i + 1}) {r.title}: {r.told.estimand}.")
+        if _on_both_sides(r):
+            parts.append(
+                f"({i + 1}) has clusters on both sides: units count as controls while they are not treated, and a "
+                "cluster may hold both."
+            )
         if r.spoken in r.estimates.special and math.isnan(r.told.std_error):
             parts.append(f"({i + 1}) has its {phrases.level_words(r)} in square brackets, by {r.estimates.method}.")
         if r.audit.failed:
             parts.append(f"† Not to be quoted: the audit failed on {phrases.join([c.name for c in r.audit.failed])}.")
     return " ".join(parts)
+
+
+def _on_both_sides(result: Result) -> bool:
+    """Whether more clusters are counted, on both sides together, than there are."""
+    sides = getattr(getattr(result, "fitted", None), "clusters", None)
+    panel = getattr(result, "panel", None)
+    return sides is not None and panel is not None and sum(sides) > panel.n_clusters

@@ -161,12 +161,19 @@ def test_words_for_never(word: str, kind: str) -> None:
         frame = frame.assign(
             first_treated=[word if v != v else as_text(int(v)) for v in frame["first_treated"]]
         ).astype({"first_treated": object})
-    if kind == "dates":
-        with pytest.raises(gc.InputError, match=f"not an ISO date.*pass never='{word}' if that means never treated"):
-            gc.did(frame)
+    reason = f"not an ISO date, for example '{word}'.*pass never='{word}' if that means never treated"
+    with pytest.raises(gc.InputError, match=reason):
+        gc.did(frame)
     result = gc.did(frame, never=word)
     assert result.estimate == gc.did(PANEL).estimate
     assert any(f"missing, infinite or {word!r} there" in note for note in result.manifest.notes)
+
+
+def test_numbers_as_text_are_no_code_of_never() -> None:
+    frame = PANEL[PLAIN].dropna().astype({"first_treated": int}).astype({"first_treated": str})
+    with pytest.raises(gc.InputError, match="not an ISO date") as told:
+        gc.did(frame)
+    assert "never=" not in str(told.value)
 
 
 def test_a_word_that_no_unit_holds() -> None:

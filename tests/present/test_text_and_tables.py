@@ -69,6 +69,23 @@ def test_several_models_side_by_side(results: dict[str, Any]) -> None:
     assert "<table" in made._repr_html_() and "\\toprule" in made.to_latex() and "callaway" in str(made)
 
 
+def test_clusters_on_both_sides_are_told() -> None:
+    periods, start = (
+        np.tile(np.arange(10), 60),
+        np.repeat(np.r_[np.full(20, 4.0), np.full(20, 7.0), np.full(20, np.nan)], 10),
+    )
+    noise = np.random.default_rng(0).normal(size=600)
+    panel = pd.DataFrame(
+        {"unit": np.repeat(np.arange(60), 10), "period": periods, "gmv": noise, "first_treated": start}
+    )
+    told = "(2) has clusters on both sides: units count as controls while they are not treated"
+    apart, both = gc.did(panel), gc.did(panel, estimator="twfe")
+    assert both.fitted.clusters == (40, 40) and apart.fitted.clusters == (40, 20)
+    note = gc.table(apart, both).note
+    assert told in note and "(1) has clusters" not in note
+    assert "(2) 处理与对照两侧的聚类有重叠" in gc.table(apart, both, style="cn").note
+
+
 def test_stars_follow_the_style(results: dict[str, Any]) -> None:
     from types import SimpleNamespace
 
