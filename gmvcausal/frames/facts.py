@@ -9,7 +9,7 @@ from typing import Any
 from gmvcausal.errors import InputError
 from gmvcausal.frames.engines.kinds import is_spark
 from gmvcausal.frames.files import find_files
-from gmvcausal.frames.parquet import is_path
+from gmvcausal.frames.parquet import is_path, stored_names
 
 # Where files keep what is known of their table: pandas and our own files, Spark's files.
 _KEYS = (b"pandas", b"org.apache.spark.sql.parquet.row.metadata")
@@ -48,6 +48,12 @@ _UNITS = (
 UNIT_OR_NOT = ("customer", "member", "buyer", "phone", "mobile", "顾客", "买家", "客户", "会员")
 # What a file is asked for besides the columns that the call names.
 UNIT_NAMES = (*_UNITS, *UNIT_OR_NOT)
+# What only a table of `Logs` holds together; no other table has it by chance.
+_OF_LOGS = {
+    "users": frozenset({"arm", "assigned", "gmv_pre", "orders_pre"}),
+    "panel": frozenset({"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}),
+    "stack": frozenset({"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}),
+}
 # Columns that say when, by their very name.
 TIME_NAMES = (
     "month",
@@ -167,14 +173,51 @@ def named_unit(columns: Iterable[str], taken: Collection[str | None] = ()) -> st
 
 
 def frame_facts(data: Any) -> dict[str, Any]:
-    """What `Logs` wrote about the frame, also where pandas carried it into a parquet file; else empty."""
+    """What `Logs` wrote about the frame, also where pandas carried it into a parquet file.
+
+    Else empty; but a frame with the very columns of `Logs` has lost it (a merge, a join, a file), and brings the check
+    ``log_facts``, which says so, into the audit of every verb.
+    """
     if is_path(data):
-        return _facts_in_files(data)
-    if is_spark(data):
-        return _of_columns(json.loads(data.schema.json()))
-    attrs = getattr(data, "attrs", None)
-    found = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
-    return dict(found) if isinstance(found, dict) else {}
+        found = _facts_in_files(data)
+    elif is_spark(data):
+        found = _of_columns(json.loads(data.schema.json()))
+    else:
+        attrs = getattr(data, "attrs", None)
+        held = attrs.get("gmvcausal") if isinstance(attrs, dict) else None
+        found = dict(held) if isinstance(held, dict) else {}
+    return found or _lost_facts(_names(data))
+
+
+def _lost_facts(columns: set[str]) -> dict[str, Any]:
+    table = next((name for name, needed in _OF_LOGS.items() if columns >= needed), None)
+    if table is None:
+        return {}
+    option = {"users": "features", "panel": "keep"}.get(table)
+    lost = {
+        "name": "log_facts",
+        "status": "warned",
+        "message": "the frame has the columns of Logs but not its facts, which a merge, a join or a CSV file loses: "
+        "its checks on the log are not repeated here, and one of them may have failed",
+        "remedy": (f"bring columns in by logs.{table}(..., {option}=[...]); or " if option else "")
+        + "copy what Logs wrote, where the rows are the same: merged.attrs = made.attrs",
+    }
+    return {"checks": [lost]}
+
+
+def _names(data: Any) -> set[str]:
+    """Names of the columns of any input."""
+    kind = type(data)  # a frame of pandas gives its columns as attributes, and they may be called anything
+    try:
+        if is_path(data):
+            names = stored_names(data)
+        elif hasattr(kind, "collect_schema"):  # polars, whose lazy frames warn where asked for columns
+            names = data.collect_schema().names()
+        else:
+            names = list(data.column_names if hasattr(kind, "column_names") else getattr(data, "columns", ()))
+        return {str(name) for name in names}
+    except Exception:  # noqa: BLE001  # every engine has errors of its own; what is wrong is told by the reader
+        return set()
 
 
 def _facts_in_files(path: Any) -> dict[str, Any]:

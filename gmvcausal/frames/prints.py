@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmvcausal.frames.columns import Codes
+from gmvcausal.frames.table import Table
 
 Prints = NDArray[np.uint64]
 IntArray = NDArray[np.int64]
@@ -59,3 +63,32 @@ def scattered(codes: Codes) -> IntArray:
 
     hashed = pd.util.hash_array(np.array([str(v) for v in codes.labels], dtype=object))
     return np.asarray(np.argsort(np.argsort(hashed, kind="stable"), kind="stable"))[codes.codes]
+
+
+def row_prints(table: Table, columns: Iterable[str], role: str) -> Prints:
+    """A number for every row from what the columns hold, whatever is made of them later.
+
+    Numbers count as floats, whatever their type; all else as its text. Neither the order of the columns matters nor
+    how often one is named.
+
+    Parameters
+    ----------
+    table : Table
+    columns : iterable of str
+    role : str
+        What messages call the columns.
+    """
+    import pandas as pd
+
+    out = np.zeros(table.n, dtype=np.uint64)
+    for column in sorted(set(columns)):
+        series = table.series(column, role)
+        if series.dtype.is_numeric() or series.dtype == nw.Boolean:
+            out = _mixed(out ^ prints(series.cast(nw.Float64).to_numpy()))
+            continue
+        items = np.empty(table.n, dtype=object)
+        items[:] = series.to_list()
+        codes, held = pd.factorize(items)
+        hashed = pd.util.hash_array(np.array([*map(str, held), ""], dtype=object))  # the last is for what is missing
+        out = _mixed(out ^ hashed[codes])
+    return out

@@ -15,7 +15,7 @@ from gmvcausal.observational.adjustment import checks
 from gmvcausal.observational.adjustment.checks import Case
 from gmvcausal.observational.adjustment.drawn import held_against
 from gmvcausal.observational.adjustment.form import through_mediators
-from gmvcausal.observational.adjustment.intake import Asked, Sample, read
+from gmvcausal.observational.adjustment.intake import Asked, Sample, arrays, read
 from gmvcausal.observational.adjustment.learn import Nuisances
 from gmvcausal.observational.adjustment.make import lined_up, measure_of, per_of, plain
 from gmvcausal.observational.adjustment.numbers import Found
@@ -100,7 +100,7 @@ def through_the_door(data: Any, asked: Asked, options: dict[str, Any], found: Pl
         ignored = (f"estimator={options['estimator']!r} is of adjustment sets and has no part in a front door",)
     manifest = Manifest(
         "adjust", {**options, "control": s.labels[0], "estimator": "front_door"}, options["seed"], s.rows, s.columns,
-        dict(s.dropped), (*found.notes, *ignored, *s.notes), partial(_arrays, s),
+        dict(s.dropped), (*found.notes, *ignored, *s.notes), partial(arrays, s),
         ("front door, linear in the mediators",),
     )  # fmt: skip
     return FrontDoorResult(
@@ -128,9 +128,3 @@ def _audit(case: Case, graph: Check, form: Check) -> Audit:
     )  # fmt: skip
     found = [check for function in own if (check := function(case)) is not None]
     return audit_with([graph, form, hidden, *found, *checks.of_amounts(case)], case.sample.facts)
-
-
-def _arrays(s: Sample) -> list[Any]:
-    """What was analysed, in the order of its own."""
-    found: list[Any] = [s.y, s.treated, np.ascontiguousarray(s.x)]
-    return [*found, *([] if s.cluster is None else [s.cluster])]

@@ -14,7 +14,7 @@ from gmvcausal.frames.covariates import encode
 from gmvcausal.frames.deciding import refuse_deciding
 from gmvcausal.frames.facts import COARSER, TIME_NAMES, UNIT_NAMES, frame_facts, rows_are_people
 from gmvcausal.frames.features import Features, Matrix, learn_features, said_of_levels, tell_constant
-from gmvcausal.frames.prints import canonical_order, scattered
+from gmvcausal.frames.prints import canonical_order, row_prints, scattered
 from gmvcausal.frames.rows import read_arms, read_clusters, read_outcome, refuse_repeated, unit_column
 from gmvcausal.frames.table import Table, open_table
 from gmvcausal.observational.adjustment.calendar import refuse_found_calendar
@@ -90,6 +90,8 @@ class Sample:
         The column of the table behind each of `names`.
     people : bool
         Whether rows are people, of whom no share of fewer than ten is shown.
+    held : ndarray of uint64, shape (n,), or None
+        A number for what the covariates hold in each row, whatever the estimator makes of them.
     """
 
     y: FloatArray
@@ -114,6 +116,7 @@ class Sample:
     facts: dict[str, Any] = field(default_factory=dict)
     treatment: str = ""
     people: bool = False
+    held: NDArray[np.uint64] | None = None
 
     @property
     def n(self) -> int:
@@ -187,6 +190,7 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
         categorical = tuple(features.categorical)
         tell_constant(features, np.asarray(x, dtype=np.float32), notes)
         refuse_deciding(features, np.asarray(x, dtype=np.float32), y, arms.codes)
+    held = row_prints(table, asked.covariates, "covariates")
     order = canonical_order(x, y, arms.codes, key if cluster is None else cluster)
     for j in range(x.shape[1]):  # in its place, because a second matrix is what would cost most memory of all
         x[:, j] = x[order, j]
@@ -194,8 +198,15 @@ def read(data: Any, asked: Asked, frames_up: int = 5) -> Sample:
         y[order], arms.codes[order] == 1, (arms.labels[0], arms.labels[1]), x, names, categorical, features,
         None if cluster is None else cluster[order], found.name, found.found, order, table.n, len(table.columns),
         asked.covariates, source, unit is not None, spacing, tuple(notes), dict(facts.get("dropped", {})), facts,
-        asked.treatment, rows_are_people(unit, facts),
+        asked.treatment, rows_are_people(unit, facts), held[order],
     )  # fmt: skip
+
+
+def arrays(s: Sample) -> list[NDArray[Any]]:
+    """What was analysed, for the hash: columns as they came, so that it is one for all estimators."""
+    columns: list[NDArray[Any]] = [a for a in (s.treated, s.y, s.held, s.cluster) if a is not None]
+    order = np.lexsort(columns[::-1])
+    return [column[order] for column in columns]
 
 
 def _covariates(

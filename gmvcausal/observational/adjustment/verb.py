@@ -7,15 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gmvcausal.errors import InputError
 from gmvcausal.frames.params import check, column_name, one_of, whole
 from gmvcausal.frames.table import open_table
 from gmvcausal.observational.adjustment.door import FrontDoorResult, through_the_door
 from gmvcausal.observational.adjustment.drawn import drawn_words, planned, with_graph
-from gmvcausal.observational.adjustment.intake import LEARNED, Asked, Sample, read
+from gmvcausal.observational.adjustment.intake import LEARNED, Asked, arrays, read
 from gmvcausal.observational.adjustment.learn import learn
 from gmvcausal.observational.adjustment.make import METHODS, make_result
 from gmvcausal.observational.adjustment.numbers import ESTIMATORS
@@ -189,7 +186,7 @@ def fit(data: Any, asked: Asked, options: dict[str, Any]) -> Adjusted:
     choice = METHODS[options["estimator"]] + (f", {options['folds']} folds" if asked.learned else "")
     manifest = Manifest(
         "adjust", options, options["seed"], sample.rows, sample.columns, dict(sample.dropped), notes,
-        partial(_arrays, sample), (choice,),
+        partial(arrays, sample), (choice,),
     )  # fmt: skip
     if panel is not None and panel.unread:
         told = f"within units the covariates {', '.join(panel.unread)} are left out: they have gaps or are dates"
@@ -207,9 +204,3 @@ def _refuse_pairs(estimator: str, estimand: str) -> None:
             "a partially linear model has one number for everyone, weighted by overlap, and none for the treated",
             remedy="pass estimator='aipw' with estimand='att'",
         )
-
-
-def _arrays(sample: Sample) -> list[NDArray[Any]]:
-    """What was analysed, in the order of its own."""
-    found: list[NDArray[Any]] = [sample.y, sample.treated, np.ascontiguousarray(sample.x)]
-    return [*found, *([] if sample.cluster is None else [sample.cluster])]

@@ -147,15 +147,11 @@ def lost_units(case: Case) -> Check | None:
 
 
 def log_facts(case: Case) -> Check | None:
-    """Does what `Logs` wrote about the frame still hold, and did it come along?"""
-    meta = case.panel.meta
-    if meta.get("changed"):
-        message = "the outcome has changed since Logs made the frame, so its unit and its checks may not hold any more"
-        return Check("log_facts", "warned", message, remedy="change the logs instead, and make the frame again")
-    if meta or not case.panel.from_logs:
+    """Does what `Logs` wrote about the frame still hold? That it is lost is said with what `Logs` found."""
+    if not case.panel.meta.get("changed"):
         return None
-    message = "the frame has the columns of Logs but not its facts: its checks on the log are not repeated here"
-    return Check("log_facts", "warned", message, remedy="pass the frame as Logs made it, or read the checks there")
+    message = "the outcome has changed since Logs made the frame, so its unit and its checks may not hold any more"
+    return Check("log_facts", "warned", message, remedy="change the logs instead, and make the frame again")
 
 
 def cluster_level(case: Case) -> Check | None:

@@ -55,8 +55,6 @@ class Panel:
         NaN where rows differ.
     has_parts : bool
         Whether the frame has that column.
-    from_logs : bool
-        Whether the frame has the very columns that `Logs` writes.
     moving : dict of str to int
         Columns that name a place (`COARSER`) -> units that occur under more than one: one id for two units, perhaps.
     covariates : Covariates or None
@@ -109,7 +107,6 @@ class Panel:
     coarser: tuple[str, ...] = ()
     parts: float = 1.0
     has_parts: bool = False
-    from_logs: bool = False
     covariates: Covariates | None = None
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from gmvcausal.rollout.intake.levels_large import found_cluster, unused
 from gmvcausal.rollout.intake.opened import Located, open_rows, parts_of
 from gmvcausal.rollout.intake.panel import Panel
 from gmvcausal.rollout.intake.summed import NoRows
-from gmvcausal.rollout.intake.told import forget_unit, is_from_logs, say_grid, say_read, single_cluster, tell
+from gmvcausal.rollout.intake.told import forget_unit, say_grid, say_read, single_cluster, tell
 
 
 def panel_of_sums(located: Located, ask: Ask, meta: dict[str, Any], look: Look) -> Panel:
@@ -63,7 +63,6 @@ def panel_of_sums(located: Located, ask: Ask, meta: dict[str, Any], look: Look) 
         coarser=unused(path, {*ask.needed, name}) if name == ask.unit else (),
         parts=parts_of(located),
         has_parts="parts" in columns,
-        from_logs=is_from_logs(columns),
         notes=notes,
         dropped=dropped,
         meta=meta,

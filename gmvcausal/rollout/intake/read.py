@@ -25,7 +25,7 @@ from gmvcausal.rollout.intake.opened import LargerThanMemory, locate
 from gmvcausal.rollout.intake.panel import NOT_LATER, FloatArray, IntArray, Panel
 from gmvcausal.rollout.intake.panel_of_sums import panel_of_sums
 from gmvcausal.rollout.intake.scan import BUFFERS, by_row, scan
-from gmvcausal.rollout.intake.told import forget_unit, is_from_logs, say_grid, say_read, single_cluster, tell
+from gmvcausal.rollout.intake.told import forget_unit, say_grid, say_read, single_cluster, tell
 
 CROSSED = "every row is taken as a person seen once, in its own period (unit=None)"
 ALONE = "; rows count as independent: where places were given the tactic, name the place with cluster="
@@ -142,7 +142,6 @@ def _panel(rows: Rows, ask: Ask, meta: dict[str, Any]) -> Panel:
         coarser=coarser,
         parts=rows.parts,
         has_parts="parts" in columns,
-        from_logs=is_from_logs(columns),
         notes=notes,
         dropped=dropped,
         meta=meta,

@@ -9,14 +9,6 @@ from gmvcausal.frames.times import Times
 from gmvcausal.rollout.intake.cohorts import Cohorts
 from gmvcausal.rollout.intake.grid import Grid
 
-_LOGS_PANEL = {"unit", "period", "gmv", "orders", "buyers", "first_treated", "treated"}
-_LOGS_STACK = {"stack", "unit", "period", "event_time", "gmv", "sent", "other_tactic"}
-
-
-def is_from_logs(columns: set[str]) -> bool:
-    """Whether these are the very columns that `Logs` writes."""
-    return columns >= _LOGS_PANEL or columns >= _LOGS_STACK
-
 
 def single_cluster(name: str) -> InputError:
     """Nothing varies between clusters where there is one."""
