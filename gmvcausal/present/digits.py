@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MINUS = "\u2212"
 NOT_GIVEN = "\u2013"
@@ -87,6 +88,32 @@ def number(x: float, digits: int = 3, *, signed: bool = False, currency: str = "
     text = fixed(x, places, signed=signed, currency=currency)
     spare = places - 2 if currency else 0
     return re.sub(rf"0{{1,{spare}}}$", "", text) if spare > 0 else text
+
+
+# A hyphen before a number, where no word, name, date, range or code stands right before it.
+_HYPHEN = re.compile(r"(?<![^\s(\[])(?<![=\w,][(\[])-(?=[$¥€£]?\.?\d)")
+
+
+def true_minus(text: str, own: Iterable[str] = ()) -> str:
+    """`text` with minus signs for the hyphens before its numbers, so that no line is broken after one.
+
+    Parameters
+    ----------
+    text : str
+        A sentence of ours.
+    own : iterable of str
+        Names of the user, which stay as they are.
+
+    Examples
+    --------
+    >>> true_minus("the largest is -202 (-3.5 to 1) on 2025-06-02, window=(-7, 0)")
+    'the largest is −202 (−3.5 to 1) on 2025-06-02, window=(-7, 0)'
+    >>> true_minus("tier -1: -2", own=["tier -1"])
+    'tier -1: −2'
+    """
+    kept = sorted({name for name in own if _HYPHEN.search(name)}, key=len, reverse=True)
+    find = re.compile("|".join([*map(re.escape, kept), _HYPHEN.pattern]))
+    return find.sub(lambda found: MINUS if found.group() == "-" else found.group(), text)
 
 
 def beside(std_error: float, *values: float, digits: int = 2) -> int:

@@ -24,11 +24,12 @@ def render(found: dict[str, Result], plans: Sequence[tuple[str, Any]], asked: co
     import jinja2
 
     language, labels = asked.language, asked.labels
+    called = [*found, *(name for result in found.values() for name in names.written(result))]
 
     def printed(value: Any) -> Any:
         """Every text that reaches the page; markup made by the template itself is left alone."""
         if type(value) is str:
-            return digits.clean(labels.get(value) or say(value, language, labels))
+            return digits.clean(labels.get(value) or say(digits.true_minus(value, called), language, labels))
         return digits.clean(value) if isinstance(value, _Verbatim) else value
 
     def picture(one: content.Picture) -> dict[str, str]:

@@ -163,7 +163,8 @@ def study(
         At most 92 columns.
     """
 
-    known = names.known(list(answers.values()), language, labels or {})
+    called = {digits.inline(name): digits.inline(name) for name in answers} if language == "zh" else {}
+    known = names.known(list(answers.values()), language, called | dict(labels or {}))
 
     def t(text: str) -> str:
         return say(text, language, known)

@@ -14,6 +14,7 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.observational.adjustment.result import Adjusted
+from gmvcausal.present import text, words
 from gmvcausal.present.chinese import translate
 
 
@@ -34,8 +35,8 @@ def parts() -> dict[str, Any]:
 
 
 def words_of(path: Path) -> str:
-    text = zipfile.ZipFile(path).read("word/document.xml").decode()
-    return html.unescape(re.sub("<[^>]+>", "", re.sub("</w:p>|</w:tc>", "\n", text)))
+    made = zipfile.ZipFile(path).read("word/document.xml").decode()
+    return html.unescape(re.sub("<[^>]+>", "", re.sub("</w:p>|</w:tc>", "\n", made)))
 
 
 def test_sensitivity_and_refuters_are_sections(parts: dict[str, Any], tmp_path: Path) -> None:
@@ -84,3 +85,34 @@ def test_verbs_and_heads_of_tests_are_chinese() -> None:
     assert made.startswith("安慰剂处理、随机共同原因、子样本") and "60 倍" in made
     for name in ("way", "levels", "statistic", "df1", "df2", "ab_test.by", "did.leave_one_out", "adjust", "mediate"):
         assert re.search("[\u4e00-\u9fff]", translate(name)), name
+
+
+def test_numbers_in_sentences_have_true_minus_signs_and_names_stay(tmp_path: Path) -> None:
+    assert translate("the largest is -202 at -5", {}) == "the largest is −202 at −5"
+    assert translate("gain: tier -1", {"tier -1": "tier -1"}) == "增益：tier -1"
+    frame = users().assign(**{"age -1": lambda d: -d["age"]})
+    r = gc.ab_test(frame, arm="got", metrics=[gc.Mean("gmv", pre="age -1")], control=0)
+    extra = [("More", "A slope of -3.5 (-4 to -3) since 2025-06-02.")]
+    for language in ("en", "zh"):
+        docx = words_of(gc.report(r, tmp_path / "c.docx", language=language, extra=extra))
+        page = gc.report(r, tmp_path / "c.html", language=language, extra=extra).read_text(encoding="utf-8")
+        page = re.sub(r"<pre.*?</pre>|<style.*?</style>", "", page, flags=re.DOTALL)
+        for shown in (docx, re.sub("<[^>]+>", "", page)):
+            assert "−3.5 (−4 to −3) since 2025-06-02" in shown and "age -1" in shown
+            assert not re.findall(r"[\s(（：]-\d", shown.replace("age -1", ""))
+
+
+def test_definitions_stand_before_the_description(parts: dict[str, Any], tmp_path: Path) -> None:
+    meaning = {"gmv": ("一周的成交额合计", "元")}
+    answers: dict[str, Any] = {"描述": gc.describe(users(), ["gmv", "age"], definitions=meaning), **parts}
+    found = words_of(gc.report(answers, tmp_path / "c.docx", language="zh"))
+    section = found[found.index("描述\n") :]
+    assert section.index("变量定义") < section.index("一周的成交额合计") < section.index("标准差")
+    answers["描述"] = gc.describe(users(), ["gmv", "age"])
+    assert "变量定义" not in words_of(gc.report(answers, tmp_path / "d.docx", language="zh"))
+
+
+def test_the_name_of_an_answer_stays_as_written_in_the_console(parts: dict[str, Any]) -> None:
+    answers = {"满减 实验": parts["基准"]}
+    said = text.study("题目", "", words.lead(answers), answers, language="zh")
+    assert "满减 实验" in said and "满减实验" not in said

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from gmvcausal.errors import GmvCausalError
 from gmvcausal.present.chinese.own import Masks
+from gmvcausal.present.digits import true_minus
 
 # A comma belongs to a number where digits follow it; a sign, where no letter or digit stands before it.
 _NUMBER = r"[+−-]?[$¥€£]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+−-]?\d+)?|∞)%?"
@@ -157,11 +158,12 @@ class Translator:
 
     def page(self, text: str) -> str:
         """The Chinese of `text` as a page prints it: the user's names whole, no space between Chinese words."""
-        hidden = self._masks.hidden(" ".join(text.split()))
+        plain = " ".join(text.split())
+        hidden = true_minus(self._masks.hidden(plain))
         for one in (hidden, text):  # a name may be made of our own words: then without it
             if (made := self.text(one)) != one:
                 return self._masks.closed(made)
-        return text if (shown := self._masks.shown(hidden)) == " ".join(text.split()) else shown
+        return text if (shown := self._masks.shown(hidden)) == plain else shown
 
     def text(self, text: str) -> str:
         """The Chinese of `text`, piece by piece where the whole is not known."""

@@ -57,7 +57,7 @@ class _Chapter:
         """One paragraph of sentences; Chinese is indented by two characters and joined without spaces."""
         from docx.shared import Pt
 
-        found = [self.said(s) for s in sentences if s]
+        found = [self.said(digits.true_minus(str(s), self.own)) for s in sentences if s]
         if not found:
             return
         paragraph = self.made.add_paragraph()
@@ -182,7 +182,8 @@ def _section(made: _Chapter, one: dict[str, Any]) -> None:
 
 def _finding(check: Check, own: Sequence[str]) -> str:
     """What was found, and what to do where it did not pass."""
-    return " ".join(phrases.sentence(text, own) for text in (check.message, check.remedy) if text)
+    told = (phrases.sentence(text, own) for text in (check.message, check.remedy) if text)
+    return digits.true_minus(" ".join(told), own)
 
 
 def _parts(made: _Chapter, heading: Any, more: Any) -> None:

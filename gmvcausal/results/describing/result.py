@@ -162,12 +162,14 @@ class Described(Shown):
     __repr__ = summary
 
     def report_parts(self) -> list[Any]:
-        """The table; the counts by level where there are categories; the balance where there are groups."""
+        """What the columns are, where the call says so; the table; counts by level and the balance, where there are."""
         from gmvcausal.present import tables
         from gmvcausal.results.describing.arms import compared, none_compared
 
         beside: list[Shown] = [self.levels()] if any(c.kind == "category" for c in self.columns) else []
         parts = super().report_parts()
+        if self.meanings or self.units:
+            parts.insert(0, tables.shown_table(self.definitions()))
         if self.groups is not None and compared(self, self.groups):
             beside.append(self.balance())
         elif self.groups is not None:
