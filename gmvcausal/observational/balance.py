@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvcausal.stats.small_columns import hidden_columns, tally
+from gmvcausal.stats.tied import beside_tied, ties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +73,11 @@ def balance_table(names: Sequence[str], x: FloatArray, treated: BoolArray, weigh
     return pd.DataFrame(rows)
 
 
-def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray]) -> BoolArray:
+def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray], *, last: int = 0) -> BoolArray:
     """Which covariates of people are not shown by group: those whose numbers would count fewer than ten of a group.
 
-    Flags and levels that so few have, or have not; numbers of few values of which one is as rare.
+    Flags and levels that so few have, or have not; numbers of few values of which one is as rare; and what such a
+    column would follow from, where columns add up (dummies of a whole).
 
     Parameters
     ----------
@@ -83,12 +85,18 @@ def rare(names: Sequence[str], x: FloatArray, groups: Sequence[BoolArray]) -> Bo
     x : ndarray, shape (n, p)
         A flag is a column of two values, whatever they are.
     groups : sequence of ndarray of bool, shape (n,) each
+    last : int
+        How many columns at the end are sums of others with weights that nobody sees (log odds).
 
     Returns
     -------
     ndarray of bool, shape (p,)
     """
-    return hidden_columns(names, [tally(column, groups) for column in x.T])
+    gone = hidden_columns(names, [tally(column, groups) for column in x.T])
+    own = len(names) - last
+    if gone[:own].any():
+        gone[:own] = beside_tied(ties(list(x.T[:own])), gone[:own])
+    return gone
 
 
 def without_rare(table: pd.DataFrame, gone: BoolArray) -> pd.DataFrame:

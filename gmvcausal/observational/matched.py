@@ -91,7 +91,7 @@ class Matched(Shown):
             return np.zeros(len(self.names), dtype=bool)
         used = self.weight > 0
         sides = [side & when for side in (self.treated, ~self.treated) for when in (used, ~used)]
-        return rare(self.names, self.x, sides)
+        return rare(self.names, self.x, sides, last=1)
 
     def balance(self) -> pd.DataFrame:
         """How alike treated and controls are, before and after, covariate by covariate.
@@ -123,7 +123,7 @@ class Matched(Shown):
         sizes = table.drop_duplicates("cohort").set_index("cohort")["n"]
         away = sizes.index[hidden(sizes.to_numpy())]
         inside = [self.cohort == label for label in sizes.index] if self.cohort is not None else []
-        flags = rare(self.names, self.x, [own & self.treated & (self.weight > 0) for own in inside])
+        flags = rare(self.names, self.x, [own & self.treated & (self.weight > 0) for own in inside], last=1)
         small = table["cohort"].isin(away).to_numpy()
         gone = small | table["covariate"].isin(np.array(self.names)[flags | self._rare]).to_numpy()
         out = table.astype({"n": "Int64"})

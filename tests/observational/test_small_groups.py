@@ -118,6 +118,24 @@ def test_a_number_of_few_values_in_an_adjusted_comparison() -> None:
             assert r.audit["balance"].value is None
 
 
+def test_a_dummy_does_not_follow_from_the_others() -> None:
+    """Three flags that add up to one, as columns of their own: what two of them leave is the third."""
+    tier = users(4).assign(new=lambda d: d["tier"] == "new", gold=lambda d: d["tier"] == "gold")
+    tier["black"] = (tier["tier"] == "black").astype(int)
+    tier[["new", "gold"]] = tier[["new", "gold"]].astype(int)
+    names = ["new", "gold", "black", "age"]
+    x = tier[names].to_numpy(float)
+    sides = [tier["coupon"].to_numpy() == k for k in (0, 1)]
+    assert rare(names, x, sides).tolist() == [False, True, True, False]
+    odds = np.column_stack([x, x @ [0.1, 0.3, 0.2, 0.02]])
+    assert rare([*names[:2], "other", "age", "odds"], odds, sides, last=1).tolist() == [False, True, True, False, False]
+    assert rare(["new", "black", "age"], x[:, [0, 2, 3]], sides).tolist() == [False, True, False]
+    m = gc.match(tier, "coupon", ["gold", "black", "age"], control=0)
+    assert m.balance().set_index("covariate").isna().all(axis=1).to_dict() == {
+        "gold": False, "black": True, "age": False, "log odds of treatment": False,
+    }  # fmt: skip
+
+
 def test_values_of_a_number_are_counted_side_by_side() -> None:
     """Orders 0 to 9 in one arm, 0 to 2 in the other: there, three have 2; and GMV of an arm in which four bought."""
     treated = np.arange(400) < 200

@@ -112,6 +112,17 @@ def test_one_more_of_few_changes_nothing_shown() -> None:
                                   found[4].loc[["tier = 2"]])  # fmt: skip
 
 
+def test_dummies_that_add_up_do_not_tell_the_rare_one() -> None:
+    n = 400
+    kind = np.where(np.arange(n) % 5 < 2, 1, 0)
+    kind[[0, 3, 6, 9, 390, 393, 396]] = 2
+    traits = {name: (kind == k).astype(float) for k, name in enumerate(("new", "silver", "vip"))}
+    traits |= {"age": 20 + np.arange(n) % 7.0}
+    e = evaluate(np.linspace(1, 0, n), np.arange(n) % 4.0, np.arange(n) % 2, HALF, traits=traits, people=True)
+    shown = e.clan().set_index("feature")["most"].notna().to_dict()
+    assert shown == {"new": True, "silver": False, "vip": False, "age": True}
+
+
 def test_gaps_of_few_are_not_counted() -> None:
     n = 300
     score, arm = np.linspace(1, 0, n), np.arange(n) % 2

@@ -17,10 +17,10 @@ import numpy as np
 from gmvcausal.frames.facts import COARSER, TIME_NAMES, folded, frame_facts, named_unit, rows_are_people
 from gmvcausal.frames.table import Table
 from gmvcausal.results.describing.read import BoolArray, Column, FloatArray, IntArray
-from gmvcausal.results.describing.tied import beside_tied, off_mode, pieces, ties
 from gmvcausal.stats.describing import Summary, summary
 from gmvcausal.stats.small_cells import MIN_CELL, hidden, hidden_two_way, small
 from gmvcausal.stats.small_columns import FEW_VALUES, of_few
+from gmvcausal.stats.tied import beside_tied, off_mode, ties
 
 _FILLED = 0.5  # of the grid of places and times, from which on rows are taken for a panel of places
 
@@ -98,6 +98,16 @@ def _of_groups(column: Column, code: IntArray, groups: int) -> BoolArray:
     np.add.at(counts, (codes, code[live]), 1)
     gone = np.asarray(hidden_two_way(counts).cells.any(axis=1), dtype=bool)
     return np.array([gone.any()]) if column.is_number else gone
+
+
+def pieces(columns: Sequence[Column]) -> list[FloatArray]:
+    """A number as it is, a category by the 0/1 column of each of its levels; NaN where missing."""
+    return [
+        piece
+        for c in columns
+        for piece in ([c.values] if c.is_number else [np.where(np.isnan(c.values), np.nan, c.values == k)
+                                                     for k in range(len(c.levels))])
+    ]  # fmt: skip
 
 
 def together(columns: Sequence[Column], own: Sequence[BoolArray], parts: Sequence[BoolArray]) -> dict[str, BoolArray]:

@@ -12,6 +12,7 @@ from gmvcausal.stats.inference import critical_value, p_value
 from gmvcausal.stats.multiplicity import adjust
 from gmvcausal.stats.small_cells import MIN_CELL, small
 from gmvcausal.stats.small_columns import hidden_columns, tally
+from gmvcausal.stats.tied import beside_tied, ties
 from gmvcausal.targeting.evaluate.groups import effect_of, parts, refuse_no_ranking
 from gmvcausal.targeting.evaluate.ranked import FloatArray, Side, rank
 from gmvcausal.targeting.evaluate.scores import fewest, spread
@@ -71,6 +72,9 @@ def clan(ranking: Ranking, traits: Mapping[str, FloatArray], groups: int, alpha:
         of_whom = out[["n_most", "n_least"]].to_numpy(float)
         missing = np.array([first.sum(), last.sum()]) - of_whom
         gone = hidden_columns(list(traits), held) | small(np.ceil(of_whom - 1e-9)).any(axis=1)
+        if gone.any():  # dummies of a whole, one of them hidden
+            x = [np.asarray(traits[name], dtype=float)[ranked.at()][first + last > 0] for name in traits]
+            gone = beside_tied(ties([np.where(np.isfinite(column), column, np.nan) for column in x]), gone)
         out.loc[gone, out.columns[1:8]] = np.nan
         out.loc[gone | small(np.ceil(missing - 1e-9)).any(axis=1), ["n_most", "n_least"]] = np.nan
     return out

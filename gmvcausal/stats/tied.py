@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gmvcausal.results.describing.read import BoolArray, Column, FloatArray, IntArray
+from gmvcausal.stats.cell_network import BoolArray, IntArray
 from gmvcausal.stats.small_cells import enough
+
+FloatArray = NDArray[np.float64]
 
 _ROWS = 20_000  # looked at in one piece
 _NONE = 1e-11  # of the squared length of columns of length one, below which a combination of them is nothing
@@ -34,16 +37,6 @@ class Ties:
 
     basis: FloatArray
     sizes: IntArray
-
-
-def pieces(columns: Sequence[Column]) -> list[FloatArray]:
-    """A number as it is, a category by the 0/1 column of each of its levels; NaN where missing."""
-    return [
-        piece
-        for c in columns
-        for piece in ([c.values] if c.is_number else [np.where(np.isnan(c.values), np.nan, c.values == k)
-                                                     for k in range(len(c.levels))])
-    ]  # fmt: skip
 
 
 def ties(x: Sequence[FloatArray]) -> Ties:
