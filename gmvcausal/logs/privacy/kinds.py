@@ -11,6 +11,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -26,6 +27,12 @@ _CARD = re.compile(r"(?:62|4|5[1-5]|2[2-7]|35)")
 _CALLED = r"(?:tel|phone|mobile|mob|cell|ph|call|contact|dianhua|shouji|wechat|weixin|whatsapp|wx|vx|v|qq)"
 # What people put between the digits of a number; a point only where it is the only mark, as amounts have them.
 _GAP = r"(?:[\s_/~\u00b7-]{1,3})"
+
+
+# Ends of Chinese domains; other Chinese after a point begins a sentence.
+_ENDS = "中国|中國|公司|网络|網絡|网址|在线|中文网|商城|网店|集团|公益|政务"
+# A number in powers of ten, as spreadsheets write long ones.
+_POWER = re.compile(r"\s*\d\.\d{1,18}[eE]\+?1\d\s*")
 
 
 class Kind(NamedTuple):
@@ -65,11 +72,15 @@ def plain(text: str) -> str:
     --------
     >>> plain("１３８\u2011００１３\u3000８０００"), plain("138\u200b00138000"), plain("13800138000.0")
     ('138-0013 8000', '13800138000', '13800138000')
+    >>> plain("1.3800138e10")
+    '13800138000'
     """
     text = unicodedata.normalize("NFKC", text)
     if not text.isascii():
         kinds = ((c, unicodedata.category(c)) for c in text)
         text = "".join("-" if k == "Pd" or c == "\u2212" else c for c, k in kinds if k != "Cf")
+    if _POWER.fullmatch(text):
+        text = f"{Decimal(text.strip()):f}"
     return re.sub(r"^(\s*\d+)\.0+(\s*)$", r"\1\2", text)
 
 
@@ -123,9 +134,10 @@ def _bank(text: str) -> bool:
     return bool(_CARD.match(digits)) and len(set(digits)) > 3 and luhn(digits)
 
 
-# Not inside a longer number or code: letters and digits must not touch it, words for a telephone may.
-_BEFORE = rf"(?<![0-9A-Za-z_.])(?:{_CALLED}[:=_\s]*)?"
-_AFTER = r"(?![0-9A-Za-z_])(?!\.\d)"
+# Not inside a longer number or code: letters and digits must not touch it; words for a telephone may, and a low line,
+# which joins numbers (20250101_13800138000).
+_BEFORE = rf"(?<![0-9A-Za-z.])(?:{_CALLED}[:=_\s]*)?"
+_AFTER = r"(?![0-9A-Za-z])(?!\.\d)"
 
 
 def _shape(inner: str) -> re.Pattern[str]:
@@ -135,6 +147,7 @@ def _shape(inner: str) -> re.Pattern[str]:
 KINDS = (
     Kind("phone number", _shape(r"\d{11}"), (11,), lambda t: bool(re.match(_MOBILE, t)), 0.5, 0.062),
     Kind("phone number", _shape(r"86\d{11}"), (13,), _with_86, 0.5, 0.062),
+    Kind("phone number", _shape(r"0086\d{11}"), (15,), lambda t: t.startswith("00") and _with_86(t[2:]), 0.001, 6.2e-6),
     Kind(
         "phone number",
         _shape(r"\(?(?:\+|00)86\)?[\s-]{0,3}1\d{2}[\s.-]{0,3}\d{4}[\s.-]{0,3}\d{4}"),
@@ -164,7 +177,8 @@ KINDS = (
         0.5,
         0.062,
     ),
-    Kind("identity card", _shape(r"\d{17}[\dXx]"), (18,), card_18, 0.001, 1.6e-5),
+    # Letters may touch it: its check character tells it from codes.
+    Kind("identity card", re.compile(r"(?<![\d.])(\d{17}[\dXx])(?!\d|\.\d)"), (18,), card_18, 0.001, 1.6e-5),
     Kind(
         "identity card",
         _shape(r"\d{6}[\s-](?:\d{8}|\d{4}[\s-]\d{2}[\s-]?\d{2})[\s-]\d{3}[\dXx]"),
@@ -184,7 +198,11 @@ KINDS = (
     ),
     Kind(
         "e-mail",
-        re.compile(r"(?<![\w.+-])([\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24})(?![0-9A-Za-z_-])"),
+        re.compile(
+            r"(?<![\w.+-])([\w.+-]{1,64}@(?:[\w-]{1,63}\.)+(?:[A-Za-z]{2,24}|{_ENDS}))(?![0-9A-Za-z_-])".replace(
+                "{_ENDS}", _ENDS
+            )
+        ),
         (),
         lambda t: True,
         0.0,

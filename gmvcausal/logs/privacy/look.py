@@ -19,7 +19,7 @@ from gmvcausal.logs.privacy.kinds import KINDS, by_name, plain
 # at sign (also in full width and small).
 _MAYBE = (
     r"(?:\p{Nd}[\s\p{Z}\p{Pd}\p{Cf}\x{2212}.\x{FF0E}()_/~\x{B7}\x{FF3F}\x{FF0F}\x{FF5E}]{0,3}){10}\p{Nd}"
-    r"|[@\x{FF20}\x{FE6B}]"
+    r"|[@\x{FF20}\x{FE6B}]|^\s*\d\.\d{1,18}[eE]\+?1\d\s*$"
 )
 
 
@@ -114,14 +114,12 @@ def _levels(data: Any) -> list[tuple[Table, Any, str, str]]:
 
 
 def _texts(table: Table, name: str, limit: int) -> Counter[str] | None:
-    """The distinct values in which something may be found, with their numbers of rows; None for bytes."""
+    """Distinct values in which something may be found, with their numbers of rows; None for bytes that are no text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     series = table.frame[name].head(limit)
     dtype = series.dtype
-    if dtype == nw.Binary:
-        return None
     if dtype.is_temporal() or dtype == nw.Boolean:
         return Counter()
     try:
@@ -130,7 +128,10 @@ def _texts(table: Table, name: str, limit: int) -> Counter[str] | None:
             values = values.cast(values.type.value_type)
         kind = values.type
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-            return None
+            try:
+                values = values.cast(pa.large_binary()).cast(pa.large_string())
+            except pa.ArrowInvalid:  # no text
+                return None
         if pa.types.is_floating(kind):
             values = pc.if_else(pc.and_(pc.is_finite(values), pc.less(pc.abs(values), 2.0**63)), values, None)
             values = pc.if_else(pc.equal(values, pc.floor(values)), values, None).cast(pa.int64())

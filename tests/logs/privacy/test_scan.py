@@ -51,7 +51,11 @@ def test_check_digits_by_hand() -> None:
         ("１３８－００１３－８０００", "phone number"),
         ("1 3 8 0 0 1 3 8 0 0 0", "phone number"), ("1-3-8-0-0-1-3-8-0-0-0", "phone number"),
         ("138 001 38000", "phone number"), ("+86 - 138 - 0013 - 8000", "phone number"),
-        ("238-0013-8000", None), ("138-0013-80001", None), ("1138-0013-8000", None), ("12.13800138000", None),
+        ("008613800138000", "phone number"), ("1.3800138e10", "phone number"), ("1.3800138E+10", "phone number"),
+        (b"13800138000", "phone number"), ("张三@例子.中国", "e-mail"),
+        ("1.3800138e11", None), ("1.38001385e5", None), ("008623800138000", None), ("10086138001380001", None),
+        ("a@b.好吗", None), ("238-0013-8000", None),
+        ("138-0013-80001", None), ("1138-0013-8000", None), ("12.13800138000", None),
         ("13800138000.5", None), ("138-0013-8000-1", None), ("a13800138000b1", None), ("138001380001x", None),
         (" 13800138000 ", "phone number"), (CARD, "identity card"), (CARD.lower(), "identity card"),
         ("110105491231002", "identity card"), ("a.b+c@shop.example.com", "e-mail"), ("甲@例子.com", "e-mail"),
@@ -69,6 +73,7 @@ def test_values(value: Any, kind: str | None) -> None:
     ["收货人电话13800138000,放门口", "call 138-0013-8000!", "tel:13800138000", "VX13800138000 加我", f"身份证{CARD}。",
      "vx_13800138000", "加V13800138000", "phone=13800138000", "tel:138-0013-8000", "a13800138000", "13800138000abc",
      "加我abc13800138000谢谢", "手机1380013 8000", "ＶＸ１３８００１３８０００", "电话:+86 138－0013－8000",
+     "20250101_13800138000", "13800138000_12", f"ID{CARD}李", f"id_{CARD}_1", f"NO{CARD}abc",
      "mail me: a@b.cn", "邮箱a.x@b.cn谢谢", "['13800138000']"],
 )  # fmt: skip
 def test_free_text(text: str) -> None:
@@ -119,6 +124,12 @@ def test_order_numbers_amounts_and_times_raise_no_alarm() -> None:
         frame["groups" + gap] = [f"{k[:3]}{gap}{k[3:7]}{gap}{k[7:]}" for k in cut]
         frame["halves" + gap] = [f"{k[:3]}{gap}{k[3:]}" for k in cut]
         frame["digits" + gap] = [gap.join(k) for k in cut]
+    frame["before_"] = [f"20250101_{k}" for k in cut]
+    frame["after_"] = [f"{k}_12" for k in cut]
+    frame["abroad"] = [f"00{k}" for k in drawn["n13"]]
+    frame["powers"] = [f"{k / 10**10:.10f}e10" for k in drawn["n11"]]
+    frame["glued"] = [f"ID{k}x" for k in drawn["n18"]]
+    frame["bytes"] = [k.encode() for k in cut]
     frame["ending"] = [k + "CN" for k in cut]
     frame["two_letters"] = [f"SO_{k}" for k in cut]
     frame["dated"] = [f"SO25{100 + k % 900}{k % 10**6:06d}" for k in drawn["n11"]]
@@ -154,7 +165,7 @@ def test_rates_by_chance_are_those_of_the_reference() -> None:
 
 
 def test_part_of_a_table_and_other_kinds_of_tables(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": ["x"] * 50 + ["13800138000"], "b": ["c@d.com"] * 51, "raw": [b"1"] * 51})
+    frame = pd.DataFrame({"a": ["x"] * 50 + ["13800138000"], "b": ["c@d.com"] * 51, "raw": [b"\xff1"] * 51})
     before = frame.copy()
     part = gc.privacy.scan(frame, rows=10)
     assert part.to_frame()["column"].tolist() == ["b"]
