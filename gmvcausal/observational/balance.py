@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-TOO_FEW = "(not shown: its numbers would count too few people)"
 
 
 def largest(size: NDArray[np.float64]) -> int:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gmvcausal.frames.params import one_of
 from gmvcausal.observational.balance import (
-    TOO_FEW,
     balance_by_cohort,
     balance_table,
     density,
@@ -27,6 +26,7 @@ from gmvcausal.results.balanced import NOT_SHOWN, balance_cells
 from gmvcausal.results.curves import Curves, Line, wrapped
 from gmvcausal.results.shown import Cells, Shown
 from gmvcausal.stats.small_cells import hidden
+from gmvcausal.stats.small_columns import TOO_FEW
 
 if TYPE_CHECKING:
     import pandas as pd

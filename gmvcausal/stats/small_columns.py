@@ -18,6 +18,7 @@ from gmvcausal.stats.small_cells import MIN_CELL, hidden_flags, small
 
 FloatArray = NDArray[np.float64]
 
+TOO_FEW = "(not shown: its numbers would count too few people)"
 FEW_VALUES = 4  # values of which counts could be worked out from n, mean, SD and the share of zeros
 _DIGITS = 9  # of the span, by which values differ that are not one and the same but for rounding
 

@@ -14,9 +14,12 @@ from gmvcausal.abtest.metrics import model_of, parts
 from gmvcausal.abtest.terms.cupac import adjusters, learned_from
 from gmvcausal.abtest.terms.sample import usable
 from gmvcausal.abtest.terms.values import Recipe, value
+from gmvcausal.frames.facts import rows_are_people
 from gmvcausal.results import Check
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.inference import chi_square
+from gmvcausal.stats.small_cells import small
+from gmvcausal.stats.small_columns import TOO_FEW
 
 
 def sample_ratio(case: Case) -> Check:
@@ -109,6 +112,7 @@ def balance(case: Case) -> Check | None:
     from scipy import special
 
     found: list[tuple[float, str, bool]] = []
+    rare: set[str] = set()  # what is told of columns that count few people: their gap and p-value would give them
     learned = [col for m in case.metrics for col in learned_from(m, case.source)]
     control = case.fit.sample.arms[case.source.control]
     for a, arm in enumerate(case.fit.sample.arms):
@@ -122,6 +126,9 @@ def balance(case: Case) -> Check | None:
                 p = 2 * float(special.ndtr(-abs(gap) / math.sqrt(variance)))
                 what = repr(col.name) if col.model is None else f"the model's prediction of {col.name!r}"
                 told = f"{what} differs by {gap:+.4g} between {case.source.labels[a]} and the control"
+                if _of_few(case, col, a):
+                    told = f"{case.source.labels[a]} and the control differ most in {what} {TOO_FEW}"
+                    rare.add(told)
                 found.append((p, told, col.model is not None or col in learned))
     if not found:
         return None
@@ -135,7 +142,19 @@ def balance(case: Case) -> Check | None:
             "the covariate was moved by the tactic (then leave it out: it is measured after assignment), or the arms "
             "were not drawn by lot"
         )
+    if message in rare:
+        return Check("balance", status, message, None, bound("balance"), remedy)
     return Check("balance", status, f"{message} ({p_words(p)})", p, bound("balance"), remedy)
+
+
+def _of_few(case: Case, col: Col, a: int) -> bool:
+    """Whether a difference of means would count fewer than ten people of an arm, or of the control."""
+    if col.model is not None or not rows_are_people(None, case.source.meta):
+        return False
+    arms = [a, case.source.control]
+    sizes, live, shape = case.source.sizes(), case.source.above(col, 0.0), case.source.shape(col)
+    flag = math.isclose(shape.total, shape.largest * (1 - shape.zeros) * float(sizes.sum()), rel_tol=1e-9)
+    return bool(small(live[arms]).any() or (flag and small((sizes - live)[arms]).any()))
 
 
 def leakage(case: Case) -> Check | None:

@@ -13,11 +13,12 @@ from gmvcausal.observational.adjustment.intake import Sample
 from gmvcausal.observational.adjustment.learn import NEAREST, Nuisances
 from gmvcausal.observational.adjustment.numbers import Found
 from gmvcausal.observational.adjustment.rules import FAR, MOVED, RULES, bound, judge
-from gmvcausal.observational.balance import TOO_FEW, effective, rare
+from gmvcausal.observational.balance import effective, rare
 from gmvcausal.results import Audit, Check, usual_checks
 from gmvcausal.results.audit import audit_with
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.skewed import skewness
+from gmvcausal.stats.small_columns import TOO_FEW
 from gmvcausal.stats.small_sample import groups_of_clusters
 
 FloatArray = NDArray[np.float64]
