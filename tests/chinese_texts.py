@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gmvcausal.present import figures, phrases, tables, words
 from gmvcausal.present.chinese import matching, translate
+from gmvcausal.present.digits import true_minus
 from gmvcausal.present.selection import selection
 from gmvcausal.results import Result
 
@@ -55,6 +56,6 @@ def wrong(text: str) -> str:
     chinese = translate(text, LABELS)
     if left := english_left(chinese):
         return f"{text!r} -> {chinese!r}: {left!r}"
-    if matching.numbers(chinese) != matching.numbers(text):
+    if matching.numbers(chinese) != matching.numbers(true_minus(text)):
         return f"{text!r} -> {chinese!r}: other numbers"
     return ""

@@ -124,7 +124,7 @@ def test_the_summary_in_chinese_says_the_same(results: dict[str, Any]) -> None:
 
     for result in results.values():
         english, chinese = result.summary(), result.summary(language="zh", labels={"gmv": "成交额"})
-        assert numbers(" ".join(english.split())) == numbers(" ".join(chinese.split()))
+        assert numbers(digits.true_minus(" ".join(english.split()))) == numbers(" ".join(chinese.split()))
         assert max(digits.display_width(line) for line in chinese.splitlines()) <= 92
         assert ("拒绝给出" in chinese) == ("REFUSED" in english) and "成交额" in chinese
         assert not re.search(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", chinese)
