@@ -16,7 +16,9 @@ market = gc.simulate.livestream(users=3_000, rooms=24, days=70, tactics=["coupon
 logs = gc.Logs(**market.logs)
 users = logs.users("coupon", anchor="2026-04-06", pre="28D", post="28D", features="rfm")
 weeks = logs.panel(unit="user", freq="W", tactic="coupon")
+about = weeks.attrs  # what Logs knows of the log; a join drops it
 weeks = weeks.join(users.set_index("user")[["gmv_pre", "segment"]], on="unit")
+weeks.attrs = about
 
 # 2. What the columns are, how they go together, how unlike the arms were.
 meanings = {"gmv": ("GMV of the four weeks after", "yuan"), "gmv_pre": ("GMV of the four weeks before", "yuan")}

@@ -34,7 +34,9 @@ def study() -> Study:
     users = logs.users("coupon", anchor=START, pre="28D", post="28D", features="rfm")
     weeks = logs.panel(unit="user", freq="W", tactic="coupon")
     known = users.set_index("user")[["gmv_pre", "segment"]]
+    about = weeks.attrs
     weeks = weeks.join(known, on="unit")
+    weeks.attrs = about
     orders, visits = market.logs.orders, market.logs.visits
     rooms = pd.DataFrame({"gmv": orders.groupby("room")["gmv"].sum(), "orders": orders.groupby("room").size(),
                           "visits": visits.groupby("room").size()}).dropna().reset_index()  # fmt: skip
