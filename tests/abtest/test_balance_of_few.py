@@ -8,7 +8,6 @@ import pytest
 
 import gmvcausal as gc
 from gmvcausal.results import Check
-from gmvcausal.stats.small_columns import TOO_FEW
 
 
 def checked(ones: tuple[int, int], turned: bool = False, unit: str = "user") -> Check:
