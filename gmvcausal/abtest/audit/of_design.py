@@ -12,13 +12,13 @@ from gmvcausal.abtest.audit.rules import MIN_CLUSTERS, bound, judge
 from gmvcausal.abtest.intake.rows import Col
 from gmvcausal.abtest.metrics import model_of, parts
 from gmvcausal.abtest.terms.cupac import adjusters, learned_from
-from gmvcausal.abtest.terms.sample import usable
+from gmvcausal.abtest.terms.sample import Arm, usable
 from gmvcausal.abtest.terms.values import Recipe, value
 from gmvcausal.frames.facts import rows_are_people
 from gmvcausal.results import Check
 from gmvcausal.results.usual_checks import p_words
 from gmvcausal.stats.inference import chi_square
-from gmvcausal.stats.small_cells import small
+from gmvcausal.stats.small_cells import MIN_CELL, small
 from gmvcausal.stats.small_columns import TOO_FEW
 
 
@@ -152,9 +152,24 @@ def _of_few(case: Case, col: Col, a: int) -> bool:
     if col.model is not None or not rows_are_people(None, case.source.meta):
         return False
     arms = [a, case.source.control]
+    if case.source.strata == 1 and not any(
+        _may_be_few(case.fit.sample.arms[k], case.fit.cols.index(col)) for k in arms
+    ):
+        return False  # seen without another pass over the data
     sizes, live, shape = case.source.sizes(), case.source.above(col, 0.0), case.source.shape(col)
     flag = math.isclose(shape.total, shape.largest * (1 - shape.zeros) * float(sizes.sum()), rel_tol=1e-9)
     return bool(small(live[arms]).any() or (flag and small((sizes - live)[arms]).any()))
+
+
+def _may_be_few(arm: Arm, at: int) -> bool:
+    """Whether fewer than ten of an arm may have a value, or, if it is a flag, be without it, for all that sums say.
+
+    At least (sum x)^2 / (sum x^2) values are no zeros (Cauchy and Schwarz); of a flag of 0 and c it is their number.
+    """
+    mean = float(arm.mean[at] + arm.rest[at])
+    square = float(arm.cross[at, at]) / arm.n + mean * mean
+    live = arm.n * mean * mean / square if square > 0 else 0.0
+    return min(live, arm.n - live) < MIN_CELL
 
 
 def leakage(case: Case) -> Check | None:
